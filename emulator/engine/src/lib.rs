@@ -1,0 +1,58 @@
+//! The engine under the emulator: DuckDB behind a small trait, with Snowflake's functions in it.
+//!
+//! This crate is the only one that names DuckDB. It knows nothing of Snowflake's wire, sessions or
+//! catalog: it takes DuckDB SQL (made by the emulator's `lower` room), runs it with the `sf_*`
+//! functions registered, and gives Arrow batches with Snowflake's types.
+//!
+//! Start at [`Engine`] and [`EngineConnection`]; `duckdb/` implements them, `functions/` holds the
+//! `sf_*` functions, [`SqlType`] is the vocabulary of column types.
+
+mod error;
+mod types;
+
+pub use error::{EngineError, EngineErrorKind};
+pub use types::{EngineColumn, SqlType};
+
+use std::sync::Arc;
+
+use arrow_array::RecordBatch;
+
+/// An open database. Connections see one another's committed changes.
+pub trait Engine: Send + Sync {
+    /// Opens a connection; cheap (tens of microseconds).
+    fn connect(&self) -> Result<Box<dyn EngineConnection>, EngineError>;
+    /// Flushes the log into the database file.
+    fn checkpoint(&self) -> Result<(), EngineError>;
+}
+
+/// One connection: one statement at a time, one transaction at a time, own temporary objects.
+pub trait EngineConnection: Send {
+    /// Runs one or more statements and gives the number of rows that the last one changed.
+    fn execute(&mut self, sql: &str) -> Result<u64, EngineError>;
+
+    /// Runs one statement and gives its rows as they are made, at most `batch_rows` a batch.
+    fn query(&mut self, sql: &str, batch_rows: usize) -> Result<Box<dyn BatchReader + '_>, EngineError>;
+
+    /// Binds one statement and gives its columns without running it.
+    fn describe(&mut self, sql: &str) -> Result<Vec<EngineColumn>, EngineError>;
+
+    /// Adds rows to a table; columns by position, in the physical types of [`SqlType`].
+    fn append(&mut self, schema: &str, table: &str, batch: &RecordBatch) -> Result<u64, EngineError>;
+
+    /// A handle with which another thread stops the running statement.
+    fn interrupter(&self) -> Arc<dyn Interrupter>;
+}
+
+/// Rows of one running statement.
+pub trait BatchReader {
+    /// The columns, known before the first batch.
+    fn columns(&self) -> &[EngineColumn];
+    /// The next rows; `None` at the end.
+    fn next_batch(&mut self) -> Result<Option<RecordBatch>, EngineError>;
+}
+
+/// Stops a running statement from another thread.
+pub trait Interrupter: Send + Sync {
+    /// Asks the connection's running statement to end with [`EngineErrorKind::Interrupted`].
+    fn interrupt(&self);
+}

@@ -1,0 +1,150 @@
+//! What goes in and out of a session: the words that the wire rooms and the session room share.
+
+use std::collections::BTreeMap;
+
+use arrow_array::RecordBatch;
+use snowflake_emulator_engine::SqlType;
+use tokio::sync::mpsc;
+use uuid::Uuid;
+
+/// What a login asks for.
+#[derive(Clone, Debug, Default)]
+pub struct SessionSpec {
+    /// Login name, upper-cased by the session.
+    pub user: String,
+    /// Role to start with.
+    pub role: Option<String>,
+    /// Warehouse to start with.
+    pub warehouse: Option<String>,
+    /// Database to start with.
+    pub database: Option<String>,
+    /// Schema to start with.
+    pub schema: Option<String>,
+    /// Session parameters, as given.
+    pub parameters: BTreeMap<String, ParameterValue>,
+}
+
+/// Value of a session or statement parameter.
+#[derive(Clone, Debug, PartialEq)]
+pub enum ParameterValue {
+    /// Text.
+    Text(String),
+    /// Truth.
+    Bool(bool),
+    /// Number.
+    Integer(i64),
+}
+
+/// Identity of a query, Snowflake's form of a UUID.
+pub type QueryId = Uuid;
+
+/// One request to run SQL text.
+#[derive(Clone, Debug)]
+pub struct Submission {
+    /// Identity given by the wire room.
+    pub query_id: QueryId,
+    /// SQL text.
+    pub sql: String,
+    /// Values for `?` (1-based position as key) or `:name`.
+    pub bindings: BTreeMap<String, Binding>,
+    /// Statement-level parameters, upper-case names.
+    pub parameters: BTreeMap<String, ParameterValue>,
+    /// Compile only.
+    pub describe_only: bool,
+    /// `MULTI_STATEMENT_COUNT`: `None` means 1, 0 means any.
+    pub statement_count: Option<u32>,
+}
+
+/// A bound value: Snowflake's binding type and text, one text per row for array binds.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Binding {
+    /// Binding type, such as `FIXED` or `TEXT`.
+    pub type_name: String,
+    /// Values; one for a plain bind.
+    pub values: Vec<Option<String>>,
+    /// True when the request gave an array.
+    pub is_array: bool,
+}
+
+/// What came of a statement.
+#[derive(Debug)]
+pub struct StatementOutput {
+    /// Identity of the query.
+    pub query_id: QueryId,
+    /// Snowflake's `statementTypeId`.
+    pub statement_type: u32,
+    /// Columns of the result.
+    pub columns: Vec<ResultColumn>,
+    /// Rows of the result.
+    pub rows: Rows,
+    /// Rows changed, for DML.
+    pub stats: Option<DmlStats>,
+    /// Session context afterwards.
+    pub context: ContextSnapshot,
+    /// Placeholders found, for describe.
+    pub bind_count: u32,
+    /// Outputs of the single statements of a multi-statement request.
+    pub children: Vec<StatementOutput>,
+}
+
+/// Rows of a result.
+#[derive(Debug)]
+pub enum Rows {
+    /// All of them; small results, DML counts, SHOW.
+    Ready(Vec<RecordBatch>),
+    /// As the engine makes them; an error ends the stream.
+    Stream(mpsc::Receiver<Result<RecordBatch, SqlError>>),
+}
+
+/// A column of a result as Snowflake describes it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ResultColumn {
+    /// Name in the server's case.
+    pub name: String,
+    /// Type; the batches hold the physical type named there.
+    pub sql_type: SqlType,
+    /// May hold NULL.
+    pub nullable: bool,
+    /// Database, schema and table it comes from; empty when unknown.
+    pub origin: [String; 3],
+}
+
+/// Rows that a DML statement changed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct DmlStats {
+    /// Inserted.
+    pub inserted: u64,
+    /// Updated.
+    pub updated: u64,
+    /// Deleted.
+    pub deleted: u64,
+}
+
+/// Where a session is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ContextSnapshot {
+    /// Current database.
+    pub database: Option<String>,
+    /// Current schema.
+    pub schema: Option<String>,
+    /// Current warehouse.
+    pub warehouse: Option<String>,
+    /// Current role.
+    pub role: Option<String>,
+    /// True while a transaction is open.
+    pub transaction_open: bool,
+}
+
+/// An SQL failure in Snowflake's words.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct SqlError {
+    /// Snowflake's code, six digits, for example `002003`.
+    pub code: &'static str,
+    /// SQLSTATE, for example `42S02`.
+    pub sql_state: &'static str,
+    /// Snowflake's text, with its first line (`SQL compilation error:`) where it has one.
+    pub message: String,
+    /// 1-based line and 0-based position in that line, where known.
+    pub position: Option<(u32, u32)>,
+}

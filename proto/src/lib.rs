@@ -1,0 +1,30 @@
+//! The gRPC contract of snowflake-session, generated from `snowflake_session/v1/*.proto`.
+//!
+//! This crate holds nothing but the generated code, its descriptor set (for reflection) and the few
+//! names that both ends must spell the same. It must not know what a service or a client does.
+
+/// Package `snowflake_session.v1`.
+#[allow(
+    missing_docs,
+    unreachable_pub,
+    clippy::all,
+    clippy::pedantic,
+    clippy::allow_attributes_without_reason,
+    reason = "generated code"
+)]
+pub mod v1 {
+    tonic::include_proto!("snowflake_session.v1");
+}
+
+/// Encoded `FileDescriptorSet` of the package, for server reflection.
+pub const FILE_DESCRIPTOR_SET: &[u8] =
+    include_bytes!(concat!(env!("OUT_DIR"), "/snowflake_session.v1.bin"));
+
+/// Metadata key with which a client names its build on each request.
+pub const BUILD_ID_KEY: &str = "snowflake-session-build";
+
+/// Build of this crate; equal ends always understand each other.
+pub const BUILD_ID: &str = env!("CARGO_PKG_VERSION");
+
+/// Domain of the `google.rpc.ErrorInfo` in every error status.
+pub const ERROR_DOMAIN: &str = "snowflake-session";
