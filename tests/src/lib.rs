@@ -1,1 +1,8 @@
-//! Placeholder.
+//! End-to-end tests: the shipped programs, started as a user starts them.
+//!
+//! Nothing here imports the crates under test: a test knows the command line, the wire and the files, as a user does,
+//! so that no shared type can make both sides wrong together. Start with [`stage::Stage`], the throw-away home in
+//! which a test runs programs; [`answers`] compares results with published ones; [`tidy`] holds the repository's own
+//! rules. The journeys are in `tests/`.
+
+pub mod tidy;
