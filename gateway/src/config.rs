@@ -1,0 +1,124 @@
+//! Limits and identity of the gateway: every wait, retry, buffer and pool is named here.
+
+use std::time::Duration;
+
+use url::Url;
+
+/// Limits and identity of a gateway.
+#[derive(Clone, Debug)]
+pub struct GatewayConfig {
+    /// Who we say we are at login.
+    pub identity: ClientIdentity,
+    /// Longest time to open one TCP and TLS connection upstream.
+    pub connect_timeout: Duration,
+    /// Longest time for one login, renewal, heartbeat, logout or abort request, retries included.
+    pub control_timeout: Duration,
+    /// Longest silence of the server after a query request, per request. Snowflake answers within about 45 s, with
+    /// "still running" if need be.
+    pub answer_timeout: Duration,
+    /// Longest time for one download of a result part, per attempt.
+    pub chunk_timeout: Duration,
+    /// Retries of one request after a transport failure, 5xx, 429 or 408.
+    pub retry: RetryLimits,
+    /// Largest request body accepted on the loopback side.
+    pub request_body_bytes_max: usize,
+    /// Largest answer body accepted from upstream, after decompression.
+    pub answer_body_bytes_max: usize,
+    /// Largest result part accepted, as transferred.
+    pub chunk_body_bytes_max: usize,
+    /// Loopback connections served at a time; more wait.
+    pub local_connections_max: usize,
+    /// How long an unused upstream connection is kept open.
+    pub pool_idle_timeout: Duration,
+    /// Unused upstream connections kept open per host.
+    pub pool_idle_per_host_max: usize,
+    /// Idle time after which a session that is kept alive sends a heartbeat.
+    pub heartbeat_interval: Duration,
+    /// Proxy for everything that goes upstream. The process environment is not consulted.
+    pub proxy: Option<ProxySettings>,
+}
+
+/// Limits of retrying one request.
+#[derive(Clone, Copy, Debug)]
+pub struct RetryLimits {
+    /// Attempts of one request in all, the first one included.
+    pub attempts_max: u32,
+    /// Attempts in all when no connection could be opened: nobody listens there, so patience buys little.
+    pub connect_attempts_max: u32,
+    /// First pause; each further one is twice as long, with jitter.
+    pub pause_first: Duration,
+    /// Longest pause.
+    pub pause_max: Duration,
+    /// Longest time from the first attempt to the start of the last.
+    pub elapsed_max: Duration,
+}
+
+/// An HTTP or HTTPS proxy.
+#[derive(Clone, Debug)]
+pub struct ProxySettings {
+    /// Address of the proxy, without credentials.
+    pub url: Url,
+    /// User and password for the proxy.
+    pub credentials: Option<(String, crate::Secret)>,
+    /// Comma-separated hosts that are reached directly, as in `NO_PROXY`.
+    pub except: Option<String>,
+}
+
+/// Who we say we are at login.
+///
+/// The server chooses the encoding of results by `app_id`, and only well-known drivers get Arrow. We want Arrow,
+/// because results bypass snowflake-connector-rs (which says nothing and gets JSON), so we take the identity of the Go
+/// driver, whose Arrow results other Rust clients have decoded in production for years; it accepts JSON too, as we do.
+/// The truth is in `CLIENT_ENVIRONMENT`, where `APPLICATION` names us, and in the `User-Agent`.
+#[derive(Clone, Debug)]
+pub struct ClientIdentity {
+    /// `CLIENT_APP_ID`.
+    pub app_id: String,
+    /// `CLIENT_APP_VERSION`: a version of that driver which the server still supports.
+    pub app_version: String,
+    /// `APPLICATION` in `CLIENT_ENVIRONMENT`, shown in Snowflake's session history.
+    pub application: String,
+}
+
+impl Default for ClientIdentity {
+    fn default() -> Self {
+        Self {
+            app_id: "Go".to_owned(),
+            app_version: "1.19.0".to_owned(),
+            application: "snowflake-session".to_owned(),
+        }
+    }
+}
+
+impl Default for RetryLimits {
+    fn default() -> Self {
+        Self {
+            attempts_max: 7,
+            connect_attempts_max: 3,
+            pause_first: Duration::from_millis(200),
+            pause_max: Duration::from_secs(8),
+            elapsed_max: Duration::from_secs(120),
+        }
+    }
+}
+
+impl Default for GatewayConfig {
+    fn default() -> Self {
+        Self {
+            identity: ClientIdentity::default(),
+            connect_timeout: Duration::from_secs(10),
+            control_timeout: Duration::from_secs(60),
+            answer_timeout: Duration::from_secs(300),
+            chunk_timeout: Duration::from_secs(120),
+            retry: RetryLimits::default(),
+            request_body_bytes_max: 128 * 1024 * 1024,
+            answer_body_bytes_max: 1024 * 1024 * 1024,
+            chunk_body_bytes_max: 512 * 1024 * 1024,
+            local_connections_max: 1024,
+            pool_idle_timeout: Duration::from_secs(90),
+            pool_idle_per_host_max: 32,
+            heartbeat_interval: Duration::from_secs(15 * 60),
+            proxy: None,
+        }
+    }
+}
