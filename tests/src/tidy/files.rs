@@ -79,7 +79,7 @@ pub fn unfinished(tree: &Tree) -> Vec<Finding> {
     findings
 }
 
-/// The environment is read only in `config` rooms, `main.rs` and build scripts.
+/// The environment is read only in `config` rooms, `main.rs`, build scripts and developer commands.
 pub fn environment(tree: &Tree) -> Vec<Finding> {
     let mut findings = Vec::new();
     for source in tree

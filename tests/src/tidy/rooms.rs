@@ -23,16 +23,21 @@ const SERVICE: [Arrows; 8] = [
     ("main", &["app", "config", "platform"]),
 ];
 
-/// Rooms of the emulator, from the wire down. The engine is a crate of its own.
-const EMULATOR: [Arrows; 9] = [
-    ("front", &[]),
-    ("catalog", &["front"]),
-    ("lower", &["front", "catalog"]),
-    ("plan", &["front", "catalog", "lower"]),
-    ("session", &["front", "catalog", "lower", "plan"]),
-    ("protocol", &["session"]),
-    ("sql_api", &["session"]),
-    ("app", &["config", "catalog", "session", "protocol", "sql_api"]),
+/// Rooms of the emulator, from the shared words up to the wire. The engine is a crate of its own.
+const EMULATOR: [Arrows; 11] = [
+    ("contract", &[]),
+    ("front", &["contract"]),
+    ("catalog", &["contract", "front"]),
+    ("lower", &["contract", "front", "catalog"]),
+    ("plan", &["contract", "front", "catalog", "lower"]),
+    ("session", &["contract", "front", "catalog", "lower", "plan"]),
+    ("results", &["contract"]),
+    ("protocol", &["contract", "results", "session"]),
+    ("sql_api", &["contract", "results", "session"]),
+    (
+        "app",
+        &["config", "contract", "catalog", "session", "protocol", "sql_api"],
+    ),
     ("main", &["app", "config"]),
 ];
 
