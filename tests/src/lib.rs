@@ -2,7 +2,18 @@
 //!
 //! Nothing here imports the crates under test: a test knows the command line, the wire and the files, as a user does,
 //! so that no shared type can make both sides wrong together. Start with [`stage::Stage`], the throw-away home in
-//! which a test runs programs; [`answers`] compares results with published ones; [`tidy`] holds the repository's own
-//! rules. The journeys are in `tests/`.
+//! which a test runs programs; [`emulator`], [`fakesnow`] and [`python`] start what stands at the other end of the
+//! wire; [`answers`] compares results with published ones; [`tidy`] holds the repository's own rules. The journeys are
+//! in `tests/`.
 
+pub mod answers;
+pub mod config;
+pub mod csv;
+pub mod emulator;
+pub mod fakesnow;
+pub mod process;
+pub mod python;
+pub mod stage;
 pub mod tidy;
+pub mod tpch;
+pub mod wait;

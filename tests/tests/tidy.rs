@@ -4,7 +4,7 @@ use snowflake_session_tests::tidy::{self, Finding, Tree};
 
 /// Fails with everything that breaks the rule.
 fn check(rule: fn(&Tree) -> Vec<Finding>) {
-    let mut findings = rule(&Tree::of_this_repository().unwrap());
+    let mut findings = rule(&Tree::of_this_repository().expect("the working tree can be read"));
     findings.sort();
     let report: Vec<String> = findings.iter().map(ToString::to_string).collect();
     assert!(

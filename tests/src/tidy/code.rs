@@ -1,7 +1,7 @@
 //! Rust text without its comments and literals, so that a rule sees names only where code names something.
 
 /// Replaces comments, string and character literals by spaces; line breaks stay, so line numbers do too.
-pub fn bare(text: &str) -> String {
+pub(super) fn bare(text: &str) -> String {
     let bytes = text.as_bytes();
     let mut out = bytes.to_vec();
     let mut at = 0;
@@ -29,26 +29,22 @@ pub fn bare(text: &str) -> String {
 }
 
 /// The 1-based line of a byte offset.
-pub fn line_of(text: &str, offset: usize) -> usize {
-    text.as_bytes()[..offset]
-        .iter()
-        .filter(|byte| **byte == b'\n')
-        .count()
-        + 1
+pub(super) fn line_of(text: &str, offset: usize) -> usize {
+    text[..offset].matches('\n').count() + 1
 }
 
 /// Whether this byte can be part of a name.
-pub fn is_word(byte: u8) -> bool {
+pub(super) fn is_word(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || byte == b'_'
 }
 
 /// Offsets at which `needle` stands as a whole word.
-pub fn words<'a>(text: &'a str, needle: &'a str) -> impl Iterator<Item = usize> + 'a {
+pub(super) fn words<'a>(text: &'a str, needle: &'a str) -> impl Iterator<Item = usize> + 'a {
     text.match_indices(needle).map(|(at, _)| at).filter(move |at| {
         let end = at + needle.len();
         let ends_word = needle.as_bytes().last().is_some_and(|byte| is_word(*byte));
-        !follows_word(text.as_bytes(), *at)
-            && !(ends_word && text.as_bytes().get(end).copied().is_some_and(is_word))
+        let follows = text.as_bytes().get(end).copied().is_some_and(is_word);
+        !(follows_word(text.as_bytes(), *at) || ends_word && follows)
     })
 }
 

@@ -1,0 +1,62 @@
+//! What the harness takes from outside: the only place here that reads the environment.
+
+use std::env;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+/// Folder with the programs under test, in place of the build's own: an unpacked release, for example.
+const PROGRAMS: &str = "SNOWFLAKE_SESSION_TEST_PROGRAMS";
+
+/// The root of the repository.
+pub fn repository() -> PathBuf {
+    let tests = Path::new(env!("CARGO_MANIFEST_DIR"));
+    tests
+        .parent()
+        .expect("the crate lies in the repository")
+        .to_owned()
+}
+
+/// The program under test with this name.
+///
+/// # Panics
+///
+/// When it is not there; the message says how to build it.
+pub fn program(name: &str) -> PathBuf {
+    let folder = read(PROGRAMS).map_or_else(beside_this_test, PathBuf::from);
+    let path = folder.join(name);
+    assert!(
+        path.is_file(),
+        "{} is not there; run `cargo build --bins` first (`cargo xtask test` does)",
+        path.display()
+    );
+    path
+}
+
+/// Folder in which things may be kept from one run to the next.
+pub fn cache() -> PathBuf {
+    let base = read("XDG_CACHE_HOME")
+        .map(PathBuf::from)
+        .or_else(|| Some(PathBuf::from(read("HOME")?).join(".cache")));
+    base.unwrap_or_else(env::temp_dir).join("snowflake-session")
+}
+
+/// Where programs of the system are looked for.
+pub fn search_path() -> OsString {
+    read("PATH").unwrap_or_else(|| "/usr/local/bin:/usr/bin:/bin".into())
+}
+
+/// Test programs are built into `target/<profile>/deps`, or `target/<profile>` itself for plain programs.
+fn beside_this_test() -> PathBuf {
+    let this = env::current_exe().expect("a running program has a path");
+    let folder = this.parent().expect("a program lies in a folder");
+    if folder.ends_with("deps") {
+        folder.parent().expect("deps lies in a folder").to_owned()
+    } else {
+        folder.to_owned()
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "this is the config room of the harness")]
+fn read(name: &str) -> Option<OsString> {
+    env::var_os(name).filter(|value| !value.is_empty())
+}
