@@ -8,5 +8,6 @@
 //! The emulator shares no code with the gateway or the driver: they meet on the wire only.
 
 pub mod catalog;
+pub mod front;
 pub mod lower;
 pub mod session;

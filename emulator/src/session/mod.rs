@@ -4,5 +4,7 @@
 //! statements. Nothing here knows HTTP, JSON or tokens; nothing above knows the engine's SQL.
 
 mod contract;
+mod errors;
 
 pub use contract::*;
+pub use errors::from_engine;

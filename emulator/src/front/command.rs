@@ -1,0 +1,339 @@
+//! Statements that our own parser reads.
+
+use sqlparser::ast::Statement;
+
+use crate::catalog::names::Name;
+
+/// A dotted name as written; an empty part stands for the omitted one in `db..t`.
+pub type Path = Vec<Name>;
+
+/// A statement that is not `sqlparser`'s.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Command {
+    /// `SHOW …`.
+    Show(Show),
+    /// `DESCRIBE TABLE | VIEW …`.
+    Describe(Describe),
+    /// `USE …`.
+    Use(Use),
+    /// `SET name = …`: the variables, and a query that gives their values in one row.
+    Set(Vec<Name>, Box<Statement>),
+    /// `UNSET name, …`.
+    Unset(Vec<Name>),
+    /// `ALTER SESSION SET | UNSET …`.
+    AlterSession(AlterSession),
+    /// `BEGIN`, `START TRANSACTION`, with its name.
+    Begin(Option<Name>),
+    /// `COMMIT`.
+    Commit,
+    /// `ROLLBACK`.
+    Rollback,
+    /// `CREATE DATABASE | SCHEMA`.
+    CreateNamespace(CreateNamespace),
+    /// `DROP DATABASE | SCHEMA`.
+    DropNamespace(DropObject<NamespaceKind>),
+    /// `UNDROP DATABASE | SCHEMA`.
+    UndropNamespace(NamespaceKind, Path),
+    /// `UNDROP TABLE`.
+    UndropTable(Path),
+    /// `ALTER DATABASE | SCHEMA`.
+    AlterNamespace(AlterObject<NamespaceKind>),
+    /// `CREATE WAREHOUSE | ROLE`.
+    CreateAccountObject(CreateAccountObject),
+    /// `DROP WAREHOUSE | ROLE`.
+    DropAccountObject(DropObject<AccountKind>),
+    /// `ALTER WAREHOUSE | ROLE`.
+    AlterAccountObject(AlterObject<AccountKind>),
+    /// `GRANT …` and `REVOKE …`.
+    Grant(Grant),
+    /// `COMMENT ON …`.
+    Comment(Comment),
+    /// `TRUNCATE TABLE`.
+    Truncate {
+        /// No error when it is not there.
+        if_exists: bool,
+        /// The table.
+        path: Path,
+    },
+}
+
+/// Kinds of things that hold other things.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NamespaceKind {
+    /// `DATABASE`.
+    Database,
+    /// `SCHEMA`.
+    Schema,
+}
+
+/// Kinds of things that belong to the account.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AccountKind {
+    /// `WAREHOUSE`.
+    Warehouse,
+    /// `ROLE`.
+    Role,
+}
+
+/// What `SHOW` lists.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ShowKind {
+    /// `DATABASES`.
+    Databases,
+    /// `SCHEMAS`.
+    Schemas,
+    /// `TABLES`.
+    Tables,
+    /// `VIEWS`.
+    Views,
+    /// `OBJECTS`: tables and views.
+    Objects,
+    /// `COLUMNS`.
+    Columns,
+    /// `SEQUENCES`.
+    Sequences,
+    /// `WAREHOUSES`.
+    Warehouses,
+    /// `ROLES`.
+    Roles,
+    /// `GRANTS`.
+    Grants,
+    /// `PARAMETERS`.
+    Parameters,
+    /// `VARIABLES`.
+    Variables,
+    /// `TRANSACTIONS`.
+    Transactions,
+    /// `USER FUNCTIONS` and `FUNCTIONS`.
+    Functions,
+    /// `PRIMARY KEYS`.
+    PrimaryKeys,
+}
+
+/// Where `SHOW` looks.
+#[derive(Clone, Debug, PartialEq)]
+pub enum ShowScope {
+    /// Nothing said: the current schema, or the account without a current database.
+    Unsaid,
+    /// `IN ACCOUNT`.
+    Account,
+    /// `IN DATABASE [name]`.
+    Database(Option<Path>),
+    /// `IN SCHEMA [name]` or `IN name`.
+    Schema(Option<Path>),
+    /// `IN TABLE name` (or `VIEW`), for columns and keys.
+    Table(Path),
+    /// `TO ROLE name`, `OF ROLE name`, `ON kind name`: for grants, the words as written.
+    Grants {
+        /// `TO`, `OF` or `ON`.
+        relation: String,
+        /// `ROLE`, `USER`, `TABLE`, …
+        kind: String,
+        /// Whose grants.
+        path: Path,
+    },
+}
+
+/// A `SHOW` statement.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Show {
+    /// What it lists.
+    pub kind: ShowKind,
+    /// Only the most important columns.
+    pub terse: bool,
+    /// Dropped objects too.
+    pub history: bool,
+    /// Pattern, compared without regard to case.
+    pub like: Option<String>,
+    /// Where.
+    pub scope: ShowScope,
+    /// First letters, compared exactly.
+    pub starts_with: Option<String>,
+    /// Most rows.
+    pub limit: Option<i64>,
+    /// Rows come after this name.
+    pub from: Option<String>,
+}
+
+/// A `DESCRIBE` statement.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Describe {
+    /// Written with `VIEW`.
+    pub view: bool,
+    /// What is described.
+    pub path: Path,
+}
+
+/// A `USE` statement.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Use {
+    /// `USE [DATABASE] d`, `USE d.s` is a schema.
+    Database(Name),
+    /// `USE SCHEMA [d.]s`.
+    Schema(Path),
+    /// `USE WAREHOUSE w`.
+    Warehouse(Name),
+    /// `USE ROLE r`.
+    Role(Name),
+    /// `USE SECONDARY ROLES …`.
+    SecondaryRoles(String),
+}
+
+/// An `ALTER SESSION` statement.
+#[derive(Clone, Debug, PartialEq)]
+pub struct AlterSession {
+    /// Parameters to set.
+    pub set: Vec<Property>,
+    /// Parameters to reset.
+    pub unset: Vec<String>,
+}
+
+/// `NAME = value` as options of statements are written.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Property {
+    /// Upper-case name.
+    pub name: String,
+    /// Value.
+    pub value: PropertyValue,
+}
+
+/// Value of a [`Property`].
+#[derive(Clone, Debug, PartialEq)]
+pub enum PropertyValue {
+    /// A text in quotes.
+    Text(String),
+    /// A bare word or name, upper-case unless quoted.
+    Word(String),
+    /// A whole number.
+    Integer(i64),
+    /// `TRUE` or `FALSE`.
+    Bool(bool),
+}
+
+/// A `CREATE DATABASE` or `CREATE SCHEMA` statement.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CreateNamespace {
+    /// Which.
+    pub kind: NamespaceKind,
+    /// `OR REPLACE`.
+    pub or_replace: bool,
+    /// `IF NOT EXISTS`.
+    pub if_not_exists: bool,
+    /// `TRANSIENT`.
+    pub transient: bool,
+    /// Name.
+    pub path: Path,
+    /// `CLONE`.
+    pub clone: Option<Path>,
+    /// Options.
+    pub properties: Vec<Property>,
+}
+
+/// A `DROP` statement.
+#[derive(Clone, Debug, PartialEq)]
+pub struct DropObject<K> {
+    /// What.
+    pub kind: K,
+    /// `IF EXISTS`.
+    pub if_exists: bool,
+    /// Name.
+    pub path: Path,
+    /// `RESTRICT`: refuse when something is in it.
+    pub restrict: bool,
+}
+
+/// An `ALTER` statement on something other than a table or view.
+#[derive(Clone, Debug, PartialEq)]
+pub struct AlterObject<K> {
+    /// What.
+    pub kind: K,
+    /// `IF EXISTS`.
+    pub if_exists: bool,
+    /// Name; empty for the current one.
+    pub path: Path,
+    /// What is done.
+    pub change: Change,
+}
+
+/// What an `ALTER` does.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Change {
+    /// `RENAME TO`.
+    Rename(Path),
+    /// `SWAP WITH`.
+    Swap(Path),
+    /// `SET …`.
+    Set(Vec<Property>),
+    /// `UNSET …`.
+    Unset(Vec<String>),
+    /// `SUSPEND`.
+    Suspend,
+    /// `RESUME`.
+    Resume,
+    /// `ABORT ALL QUERIES`.
+    AbortAllQueries,
+}
+
+/// A `CREATE WAREHOUSE` or `CREATE ROLE` statement.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CreateAccountObject {
+    /// Which.
+    pub kind: AccountKind,
+    /// `OR REPLACE`.
+    pub or_replace: bool,
+    /// `IF NOT EXISTS`.
+    pub if_not_exists: bool,
+    /// Name.
+    pub name: Name,
+    /// Options.
+    pub properties: Vec<Property>,
+}
+
+/// A `GRANT` or `REVOKE` statement; recorded, not enforced.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Grant {
+    /// `REVOKE`.
+    pub revoke: bool,
+    /// Privileges in upper case; `USAGE` of a role for a granted role.
+    pub privileges: Vec<String>,
+    /// Kind of the object in upper case, such as `TABLE` or `ALL TABLES IN SCHEMA`.
+    pub on_kind: String,
+    /// Name of the object.
+    pub on: Path,
+    /// `ROLE`, `USER` or `DATABASE ROLE`.
+    pub grantee_kind: String,
+    /// To or from whom.
+    pub grantee: Path,
+    /// `WITH GRANT OPTION`.
+    pub grant_option: bool,
+}
+
+/// What a comment is on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CommentKind {
+    /// A database or schema.
+    Namespace(NamespaceKind),
+    /// A warehouse or role.
+    Account(AccountKind),
+    /// A table.
+    Table,
+    /// A view.
+    View,
+    /// A column; the path's last part is its name.
+    Column,
+    /// A sequence.
+    Sequence,
+}
+
+/// A `COMMENT` statement.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Comment {
+    /// What it is on.
+    pub kind: CommentKind,
+    /// `IF EXISTS`.
+    pub if_exists: bool,
+    /// Name.
+    pub path: Path,
+    /// The text.
+    pub text: String,
+}

@@ -1,0 +1,262 @@
+//! CREATE, ALTER, DROP and UNDROP of databases, schemas, warehouses and roles; TRUNCATE and COMMENT.
+
+use super::command::{
+    AccountKind, AlterObject, Change, Command, Comment, CommentKind, CreateAccountObject, CreateNamespace,
+    DropObject, NamespaceKind, Path, Property, PropertyValue,
+};
+use super::cursor::Cursor;
+use super::parse_session::{parse_alter_session, properties};
+use crate::session::SqlError;
+
+/// `CREATE …`, after its first word; `None` when it is `sqlparser`'s.
+pub(super) fn parse_create(cursor: &mut Cursor<'_>) -> Result<Option<Command>, SqlError> {
+    let or_replace = cursor.eat(&["OR", "REPLACE"]);
+    let transient = cursor.eat(&["TRANSIENT"]);
+    if let Some(kind) = namespace(cursor) {
+        return create_namespace(cursor, kind, or_replace, transient).map(Some);
+    }
+    if transient {
+        return Ok(None);
+    }
+    match account(cursor) {
+        Some(kind) => create_account_object(cursor, kind, or_replace).map(Some),
+        None => Ok(None),
+    }
+}
+
+fn create_namespace(
+    cursor: &mut Cursor<'_>,
+    kind: NamespaceKind,
+    or_replace: bool,
+    transient: bool,
+) -> Result<Command, SqlError> {
+    let mut if_not_exists = cursor.eat(&["IF", "NOT", "EXISTS"]);
+    let path = cursor.path()?;
+    // Snowflake takes the words after the name as well.
+    if_not_exists |= cursor.eat(&["IF", "NOT", "EXISTS"]);
+    let clone = if cursor.eat(&["CLONE"]) {
+        Some(cursor.path()?)
+    } else {
+        None
+    };
+    if cursor.peek_word(0, "FROM") {
+        return Err(SqlError::unsupported("CREATE DATABASE FROM SHARE"));
+    }
+    let mut options = Vec::new();
+    while !cursor.at_end() {
+        if cursor.eat(&["WITH", "MANAGED", "ACCESS"]) {
+            options.push(Property {
+                name: "MANAGED ACCESS".to_owned(),
+                value: PropertyValue::Bool(true),
+            });
+        } else if cursor.peek_word(0, "AT") || cursor.peek_word(0, "BEFORE") {
+            return Err(SqlError::unsupported("TIME TRAVEL"));
+        } else {
+            cursor.eat(&["WITH"]);
+            let found = properties(cursor)?;
+            if found.is_empty() {
+                return Err(cursor.unexpected());
+            }
+            options.extend(found);
+        }
+    }
+    Ok(Command::CreateNamespace(CreateNamespace {
+        kind,
+        or_replace,
+        if_not_exists,
+        transient,
+        path,
+        clone,
+        properties: options,
+    }))
+}
+
+fn create_account_object(
+    cursor: &mut Cursor<'_>,
+    kind: AccountKind,
+    or_replace: bool,
+) -> Result<Command, SqlError> {
+    let if_not_exists = cursor.eat(&["IF", "NOT", "EXISTS"]);
+    let name = cursor.single_name()?;
+    cursor.eat(&["WITH"]);
+    let properties = properties(cursor)?;
+    cursor.end()?;
+    Ok(Command::CreateAccountObject(CreateAccountObject {
+        kind,
+        or_replace,
+        if_not_exists,
+        name,
+        properties,
+    }))
+}
+
+/// `DROP …`, after its first word; `None` when it is `sqlparser`'s.
+pub(super) fn parse_drop(cursor: &mut Cursor<'_>) -> Result<Option<Command>, SqlError> {
+    if let Some(kind) = namespace(cursor) {
+        return drop_object(cursor, kind).map(Command::DropNamespace).map(Some);
+    }
+    match account(cursor) {
+        Some(kind) => drop_object(cursor, kind)
+            .map(Command::DropAccountObject)
+            .map(Some),
+        None => Ok(None),
+    }
+}
+
+fn drop_object<K>(cursor: &mut Cursor<'_>, kind: K) -> Result<DropObject<K>, SqlError> {
+    let if_exists = cursor.eat(&["IF", "EXISTS"]);
+    let path = cursor.path()?;
+    let restrict = cursor.eat(&["RESTRICT"]);
+    if !restrict {
+        cursor.eat(&["CASCADE"]);
+    }
+    cursor.end()?;
+    Ok(DropObject {
+        kind,
+        if_exists,
+        path,
+        restrict,
+    })
+}
+
+/// `UNDROP …`, after its first word.
+pub(super) fn parse_undrop(cursor: &mut Cursor<'_>) -> Result<Command, SqlError> {
+    let command = match namespace(cursor) {
+        Some(kind) => Command::UndropNamespace(kind, cursor.path()?),
+        None => {
+            cursor.expect(&["TABLE"])?;
+            Command::UndropTable(cursor.path()?)
+        }
+    };
+    cursor.end()?;
+    Ok(command)
+}
+
+/// `ALTER …`, after its first word; `None` when it is `sqlparser`'s.
+pub(super) fn parse_alter(cursor: &mut Cursor<'_>) -> Result<Option<Command>, SqlError> {
+    if cursor.eat(&["SESSION"]) {
+        return parse_alter_session(cursor).map(Some);
+    }
+    if let Some(kind) = namespace(cursor) {
+        return alter_object(cursor, kind).map(Command::AlterNamespace).map(Some);
+    }
+    match account(cursor) {
+        Some(kind) => alter_object(cursor, kind)
+            .map(Command::AlterAccountObject)
+            .map(Some),
+        None => Ok(None),
+    }
+}
+
+fn alter_object<K>(cursor: &mut Cursor<'_>, kind: K) -> Result<AlterObject<K>, SqlError> {
+    let if_exists = cursor.eat(&["IF", "EXISTS"]);
+    let unnamed = ["SUSPEND", "RESUME", "SET", "UNSET", "ABORT"]
+        .iter()
+        .any(|word| cursor.peek_word(0, word));
+    let path = if unnamed { Path::new() } else { cursor.path()? };
+    let change = change(cursor)?;
+    cursor.end()?;
+    Ok(AlterObject {
+        kind,
+        if_exists,
+        path,
+        change,
+    })
+}
+
+fn change(cursor: &mut Cursor<'_>) -> Result<Change, SqlError> {
+    if cursor.eat(&["RENAME", "TO"]) {
+        return cursor.path().map(Change::Rename);
+    }
+    if cursor.eat(&["SWAP", "WITH"]) {
+        return cursor.path().map(Change::Swap);
+    }
+    if cursor.eat(&["SUSPEND"]) {
+        return Ok(Change::Suspend);
+    }
+    if cursor.eat(&["RESUME"]) {
+        cursor.eat(&["IF", "SUSPENDED"]);
+        return Ok(Change::Resume);
+    }
+    if cursor.eat(&["ABORT", "ALL", "QUERIES"]) {
+        return Ok(Change::AbortAllQueries);
+    }
+    if cursor.eat(&["SET"]) {
+        let found = properties(cursor)?;
+        return if found.is_empty() {
+            Err(cursor.unexpected())
+        } else {
+            Ok(Change::Set(found))
+        };
+    }
+    cursor.expect(&["UNSET"])?;
+    cursor.list(Cursor::word).map(Change::Unset)
+}
+
+/// `TRUNCATE …`, after its first word.
+pub(super) fn parse_truncate(cursor: &mut Cursor<'_>) -> Result<Command, SqlError> {
+    if cursor.peek_word(0, "MATERIALIZED") {
+        return Err(SqlError::unsupported("TRUNCATE MATERIALIZED VIEW"));
+    }
+    cursor.eat(&["TABLE"]);
+    let if_exists = cursor.eat(&["IF", "EXISTS"]);
+    let path = cursor.path()?;
+    cursor.end()?;
+    Ok(Command::Truncate { if_exists, path })
+}
+
+/// `COMMENT …`, after its first word.
+pub(super) fn parse_comment(cursor: &mut Cursor<'_>) -> Result<Command, SqlError> {
+    let if_exists_first = cursor.eat(&["IF", "EXISTS"]);
+    cursor.expect(&["ON"])?;
+    let kind = if let Some(kind) = namespace(cursor) {
+        CommentKind::Namespace(kind)
+    } else if let Some(kind) = account(cursor) {
+        CommentKind::Account(kind)
+    } else if cursor.eat(&["TABLE"]) {
+        CommentKind::Table
+    } else if cursor.eat(&["VIEW"]) {
+        CommentKind::View
+    } else if cursor.eat(&["COLUMN"]) {
+        CommentKind::Column
+    } else if cursor.eat(&["SEQUENCE"]) {
+        CommentKind::Sequence
+    } else {
+        let kind = cursor.word()?;
+        return Err(SqlError::unsupported(format!("COMMENT ON {kind}")));
+    };
+    let if_exists = cursor.eat(&["IF", "EXISTS"]) || if_exists_first;
+    let path = cursor.path()?;
+    cursor.expect(&["IS"])?;
+    let text = cursor.text()?;
+    cursor.end()?;
+    Ok(Command::Comment(Comment {
+        kind,
+        if_exists,
+        path,
+        text,
+    }))
+}
+
+fn namespace(cursor: &mut Cursor<'_>) -> Option<NamespaceKind> {
+    if cursor.peek_word(1, "ROLE") {
+        return None; // DATABASE ROLE
+    }
+    if cursor.eat(&["DATABASE"]) {
+        Some(NamespaceKind::Database)
+    } else if cursor.eat(&["SCHEMA"]) {
+        Some(NamespaceKind::Schema)
+    } else {
+        None
+    }
+}
+
+fn account(cursor: &mut Cursor<'_>) -> Option<AccountKind> {
+    if cursor.eat(&["WAREHOUSE"]) {
+        Some(AccountKind::Warehouse)
+    } else if cursor.eat(&["ROLE"]) {
+        Some(AccountKind::Role)
+    } else {
+        None
+    }
+}
