@@ -1,7 +1,48 @@
 //! The one way to Snowflake: an in-process HTTP gateway that speaks the connector protocol on both sides.
+//!
+//! snowflake-connector-rs builds credentials and statements well, but it forgets the master token, opens a connection for
+//! each request, and drops most of what an answer says. It has no hooks, but it accepts a base URL. So it talks to this
+//! gateway on a loopback port, and the gateway talks to Snowflake:
+//!
+//! ```text
+//! driver ── snowflake-connector-rs ──http──► local ──► login │ query │ abort ──► upstream ──► http_client ──https──► Snowflake
+//!    │                                                                              ▲
+//!    └── announce (login plan, directive by request id) ── take the answer ─────────┘
+//! ```
+//!
+//! A login goes through with our identity added; the crate gets an opaque local token, which is worth nothing outside this
+//! process. A statement is announced by its request id, gets its directive on the way out, and leaves its answer here;
+//! the crate only hears that it succeeded. Rows never pass the crate: they stay slices of the received body, and parts are
+//! downloaded with [`GatewaySession::download`].
+//!
+//! # Where to start
+//!
+//! [`Gateway`] and [`GatewaySession`] are the whole surface. Inside, `upstream.rs` is a session with its tokens and
+//! `query.rs` is one statement's way.
+//!
+//! # What this crate must not know
+//!
+//! Arrow, settings files, sessions with names, policies. It never logs a body, a token or an address of a result part.
 
+mod abort;
+mod answer;
 mod config;
+mod error;
+mod gateway;
+mod http_client;
+mod local;
+mod login;
+mod query;
+mod retry;
 mod secret;
+mod tokens;
+mod upstream;
 
+pub use abort::AbortAnswer;
+pub use answer::{Chunk, ColumnType, DmlStats, InlineRows, QueryAnswer, ServerFailure};
 pub use config::{ClientIdentity, GatewayConfig, ProxySettings, RetryLimits};
+pub use error::{GatewayError, LoginFailure};
+pub use gateway::{Gateway, GatewaySession, PendingLogin};
+pub use login::{LoginFacts, LoginPlan, NONCE_PARAMETER};
+pub use query::{CapturedAnswer, Directive, PendingQuery, QueryProgress};
 pub use secret::Secret;

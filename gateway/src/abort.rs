@@ -1,0 +1,69 @@
+//! Stopping queries, with the server's word for it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use serde_json::json;
+
+use crate::answer::ControlAnswer;
+use crate::error::GatewayError;
+use crate::upstream::Upstream;
+
+/// What the server said to an abort.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AbortAnswer {
+    /// It accepted the abort.
+    Accepted,
+    /// It knows no such running query.
+    NotRunning,
+}
+
+/// An abort can overtake its query on the way; while we know that the query is under way, "not running" is asked again
+/// this often.
+const NOT_RUNNING_TRIES_MAX: u32 = 8;
+const PAUSE_FIRST: Duration = Duration::from_millis(25);
+const PAUSE_MAX: Duration = Duration::from_millis(800);
+
+/// Aborts the query that was sent under `request_id`.
+pub(crate) async fn abort_request(
+    upstream: &Arc<Upstream>,
+    request_id: &str,
+) -> Result<(AbortAnswer, ControlAnswer), GatewayError> {
+    let mut pause = PAUSE_FIRST;
+    let mut tries = 1;
+    loop {
+        let body = Bytes::from(json!({ "requestId": request_id }).to_string());
+        let answer = upstream
+            .command("queries/v1/abort-request", Vec::new(), body)
+            .await?;
+        let verdict = read(&answer);
+        let overtaken = verdict == AbortAnswer::NotRunning && upstream.slots.is_running(request_id);
+        if !overtaken || tries == NOT_RUNNING_TRIES_MAX {
+            return Ok((verdict, answer));
+        }
+        tokio::time::sleep(pause).await;
+        pause = (pause * 2).min(PAUSE_MAX);
+        tries += 1;
+    }
+}
+
+/// Aborts a query by its id.
+pub(crate) async fn abort_query(
+    upstream: &Arc<Upstream>,
+    query_id: &str,
+) -> Result<AbortAnswer, GatewayError> {
+    let path = format!("queries/{query_id}/abort-request");
+    let answer = upstream
+        .command(&path, Vec::new(), Bytes::from_static(b"{}"))
+        .await?;
+    Ok(read(&answer))
+}
+
+fn read(answer: &ControlAnswer) -> AbortAnswer {
+    if answer.success {
+        AbortAnswer::Accepted
+    } else {
+        AbortAnswer::NotRunning
+    }
+}

@@ -1,0 +1,280 @@
+//! The gateway as our side of the crate sees it: start, announce logins and queries, use sessions.
+
+use std::collections::HashMap;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::HeaderMap;
+use tokio::net::TcpListener;
+use tokio_util::sync::{CancellationToken, DropGuard};
+use url::Url;
+use uuid::Uuid;
+
+use crate::abort::{AbortAnswer, abort_query, abort_request};
+use crate::config::GatewayConfig;
+use crate::error::{GatewayError, LoginFailure};
+use crate::http_client::HttpClient;
+use crate::local;
+use crate::login::{LoginFacts, LoginPlan, log_in, take_nonce};
+use crate::query::{CapturedAnswer, Directive, PendingQuery, result_by_id};
+use crate::upstream::{Upstream, keep_alive};
+
+/// A running gateway. Cheap to clone; it stops listening when the last clone and the last session are gone.
+#[derive(Clone)]
+pub struct Gateway {
+    shared: Arc<Shared>,
+}
+
+/// What the loopback side and our side share.
+pub(crate) struct Shared {
+    pub(crate) config: Arc<GatewayConfig>,
+    http: Arc<HttpClient>,
+    local_url: Url,
+    /// Logins that were announced and have not arrived.
+    logins: Mutex<HashMap<String, (LoginPlan, LoginCell)>>,
+    /// Sessions by local token. Weak: a session lives as long as our side or a running exchange holds it.
+    sessions: Mutex<HashMap<String, Weak<Upstream>>>,
+    _stop: DropGuard,
+}
+
+/// Where a login leaves its outcome.
+type LoginCell = Arc<Mutex<Option<Result<Arc<Upstream>, LoginFailure>>>>;
+
+impl Gateway {
+    /// Opens a loopback port and starts to serve it.
+    ///
+    /// # Errors
+    ///
+    /// [`GatewayError::Configuration`] when no port can be opened or the HTTP client cannot be set up.
+    pub async fn start(config: GatewayConfig) -> Result<Self, GatewayError> {
+        let unusable = |error: std::io::Error| GatewayError::Configuration {
+            message: format!("no loopback port can be opened: {error}"),
+        };
+        let config = Arc::new(config);
+        let http = Arc::new(HttpClient::new(Arc::clone(&config))?);
+        let listener = TcpListener::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))
+            .await
+            .map_err(unusable)?;
+        let port = listener.local_addr().map_err(unusable)?.port();
+        let local_url = Url::parse(&format!("http://127.0.0.1:{port}/")).map_err(|error| {
+            GatewayError::Configuration {
+                message: error.to_string(),
+            }
+        })?;
+        let stop = CancellationToken::new();
+        let connections_max = config.local_connections_max.max(1);
+        let shared = Arc::new(Shared {
+            config,
+            http,
+            local_url,
+            logins: Mutex::default(),
+            sessions: Mutex::default(),
+            _stop: stop.clone().drop_guard(),
+        });
+        tokio::spawn(local::serve(
+            listener,
+            Arc::downgrade(&shared),
+            stop,
+            connections_max,
+        ));
+        Ok(Self { shared })
+    }
+
+    /// Where snowflake-connector-rs has to send its requests.
+    pub fn local_url(&self) -> &Url {
+        &self.shared.local_url
+    }
+
+    /// Announces a login. The crate must send the nonce as the session parameter [`NONCE_PARAMETER`](crate::NONCE_PARAMETER).
+    pub fn announce_login(&self, plan: LoginPlan) -> PendingLogin {
+        let nonce = random_token();
+        let cell = LoginCell::default();
+        lock(&self.shared.logins).insert(nonce.clone(), (plan, Arc::clone(&cell)));
+        PendingLogin {
+            shared: Arc::clone(&self.shared),
+            nonce,
+            cell,
+        }
+    }
+}
+
+/// An announced login. Dropping it forgets the announcement.
+pub struct PendingLogin {
+    shared: Arc<Shared>,
+    nonce: String,
+    cell: LoginCell,
+}
+
+impl PendingLogin {
+    /// The nonce to send.
+    pub fn nonce(&self) -> &str {
+        &self.nonce
+    }
+
+    /// Takes the session after the crate has logged in, or why there is none.
+    ///
+    /// # Errors
+    ///
+    /// [`LoginFailure::NotSent`] when the crate has not logged in; otherwise what the server or the way to it said.
+    pub fn finish(self) -> Result<GatewaySession, LoginFailure> {
+        let outcome = lock(&self.cell).take().ok_or(LoginFailure::NotSent)?;
+        outcome.map(|upstream| GatewaySession {
+            shared: Arc::clone(&self.shared),
+            upstream,
+        })
+    }
+}
+
+impl Drop for PendingLogin {
+    fn drop(&mut self) {
+        lock(&self.shared.logins).remove(&self.nonce);
+    }
+}
+
+impl Shared {
+    /// The session behind a local token.
+    pub(crate) fn session(&self, local_token: &str) -> Option<Arc<Upstream>> {
+        lock(&self.sessions).get(local_token)?.upgrade()
+    }
+
+    /// Carries out an announced login and returns the local token; `None` when nobody announced it.
+    pub(crate) async fn log_in(
+        self: &Arc<Self>,
+        pairs: Vec<(String, String)>,
+        body: &Bytes,
+    ) -> Option<Result<String, ()>> {
+        let (nonce, body) = take_nonce(body)?;
+        let (plan, cell) = lock(&self.logins).remove(&nonce)?;
+        let outcome = log_in(&self.http, &self.config.identity, &plan, pairs, body).await;
+        let reply = match outcome {
+            Err(failure) => {
+                *lock(&cell) = Some(Err(failure));
+                Err(())
+            }
+            Ok(login) => {
+                let upstream = Arc::new(Upstream::new(
+                    Arc::clone(&self.http),
+                    Arc::clone(&self.config),
+                    plan.endpoint,
+                    login,
+                ));
+                if plan.keep_alive {
+                    tokio::spawn(keep_alive(
+                        Arc::downgrade(&upstream),
+                        self.config.heartbeat_interval,
+                    ));
+                }
+                let local_token = random_token();
+                let mut sessions = lock(&self.sessions);
+                sessions.retain(|_, session| session.strong_count() > 0);
+                sessions.insert(local_token.clone(), Arc::downgrade(&upstream));
+                drop(sessions);
+                *lock(&cell) = Some(Ok(upstream));
+                Ok(local_token)
+            }
+        };
+        Some(reply)
+    }
+}
+
+/// One upstream session as our side holds it. Cheap to clone.
+#[derive(Clone)]
+pub struct GatewaySession {
+    shared: Arc<Shared>,
+    upstream: Arc<Upstream>,
+}
+
+impl GatewaySession {
+    /// What the server told at login.
+    pub fn facts(&self) -> &LoginFacts {
+        &self.upstream.facts
+    }
+
+    /// Scheme, host and port of the server.
+    pub fn endpoint(&self) -> &Url {
+        &self.upstream.endpoint
+    }
+
+    /// Announces a query by the request id under which the crate will send it.
+    pub fn announce_query(&self, request_id: &str, directive: Directive) -> PendingQuery {
+        PendingQuery::announce(Arc::clone(&self.upstream), request_id, directive)
+    }
+
+    /// Reads the result of a query by its id, waiting while it runs.
+    ///
+    /// # Errors
+    ///
+    /// Any [`GatewayError`]. An unknown id is the server's failure inside the answer.
+    pub async fn result_of(&self, query_id: &str, timeout: Duration) -> Result<CapturedAnswer, GatewayError> {
+        result_by_id(&self.upstream, query_id, timeout).await
+    }
+
+    /// Aborts the query that was sent under this request id.
+    ///
+    /// # Errors
+    ///
+    /// Any [`GatewayError`]; then it is unknown whether the abort arrived.
+    pub async fn abort_request(&self, request_id: &str) -> Result<AbortAnswer, GatewayError> {
+        abort_request(&self.upstream, request_id)
+            .await
+            .map(|(answer, _)| answer)
+    }
+
+    /// Aborts a query by its id.
+    ///
+    /// # Errors
+    ///
+    /// Any [`GatewayError`]; then it is unknown whether the abort arrived.
+    pub async fn abort_query(&self, query_id: &str) -> Result<AbortAnswer, GatewayError> {
+        abort_query(&self.upstream, query_id).await
+    }
+
+    /// Downloads one part of a result, as transferred (usually gzip).
+    ///
+    /// # Errors
+    ///
+    /// [`GatewayError::Unreachable`] after all retries, [`GatewayError::Refused`] when the address is no longer good,
+    /// [`GatewayError::Protocol`] for an address without encryption from an encrypted server, or a part that is too large.
+    pub async fn download(&self, address: &str, headers: &HeaderMap) -> Result<Bytes, GatewayError> {
+        let url =
+            Url::parse(address).map_err(|_| GatewayError::protocol("a result part has no usable address"))?;
+        let weaker = self.upstream.endpoint.scheme() == "https" && url.scheme() != "https";
+        if weaker {
+            return Err(GatewayError::protocol(
+                "a result part is offered without encryption",
+            ));
+        }
+        self.shared.http.download(&url, headers).await
+    }
+
+    /// Tells the server that the session is in use.
+    ///
+    /// # Errors
+    ///
+    /// Any [`GatewayError`].
+    pub async fn heartbeat(&self) -> Result<(), GatewayError> {
+        self.upstream.heartbeat().await
+    }
+
+    /// Logs out; true when the server confirmed it or knew the session no more.
+    pub async fn log_out(&self) -> bool {
+        self.upstream.log_out().await
+    }
+
+    /// True when the session was found expired or was closed.
+    pub fn is_over(&self) -> bool {
+        self.upstream.is_over()
+    }
+}
+
+/// 244 random bits as text.
+fn random_token() -> String {
+    format!("{}{}", Uuid::new_v4().simple(), Uuid::new_v4().simple())
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // The maps are consistent between any two statements, so a panic elsewhere does not spoil them.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

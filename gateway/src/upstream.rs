@@ -1,0 +1,311 @@
+//! One upstream session: requests under its current token, renewal, heartbeat, logout.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock, Weak};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use http::Method;
+use serde_json::json;
+use url::Url;
+use uuid::Uuid;
+
+use crate::answer::{ControlAnswer, text};
+use crate::config::GatewayConfig;
+use crate::error::GatewayError;
+use crate::http_client::{Answer, Call, CallLimits, HttpClient};
+use crate::login::{LoggedIn, LoginFacts};
+use crate::query::QuerySlots;
+use crate::secret::Secret;
+use crate::tokens::{TokenCell, Verdict, verdict};
+
+/// How often one request may be answered "token expired" in a row before we believe that renewing does not help.
+const RENEWALS_IN_A_ROW_MAX: u32 = 3;
+
+/// One login at the server.
+pub(crate) struct Upstream {
+    pub(crate) http: Arc<HttpClient>,
+    pub(crate) config: Arc<GatewayConfig>,
+    pub(crate) endpoint: Url,
+    pub(crate) facts: LoginFacts,
+    /// Queries that our side announced.
+    pub(crate) slots: QuerySlots,
+    tokens: TokenCell,
+    /// Only one renewal at a time; the others wait here and then find new tokens.
+    renewal: tokio::sync::Mutex<()>,
+    /// Why the session is over, once it is.
+    over: OnceLock<GatewayError>,
+    sequence: AtomicU64,
+    born: Instant,
+    /// Milliseconds after `born` of the last request that the server answered.
+    used_ms: AtomicU64,
+}
+
+/// A request in this session, without its token.
+pub(crate) struct Request<'a> {
+    pub(crate) method: Method,
+    pub(crate) path: &'a str,
+    pub(crate) pairs: Vec<(String, String)>,
+    pub(crate) request_id: &'a str,
+    pub(crate) body: Bytes,
+    pub(crate) limits: CallLimits,
+}
+
+/// What requests cost.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Cost {
+    pub(crate) requests: u32,
+    pub(crate) retries: u32,
+    pub(crate) renewals: u32,
+}
+
+impl Upstream {
+    pub(crate) fn new(
+        http: Arc<HttpClient>,
+        config: Arc<GatewayConfig>,
+        endpoint: Url,
+        login: LoggedIn,
+    ) -> Self {
+        Self {
+            http,
+            config,
+            endpoint,
+            facts: login.facts,
+            slots: QuerySlots::default(),
+            tokens: TokenCell::new(login.token, login.master_token),
+            renewal: tokio::sync::Mutex::new(()),
+            over: OnceLock::new(),
+            sequence: AtomicU64::new(0),
+            born: Instant::now(),
+            used_ms: AtomicU64::new(0),
+        }
+    }
+
+    /// Number of the next statement in this session.
+    pub(crate) fn next_sequence(&self) -> u64 {
+        self.sequence.fetch_add(1, Ordering::Relaxed) + 1
+    }
+
+    pub(crate) fn is_over(&self) -> bool {
+        self.over.get().is_some()
+    }
+
+    fn check(&self) -> Result<(), GatewayError> {
+        self.over.get().map_or(Ok(()), |error| Err(error.clone()))
+    }
+
+    /// Ends the session for everybody who uses it, and returns the reason (the first one counts).
+    fn end(&self, code: Option<String>, message: String) -> GatewayError {
+        self.over
+            .get_or_init(|| GatewayError::SessionExpired { code, message })
+            .clone()
+    }
+
+    /// Sends `request` under the current token. An expired token is renewed and the request sent again with the same
+    /// request id, so the server runs a statement once.
+    pub(crate) async fn send(
+        self: &Arc<Self>,
+        request: &Request<'_>,
+        cost: &mut Cost,
+    ) -> Result<Answer, GatewayError> {
+        let mut renewals = 0;
+        loop {
+            self.check()?;
+            let tokens = self.tokens.current();
+            let answer = self.http.call(&self.call(request, Some(&tokens.session))).await?;
+            cost.requests += answer.attempts;
+            cost.retries += answer.attempts - 1;
+            match verdict(&answer) {
+                Verdict::Fine => {
+                    self.touch();
+                    return Ok(answer);
+                }
+                Verdict::Over { code, message } => return Err(self.end(code, message)),
+                Verdict::Renewable { code, message } if renewals == RENEWALS_IN_A_ROW_MAX => {
+                    return Err(self.end(code, message));
+                }
+                Verdict::Renewable { code, message } => {
+                    self.renew(tokens.generation, code, message).await?;
+                    renewals += 1;
+                    cost.renewals += 1;
+                }
+            }
+        }
+    }
+
+    fn call<'a>(&'a self, request: &Request<'a>, token: Option<&'a Secret>) -> Call<'a> {
+        Call {
+            method: request.method.clone(),
+            endpoint: &self.endpoint,
+            path: request.path,
+            pairs: request.pairs.clone(),
+            request_id: request.request_id,
+            token,
+            body: request.body.clone(),
+            limits: request.limits,
+        }
+    }
+
+    /// Gets new tokens, unless somebody else did since `generation`. Runs in a task of its own: a renewal whose caller
+    /// goes away must still be completed, because the server may already have dropped the old tokens.
+    async fn renew(
+        self: &Arc<Self>,
+        generation: u64,
+        code: Option<String>,
+        message: String,
+    ) -> Result<(), GatewayError> {
+        let upstream = Arc::clone(self);
+        let renewal = tokio::spawn(async move {
+            let _only_one = upstream.renewal.lock().await;
+            upstream.check()?;
+            let tokens = upstream.tokens.current();
+            if tokens.generation != generation {
+                return Ok(());
+            }
+            let Some(master) = tokens.master else {
+                return Err(upstream.end(code, message));
+            };
+            upstream.request_tokens(&tokens.session, &master).await
+        });
+        renewal.await.unwrap_or_else(|_| {
+            Err(GatewayError::protocol(
+                "the renewal of the session token was interrupted",
+            ))
+        })
+    }
+
+    async fn request_tokens(&self, session: &Secret, master: &Secret) -> Result<(), GatewayError> {
+        let request_id = Uuid::new_v4().to_string();
+        let body = json!({ "oldSessionToken": session.expose(), "requestType": "RENEW" }).to_string();
+        let request = self.control(
+            "session/token-request",
+            Vec::new(),
+            &request_id,
+            Bytes::from(body),
+        );
+        let answer = match self.http.call(&self.call(&request, Some(master))).await {
+            Err(GatewayError::Refused { status, .. }) => {
+                return Err(self.end(None, format!("the renewal was refused with HTTP status {status}")));
+            }
+            other => other?,
+        };
+        let parsed = ControlAnswer::parse(&answer.body).unwrap_or_default();
+        let token = |name: &str| {
+            text(&parsed.data[name])
+                .filter(|token| !token.is_empty())
+                .map(Secret::from)
+        };
+        match token("sessionToken") {
+            Some(session) if parsed.success && answer.status == 200 => {
+                self.tokens.replace(session, token("masterToken"));
+                tracing::debug!("renewed the session token");
+                Ok(())
+            }
+            _ => Err(self.end(
+                parsed.code.clone(),
+                parsed.message_or("the session token could not be renewed"),
+            )),
+        }
+    }
+
+    /// A small request with the limits of control requests.
+    fn control<'a>(
+        &self,
+        path: &'a str,
+        pairs: Vec<(String, String)>,
+        request_id: &'a str,
+        body: Bytes,
+    ) -> Request<'a> {
+        Request {
+            method: Method::POST,
+            path,
+            pairs,
+            request_id,
+            body,
+            limits: self.control_limits(),
+        }
+    }
+
+    pub(crate) fn control_limits(&self) -> CallLimits {
+        let allowed = self.config.control_timeout;
+        CallLimits {
+            deadline: Instant::now() + allowed,
+            allowed,
+            silence: allowed,
+            retry_silence: true,
+        }
+    }
+
+    /// Sends a small request of the session and reads its answer.
+    pub(crate) async fn command(
+        self: &Arc<Self>,
+        path: &str,
+        pairs: Vec<(String, String)>,
+        body: Bytes,
+    ) -> Result<ControlAnswer, GatewayError> {
+        let request_id = Uuid::new_v4().to_string();
+        let request = self.control(path, pairs, &request_id, body);
+        let answer = self.send(&request, &mut Cost::default()).await?;
+        ControlAnswer::parse(&answer.body)
+    }
+
+    /// Tells the server that the session is in use.
+    pub(crate) async fn heartbeat(self: &Arc<Self>) -> Result<(), GatewayError> {
+        let answer = self
+            .command("session/heartbeat", Vec::new(), Bytes::new())
+            .await?;
+        if answer.success {
+            return Ok(());
+        }
+        Err(GatewayError::protocol(format!(
+            "the heartbeat was refused: {}",
+            answer.message_or("no reason given")
+        )))
+    }
+
+    /// Logs out; true when the server confirmed it or knew the session no more.
+    pub(crate) async fn log_out(self: &Arc<Self>) -> bool {
+        if self.is_over() {
+            return true;
+        }
+        let pairs = vec![("delete".to_owned(), "true".to_owned())];
+        let outcome = self.command("session", pairs, Bytes::from_static(b"{}")).await;
+        self.end(None, "the session was closed".to_owned());
+        match outcome {
+            Ok(answer) => answer.success,
+            Err(GatewayError::SessionExpired { .. }) => true,
+            Err(_) => false,
+        }
+    }
+
+    fn touch(&self) {
+        self.used_ms
+            .store(self.born.elapsed().as_millis() as u64, Ordering::Relaxed);
+    }
+
+    fn idle_time(&self) -> Duration {
+        self.born
+            .elapsed()
+            .saturating_sub(Duration::from_millis(self.used_ms.load(Ordering::Relaxed)))
+    }
+}
+
+/// Sends heartbeats while the session is idle, until it is over or nobody holds it any more.
+pub(crate) async fn keep_alive(upstream: Weak<Upstream>, interval: Duration) {
+    loop {
+        let Some(upstream) = upstream.upgrade().filter(|upstream| !upstream.is_over()) else {
+            return;
+        };
+        let idle = upstream.idle_time();
+        if idle >= interval {
+            if let Err(error) = upstream.heartbeat().await {
+                tracing::debug!(%error, "a heartbeat failed");
+            }
+            // A failed heartbeat also waits a whole interval.
+            upstream.touch();
+            continue;
+        }
+        drop(upstream);
+        tokio::time::sleep(interval - idle).await;
+    }
+}
