@@ -31,7 +31,7 @@ use cache::EngineFolder;
 const DUCKDB_VERSION: &str = "2.0.0";
 
 /// Provide the embedded engine's library (DuckDB) for building
-#[derive(Debug, clap::Args)]
+#[derive(Debug, Default, clap::Args)]
 pub(crate) struct EngineArgs {
     /// Take the library from this source only
     #[arg(long, value_enum)]

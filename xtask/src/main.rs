@@ -1,8 +1,20 @@
 //! Developer commands: `cargo xtask <command>`.
+//!
+//! Each command is a file: what it runs, in which order, and what it says. `shell` runs other programs and `home` makes
+//! the throw-away home in which a command may start ours. Nothing here imports our crates: a command sees the programs
+//! as a user does.
 
+mod bench;
+mod checks;
+mod dist;
 mod engine;
+mod home;
+mod quickstart;
+mod shell;
+mod tpch;
 
-use std::{io, process::ExitCode};
+use std::io;
+use std::process::ExitCode;
 
 use clap::Parser;
 
@@ -10,18 +22,29 @@ use clap::Parser;
 #[derive(Debug, Parser)]
 #[command(name = "cargo xtask")]
 enum Command {
+    Quickstart(quickstart::QuickstartArgs),
+    Test(checks::TestArgs),
+    Tpch(tpch::TpchArgs),
+    Bench(bench::BenchArgs),
+    Dist(dist::DistArgs),
     Engine(engine::EngineArgs),
 }
 
 fn main() -> ExitCode {
+    let mut log = io::stderr();
     let result = match Command::parse() {
-        Command::Engine(args) => engine::run(&args, &mut io::stderr()),
+        Command::Quickstart(args) => quickstart::run(&args, &mut log),
+        Command::Test(args) => checks::run(&args, &mut log),
+        Command::Tpch(args) => tpch::run(&args, &mut log),
+        Command::Bench(args) => bench::run(&args, &mut log),
+        Command::Dist(args) => dist::run(&args, &mut log),
+        Command::Engine(args) => engine::run(&args, &mut log),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             // Nothing is left to tell it to when standard error is gone.
-            let _ = io::Write::write_fmt(&mut io::stderr(), format_args!("error: {error:#}\n"));
+            let _ = io::Write::write_fmt(&mut log, format_args!("error: {error:#}\n"));
             ExitCode::FAILURE
         }
     }

@@ -1,0 +1,200 @@
+//! `cargo xtask test`: everything that CI runs, step by step, with a summary.
+
+use std::fs;
+use std::io::Write;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, bail};
+
+use crate::engine::{self, EngineArgs};
+use crate::shell::{self, cargo};
+
+/// Tests that need somebody else's programs.
+const WITNESSES: [&str; 2] = ["connectors", "fakesnow"];
+
+/// Run everything that CI runs
+#[derive(Debug, clap::Args)]
+pub(crate) struct TestArgs {
+    /// Run only this step; repeat it for more
+    #[arg(long, value_name = "STEP", value_enum)]
+    only: Vec<Step>,
+    /// Leave this step out; repeat it for more
+    #[arg(long, value_name = "STEP", value_enum)]
+    skip: Vec<Step>,
+}
+
+/// A step; they run in this order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Step {
+    /// The engine's library is in place
+    Engine,
+    /// Formatting
+    Fmt,
+    /// Lints, as errors
+    Clippy,
+    /// The repository's own rules
+    Tidy,
+    /// Programs and tests
+    Build,
+    /// Tests of the single crates
+    Unit,
+    /// Tests with the whole programs
+    Journeys,
+    /// The official connectors and fakesnow
+    Witnesses,
+    /// Documentation builds without warnings
+    Doc,
+    /// Licences, advisories and bans, where cargo-deny is installed
+    Deny,
+}
+
+/// What came of a step.
+enum Outcome {
+    Passed,
+    Failed(String),
+    /// A tool that is asked for nicely, not needed.
+    LeftOut(String),
+}
+
+/// Runs the chosen steps, all of them also after a failure, and fails when one failed.
+pub(crate) fn run(args: &TestArgs, log: &mut dyn Write) -> Result<()> {
+    let chosen = <Step as clap::ValueEnum>::value_variants()
+        .iter()
+        .copied()
+        .filter(|step| (args.only.is_empty() || args.only.contains(step)) && !args.skip.contains(step));
+    let mut results = Vec::new();
+    for step in chosen {
+        writeln!(log, "\n==> {}", step.name())?;
+        let start = Instant::now();
+        let outcome = step
+            .run(log)
+            .unwrap_or_else(|error| Outcome::Failed(format!("{error:#}")));
+        if let Outcome::Failed(reason) = &outcome {
+            writeln!(log, "error: {reason}")?;
+        }
+        results.push((step, start.elapsed(), outcome));
+    }
+    summarise(&results, log)
+}
+
+fn summarise(results: &[(Step, Duration, Outcome)], log: &mut dyn Write) -> Result<()> {
+    writeln!(log)?;
+    for (step, elapsed, outcome) in results {
+        let text = match outcome {
+            Outcome::Passed => "passed".to_owned(),
+            Outcome::Failed(reason) => format!("FAILED: {reason}"),
+            Outcome::LeftOut(reason) => format!("left out: {reason}"),
+        };
+        writeln!(
+            log,
+            "{:<10} {:>7.1} s  {text}",
+            step.name(),
+            elapsed.as_secs_f64()
+        )?;
+    }
+    let failed = results
+        .iter()
+        .filter(|(_, _, outcome)| matches!(outcome, Outcome::Failed(_)))
+        .count();
+    if failed > 0 {
+        bail!("{failed} of {} steps failed", results.len());
+    }
+    Ok(())
+}
+
+impl Step {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Engine => "engine",
+            Self::Fmt => "fmt",
+            Self::Clippy => "clippy",
+            Self::Tidy => "tidy",
+            Self::Build => "build",
+            Self::Unit => "unit",
+            Self::Journeys => "journeys",
+            Self::Witnesses => "witnesses",
+            Self::Doc => "doc",
+            Self::Deny => "deny",
+        }
+    }
+
+    /// Runs it. All steps choose the whole workspace where they can, so that cargo builds each dependency once.
+    fn run(self, log: &mut dyn Write) -> Result<Outcome> {
+        match self {
+            Self::Engine => engine::run(&EngineArgs::default(), log)?,
+            Self::Fmt => shell::run(&mut cargo(&["fmt", "--all", "--check"]))?,
+            Self::Clippy => {
+                shell::run(&mut cargo(&[
+                    "clippy",
+                    "--workspace",
+                    "--all-targets",
+                    "--",
+                    "--deny",
+                    "warnings",
+                ]))?;
+            }
+            Self::Tidy => shell::run(&mut cargo(&[
+                "test",
+                "--package",
+                HARNESS,
+                "--lib",
+                "--test",
+                "tidy",
+            ]))?,
+            Self::Build => {
+                shell::run(&mut cargo(&["build", "--workspace", "--bins"]))?;
+                shell::run(&mut cargo(&["test", "--workspace", "--no-run"]))?;
+            }
+            Self::Unit => shell::run(&mut cargo(&[
+                "test",
+                "--workspace",
+                "--exclude",
+                HARNESS,
+                "--no-fail-fast",
+            ]))?,
+            Self::Journeys => shell::run(&mut harness(|name| name != "tidy" && !WITNESSES.contains(&name))?)?,
+            Self::Witnesses => shell::run(&mut harness(|name| WITNESSES.contains(&name))?)?,
+            Self::Doc => {
+                let mut doc = cargo(&["doc", "--workspace", "--no-deps", "--document-private-items"]);
+                shell::run(doc.env("RUSTDOCFLAGS", "--deny warnings"))?;
+            }
+            Self::Deny if !is_installed("deny") => {
+                return Ok(Outcome::LeftOut("cargo-deny is not installed".to_owned()));
+            }
+            Self::Deny => shell::run(&mut cargo(&["deny", "check"]))?,
+        }
+        Ok(Outcome::Passed)
+    }
+}
+
+/// The crate of the end-to-end tests.
+const HARNESS: &str = "snowflake-session-tests";
+
+/// A run of those end-to-end tests whose file has a chosen name.
+fn harness(is_chosen: impl Fn(&str) -> bool) -> Result<Command> {
+    let mut command = cargo(&["test", "--package", HARNESS, "--no-fail-fast"]);
+    let mut names = Vec::new();
+    for entry in fs::read_dir(shell::repository().join("tests/tests"))? {
+        let path = entry?.path();
+        let name = path
+            .file_stem()
+            .and_then(|stem| stem.to_str())
+            .unwrap_or_default();
+        if path.extension().is_some_and(|extension| extension == "rs") && is_chosen(name) {
+            names.push(name.to_owned());
+        }
+    }
+    names.sort();
+    for name in names {
+        command.args(["--test", &name]);
+    }
+    Ok(command)
+}
+
+/// Whether cargo has this subcommand.
+fn is_installed(subcommand: &str) -> bool {
+    let mut command = cargo(&[subcommand, "--version"]);
+    command.stdout(Stdio::null()).stderr(Stdio::null());
+    command.status().is_ok_and(|status| status.success())
+}
