@@ -1,7 +1,8 @@
 //! End-to-end tests: the shipped programs, started as a user starts them.
 //!
-//! Nothing here imports the crates under test: a test knows the command line, the wire and the files, as a user does,
-//! so that no shared type can make both sides wrong together. Start with [`stage::Stage`], the throw-away home in
+//! No journey imports the crates under test: a test knows the command line, the wire and the files, as a user does,
+//! so that no shared type can make both sides wrong together. (The measuring program, `bin/bench`, speaks gRPC and so
+//! knows the contract.) Start with [`stage::Stage`], the throw-away home in
 //! which a test runs programs; [`emulator`], [`fakesnow`] and [`python`] start what stands at the other end of the
 //! wire; [`answers`] compares results with published ones; [`tidy`] holds the repository's own rules. The journeys are
 //! in `tests/`.

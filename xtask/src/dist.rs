@@ -37,15 +37,18 @@ pub(crate) fn run(args: &DistArgs, log: &mut dyn Write) -> Result<()> {
     }
     if args.shared {
         crate::engine::run(&crate::engine::EngineArgs::default(), log)?;
-        // The library is looked for beside the program that needs it.
-        build.env("RUSTFLAGS", "-C link-arg=-Wl,-rpath,$ORIGIN");
     } else {
         writeln!(
             log,
             "dist: DuckDB is compiled in; the first time takes 20 to 35 minutes on two cores"
         )?;
-        build.args(["--features", "snowflake-emulator/bundled"]);
-        build.env_remove("DUCKDB_LIB_DIR").env("DUCKDB_STATIC", "1");
+        // The engine's crate is chosen too, so that its feature can be named.
+        build.args([
+            "--package",
+            "snowflake-emulator-engine",
+            "--features",
+            "snowflake-emulator-engine/bundled",
+        ]);
     }
     shell::run(&mut build)?;
 

@@ -25,7 +25,7 @@ const FLOORS: [(&str, &str, &[&str]); 9] = [
     ("ctl", "sfctl", &["snowflake-session-proto"]),
     ("emulator", "snowflake-emulator", &["snowflake-emulator-engine"]),
     ("emulator/engine", "snowflake-emulator-engine", &[]),
-    ("tests", "snowflake-session-tests", &[]),
+    ("tests", "snowflake-session-tests", &["snowflake-session-proto"]),
     ("xtask", "xtask", &[]),
 ];
 
