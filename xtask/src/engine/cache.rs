@@ -185,8 +185,7 @@ fn sha256(path: &Path) -> Result<String> {
     Ok(hasher
         .finalize()
         .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect())
+        .fold(String::new(), |text, byte| text + &format!("{byte:02x}")))
 }
 
 /// The user's cache folder for one version on this platform.
