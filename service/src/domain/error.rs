@@ -1,0 +1,156 @@
+//! One error type, sorted by what its receiver can do.
+
+use std::error::Error as StdError;
+use std::fmt;
+
+/// What the receiver of an error can do about it. One variant, one way out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Reason {
+    /// Snowflake rejected the SQL: change the SQL.
+    SqlRejected,
+    /// The request itself is wrong: change the request.
+    InvalidRequest,
+    /// The service's or the connection's configuration is wrong: change the configuration.
+    Configuration,
+    /// Snowflake cannot be reached, or went away during the call: look at the network, try again.
+    Unreachable,
+    /// Snowflake refused the login: change the credentials.
+    LoginRefused,
+    /// A time limit passed: give it more time or less work.
+    Timeout,
+    /// Policy, budget or a missing confirmation forbids it.
+    Refused,
+    /// The query was cancelled.
+    Cancelled,
+    /// State of the session was lost that cannot be restored: redo it.
+    SessionLost,
+    /// A limit of the service is reached: wait or raise the limit.
+    LimitReached,
+    /// The service is stopping: try again in a moment.
+    Draining,
+    /// Client and service speak different versions: restart the service.
+    VersionSkew,
+    /// A named thing does not exist.
+    NotFound,
+    /// A defect of the service: report it.
+    Internal,
+}
+
+/// Facts about a failure, for programs; every one is optional.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Facts {
+    /// Snowflake's error code, for example `002003`.
+    pub snowflake_code: Option<String>,
+    /// The SQLSTATE, for example `42S02`.
+    pub sql_state: Option<String>,
+    /// Identity that Snowflake gave the query.
+    pub query_id: Option<String>,
+    /// 1-based line of the SQL text.
+    pub line: Option<u32>,
+    /// 0-based position in that line.
+    pub position: Option<u32>,
+    /// What to do, one sentence.
+    pub hint: Option<String>,
+    /// Session in which it happened.
+    pub session: Option<String>,
+    /// Connection of that session.
+    pub connection: Option<String>,
+}
+
+/// A failure: what failed (for people), why (for programs), and the inside cause (for the log).
+///
+/// `Display` is the outside text. The inside cause is reached through `source` and never leaves the
+/// machine: it is logged where the error is handled.
+#[derive(Debug)]
+pub struct Error {
+    reason: Reason,
+    message: String,
+    facts: Box<Facts>,
+    source: Option<Box<dyn StdError + Send + Sync>>,
+}
+
+impl Error {
+    /// An error with its outside text: lowercase, no final period, fits after "failed to".
+    pub fn new(reason: Reason, message: impl Into<String>) -> Self {
+        Self {
+            reason,
+            message: message.into(),
+            facts: Box::default(),
+            source: None,
+        }
+    }
+
+    /// A request that is wrong in itself.
+    pub fn invalid(message: impl Into<String>) -> Self {
+        Self::new(Reason::InvalidRequest, message)
+    }
+
+    /// A defect of ours.
+    pub fn internal(message: impl Into<String>) -> Self {
+        Self::new(Reason::Internal, message)
+    }
+
+    /// Adds what to do.
+    pub fn with_hint(mut self, hint: impl Into<String>) -> Self {
+        self.facts.hint = Some(hint.into());
+        self
+    }
+
+    /// Adds the inside cause, which is logged but not sent.
+    pub fn with_source(mut self, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
+        self.source = Some(source.into());
+        self
+    }
+
+    /// Replaces the facts.
+    pub fn with_facts(mut self, facts: Facts) -> Self {
+        self.facts = Box::new(facts);
+        self
+    }
+
+    /// Says in which session and over which connection it happened.
+    pub fn in_session(mut self, session: &str, connection: &str) -> Self {
+        self.facts.session = Some(session.to_owned());
+        self.facts.connection = Some(connection.to_owned());
+        self
+    }
+
+    /// What the receiver can do.
+    pub fn reason(&self) -> Reason {
+        self.reason
+    }
+
+    /// The facts for programs.
+    pub fn facts(&self) -> &Facts {
+        &self.facts
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.message)
+    }
+}
+
+impl StdError for Error {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        self.source
+            .as_deref()
+            .map(|source| source as &(dyn StdError + 'static))
+    }
+}
+
+/// A chain of errors in one line, `what: because: because`, for logs.
+pub struct Chain<'a>(pub &'a dyn StdError);
+
+impl fmt::Display for Chain<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}", self.0)?;
+        let mut cause = self.0.source();
+        while let Some(error) = cause {
+            write!(formatter, ": {error}")?;
+            cause = error.source();
+        }
+        Ok(())
+    }
+}

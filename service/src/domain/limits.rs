@@ -1,0 +1,30 @@
+//! Limits of sessions and queries; their values are born in `config/defaults.toml`.
+
+use std::time::Duration;
+
+/// Limits of sessions and queries.
+#[derive(Debug, Clone)]
+pub struct Limits {
+    /// Most sessions at a time.
+    pub sessions_max: usize,
+    /// Most statements that wait in one session.
+    pub queue_max: usize,
+    /// Most results of one session that are being read at a time.
+    pub results_max: usize,
+    /// How long an unused session is kept.
+    pub session_idle: Duration,
+    /// Largest SQL text in bytes.
+    pub sql_bytes_max: usize,
+    /// Most bindings of one statement.
+    pub bindings_max: usize,
+    /// Time limit of a statement that asks for none.
+    pub query_timeout: Duration,
+    /// How long a cancellation waits for Snowflake's confirmation.
+    pub cancel_wait: Duration,
+    /// Batches that wait between Snowflake and a reader.
+    pub batches_buffered_max: usize,
+    /// Time limit of a login.
+    pub login_timeout: Duration,
+    /// Time limit of a logout.
+    pub logout_timeout: Duration,
+}

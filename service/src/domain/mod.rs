@@ -1,0 +1,16 @@
+//! What sessions, statements and errors *are*: pure rules, no outside world.
+//!
+//! Nothing here can fail for outside reasons: there is no I/O, no clock, no runtime, no environment, no
+//! transport. Time is passed in by the caller, effects are returned to the caller. Start with
+//! [`session::Session`], the state machine that one task of `sessions` drives, then [`statement`], which
+//! reads just enough SQL to know what a statement does to a session, and [`upstream`], the port through
+//! which the outside world is reached.
+
+pub mod context;
+pub mod error;
+pub mod limits;
+pub mod names;
+pub mod query;
+pub mod session;
+pub mod statement;
+pub mod upstream;

@@ -1,0 +1,88 @@
+//! The port to Snowflake: what the session engine needs of it, in our words.
+//!
+//! `backend` implements it on the driver; tests implement it in memory. Every future may be dropped at any
+//! point, which means "stop caring": whether Snowflake stops too is what [`Upstream::cancel`] is for.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+use crate::domain::context::Context;
+use crate::domain::error::Error;
+use crate::domain::names::{ConnectionName, RequestId};
+use crate::domain::query::{Batch, CancelOutcome, Executed, Submission};
+
+/// Knows the connections and logs in over them.
+#[async_trait]
+pub trait Connector: Send + Sync + 'static {
+    /// Connection to use when neither request nor session names one.
+    async fn default_connection(&self) -> Result<ConnectionName, Error>;
+
+    /// Logs in. Fails with [`Reason::Configuration`](crate::domain::error::Reason::Configuration) for a
+    /// connection that does not exist or is incomplete.
+    async fn login(&self, connection: &ConnectionName) -> Result<Login, Error>;
+
+    /// Address of the local emulator while it runs.
+    fn emulator_address(&self) -> Option<String>;
+
+    /// Stops what was started for the connections. Sessions are closed before.
+    async fn shutdown(&self);
+}
+
+/// A fresh upstream session.
+pub struct Login {
+    /// The upstream session.
+    pub upstream: Arc<dyn Upstream>,
+    /// Who and where we are.
+    pub identity: Identity,
+    /// Session context after the login.
+    pub context: Context,
+}
+
+/// Who a session is logged in as, and where.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Identity {
+    /// User.
+    pub user: String,
+    /// Account.
+    pub account: String,
+    /// Version that the server reported.
+    pub server_version: String,
+    /// Host that the connection leads to.
+    pub host: String,
+    /// Snowflake's own number of the upstream session.
+    pub upstream_session_id: i64,
+}
+
+/// One upstream session. At most one [`execute`](Self::execute) runs at a time; results may still be read
+/// while the next statement runs.
+#[async_trait]
+pub trait Upstream: Send + Sync + 'static {
+    /// Runs one statement. An error with [`Reason::SessionLost`](crate::domain::error::Reason::SessionLost)
+    /// means that the upstream session is to be given up.
+    async fn execute(&self, submission: Submission) -> Result<Execution, Error>;
+
+    /// Asks Snowflake to stop the statement of this request.
+    async fn cancel(&self, request_id: RequestId) -> Result<CancelOutcome, Error>;
+
+    /// False once this upstream session can answer nothing any more, whatever is asked.
+    fn is_alive(&self) -> bool;
+
+    /// Logs out.
+    async fn close(&self) -> Result<(), Error>;
+}
+
+/// An executed statement: what Snowflake said of it, and its rows.
+pub struct Execution {
+    /// What Snowflake said.
+    pub executed: Executed,
+    /// The rows, at most as many as the submission's limit.
+    pub batches: Box<dyn Batches>,
+}
+
+/// Rows that are fetched as they are asked for.
+#[async_trait]
+pub trait Batches: Send + 'static {
+    /// The next rows, `None` after the last ones. Never an empty batch.
+    async fn next(&mut self) -> Result<Option<Batch>, Error>;
+}

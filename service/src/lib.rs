@@ -1,0 +1,12 @@
+//! snowflake-session: the service that keeps Snowflake sessions alive.
+//!
+//! The rooms, from the inside out: [`domain`] is the pure rules, [`sessions`] drives one task per session,
+//! [`backend`] reaches Snowflake through the driver and keeps the local emulator, [`rpc`] speaks gRPC,
+//! [`platform`] deals with the operating system, [`config`] reads what the user configured, and [`app`]
+//! puts them together. `main` is one page. The crate is a library only so that tests can compose it with
+//! another listener, clock, configuration or Snowflake.
+
+pub mod domain;
+
+pub mod rpc;
+pub mod sessions;

@@ -1,0 +1,245 @@
+//! Between the contract's types and the domain's, both ways.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use snowflake_session_proto::v1;
+
+use crate::domain::context::{Context, ContextChange};
+use crate::domain::error::Error;
+use crate::domain::names::{ConnectionName, ObjectName, RequestId, SessionName};
+use crate::domain::query::{
+    Binding, BindingKind, CancelOutcome, DmlStats, QueryEvent, StatementKind, Summary,
+};
+use crate::domain::session::Phase;
+use crate::sessions::{QueryRequest, Snapshot};
+
+/// A session's name; empty means the default session.
+pub(super) fn session_name(text: &str) -> Result<SessionName, Error> {
+    if text.is_empty() {
+        Ok(SessionName::default_name())
+    } else {
+        text.parse()
+    }
+}
+
+/// A connection's name; empty means that none was asked for.
+pub(super) fn connection_name(text: &str) -> Result<Option<ConnectionName>, Error> {
+    if text.is_empty() {
+        Ok(None)
+    } else {
+        text.parse().map(Some)
+    }
+}
+
+/// An existing request id; empty means none.
+pub(super) fn request_id(text: &str) -> Result<Option<RequestId>, Error> {
+    if text.is_empty() {
+        Ok(None)
+    } else {
+        text.parse().map(Some)
+    }
+}
+
+/// A statement to run. `call_timeout` is the time that the client gives the whole call.
+pub(super) fn query_request(
+    request: v1::ExecuteQueryRequest,
+    call_timeout: Option<Duration>,
+) -> Result<QueryRequest, Error> {
+    let bindings = request
+        .bindings
+        .into_iter()
+        .map(binding)
+        .collect::<Result<Vec<_>, _>>()?;
+    if bindings.iter().any(|binding| binding.name.is_some())
+        && bindings.iter().any(|binding| binding.name.is_none())
+    {
+        return Err(Error::invalid(
+            "bindings by name and by position cannot be mixed in one statement",
+        ));
+    }
+    let asked = request.timeout.map(duration).transpose()?;
+    Ok(QueryRequest {
+        session: session_name(&request.session)?,
+        connection: connection_name(&request.connection)?,
+        request_id: request_id(&request.request_id)?.unwrap_or_else(|| RequestId::new(uuid::Uuid::new_v4())),
+        sql: request.sql,
+        bindings,
+        row_limit: row_limit(request.row_limit)?,
+        timeout: asked.into_iter().chain(call_timeout).min(),
+    })
+}
+
+fn row_limit(rows: i64) -> Result<Option<u64>, Error> {
+    match u64::try_from(rows) {
+        Ok(0) => Ok(None),
+        Ok(rows) => Ok(Some(rows)),
+        Err(_) => Err(Error::invalid(format!("row limit {rows} is negative"))),
+    }
+}
+
+fn binding(binding: v1::Binding) -> Result<Binding, Error> {
+    let kind = match binding.r#type.to_ascii_uppercase().as_str() {
+        "" | "TEXT" => BindingKind::Text,
+        "FIXED" => BindingKind::Fixed,
+        "REAL" => BindingKind::Real,
+        "BOOLEAN" => BindingKind::Boolean,
+        "DATE" => BindingKind::Date,
+        "TIME" => BindingKind::Time,
+        "TIMESTAMP_NTZ" => BindingKind::TimestampNtz,
+        "TIMESTAMP_LTZ" => BindingKind::TimestampLtz,
+        "TIMESTAMP_TZ" => BindingKind::TimestampTz,
+        "BINARY" => BindingKind::Binary,
+        _ => {
+            return Err(Error::invalid("a binding has an unknown type").with_hint(
+                "types are TEXT, FIXED, REAL, BOOLEAN, DATE, TIME, TIMESTAMP_NTZ, TIMESTAMP_LTZ, TIMESTAMP_TZ, BINARY",
+            ));
+        }
+    };
+    let name = (!binding.name.is_empty()).then_some(binding.name);
+    Ok(Binding {
+        name,
+        kind,
+        value: binding.value,
+    })
+}
+
+/// A duration that is not negative.
+pub(super) fn duration(duration: prost_types::Duration) -> Result<Duration, Error> {
+    Duration::try_from(duration).map_err(|_| Error::invalid("a time limit is negative or out of range"))
+}
+
+fn proto_duration(duration: Duration) -> prost_types::Duration {
+    prost_types::Duration {
+        seconds: i64::try_from(duration.as_secs()).unwrap_or(i64::MAX),
+        nanos: i32::try_from(duration.subsec_nanos()).unwrap_or(0),
+    }
+}
+
+/// A point in time; times before 1970 do not occur.
+pub(super) fn timestamp(time: SystemTime) -> prost_types::Timestamp {
+    let since = proto_duration(time.duration_since(UNIX_EPOCH).unwrap_or_default());
+    prost_types::Timestamp {
+        seconds: since.seconds,
+        nanos: since.nanos,
+    }
+}
+
+/// A wanted change of context.
+pub(super) fn context_change(request: &v1::UpdateSessionContextRequest) -> Result<ContextChange, Error> {
+    let name = |text: &Option<String>, parts_max| {
+        text.as_deref()
+            .map(|text| ObjectName::parse(text, parts_max))
+            .transpose()
+    };
+    Ok(ContextChange {
+        role: name(&request.role, 1)?,
+        warehouse: name(&request.warehouse, 1)?,
+        database: name(&request.database, 1)?,
+        schema: name(&request.schema, 2)?,
+    })
+}
+
+/// An event of a running query.
+pub(super) fn query_event(event: QueryEvent) -> v1::ExecuteQueryResponse {
+    use v1::execute_query_response::Event;
+    let event = match event {
+        QueryEvent::Schema(schema) => Event::Schema(v1::ResultSchema {
+            arrow_schema: schema.arrow_schema,
+            query_id: schema.query_id,
+            statement_kind: statement_kind(schema.kind).into(),
+        }),
+        QueryEvent::Batch { batch, row_offset } => Event::Batch(v1::ResultBatch {
+            arrow_batch: batch.bytes,
+            row_count: count(batch.row_count),
+            row_offset: count(row_offset),
+        }),
+        QueryEvent::Summary(summary) => Event::Summary(query_summary(*summary)),
+    };
+    v1::ExecuteQueryResponse { event: Some(event) }
+}
+
+fn query_summary(summary: Summary) -> v1::QuerySummary {
+    v1::QuerySummary {
+        query_id: summary.query_id,
+        row_count: count(summary.row_count),
+        row_count_total: count(summary.row_count_total),
+        truncated: summary.truncated,
+        elapsed: Some(proto_duration(summary.elapsed)),
+        session: summary.session.to_string(),
+        connection: summary.connection.to_string(),
+        context: Some(context(summary.context)),
+        statement_kind: statement_kind(summary.kind).into(),
+        dml: summary.dml.map(|dml: DmlStats| v1::DmlStats {
+            rows_inserted: count(dml.rows_inserted),
+            rows_updated: count(dml.rows_updated),
+            rows_deleted: count(dml.rows_deleted),
+        }),
+        transaction_open: summary.transaction_open,
+    }
+}
+
+fn count(rows: u64) -> i64 {
+    i64::try_from(rows).unwrap_or(i64::MAX)
+}
+
+fn context(context: Context) -> v1::SessionContext {
+    v1::SessionContext {
+        database: context.database.unwrap_or_default(),
+        schema: context.schema.unwrap_or_default(),
+        warehouse: context.warehouse.unwrap_or_default(),
+        role: context.role.unwrap_or_default(),
+    }
+}
+
+/// A session at one moment.
+pub(super) fn session(snapshot: Snapshot) -> v1::Session {
+    v1::Session {
+        name: snapshot.name.to_string(),
+        connection: snapshot.connection.to_string(),
+        state: phase(snapshot.phase).into(),
+        context: Some(context(snapshot.context)),
+        user: snapshot.identity.user,
+        account: snapshot.identity.account,
+        server_version: snapshot.identity.server_version,
+        upstream_session_id: snapshot.identity.upstream_session_id,
+        create_time: Some(timestamp(snapshot.create_time)),
+        last_use_time: Some(timestamp(snapshot.last_use_time)),
+        transaction_open: snapshot.transaction_open,
+        last_query_id: snapshot.last_query_id,
+        host: snapshot.identity.host,
+    }
+}
+
+fn phase(phase: Phase) -> v1::SessionState {
+    match phase {
+        Phase::New => v1::SessionState::New,
+        Phase::Connecting => v1::SessionState::Connecting,
+        Phase::Idle => v1::SessionState::Idle,
+        Phase::Busy => v1::SessionState::Busy,
+        Phase::Disconnected => v1::SessionState::Disconnected,
+        Phase::Closing => v1::SessionState::Closing,
+    }
+}
+
+fn statement_kind(kind: StatementKind) -> v1::StatementKind {
+    match kind {
+        StatementKind::Unknown => v1::StatementKind::Unspecified,
+        StatementKind::Query => v1::StatementKind::Query,
+        StatementKind::Dml => v1::StatementKind::Dml,
+        StatementKind::Ddl => v1::StatementKind::Ddl,
+        StatementKind::Session => v1::StatementKind::Session,
+        StatementKind::Transaction => v1::StatementKind::Transaction,
+        StatementKind::Call => v1::StatementKind::Call,
+        StatementKind::Multi => v1::StatementKind::Multi,
+        StatementKind::Other => v1::StatementKind::Other,
+    }
+}
+
+/// How far a cancellation got.
+pub(super) fn cancel_outcome(outcome: CancelOutcome) -> v1::CancelOutcome {
+    match outcome {
+        CancelOutcome::Confirmed => v1::CancelOutcome::Confirmed,
+        CancelOutcome::Unconfirmed => v1::CancelOutcome::Unconfirmed,
+        CancelOutcome::NotRunning => v1::CancelOutcome::NotRunning,
+    }
+}

@@ -1,0 +1,96 @@
+//! Tells how the service is, and passes on the wish to stop it. Works across builds.
+
+use std::path::PathBuf;
+use std::time::{Duration, SystemTime};
+
+use snowflake_session_proto::BUILD_ID;
+use snowflake_session_proto::v1;
+use snowflake_session_proto::v1::lifecycle_service_server::LifecycleService;
+use tokio::sync::mpsc;
+use tonic::{Request, Response, Status};
+
+use super::convert;
+use super::status::status;
+use crate::sessions::Sessions;
+
+/// What the service says of itself; fixed while it runs.
+#[derive(Debug, Clone)]
+pub struct About {
+    /// Process id.
+    pub pid: u32,
+    /// When it started.
+    pub start_time: SystemTime,
+    /// Who runs it.
+    pub manager: Manager,
+    /// Path of the socket it serves.
+    pub socket: PathBuf,
+    /// Folder of its state.
+    pub state_directory: PathBuf,
+}
+
+/// Who runs the service.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Manager {
+    /// Nobody: started by hand or by `sfctl`.
+    None,
+    /// systemd.
+    Systemd,
+    /// launchd.
+    Launchd,
+}
+
+/// Wishes to stop, each with its grace period if the caller named one. One waiting wish is enough.
+pub type ShutdownRequests = mpsc::Sender<Option<Duration>>;
+
+/// Tells how the service is and stops it.
+pub(super) struct Lifecycle {
+    pub(super) about: About,
+    pub(super) sessions: Sessions,
+    pub(super) shutdown: ShutdownRequests,
+}
+
+#[tonic::async_trait]
+impl LifecycleService for Lifecycle {
+    async fn get_status(
+        &self,
+        _: Request<v1::GetStatusRequest>,
+    ) -> Result<Response<v1::GetStatusResponse>, Status> {
+        let (session_count, query_count) = self.sessions.counts();
+        let state = if self.sessions.is_draining() {
+            v1::ServiceState::Draining
+        } else {
+            v1::ServiceState::Serving
+        };
+        let manager = match self.about.manager {
+            Manager::None => v1::ServiceManager::None,
+            Manager::Systemd => v1::ServiceManager::Systemd,
+            Manager::Launchd => v1::ServiceManager::Launchd,
+        };
+        Ok(Response::new(v1::GetStatusResponse {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            build_id: BUILD_ID.to_owned(),
+            pid: i64::from(self.about.pid),
+            start_time: Some(convert::timestamp(self.about.start_time)),
+            state: state.into(),
+            session_count: i32::try_from(session_count).unwrap_or(i32::MAX),
+            query_count: i32::try_from(query_count).unwrap_or(i32::MAX),
+            manager: manager.into(),
+            socket: self.about.socket.display().to_string(),
+            emulator_address: self.sessions.emulator_address().unwrap_or_default(),
+            state_directory: self.about.state_directory.display().to_string(),
+        }))
+    }
+
+    async fn shutdown(
+        &self,
+        request: Request<v1::ShutdownRequest>,
+    ) -> Result<Response<v1::ShutdownResponse>, Status> {
+        let grace = request.into_inner().grace_period.map(convert::duration);
+        let grace = grace.transpose().map_err(|error| status(&error))?;
+        // A full channel means that somebody has asked already, which is just as good.
+        let _ = self.shutdown.try_send(grace);
+        Ok(Response::new(v1::ShutdownResponse {
+            pid: i64::from(self.about.pid),
+        }))
+    }
+}

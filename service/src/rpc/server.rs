@@ -1,0 +1,101 @@
+//! Serves all services on connections that somebody else accepted.
+
+use std::convert::Infallible;
+use std::future::Future;
+
+use futures_util::{Stream, StreamExt as _};
+use snowflake_session_proto::FILE_DESCRIPTOR_SET;
+use snowflake_session_proto::v1::lifecycle_service_server::LifecycleServiceServer;
+use snowflake_session_proto::v1::query_service_server::QueryServiceServer;
+use snowflake_session_proto::v1::session_service_server::SessionServiceServer;
+use tokio::net::UnixStream;
+use tonic::service::interceptor::InterceptedService;
+use tonic::transport::Server;
+use tonic_health::ServingStatus;
+
+use super::build_check;
+use super::lifecycle_service::{About, Lifecycle, ShutdownRequests};
+use super::query_service::Queries;
+use super::session_service::SessionRpc;
+use crate::sessions::Sessions;
+
+/// Limits of the gRPC server.
+#[derive(Debug, Clone)]
+pub struct RpcLimits {
+    /// Largest request message in bytes.
+    pub request_bytes_max: usize,
+    /// Most calls at a time on one connection.
+    pub calls_max: u32,
+    /// HTTP/2 flow-control window of one stream, for what clients send.
+    pub stream_window_bytes: u32,
+    /// HTTP/2 flow-control window of one connection, for what clients send.
+    pub connection_window_bytes: u32,
+}
+
+/// What the services need.
+pub struct Rpc {
+    /// What the service says of itself.
+    pub about: About,
+    /// The session engine.
+    pub sessions: Sessions,
+    /// Where wishes to stop go.
+    pub shutdown: ShutdownRequests,
+    /// Limits.
+    pub limits: RpcLimits,
+}
+
+/// Serves until `stop` is done and the calls that were open by then have ended.
+///
+/// # Errors
+///
+/// What the transport says when it cannot go on.
+pub async fn serve(
+    rpc: Rpc,
+    connections: impl Stream<Item = UnixStream>,
+    stop: impl Future<Output = ()>,
+) -> Result<(), tonic::transport::Error> {
+    let Rpc {
+        about,
+        sessions,
+        shutdown,
+        limits,
+    } = rpc;
+    let (health, health_service) = tonic_health::server::health_reporter();
+    for name in [
+        "",
+        "snowflake_session.v1.QueryService",
+        "snowflake_session.v1.SessionService",
+    ] {
+        health.set_service_status(name, ServingStatus::Serving).await;
+    }
+    let reflection = tonic_reflection::server::Builder::configure()
+        .register_encoded_file_descriptor_set(FILE_DESCRIPTOR_SET)
+        .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+        .build_v1()
+        .expect("the descriptor sets were made by the same compiler as this code");
+    let queries = QueryServiceServer::new(Queries {
+        sessions: sessions.clone(),
+    })
+    .max_decoding_message_size(limits.request_bytes_max);
+    let session_rpc = SessionServiceServer::new(SessionRpc {
+        sessions: sessions.clone(),
+    });
+    Server::builder()
+        .initial_stream_window_size(limits.stream_window_bytes)
+        .initial_connection_window_size(limits.connection_window_bytes)
+        .max_concurrent_streams(limits.calls_max)
+        .add_service(InterceptedService::new(queries, build_check::check))
+        .add_service(InterceptedService::new(session_rpc, build_check::check))
+        .add_service(LifecycleServiceServer::new(Lifecycle {
+            about,
+            sessions,
+            shutdown,
+        }))
+        .add_service(health_service)
+        .add_service(reflection)
+        .serve_with_incoming_shutdown(connections.map(Ok::<_, Infallible>), async move {
+            stop.await;
+            health.set_service_status("", ServingStatus::NotServing).await;
+        })
+        .await
+}

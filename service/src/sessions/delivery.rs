@@ -1,0 +1,92 @@
+//! Brings the rows of one result to its reader, no faster than the reader reads.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::interrupt::{Cause, Events, Interrupt};
+use crate::domain::error::{Error, Reason};
+use crate::domain::names::{ConnectionName, RequestId, SessionName};
+use crate::domain::query::{QueryEvent, ResultSchema, Summary};
+use crate::domain::upstream::Execution;
+
+/// A result on its way to its reader.
+pub(super) struct Delivery {
+    pub(super) request_id: RequestId,
+    pub(super) execution: Execution,
+    pub(super) interrupt: Interrupt,
+    pub(super) accepted_at: Instant,
+    pub(super) timeout: Duration,
+    pub(super) session: SessionName,
+    pub(super) connection: ConnectionName,
+    pub(super) transaction_open: bool,
+}
+
+impl Delivery {
+    /// Sends schema, batches and summary, or the error that ends them. Returns whose result it was.
+    pub(super) async fn run(self) -> RequestId {
+        let request_id = self.request_id;
+        let interrupt = self.interrupt.clone();
+        let timeout = self.timeout;
+        let ended = tokio::select! {
+            biased;
+            cause = interrupt.wait() => Err(match cause {
+                Cause::ReaderGone => return request_id,
+                Cause::Cancelled => Error::new(Reason::Cancelled, "the query was cancelled while its result was being read"),
+                Cause::DeadlinePassed => timed_out(timeout),
+            }),
+            ended = self.send() => ended,
+        };
+        if let Err(error) = ended {
+            // A reader that is gone has no use for an error.
+            let _ = interrupt.events.send(Err(error)).await;
+        }
+        request_id
+    }
+
+    async fn send(mut self) -> Result<(), Error> {
+        let events = self.interrupt.events.clone();
+        let executed = std::mem::take(&mut self.execution.executed);
+        let schema = ResultSchema {
+            arrow_schema: executed.arrow_schema,
+            query_id: executed.query_id.clone(),
+            kind: executed.kind,
+        };
+        event(&events, QueryEvent::Schema(schema)).await;
+        let mut row_count = 0;
+        while let Some(batch) = self.execution.batches.next().await? {
+            let row_offset = row_count;
+            row_count += batch.row_count;
+            event(&events, QueryEvent::Batch { batch, row_offset }).await;
+        }
+        let summary = Summary {
+            query_id: executed.query_id,
+            row_count,
+            row_count_total: executed.row_count_total.max(row_count),
+            truncated: row_count < executed.row_count_total,
+            elapsed: self.accepted_at.elapsed(),
+            session: self.session.clone(),
+            connection: self.connection.clone(),
+            context: executed.context,
+            kind: executed.kind,
+            dml: executed.dml,
+            transaction_open: self.transaction_open,
+        };
+        event(&events, QueryEvent::Summary(Box::new(summary))).await;
+        Ok(())
+    }
+}
+
+async fn event(events: &Events, event: QueryEvent) {
+    // A failed send means that the reader is gone, which `run` hears too.
+    let _ = events.send(Ok(event)).await;
+}
+
+/// The error of a query whose time is over.
+pub(super) fn timed_out(timeout: Duration) -> Error {
+    Error::new(
+        Reason::Timeout,
+        format!("the query's time limit of {timeout:?} passed"),
+    )
+    .with_hint("give it more time with --timeout, or raise `query.timeout`")
+}

@@ -1,0 +1,106 @@
+//! What can be asked of a session, and the handle through which it is asked.
+
+use std::time::Duration;
+
+use tokio::sync::{mpsc, oneshot, watch};
+
+use super::interrupt::Events;
+use super::snapshot::Snapshot;
+use crate::domain::context::ContextChange;
+use crate::domain::error::Error;
+use crate::domain::names::{ConnectionName, RequestId, SessionName};
+use crate::domain::query::{CancelOutcome, QueryEvent, Submission};
+use crate::domain::statement::Effect;
+
+/// Messages that wait in a mailbox. The actor always empties it at once; its own queue has the real limit.
+pub(super) const MAILBOX_CAPACITY: usize = 16;
+
+/// Where the answer to a message goes.
+pub(super) type Reply<T> = oneshot::Sender<T>;
+
+/// What can be asked of a session.
+pub(super) enum Message {
+    /// Run a statement. The reply says whether it was accepted; events follow.
+    Run {
+        query: Box<QueuedQuery>,
+        accepted: Reply<Result<(), Error>>,
+    },
+    /// Log in, if that has not happened.
+    Login { reply: Reply<Result<Snapshot, Error>> },
+    /// Change the session context.
+    Update {
+        change: Box<ContextChange>,
+        reply: Reply<Result<Snapshot, Error>>,
+    },
+    /// Cancel a query; `None` means the one that runs.
+    Cancel {
+        request_id: Option<RequestId>,
+        reply: Reply<Cancelled>,
+    },
+    /// End the session.
+    Close { reply: Reply<Closed> },
+}
+
+/// A statement and where its events go.
+pub(super) struct QueuedQuery {
+    pub(super) submission: Submission,
+    pub(super) effect: Effect,
+    pub(super) timeout: Duration,
+    pub(super) events: Events,
+}
+
+/// How far a cancellation got, and for which query.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Cancelled {
+    pub(super) outcome: CancelOutcome,
+    pub(super) request_id: Option<RequestId>,
+}
+
+/// What came of ending a session.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Closed {
+    /// Snowflake confirmed the logout, or there was nobody to log out.
+    pub logout_confirmed: bool,
+    /// An open transaction was rolled back.
+    pub transaction_rolled_back: bool,
+}
+
+/// An accepted query: its identity, and its events as they come.
+#[derive(Debug)]
+pub struct QueryStream {
+    /// Identity of the request.
+    pub request_id: RequestId,
+    /// Session in which it runs.
+    pub session: SessionName,
+    /// Connection of that session.
+    pub connection: ConnectionName,
+    /// Schema, batches, summary; or an error. Dropping the receiver cancels the query.
+    pub events: mpsc::Receiver<Result<QueryEvent, Error>>,
+}
+
+/// A way to a session's actor.
+#[derive(Clone)]
+pub(super) struct Handle {
+    /// Tells two sessions of one name apart.
+    pub(super) serial: u64,
+    pub(super) connection: ConnectionName,
+    pub(super) mailbox: mpsc::Sender<Message>,
+    pub(super) snapshot: watch::Receiver<Snapshot>,
+}
+
+/// The session ended before it heard the message: nothing of it was done.
+pub(super) struct Gone;
+
+impl Handle {
+    /// Sends a message and waits for its answer.
+    pub(super) async fn ask<T>(&self, message: impl FnOnce(Reply<T>) -> Message) -> Result<T, Gone> {
+        let (reply, answer) = oneshot::channel();
+        self.mailbox.send(message(reply)).await.map_err(|_| Gone)?;
+        answer.await.map_err(|_| Gone)
+    }
+
+    /// The session at this moment.
+    pub(super) fn snapshot(&self) -> Snapshot {
+        self.snapshot.borrow().clone()
+    }
+}

@@ -1,0 +1,190 @@
+//! What a session does upstream: log in, run one statement, run a list of small ones.
+//!
+//! Each stage is a future that the actor polls beside its mailbox. It owns what it needs and touches no
+//! state of the session; the actor turns its result into a transition.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+use tokio::time::{Instant, timeout, timeout_at};
+
+use super::interrupt::{Cause, Interrupt};
+use crate::domain::error::{Error, Reason};
+use crate::domain::names::{ConnectionName, RequestId};
+use crate::domain::query::{CancelOutcome, Executed, Submission};
+use crate::domain::upstream::{Connector, Execution, Login, Upstream};
+
+/// A stage on its way.
+pub(super) type Stage = BoxFuture<'static, Done>;
+
+/// A finished stage.
+pub(super) enum Done {
+    /// A login ended.
+    Login(Result<Login, Error>),
+    /// A list of statements ended: what the last successful one said, and the error that ended it early.
+    Statements {
+        executed: Option<Executed>,
+        error: Option<Error>,
+    },
+    /// A statement ended.
+    Ran(Ran),
+}
+
+/// A statement that ended.
+pub(super) struct Ran {
+    /// What Snowflake said; `None` when it was interrupted before it said anything.
+    pub(super) result: Option<Result<Execution, Error>>,
+    /// Why it was interrupted and how far the cancellation got.
+    pub(super) interrupted: Option<(Cause, CancelOutcome)>,
+}
+
+/// Logs in, at most for `limit` and no longer than the query that asks for it is wanted.
+pub(super) fn login(
+    connector: Arc<dyn Connector>,
+    connection: ConnectionName,
+    limit: Duration,
+    interrupt: Option<Interrupt>,
+) -> Stage {
+    Box::pin(async move {
+        let login = async {
+            match timeout(limit, connector.login(&connection)).await {
+                Ok(result) => result,
+                Err(_) => Err(Error::new(
+                    Reason::Timeout,
+                    format!("login over connection {connection} took longer than {limit:?}"),
+                )
+                .with_hint("look at the network, or raise `login.timeout`")),
+            }
+        };
+        let result = match interrupt {
+            None => login.await,
+            Some(interrupt) => tokio::select! {
+                biased;
+                result = login => result,
+                cause = interrupt.wait() => Err(interrupted_login(cause)),
+            },
+        };
+        Done::Login(result)
+    })
+}
+
+fn interrupted_login(cause: Cause) -> Error {
+    match cause {
+        Cause::DeadlinePassed => Error::new(
+            Reason::Timeout,
+            "the time limit passed during the login; nothing was run",
+        ),
+        Cause::Cancelled | Cause::ReaderGone => Error::new(
+            Reason::Cancelled,
+            "the query was cancelled during the login; nothing was run",
+        ),
+    }
+}
+
+/// Runs small statements one after the other until one fails.
+pub(super) fn statements(upstream: Arc<dyn Upstream>, sql: Vec<String>, limit: Duration) -> Stage {
+    Box::pin(async move {
+        let deadline = Instant::now() + limit;
+        let mut executed = None;
+        for sql in sql {
+            let request_id = RequestId::new(uuid::Uuid::new_v4());
+            let what = sql.clone();
+            let submission = Submission {
+                request_id,
+                sql,
+                bindings: Vec::new(),
+                row_limit: Some(1),
+            };
+            let result = match timeout_at(deadline, upstream.execute(submission)).await {
+                Ok(result) => result,
+                Err(_) => Err(Error::new(
+                    Reason::Timeout,
+                    format!("{what} took longer than {limit:?}"),
+                )),
+            };
+            match result {
+                Ok(execution) => executed = Some(execution.executed),
+                Err(error) => {
+                    return Done::Statements {
+                        executed,
+                        error: Some(error),
+                    };
+                }
+            }
+        }
+        Done::Statements {
+            executed,
+            error: None,
+        }
+    })
+}
+
+/// Runs one statement; an interruption cancels it at Snowflake and waits at most `cancel_wait` for that.
+pub(super) fn run(
+    upstream: Arc<dyn Upstream>,
+    submission: Submission,
+    interrupt: Interrupt,
+    cancel_wait: Duration,
+) -> Stage {
+    Box::pin(async move {
+        let request_id = submission.request_id;
+        let mut execution = upstream.execute(submission);
+        let cause = tokio::select! {
+            biased;
+            result = &mut execution => return Done::Ran(Ran { result: Some(result), interrupted: None }),
+            cause = interrupt.wait() => cause,
+        };
+        // Both at once: a server may answer the abort only after the statement has ended.
+        let stop = async { tokio::join!(upstream.cancel(request_id), execution) };
+        let (outcome, result) = match timeout(cancel_wait, stop).await {
+            Err(_) => (CancelOutcome::Unconfirmed, None),
+            Ok((cancelled, result)) => {
+                let outcome = cancelled.unwrap_or_else(|error| {
+                    tracing::warn!(%request_id, error = %error, "cancellation failed");
+                    CancelOutcome::Unconfirmed
+                });
+                (
+                    if result.is_ok() {
+                        CancelOutcome::NotRunning
+                    } else {
+                        outcome
+                    },
+                    Some(result),
+                )
+            }
+        };
+        Done::Ran(Ran {
+            result,
+            interrupted: Some((cause, outcome)),
+        })
+    })
+}
+
+/// Ends a session at Snowflake: rolls back what is open, logs out, each within `limit`.
+pub(super) async fn close(upstream: Arc<dyn Upstream>, rollback: bool, limit: Duration) -> super::Closed {
+    let mut transaction_rolled_back = false;
+    if rollback {
+        let done = timeout(
+            limit,
+            statements(Arc::clone(&upstream), vec!["ROLLBACK".to_owned()], limit),
+        )
+        .await;
+        transaction_rolled_back = matches!(done, Ok(Done::Statements { error: None, .. }));
+    }
+    let logout_confirmed = match timeout(limit, upstream.close()).await {
+        Ok(Ok(())) => true,
+        Ok(Err(error)) => {
+            tracing::warn!(error = %error, "logout not confirmed");
+            false
+        }
+        Err(_) => {
+            tracing::warn!(?limit, "logout not confirmed in time");
+            false
+        }
+    };
+    super::Closed {
+        logout_confirmed,
+        transaction_rolled_back,
+    }
+}

@@ -1,0 +1,428 @@
+//! Sessions over gRPC: making, showing, losing, ending them; builds and lifecycle.
+
+mod support;
+
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use snowflake_session::domain::limits::Limits;
+use snowflake_session_proto::v1::query_service_client::QueryServiceClient;
+use snowflake_session_proto::{BUILD_ID, BUILD_ID_KEY, v1};
+use support::{Service, eventually, limits, reason, sql};
+use tonic::{Code, Request};
+
+fn create(name: &str, connection: &str) -> v1::CreateSessionRequest {
+    v1::CreateSessionRequest {
+        session: name.into(),
+        connection: connection.into(),
+        login: true,
+        allow_existing: false,
+    }
+}
+
+#[tokio::test]
+async fn sessions_are_made_shown_listed_and_ended() {
+    let service = Service::start().await;
+    let mut client = service.session_service();
+    let made = client
+        .create_session(create("etl", "prod"))
+        .await
+        .unwrap()
+        .into_inner()
+        .session
+        .unwrap();
+    assert_eq!(
+        (made.name.as_str(), made.connection.as_str(), made.state()),
+        ("etl", "prod", v1::SessionState::Idle)
+    );
+    assert_eq!(
+        (made.user.as_str(), made.account.as_str(), made.host.as_str()),
+        ("ME", "ACME", "fake.test")
+    );
+    assert_eq!(made.server_version, "9.9");
+    assert!(made.create_time.is_some());
+
+    let taken = client.create_session(create("etl", "prod")).await.unwrap_err();
+    assert_eq!(taken.message(), "session etl exists already");
+    let same = v1::CreateSessionRequest {
+        allow_existing: true,
+        ..create("etl", "prod")
+    };
+    client.create_session(same).await.unwrap();
+    let other = v1::CreateSessionRequest {
+        allow_existing: true,
+        ..create("etl", "dev")
+    };
+    assert_eq!(
+        client.create_session(other).await.unwrap_err().message(),
+        "session etl uses connection prod, not dev"
+    );
+
+    for name in ["b", "a"] {
+        client
+            .create_session(v1::CreateSessionRequest {
+                login: false,
+                ..create(name, "")
+            })
+            .await
+            .unwrap();
+    }
+    assert_eq!(service.session("a").await.state(), v1::SessionState::New);
+    let mut names = Vec::new();
+    let mut request = v1::ListSessionsRequest {
+        page_size: 2,
+        page_token: String::new(),
+    };
+    loop {
+        let page = client.list_sessions(request.clone()).await.unwrap().into_inner();
+        names.push(
+            page.sessions
+                .into_iter()
+                .map(|session| session.name)
+                .collect::<Vec<_>>(),
+        );
+        if page.next_page_token.is_empty() {
+            break;
+        }
+        request.page_token = page.next_page_token;
+    }
+    assert_eq!(names, [vec!["a", "b"], vec!["etl"]]);
+
+    let ended = client
+        .delete_session(v1::DeleteSessionRequest {
+            session: "etl".into(),
+        })
+        .await
+        .unwrap()
+        .into_inner();
+    assert_eq!(
+        (ended.logout_confirmed, ended.transaction_rolled_back),
+        (true, false)
+    );
+    assert_eq!(service.seen.closes.load(Ordering::SeqCst), 1);
+    let gone = client
+        .get_session(v1::GetSessionRequest {
+            session: "etl".into(),
+        })
+        .await
+        .unwrap_err();
+    assert_eq!(
+        (gone.code(), reason(&gone).0.as_str()),
+        (Code::NotFound, "NOT_FOUND")
+    );
+}
+
+#[tokio::test]
+async fn ending_a_session_rolls_back_and_cancels() {
+    let service = Service::start().await;
+    service.run(sql("begin")).await.unwrap();
+    let running = service.execute(sql("hang")).await.unwrap();
+    eventually("the statement runs", || service.seen.sql().len() == 2).await;
+    let ended = service
+        .session_service()
+        .delete_session(v1::DeleteSessionRequest::default())
+        .await
+        .unwrap();
+    let ended = ended.into_inner();
+    assert_eq!(
+        (ended.logout_confirmed, ended.transaction_rolled_back),
+        (true, true)
+    );
+    assert_eq!(service.seen.sql(), ["begin", "hang", "ROLLBACK"]);
+    let status = support::collect(running).await.err().unwrap();
+    assert_eq!(status.code(), Code::Cancelled);
+}
+
+#[tokio::test]
+async fn context_changes_in_order_and_stays() {
+    let service = Service::start().await;
+    let request = v1::UpdateSessionContextRequest {
+        schema: Some("s".into()),
+        database: Some("sales".into()),
+        ..v1::UpdateSessionContextRequest::default()
+    };
+    let updated = service
+        .session_service()
+        .update_session_context(request)
+        .await
+        .unwrap()
+        .into_inner();
+    assert_eq!(updated.session.unwrap().context.unwrap().database, "SALES");
+    assert_eq!(service.seen.sql(), ["USE DATABASE sales", "USE SCHEMA s"]);
+    let summary = service.run(sql("select 1")).await.unwrap().summary;
+    assert_eq!(summary.context.unwrap().database, "SALES");
+
+    let half = v1::UpdateSessionContextRequest {
+        database: Some("other".into()),
+        schema: Some("missing".into()),
+        ..v1::UpdateSessionContextRequest::default()
+    };
+    let status = service
+        .session_service()
+        .update_session_context(half)
+        .await
+        .unwrap_err();
+    assert_eq!(reason(&status).0, "SQL_REJECTED");
+    assert_eq!(
+        service.session("").await.context.unwrap().database,
+        "OTHER",
+        "what was done is shown"
+    );
+
+    let evil = v1::UpdateSessionContextRequest {
+        role: Some("a; drop table t".into()),
+        ..v1::UpdateSessionContextRequest::default()
+    };
+    let status = service
+        .session_service()
+        .update_session_context(evil)
+        .await
+        .unwrap_err();
+    assert_eq!(reason(&status).0, "INVALID_REQUEST");
+}
+
+#[tokio::test]
+async fn a_session_keeps_its_connection() {
+    let service = Service::start().await;
+    service
+        .run(v1::ExecuteQueryRequest {
+            connection: "prod".into(),
+            ..sql("select 1")
+        })
+        .await
+        .unwrap();
+    let summary = service.run(sql("select 1")).await.unwrap().summary;
+    assert_eq!(summary.connection, "prod");
+    let other = service
+        .run(v1::ExecuteQueryRequest {
+            connection: "dev".into(),
+            ..sql("select 1")
+        })
+        .await;
+    assert_eq!(
+        other.err().unwrap().message(),
+        "session default uses connection prod, not dev"
+    );
+}
+
+#[tokio::test]
+async fn a_failed_first_login_leaves_no_session_behind() {
+    let service = Service::start().await;
+    for (connection, code, expected) in [
+        ("refused", Code::Unauthenticated, "LOGIN_REFUSED"),
+        ("unknown", Code::FailedPrecondition, "CONFIGURATION"),
+    ] {
+        let request = v1::ExecuteQueryRequest {
+            connection: connection.into(),
+            ..sql("select 1")
+        };
+        let status = service.run(request).await.err().unwrap();
+        assert_eq!((status.code(), reason(&status).0.as_str()), (code, expected));
+        eventually("the session went", || service.sessions.counts().0 == 0).await;
+    }
+    service.run(sql("select 1")).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_lost_session_says_once_what_was_lost_and_goes_on() {
+    let service = Service::start().await;
+    service.run(sql("use database sales")).await.unwrap();
+    service.run(sql("begin")).await.unwrap();
+    let status = service.run(sql("die")).await.err().unwrap();
+    assert_eq!(
+        (status.code(), reason(&status).0.as_str()),
+        (Code::Unavailable, "UNREACHABLE")
+    );
+    assert_eq!(service.session("").await.state(), v1::SessionState::Disconnected);
+
+    let status = service.run(sql("insert into t")).await.err().unwrap();
+    assert_eq!(
+        (status.code(), reason(&status).0.as_str()),
+        (Code::Aborted, "SESSION_LOST")
+    );
+    assert!(
+        status.message().contains("an open transaction"),
+        "{}",
+        status.message()
+    );
+
+    let summary = service.run(sql("select 1")).await.unwrap().summary;
+    assert_eq!(
+        (
+            summary.transaction_open,
+            summary.context.unwrap().database.as_str()
+        ),
+        (false, "SALES")
+    );
+    assert_eq!(
+        service.seen.sql(),
+        [
+            "use database sales",
+            "begin",
+            "die",
+            "USE DATABASE SALES",
+            "USE SCHEMA PUBLIC",
+            "select 1"
+        ]
+    );
+    assert_eq!(service.seen.logins.load(Ordering::SeqCst), 2);
+}
+
+#[tokio::test]
+async fn a_lost_session_that_held_nothing_just_goes_on() {
+    let service = Service::start().await;
+    assert!(service.run(sql("die")).await.is_err());
+    service.run(sql("select 1")).await.unwrap();
+}
+
+#[tokio::test]
+async fn the_number_of_sessions_is_limited() {
+    let service = Service::with_limits(Limits {
+        sessions_max: 1,
+        ..limits()
+    })
+    .await;
+    service.run(sql("select 1")).await.unwrap();
+    let status = service
+        .run(v1::ExecuteQueryRequest {
+            session: "b".into(),
+            ..sql("select 1")
+        })
+        .await
+        .err()
+        .unwrap();
+    assert_eq!(
+        (status.code(), status.message()),
+        (Code::ResourceExhausted, "there are 1 sessions already")
+    );
+}
+
+#[tokio::test]
+async fn an_unused_session_is_closed() {
+    let service = Service::with_limits(Limits {
+        session_idle: Duration::from_millis(30),
+        ..limits()
+    })
+    .await;
+    service.run(sql("select 1")).await.unwrap();
+    eventually("the session was closed", || service.sessions.counts().0 == 0).await;
+    assert_eq!(service.seen.closes.load(Ordering::SeqCst), 1);
+    service.sessions.unused(Duration::from_millis(1)).await;
+}
+
+#[tokio::test]
+async fn other_builds_get_status_and_shutdown_only() {
+    let mut service = Service::start().await;
+    for build in [None, Some("0.0.0-other")] {
+        let mut request = Request::new(sql("select 1"));
+        if let Some(build) = build {
+            request
+                .metadata_mut()
+                .insert(BUILD_ID_KEY, build.parse().unwrap());
+        }
+        let status = QueryServiceClient::new(service.channel.clone())
+            .execute_query(request)
+            .await
+            .unwrap_err();
+        let (reason, metadata) = reason(&status);
+        assert_eq!(
+            (status.code(), reason.as_str()),
+            (Code::FailedPrecondition, "VERSION_SKEW")
+        );
+        let told = if build.is_some() {
+            "sfctl service restart"
+        } else {
+            BUILD_ID_KEY
+        };
+        assert!(metadata["hint"].contains(told), "{metadata:?}");
+    }
+    let status = service
+        .lifecycle()
+        .get_status(v1::GetStatusRequest {})
+        .await
+        .unwrap()
+        .into_inner();
+    assert_eq!(
+        (status.build_id.as_str(), status.state()),
+        (BUILD_ID, v1::ServiceState::Serving)
+    );
+    assert_eq!(status.socket, service.socket().display().to_string());
+    let grace = Some(prost_types::Duration { seconds: 3, nanos: 0 });
+    let answer = service
+        .lifecycle()
+        .shutdown(v1::ShutdownRequest { grace_period: grace })
+        .await
+        .unwrap();
+    assert_eq!(answer.into_inner().pid, i64::from(std::process::id()));
+    assert_eq!(
+        service.shutdown_requests.recv().await,
+        Some(Some(Duration::from_secs(3)))
+    );
+}
+
+#[tokio::test]
+async fn a_draining_service_refuses_new_work_and_finishes_the_old() {
+    let service = Service::start().await;
+    let reading = service.execute(sql("rows 40")).await.unwrap();
+    service.sessions.start_draining();
+    let status = service.run(sql("select 1")).await.err().unwrap();
+    assert_eq!(
+        (status.code(), reason(&status).0.as_str()),
+        (Code::Unavailable, "DRAINING")
+    );
+    assert_eq!(support::collect(reading).await.unwrap().summary.row_count, 40);
+    service.sessions.quiet().await;
+    let state = service
+        .lifecycle()
+        .get_status(v1::GetStatusRequest {})
+        .await
+        .unwrap()
+        .into_inner()
+        .state();
+    assert_eq!(state, v1::ServiceState::Draining);
+    service.sessions.close_all().await;
+    assert_eq!(
+        (
+            service.sessions.counts(),
+            service.seen.closes.load(Ordering::SeqCst)
+        ),
+        ((0, 0), 1)
+    );
+}
+
+#[tokio::test]
+async fn health_and_reflection_are_served() {
+    use tonic_health::pb::health_client::HealthClient;
+    use tonic_health::pb::{HealthCheckRequest, health_check_response::ServingStatus};
+    use tonic_reflection::pb::v1::ServerReflectionRequest;
+    use tonic_reflection::pb::v1::server_reflection_client::ServerReflectionClient;
+    use tonic_reflection::pb::v1::server_reflection_request::MessageRequest;
+    use tonic_reflection::pb::v1::server_reflection_response::MessageResponse;
+
+    let service = Service::start().await;
+    let health = HealthClient::new(service.channel.clone())
+        .check(HealthCheckRequest::default())
+        .await
+        .unwrap();
+    assert_eq!(health.into_inner().status(), ServingStatus::Serving);
+    let request = ServerReflectionRequest {
+        host: String::new(),
+        message_request: Some(MessageRequest::ListServices(String::new())),
+    };
+    let mut answers = ServerReflectionClient::new(service.channel.clone())
+        .server_reflection_info(tokio_stream::once(request))
+        .await
+        .unwrap()
+        .into_inner();
+    let answer = answers.message().await.unwrap().unwrap().message_response;
+    let Some(MessageResponse::ListServicesResponse(list)) = answer else {
+        panic!("no list of services")
+    };
+    let names: Vec<_> = list.service.into_iter().map(|service| service.name).collect();
+    for name in ["QueryService", "SessionService", "LifecycleService"] {
+        assert!(
+            names.contains(&format!("snowflake_session.v1.{name}")),
+            "{names:?}"
+        );
+    }
+}
