@@ -1,0 +1,160 @@
+//! What can be typed. Doc comments in this room are the help text.
+
+mod query;
+mod values;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+pub(crate) use query::QueryArguments;
+pub(crate) use values::{Bind, RowLimit, parse_timeout};
+
+use crate::render::Format;
+use crate::ui::ColorChoice;
+
+/// Run SQL in long-lived Snowflake sessions
+///
+/// Data goes to stdout, everything else to stderr; stdout is empty on failure.
+///
+/// Exit codes: 0 done, 1 Snowflake rejected the SQL, 2 usage or configuration, 3 cannot reach the
+/// service or Snowflake or login refused, 4 timeout, 5 refused by policy or a limit, 70 a defect,
+/// 130 interrupted.
+#[derive(Debug, Parser)]
+#[command(
+    name = "sfctl",
+    version,
+    propagate_version = false,
+    disable_help_subcommand = true
+)]
+pub(crate) struct Arguments {
+    #[command(flatten)]
+    pub(crate) global: GlobalArguments,
+    #[command(subcommand)]
+    pub(crate) verb: Verb,
+}
+
+/// Options of every verb.
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Global options")]
+pub(crate) struct GlobalArguments {
+    /// Connection to use, as named in connections.toml [env: SFCTL_CONNECTION]
+    #[arg(short, long, global = true, value_name = "NAME")]
+    pub(crate) connection: Option<String>,
+    /// Session to use, `default` unless named [env: SFCTL_SESSION]
+    #[arg(long, global = true, value_name = "NAME")]
+    pub(crate) session: Option<String>,
+    /// Socket of the service [env: SFCTL_SOCKET]
+    #[arg(long, global = true, value_name = "PATH")]
+    pub(crate) socket: Option<PathBuf>,
+    /// How to print data; `table` unless the name of an output file says otherwise [env: SFCTL_FORMAT]
+    #[arg(long, global = true, value_enum, value_name = "FORMAT", hide_possible_values = true,
+          help = format_help())]
+    pub(crate) format: Option<Format>,
+    /// Most time for the statement or the call: `30`, `500ms`, `2m`, `1h` [env: SFCTL_TIMEOUT]
+    #[arg(long, global = true, value_name = "TIME", value_parser = parse_timeout)]
+    pub(crate) timeout: Option<Duration>,
+    /// Fail instead of starting the service when it does not run [env: SFCTL_NO_AUTOSTART]
+    #[arg(long, global = true)]
+    pub(crate) no_autostart: bool,
+    /// Say nothing on stderr but errors, `--stats` and that a result was cut
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    pub(crate) quiet: bool,
+    /// Say on stderr what is being done
+    #[arg(short, long, global = true)]
+    pub(crate) verbose: bool,
+    /// When to use colour [env: SFCTL_COLOR, NO_COLOR]
+    #[arg(long, global = true, value_enum, value_name = "WHEN")]
+    pub(crate) color: Option<ColorChoice>,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Verb {
+    /// Run one SQL statement and print its result
+    Query(QueryArguments),
+    /// Show the session: who, where, in which state
+    Context,
+    /// Change the session's database, schema, warehouse or role
+    Use {
+        /// What to change
+        #[arg(value_enum)]
+        part: ContextPart,
+        /// Its name; quote it to keep case, `DATABASE.SCHEMA` for both
+        name: String,
+    },
+    /// Log in and report who and where we are
+    Connect,
+    /// List, make, show and close sessions
+    #[command(subcommand, arg_required_else_help = true)]
+    Session(SessionVerb),
+    /// Run, start, stop and inspect the service
+    #[command(subcommand, arg_required_else_help = true)]
+    Service(ServiceVerb),
+    /// Print a completion script for a shell
+    Completions {
+        /// The shell
+        #[arg(value_enum)]
+        shell: clap_complete::Shell,
+    },
+    /// Print the versions of sfctl and of the running service
+    Version,
+}
+
+/// A part of the session context.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ContextPart {
+    Database,
+    Schema,
+    Warehouse,
+    Role,
+}
+
+/// What to do with sessions.
+#[derive(Debug, Subcommand)]
+pub(crate) enum SessionVerb {
+    /// List the sessions
+    List,
+    /// Make a session; it logs in when it is first used
+    New {
+        /// Its name, else that of --session
+        name: Option<String>,
+    },
+    /// Show one session
+    Show {
+        /// Its name, else that of --session
+        name: Option<String>,
+    },
+    /// Close a session: stop its query, roll back, log out
+    Close {
+        /// Its name, else that of --session
+        name: Option<String>,
+    },
+}
+
+/// What to do with the service.
+#[derive(Debug, Subcommand)]
+pub(crate) enum ServiceVerb {
+    /// Run the service in the foreground
+    Run,
+    /// Start the service, or its socket where systemd holds it
+    Start,
+    /// Stop the service: finish or cancel queries, log sessions out
+    Stop,
+    /// Stop the service and start it again
+    Restart,
+    /// Show version, process, manager, sessions, socket and emulator
+    Status,
+}
+
+fn format_help() -> String {
+    let words: Vec<&str> = Format::value_variants()
+        .iter()
+        .map(|format| format.name())
+        .collect();
+    format!(
+        "How to print data: {}; `table` unless the name of the output file says otherwise [env: SFCTL_FORMAT]",
+        words.join(", ")
+    )
+}

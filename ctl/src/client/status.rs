@@ -1,0 +1,123 @@
+//! A gRPC error status as a failure: the reason that the service stated, in words for the screen.
+
+use std::collections::HashMap;
+use std::error::Error;
+
+use snowflake_session_proto::ERROR_DOMAIN;
+use snowflake_session_proto::v1::ErrorReason;
+use tonic::Status;
+use tonic_types::StatusExt;
+
+use crate::exit_code::Exit;
+use crate::failure::{Failure, SqlPosition};
+
+/// Translates a status.
+pub(super) fn failure(status: &Status) -> Failure {
+    match status
+        .get_details_error_info()
+        .filter(|info| info.domain == ERROR_DOMAIN)
+    {
+        Some(info) => {
+            let reason = ErrorReason::from_str_name(&format!("ERROR_REASON_{}", info.reason));
+            stated(
+                reason.unwrap_or(ErrorReason::Unspecified),
+                status.message(),
+                &info.metadata,
+            )
+        }
+        None => unstated(status),
+    }
+}
+
+/// A failure whose reason the service stated.
+fn stated(reason: ErrorReason, message: &str, details: &HashMap<String, String>) -> Failure {
+    let mut failure = Failure::new(Exit::of_reason(reason), what(reason));
+    let detail = |key: &str| details.get(key).filter(|value| !value.is_empty());
+    if !message.is_empty() {
+        failure = failure.caused_by(match (detail("snowflake_code"), detail("sql_state")) {
+            (Some(code), _) if message.contains(code.as_str()) => message.to_owned(),
+            (Some(code), Some(state)) => format!("{code} ({state}): {message}"),
+            (Some(code), None) => format!("{code}: {message}"),
+            (None, _) => message.to_owned(),
+        });
+    }
+    if let (Some(line), Some(position)) = (detail("line"), detail("position"))
+        && let (Ok(line), Ok(position)) = (line.parse(), position.parse())
+    {
+        failure.position = Some(SqlPosition { line, position });
+    }
+    if let Some(query_id) = detail("query_id") {
+        failure.facts.push(format!("query id: {query_id}"));
+    }
+    failure.hint = detail("hint")
+        .cloned()
+        .or_else(|| hint(reason).map(str::to_owned));
+    failure
+}
+
+/// A failure of the transport, or of a service that does not state reasons.
+fn unstated(status: &Status) -> Failure {
+    // A status with a source was made on this side: the connection broke under the call.
+    let Some(source) = status.source() else {
+        let exit = Exit::of_code(status.code());
+        let failure = Failure::new(exit, "the service answered with an error");
+        let message = status.message();
+        let cause = if message.is_empty() {
+            status.code().description()
+        } else {
+            message
+        };
+        return failure
+            .caused_by(cause)
+            .hint("see how it is with `sfctl service status`");
+    };
+    let mut failure = Failure::unreachable("the service went away during the call").caused_by(source);
+    let mut next = source.source();
+    while let Some(cause) = next {
+        failure = failure.caused_by(cause);
+        next = cause.source();
+    }
+    failure.causes.dedup();
+    failure.hint("what it was doing may have been done; see how it is with `sfctl service status`")
+}
+
+fn what(reason: ErrorReason) -> &'static str {
+    match reason {
+        ErrorReason::SqlRejected => "Snowflake rejected the SQL",
+        ErrorReason::InvalidRequest => "the request is not valid",
+        ErrorReason::Configuration => "the configuration is wrong",
+        ErrorReason::Unreachable => "cannot reach Snowflake",
+        ErrorReason::LoginRefused => "Snowflake refused the login",
+        ErrorReason::Timeout => "the time limit passed",
+        ErrorReason::Refused => "the service refused it",
+        ErrorReason::Cancelled => "the query was cancelled",
+        ErrorReason::SessionLost => "the session at Snowflake was lost",
+        ErrorReason::LimitReached => "a limit of the service is reached",
+        ErrorReason::Draining => "the service is stopping",
+        ErrorReason::VersionSkew => "sfctl and the service are of different versions",
+        ErrorReason::NotFound => "not found",
+        ErrorReason::Internal | ErrorReason::Unspecified => "the service failed",
+    }
+}
+
+/// What to do when the service gave no hint.
+fn hint(reason: ErrorReason) -> Option<&'static str> {
+    match reason {
+        ErrorReason::Timeout => Some("give it more time with `--timeout`"),
+        ErrorReason::Draining => Some("run it again when the service has stopped; it is then started anew"),
+        ErrorReason::VersionSkew => Some("restart the service with `sfctl service restart`"),
+        ErrorReason::Internal | ErrorReason::Unspecified => {
+            Some("this is a defect; the service's log says more")
+        }
+        ErrorReason::SqlRejected
+        | ErrorReason::InvalidRequest
+        | ErrorReason::Configuration
+        | ErrorReason::Unreachable
+        | ErrorReason::LoginRefused
+        | ErrorReason::Refused
+        | ErrorReason::Cancelled
+        | ErrorReason::SessionLost
+        | ErrorReason::LimitReached
+        | ErrorReason::NotFound => None,
+    }
+}

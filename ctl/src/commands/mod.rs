@@ -1,0 +1,83 @@
+//! One file per verb: read the arguments, make the calls, hand the answer to `render`.
+
+mod completions;
+mod connect;
+mod context;
+mod query;
+mod service;
+mod session;
+mod use_context;
+mod version;
+
+use crate::arguments::Verb;
+use crate::config::Settings;
+use crate::exit_code::Exit;
+use crate::failure::Failure;
+use crate::render::{Format, RenderError, record::Record, write_stdout};
+use crate::ui::Ui;
+
+/// What a verb has to work with.
+#[derive(Clone, Debug)]
+pub(crate) struct Run {
+    pub(crate) settings: Settings,
+    pub(crate) ui: Ui,
+}
+
+/// Carries out a verb.
+pub(crate) fn carry_out(verb: Verb, run: &Run) -> Result<(), Failure> {
+    match verb {
+        Verb::Query(arguments) => query::query(arguments, run),
+        Verb::Context => wait(context::context(run)),
+        Verb::Use { part, name } => wait(use_context::use_context(part, name, run)),
+        Verb::Connect => wait(connect::connect(run)),
+        Verb::Session(verb) => wait(session::session(verb, run)),
+        Verb::Service(verb) => service::service(verb, run),
+        Verb::Completions { shell } => completions::completions(shell),
+        Verb::Version => wait(version::version(run)),
+    }
+}
+
+/// Runs one verb's calls on this thread: a command makes few of them, one after the other.
+fn wait(verb: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::new(Exit::Defect, "cannot start").caused_by(error))?
+        .block_on(verb)
+}
+
+impl Run {
+    /// Format of verbs that print things, not results.
+    fn format(&self) -> Format {
+        self.settings.format.unwrap_or(Format::Table)
+    }
+
+    /// Prints one thing.
+    fn print(&self, record: Record) -> Result<(), Failure> {
+        let text = crate::render::record::one(self.format(), self.settings.screen, record)?;
+        Ok(write_stdout(&text).map_err(RenderError::Output)?)
+    }
+
+    /// Prints a list of things.
+    fn print_list(&self, records: Vec<Record>) -> Result<(), Failure> {
+        let text = crate::render::record::many(self.format(), self.settings.screen, records)?;
+        Ok(write_stdout(&text).map_err(RenderError::Output)?)
+    }
+}
+
+impl From<RenderError> for Failure {
+    fn from(error: RenderError) -> Self {
+        let exit = match &error {
+            // A full disk or a closed stdout is the caller's to mend.
+            RenderError::Output(_) => Exit::Usage,
+            RenderError::Arrow(_) | RenderError::OutOfOrder | RenderError::UnknownType(..) => Exit::Defect,
+        };
+        let mut failure = Failure::new(exit, error.to_string());
+        let mut source = std::error::Error::source(&error);
+        while let Some(cause) = source {
+            failure = failure.caused_by(cause);
+            source = cause.source();
+        }
+        failure
+    }
+}

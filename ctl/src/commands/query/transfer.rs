@@ -1,0 +1,257 @@
+//! A query under way: events in, rows out, and what may come between.
+//!
+//! Three parties: a task reads the service's events, a thread turns batches into text, and between them is
+//! a queue of [`BATCHES_QUEUED_MAX`], so that a slow reader of ours slows the service down instead of filling
+//! memory. This file's own part waits for whichever comes first: the end, an interrupt, the time limit.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::time::Duration;
+
+use bytes::Bytes;
+use snowflake_session_proto::v1::execute_query_response::Event;
+use snowflake_session_proto::v1::{CancelOutcome, ExecuteQueryRequest, QuerySummary};
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until, timeout};
+
+use super::super::Run;
+use super::summary::grouped;
+use crate::client::Client;
+use crate::exit_code::Exit;
+use crate::failure::Failure;
+use crate::interrupt::Interrupts;
+use crate::render::{RenderError, ResultWriter};
+use crate::ui::Ui;
+
+/// Batches that wait for the writer.
+const BATCHES_QUEUED_MAX: usize = 2;
+
+/// Most time for Snowflake to confirm a cancellation.
+const CANCEL_WAIT_MAX: Duration = Duration::from_secs(10);
+
+/// Time beyond `--timeout` for the service to report it, before we stop waiting for the service.
+const TIMEOUT_MARGIN: Duration = Duration::from_secs(5);
+
+/// Time between two progress lines.
+const PROGRESS_INTERVAL: Duration = Duration::from_millis(200);
+
+/// A query about to be sent.
+pub(super) struct Transfer {
+    pub(super) client: Client,
+    pub(super) request: ExecuteQueryRequest,
+    /// Counter of the bytes written.
+    pub(super) bytes: Arc<AtomicU64>,
+    /// Whether it is worth saying how far it is.
+    pub(super) shows_progress: bool,
+}
+
+/// How a query ended well.
+pub(super) enum Outcome {
+    /// All rows are written.
+    Finished(QuerySummary),
+    /// The reader of our output left before the end.
+    ReaderLeft,
+}
+
+/// What the writer is told.
+enum Piece {
+    Schema(Bytes),
+    Batch(Bytes),
+    /// The result is complete. Without it the writer throws away what it holds.
+    End,
+}
+
+/// Why the reading task ended without a summary.
+enum ReadError {
+    Failed(Failure),
+    /// The writer is gone and knows why.
+    WriterEnded,
+}
+
+impl Transfer {
+    /// Sends the query and sees it through.
+    pub(super) async fn carry_out(self, writer: ResultWriter, run: &Run) -> Result<Outcome, Failure> {
+        let Transfer {
+            client,
+            request,
+            bytes,
+            shows_progress,
+        } = self;
+        let mut interrupts = Interrupts::watch()?;
+        let deadline = run
+            .settings
+            .timeout
+            .map(|limit| Instant::now() + limit + TIMEOUT_MARGIN);
+        let (session, request_id) = (request.session.clone(), request.request_id.clone());
+        let rows = Arc::new(AtomicI64::new(0));
+        let (pieces, queue) = mpsc::channel(BATCHES_QUEUED_MAX);
+        let mut written = spawn_writer(writer, queue)?;
+        let mut reading = tokio::spawn(read(client.clone(), request, pieces, Arc::clone(&rows), run.ui));
+        let mut progress = interval(PROGRESS_INTERVAL);
+        progress.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut summary = None;
+        let outcome = loop {
+            tokio::select! {
+                biased;
+                () = interrupts.next() => break Err(match summary {
+                    // Snowflake is done; only our output is cut short.
+                    Some(_) => Failure::new(Exit::Interrupted, "interrupted while writing the result"),
+                    None => {
+                        run.ui.end_progress();
+                        run.ui.note("cancelling the query");
+                        cancel(&client, &session, &request_id, &mut interrupts).await
+                    }
+                }),
+                () = at(deadline), if summary.is_none() => {
+                    let cancelled = cancel(&client, &session, &request_id, &mut interrupts).await;
+                    break Err(Failure::new(Exit::Timeout, "the time limit passed and the service did not answer")
+                        .caused_by(cancelled.what));
+                }
+                ended = &mut reading, if summary.is_none() => match ended {
+                    Ok(Ok(query)) => summary = Some(query),
+                    Ok(Err(ReadError::Failed(failure))) => break Err(failure),
+                    Ok(Err(ReadError::WriterEnded)) => break writer_outcome(written.await).and(Ok(Outcome::ReaderLeft)),
+                    Err(error) => break Err(Failure::new(Exit::Defect, "reading the result failed").caused_by(error)),
+                },
+                ended = &mut written, if summary.is_some() => break match (writer_outcome(ended), summary.take()) {
+                    (Ok(true), Some(query)) => Ok(Outcome::Finished(query)),
+                    (Ok(_), _) => Ok(Outcome::ReaderLeft),
+                    (Err(failure), _) => Err(failure),
+                },
+                _ = progress.tick(), if shows_progress => {
+                    run.ui.progress(&progress_line(rows.load(Ordering::Relaxed), bytes.load(Ordering::Relaxed)));
+                }
+            }
+        };
+        reading.abort();
+        if shows_progress {
+            run.ui.end_progress();
+        }
+        outcome
+    }
+}
+
+/// Reads the events and hands the rows to the writer.
+async fn read(
+    client: Client,
+    request: ExecuteQueryRequest,
+    pieces: mpsc::Sender<Piece>,
+    rows: Arc<AtomicI64>,
+    ui: Ui,
+) -> Result<QuerySummary, ReadError> {
+    let send = async |piece| pieces.send(piece).await.map_err(|_| ReadError::WriterEnded);
+    let mut events = client.execute(request).await.map_err(ReadError::Failed)?;
+    loop {
+        let event = events
+            .next()
+            .await
+            .map_err(ReadError::Failed)?
+            .and_then(|response| response.event);
+        match event {
+            Some(Event::Accepted(accepted)) => ui.detail(&format!(
+                "accepted as {} in session {}, connection {}",
+                accepted.request_id, accepted.session, accepted.connection
+            )),
+            Some(Event::Schema(schema)) => send(Piece::Schema(schema.arrow_schema)).await?,
+            Some(Event::Batch(batch)) => {
+                rows.fetch_add(batch.row_count, Ordering::Relaxed);
+                send(Piece::Batch(batch.arrow_batch)).await?;
+            }
+            Some(Event::Summary(summary)) => {
+                let received = rows.load(Ordering::Relaxed);
+                if received != summary.row_count {
+                    let what = format!("{received} of {} rows arrived", summary.row_count);
+                    return Err(ReadError::Failed(
+                        Failure::new(Exit::Defect, "the result is incomplete").caused_by(what),
+                    ));
+                }
+                send(Piece::End).await?;
+                return Ok(summary);
+            }
+            None => {
+                return Err(ReadError::Failed(Failure::unreachable(
+                    "the service ended the result before its end",
+                )));
+            }
+        }
+    }
+}
+
+/// Writes on a thread of its own, so that rendering and reading overlap. True when all was written.
+fn spawn_writer(
+    mut writer: ResultWriter,
+    mut queue: mpsc::Receiver<Piece>,
+) -> Result<oneshot::Receiver<Result<bool, RenderError>>, Failure> {
+    let (done, written) = oneshot::channel();
+    let work = move || {
+        while let Some(piece) = queue.blocking_recv() {
+            match piece {
+                Piece::Schema(message) => writer.schema(message)?,
+                Piece::Batch(message) => writer.batch(message)?,
+                Piece::End => return writer.finish().map(|()| true),
+            }
+        }
+        Ok(false)
+    };
+    std::thread::Builder::new()
+        .name("render".to_owned())
+        .spawn(move || {
+            // The receiver is gone when the process is about to end.
+            let _ = done.send(work());
+        })
+        .map_err(|error| Failure::new(Exit::Defect, "cannot start a thread").caused_by(error))?;
+    Ok(written)
+}
+
+/// What came of writing: whether all of it was, with a closed pipe as a reader that left.
+fn writer_outcome(
+    ended: Result<Result<bool, RenderError>, oneshot::error::RecvError>,
+) -> Result<bool, Failure> {
+    match ended {
+        Ok(Ok(complete)) => Ok(complete),
+        Ok(Err(RenderError::Output(error))) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(false),
+        Ok(Err(error)) => Err(error.into()),
+        Err(_) => Err(Failure::new(Exit::Defect, "rendering the result failed")),
+    }
+}
+
+/// Cancels the query and says what came of it. Another interrupt ends the wait.
+async fn cancel(client: &Client, session: &str, request_id: &str, interrupts: &mut Interrupts) -> Failure {
+    let interrupted = |what: &str| Failure::new(Exit::Interrupted, what);
+    let answer = tokio::select! {
+        answer = timeout(CANCEL_WAIT_MAX, client.cancel(session, request_id, CANCEL_WAIT_MAX)) => answer,
+        () = interrupts.next() => return interrupted("interrupted before the cancellation was confirmed"),
+    };
+    match answer {
+        Ok(Ok(response)) => match response.outcome() {
+            CancelOutcome::Confirmed => interrupted("the query was cancelled, Snowflake confirmed it"),
+            CancelOutcome::NotRunning => interrupted("interrupted; the query was not running"),
+            CancelOutcome::Unconfirmed | CancelOutcome::Unspecified => {
+                interrupted("the cancellation was sent, Snowflake did not confirm it in time")
+            }
+        },
+        Ok(Err(failure)) => {
+            let mut told =
+                interrupted("interrupted; the cancellation is not confirmed").caused_by(failure.what);
+            told.causes.extend(failure.causes);
+            told
+        }
+        Err(_) => interrupted("interrupted; the service did not answer the cancellation in time"),
+    }
+}
+
+fn progress_line(rows: i64, bytes: u64) -> String {
+    format!(
+        "{} rows, {}.{} MB",
+        grouped(rows),
+        bytes / 1_000_000,
+        bytes / 100_000 % 10
+    )
+}
+
+async fn at(deadline: Option<Instant>) {
+    match deadline {
+        Some(deadline) => sleep_until(deadline).await,
+        None => std::future::pending().await,
+    }
+}

@@ -1,0 +1,234 @@
+//! What the command line and the environment amount to. The only reader of the environment.
+
+use std::ffi::OsString;
+use std::io::IsTerminal;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::arguments::{GlobalArguments, parse_timeout};
+use crate::failure::Failure;
+use crate::render::Format;
+use crate::ui::{ColorChoice, Ui};
+
+/// Values of the environment, as text, read once.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Environment {
+    connection: Option<String>,
+    session: Option<String>,
+    socket: Option<PathBuf>,
+    format: Option<String>,
+    timeout: Option<String>,
+    color: Option<String>,
+    no_autostart: Option<String>,
+    no_color: bool,
+    terminal: Option<String>,
+    columns: Option<String>,
+    runtime_directory: Option<PathBuf>,
+    temporary_directory: Option<PathBuf>,
+    search_path: Option<OsString>,
+}
+
+/// What this run uses.
+#[derive(Clone, Debug)]
+pub(crate) struct Settings {
+    /// Connection named by the user; empty means the service chooses.
+    pub(crate) connection: String,
+    /// Session named by the user; empty means `default`.
+    pub(crate) session: String,
+    /// Socket of the service.
+    pub(crate) socket: PathBuf,
+    /// Whether the socket was chosen by the user: a service manager's unit serves only the usual one.
+    pub(crate) socket_chosen: bool,
+    /// Format named by the user.
+    pub(crate) format: Option<Format>,
+    /// Most time for the statement or the call.
+    pub(crate) timeout: Option<Duration>,
+    /// Start the service when nobody listens.
+    pub(crate) autostart: bool,
+    /// Facts about the screen.
+    pub(crate) screen: Screen,
+    /// Where programs are looked for.
+    pub(crate) search_path: Option<OsString>,
+    /// `XDG_RUNTIME_DIR`, where a user's service manager lives.
+    pub(crate) runtime_directory: Option<PathBuf>,
+}
+
+/// Facts about stdout.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Screen {
+    /// Whether stdout is a terminal.
+    pub(crate) terminal: bool,
+    /// Columns of the terminal, if it is one.
+    pub(crate) columns: Option<usize>,
+    /// Whether to colour stdout.
+    pub(crate) color: bool,
+}
+
+impl Environment {
+    /// Reads the process's environment.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "this is the one reader of the environment"
+    )]
+    pub(crate) fn read() -> Self {
+        // An empty variable counts as unset, as a shell user means it.
+        let os = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
+        let text = |name: &str| os(name).map(|value| value.to_string_lossy().into_owned());
+        Self {
+            connection: text("SFCTL_CONNECTION"),
+            session: text("SFCTL_SESSION"),
+            socket: os("SFCTL_SOCKET").map(PathBuf::from),
+            format: text("SFCTL_FORMAT"),
+            timeout: text("SFCTL_TIMEOUT"),
+            color: text("SFCTL_COLOR"),
+            no_autostart: text("SFCTL_NO_AUTOSTART"),
+            no_color: os("NO_COLOR").is_some(),
+            terminal: text("TERM"),
+            columns: text("COLUMNS"),
+            runtime_directory: os("XDG_RUNTIME_DIR").map(PathBuf::from),
+            temporary_directory: os("TMPDIR").map(PathBuf::from),
+            search_path: os("PATH"),
+        }
+    }
+
+    /// Colour before the command line is understood, for the errors that happen until then.
+    pub(crate) fn color(&self) -> ColorChoice {
+        let dumb = self.terminal.as_deref() == Some("dumb");
+        if self.no_color || dumb {
+            ColorChoice::Never
+        } else {
+            ColorChoice::Auto
+        }
+    }
+}
+
+impl Settings {
+    /// Lays the command line over the environment and checks the whole.
+    pub(crate) fn resolve(
+        arguments: &GlobalArguments,
+        environment: &Environment,
+    ) -> Result<(Self, Ui), Failure> {
+        let color = match arguments.color {
+            Some(choice) => choice,
+            None => match &environment.color {
+                Some(text) => value_of("SFCTL_COLOR", text)?,
+                None => environment.color(),
+            },
+        };
+        let ui = Ui::new(arguments.quiet, arguments.verbose, color);
+        let format = match (arguments.format, &environment.format) {
+            (Some(format), _) => Some(format),
+            (None, Some(text)) => Some(value_of("SFCTL_FORMAT", text)?),
+            (None, None) => None,
+        };
+        let timeout = match (arguments.timeout, &environment.timeout) {
+            (Some(timeout), _) => Some(timeout),
+            (None, Some(text)) => Some(
+                parse_timeout(text).map_err(|e| Failure::usage("SFCTL_TIMEOUT is not valid").caused_by(e))?,
+            ),
+            (None, None) => None,
+        };
+        let chosen = arguments.socket.clone().or_else(|| environment.socket.clone());
+        let socket_chosen = chosen.is_some();
+        let settings = Self {
+            connection: first(&arguments.connection, &environment.connection),
+            session: first(&arguments.session, &environment.session),
+            socket: chosen.unwrap_or_else(|| default_socket(environment)),
+            socket_chosen,
+            format,
+            timeout,
+            autostart: !arguments.no_autostart && !is_yes(environment.no_autostart.as_deref()),
+            screen: Screen::look(environment, color),
+            search_path: environment.search_path.clone(),
+            runtime_directory: environment.runtime_directory.clone(),
+        };
+        Ok((settings, ui))
+    }
+}
+
+impl Screen {
+    fn look(environment: &Environment, color: ColorChoice) -> Self {
+        let stdout = std::io::stdout();
+        let terminal = stdout.is_terminal();
+        let columns = terminal.then(|| {
+            let told = environment.columns.as_deref().and_then(|text| text.parse().ok());
+            let asked = rustix::termios::tcgetwinsize(&stdout)
+                .ok()
+                .map(|size| usize::from(size.ws_col));
+            told.or(asked).filter(|columns| *columns > 0)
+        });
+        Self {
+            terminal,
+            columns: columns.flatten(),
+            color: color.applies_to(terminal),
+        }
+    }
+}
+
+/// The usual socket: `$XDG_RUNTIME_DIR/snowflake-session/grpc.sock`, else one folder per user under
+/// `$TMPDIR` or `/tmp`.
+fn default_socket(environment: &Environment) -> PathBuf {
+    let directory = match &environment.runtime_directory {
+        Some(directory) => directory.join("snowflake-session"),
+        None => {
+            let user = rustix::process::getuid().as_raw();
+            let temporary = environment.temporary_directory.clone();
+            temporary
+                .unwrap_or_else(|| PathBuf::from("/tmp"))
+                .join(format!("snowflake-session-{user}"))
+        }
+    };
+    directory.join("grpc.sock")
+}
+
+fn first(argument: &Option<String>, environment: &Option<String>) -> String {
+    argument
+        .clone()
+        .or_else(|| environment.clone())
+        .unwrap_or_default()
+}
+
+fn is_yes(value: Option<&str>) -> bool {
+    value.is_some_and(|value| !matches!(value.to_ascii_lowercase().as_str(), "0" | "false" | "no" | "off"))
+}
+
+/// Reads one of an option's words from a variable.
+fn value_of<V: clap::ValueEnum>(name: &str, text: &str) -> Result<V, Failure> {
+    V::from_str(text, true).map_err(|_| {
+        let words: Vec<String> = V::value_variants()
+            .iter()
+            .filter_map(|value| value.to_possible_value())
+            .map(|value| value.get_name().to_owned())
+            .collect();
+        Failure::usage(format!("{name} does not know `{text}`"))
+            .hint(format!("it takes one of {}", words.join(", ")))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_socket_is_where_the_service_puts_it() {
+        let mut environment = Environment {
+            runtime_directory: Some("/run/user/7".into()),
+            ..Environment::default()
+        };
+        assert_eq!(
+            default_socket(&environment),
+            PathBuf::from("/run/user/7/snowflake-session/grpc.sock")
+        );
+        environment.runtime_directory = None;
+        let user = rustix::process::getuid().as_raw();
+        assert_eq!(
+            default_socket(&environment),
+            PathBuf::from(format!("/tmp/snowflake-session-{user}/grpc.sock"))
+        );
+        environment.temporary_directory = Some("/var/tmp".into());
+        assert_eq!(
+            default_socket(&environment),
+            PathBuf::from(format!("/var/tmp/snowflake-session-{user}/grpc.sock"))
+        );
+    }
+}

@@ -1,0 +1,71 @@
+//! Cells of formats for people: text without control characters, its width on the screen, cutting.
+//!
+//! A value must not move the cursor or change colours: control characters are shown as escapes.
+
+use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
+
+/// Appends text with control characters shown as escapes, on one line.
+pub(super) fn write_visible(text: &str, out: &mut String) {
+    // Most texts need nothing; then this is one copy.
+    let mut rest = text;
+    while let Some(at) = rest.find(is_hidden) {
+        let (before, from) = rest.split_at(at);
+        out.push_str(before);
+        let mut characters = from.chars();
+        match characters.next() {
+            Some('\n') => out.push_str("\\n"),
+            Some('\r') => out.push_str("\\r"),
+            Some('\t') => out.push_str("\\t"),
+            Some(other) => out.extend(other.escape_unicode()),
+            None => {}
+        }
+        rest = characters.as_str();
+    }
+    out.push_str(rest);
+}
+
+/// Control characters, and those that reorder the text around them.
+fn is_hidden(character: char) -> bool {
+    character.is_control()
+        || matches!(character, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{2028}' | '\u{2029}')
+}
+
+/// Columns that the text takes on a screen.
+pub(super) fn width(text: &str) -> usize {
+    if text.is_ascii() { text.len() } else { text.width() }
+}
+
+/// The longest beginning of the text that fits `columns` together with a final `…`, and its width.
+pub(super) fn cut(text: &str, columns: usize) -> (&str, usize) {
+    let room = columns.saturating_sub(1);
+    let mut used = 0;
+    for (index, character) in text.char_indices() {
+        let wide = character.width().unwrap_or(0);
+        if used + wide > room {
+            return (&text[..index], used);
+        }
+        used += wide;
+    }
+    (text, used)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hidden_characters_are_shown() {
+        let mut out = String::new();
+        write_visible("a\nb\tc\u{1b}[31m\u{202e}é", &mut out);
+        assert_eq!(out, "a\\nb\\tc\\u{1b}[31m\\u{202e}é");
+    }
+
+    #[test]
+    fn cutting_counts_columns() {
+        assert_eq!(cut("hello", 4), ("hel", 3));
+        assert_eq!(cut("日本語", 4), ("日", 2));
+        assert_eq!(cut("日本語", 5), ("日本", 4));
+        assert_eq!(cut("abc", 0), ("", 0));
+        assert_eq!(width("日本e\u{301}"), 5);
+    }
+}
