@@ -105,9 +105,9 @@ impl Scene {
     }
 
     /// Runs a script with an interpreter and returns the numbers it prints.
-    pub(crate) fn numbers(&self, interpreter: &PathBuf, script: &str, arguments: &[&str]) -> Vec<f64> {
+    pub(crate) fn numbers(&self, interpreter: &PathBuf, name: &str, arguments: &[&str]) -> Vec<f64> {
         let mut command = self.stage.command(interpreter);
-        command.arg(script(script)).args(arguments);
+        command.arg(script(name)).args(arguments);
         let out = Running::start(command, None).wait(Duration::from_mins(10)).ok();
         out.split_whitespace()
             .map(|word| word.parse().expect("the script prints numbers"))
