@@ -1,7 +1,7 @@
 //! What can go wrong in the engine, by what the emulator does about it.
 
 /// A failure of the engine.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
 pub struct EngineError {
     /// What the emulator can do about it.
@@ -10,6 +10,20 @@ pub struct EngineError {
     pub message: String,
     /// Byte position in the SQL given, where known.
     pub position: Option<usize>,
+    /// Snowflake's error code, when an `sf_*` function gave one: 100051 for a division by zero.
+    pub code: Option<u32>,
+}
+
+impl EngineError {
+    /// An error without position and code.
+    pub(crate) fn new(kind: EngineErrorKind, message: impl Into<String>) -> Self {
+        Self {
+            kind,
+            message: message.into(),
+            position: None,
+            code: None,
+        }
+    }
 }
 
 /// Classes of failure.
@@ -17,7 +31,7 @@ pub struct EngineError {
 pub enum EngineErrorKind {
     /// The SQL is not DuckDB's; a defect of the lowering.
     Syntax,
-    /// A name does not exist.
+    /// A name does not exist, or exists already.
     Catalog,
     /// Types or names do not fit.
     Binder,

@@ -4,12 +4,18 @@
 //! catalog: it takes DuckDB SQL (made by the emulator's `lower` room), runs it with the `sf_*`
 //! functions registered, and gives Arrow batches with Snowflake's types.
 //!
-//! Start at [`Engine`] and [`EngineConnection`]; `duckdb/` implements them, `functions/` holds the
-//! `sf_*` functions, [`SqlType`] is the vocabulary of column types.
+//! Start at [`open`], [`Engine`] and [`EngineConnection`]; `duckdb/` implements them, [`functions`] holds
+//! the `sf_*` functions, [`SqlType`] is the vocabulary of column types, [`sample_data`] fills the schemas
+//! that every Snowflake account has.
 
+mod config;
+mod duckdb;
 mod error;
+pub mod functions;
 mod types;
 
+pub use config::{EngineConfig, Storage};
+pub use duckdb::open;
 pub use error::{EngineError, EngineErrorKind};
 pub use types::{EngineColumn, SqlType};
 
@@ -37,6 +43,8 @@ pub trait EngineConnection: Send {
     fn describe(&mut self, sql: &str) -> Result<Vec<EngineColumn>, EngineError>;
 
     /// Adds rows to a table; columns by position, in the physical types of [`SqlType`].
+    ///
+    /// Gives the number of rows added. Runs in the connection's transaction when one is open.
     fn append(&mut self, schema: &str, table: &str, batch: &RecordBatch) -> Result<u64, EngineError>;
 
     /// A handle with which another thread stops the running statement.

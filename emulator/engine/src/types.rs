@@ -5,7 +5,8 @@
 /// The physical Arrow type of a column in a [`crate::BatchReader`]'s batches is named at each variant.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SqlType {
-    /// `NUMBER(precision, scale)`: any signed Arrow integer when the scale is 0, else `Decimal128`.
+    /// `NUMBER(precision, scale)`: any signed Arrow integer or `Decimal128` when the scale is 0, else
+    /// `Decimal128`. The precision is the engine's, which may be larger than Snowflake's.
     Number {
         /// Digits in all, 1 to 38.
         precision: u8,

@@ -1,0 +1,251 @@
+//! What a group file writes down about a function.
+
+use std::{fmt, ops::RangeInclusive};
+
+use super::{FunctionError, Result, Value};
+use crate::SqlType;
+
+/// A scalar function.
+#[derive(Debug)]
+pub(crate) struct ScalarFunction {
+    /// Name in the engine: `sf_` and Snowflake's name in lower case.
+    pub(crate) name: &'static str,
+    /// How many arguments it takes.
+    pub(crate) arguments: RangeInclusive<usize>,
+    /// What NULL arguments do.
+    pub(crate) nulls: Nulls,
+    /// When the engine may reuse a result.
+    pub(crate) stability: Stability,
+    /// Decides the result type from the argument types, and gives the code for them.
+    pub(crate) bind: fn(&[Argument]) -> Result<Bound>,
+}
+
+impl ScalarFunction {
+    /// A function that gives NULL when an argument is NULL, and the same for the same arguments.
+    pub(crate) const fn new(
+        name: &'static str,
+        arguments: RangeInclusive<usize>,
+        bind: fn(&[Argument]) -> Result<Bound>,
+    ) -> Self {
+        Self {
+            name,
+            arguments,
+            nulls: Nulls::Propagate,
+            stability: Stability::Consistent,
+            bind,
+        }
+    }
+
+    /// Lets the function see NULL arguments.
+    pub(crate) const fn sees_nulls(mut self) -> Self {
+        self.nulls = Nulls::Seen;
+        self
+    }
+
+    /// Makes the engine call the function for every row anew.
+    pub(crate) const fn volatile(mut self) -> Self {
+        self.stability = Stability::Volatile;
+        self
+    }
+}
+
+/// What NULL arguments do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Nulls {
+    /// The result is NULL; the function is not called.
+    Propagate,
+    /// The function gets [`Value::Null`].
+    Seen,
+}
+
+/// When the engine may reuse a result.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stability {
+    /// The same arguments give the same result.
+    Consistent,
+    /// Every row gets a result of its own.
+    Volatile,
+}
+
+/// The type of an argument or a result.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum FunctionType {
+    /// One of Snowflake's.
+    Sql(SqlType),
+    /// A NULL that has no type yet.
+    Null,
+    /// The engine's list of texts; lowering unnests it.
+    TextList,
+    /// Another type of the engine, by its name.
+    Foreign(String),
+}
+
+impl FunctionType {
+    /// NUMBER(precision, scale).
+    pub(crate) const fn number(precision: u8, scale: u8) -> Self {
+        Self::Sql(SqlType::Number { precision, scale })
+    }
+
+    /// VARCHAR.
+    pub(crate) const fn text() -> Self {
+        Self::Sql(SqlType::Text { length: None })
+    }
+
+    /// FLOAT.
+    pub(crate) const fn float() -> Self {
+        Self::Sql(SqlType::Float)
+    }
+
+    /// BOOLEAN.
+    pub(crate) const fn boolean() -> Self {
+        Self::Sql(SqlType::Boolean)
+    }
+
+    /// DATE.
+    pub(crate) const fn date() -> Self {
+        Self::Sql(SqlType::Date)
+    }
+
+    /// TIME(9).
+    pub(crate) const fn time() -> Self {
+        Self::Sql(SqlType::Time { scale: 9 })
+    }
+
+    /// TIMESTAMP_NTZ(9).
+    pub(crate) const fn timestamp_ntz() -> Self {
+        Self::Sql(SqlType::TimestampNtz { scale: 9 })
+    }
+
+    /// TIMESTAMP_LTZ(9).
+    pub(crate) const fn timestamp_ltz() -> Self {
+        Self::Sql(SqlType::TimestampLtz { scale: 9 })
+    }
+
+    /// TIMESTAMP_TZ(9).
+    pub(crate) const fn timestamp_tz() -> Self {
+        Self::Sql(SqlType::TimestampTz { scale: 9 })
+    }
+
+    /// BINARY.
+    pub(crate) const fn binary() -> Self {
+        Self::Sql(SqlType::Binary)
+    }
+
+    /// VARIANT.
+    pub(crate) const fn variant() -> Self {
+        Self::Sql(SqlType::Variant)
+    }
+
+    /// OBJECT.
+    pub(crate) const fn object() -> Self {
+        Self::Sql(SqlType::Object)
+    }
+
+    /// ARRAY.
+    pub(crate) const fn array() -> Self {
+        Self::Sql(SqlType::Array)
+    }
+
+    /// Whether values are JSON text.
+    pub(crate) fn is_semi_structured(&self) -> bool {
+        matches!(
+            self,
+            Self::Sql(SqlType::Variant | SqlType::Object | SqlType::Array)
+        )
+    }
+}
+
+impl fmt::Display for FunctionType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Sql(SqlType::Number { precision, scale }) => write!(f, "NUMBER({precision},{scale})"),
+            Self::Sql(SqlType::Float) => f.write_str("FLOAT"),
+            Self::Sql(SqlType::Text { length: None }) => f.write_str("VARCHAR(16777216)"),
+            Self::Sql(SqlType::Text { length: Some(length) }) => write!(f, "VARCHAR({length})"),
+            Self::Sql(SqlType::Boolean) => f.write_str("BOOLEAN"),
+            Self::Sql(SqlType::Date) => f.write_str("DATE"),
+            Self::Sql(SqlType::Time { scale }) => write!(f, "TIME({scale})"),
+            Self::Sql(SqlType::TimestampNtz { scale }) => write!(f, "TIMESTAMP_NTZ({scale})"),
+            Self::Sql(SqlType::TimestampLtz { scale }) => write!(f, "TIMESTAMP_LTZ({scale})"),
+            Self::Sql(SqlType::TimestampTz { scale }) => write!(f, "TIMESTAMP_TZ({scale})"),
+            Self::Sql(SqlType::Variant) => f.write_str("VARIANT"),
+            Self::Sql(SqlType::Object) => f.write_str("OBJECT"),
+            Self::Sql(SqlType::Array) => f.write_str("ARRAY"),
+            Self::Sql(SqlType::Binary) => f.write_str("BINARY(8388608)"),
+            Self::Null => f.write_str("NULL"),
+            Self::TextList => f.write_str("LIST"),
+            Self::Foreign(name) => f.write_str(name),
+        }
+    }
+}
+
+/// What is known of an argument when a call is bound.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Argument {
+    /// Its type, before any cast.
+    pub(crate) sql_type: FunctionType,
+    /// Its value, when it is a constant.
+    pub(crate) constant: Option<Value<'static>>,
+}
+
+impl Argument {
+    /// The constant text that `function` requires at `position` (counted from 1).
+    pub(crate) fn constant_text(&self, function: &str, position: usize) -> Result<String> {
+        match &self.constant {
+            Some(Value::Text(text)) => Ok(text.clone().into_owned()),
+            _ => Err(FunctionError::needs_constant(function, position)),
+        }
+    }
+
+    /// The constant whole number that `function` requires at `position` (counted from 1).
+    pub(crate) fn constant_integer(&self, function: &str, position: usize) -> Result<i64> {
+        match &self.constant {
+            Some(value @ (Value::Number(_) | Value::Text(_))) => value.to_integer(),
+            _ => Err(FunctionError::needs_constant(function, position)),
+        }
+    }
+}
+
+/// A call whose types are known.
+pub(crate) struct Bound {
+    /// Type of the result.
+    pub(crate) returns: FunctionType,
+    /// The code.
+    pub(crate) call: Call,
+}
+
+/// The code of a bound call.
+pub(crate) enum Call {
+    /// Called for each row with its arguments.
+    Rows(Box<RowFunction>),
+    /// Called for each pair of numbers; unscaled values, none of them NULL. For arithmetic over many rows.
+    Numbers(Box<NumberFunction>),
+}
+
+/// One row's arguments to its result.
+pub(crate) type RowFunction = dyn for<'a> Fn(&'a [Value<'a>]) -> Result<Value<'a>> + Send + Sync;
+
+/// Two unscaled numbers to one, at the result's scale.
+pub(crate) type NumberFunction = dyn Fn(i128, i128) -> Result<i128> + Send + Sync;
+
+/// A call computed row by row.
+pub(crate) fn rows(
+    returns: FunctionType,
+    call: impl for<'a> Fn(&'a [Value<'a>]) -> Result<Value<'a>> + Send + Sync + 'static,
+) -> Result<Bound> {
+    Ok(Bound {
+        returns,
+        call: Call::Rows(Box::new(call)),
+    })
+}
+
+/// A call over two number columns, computed on unscaled values.
+pub(crate) fn numbers(
+    returns: FunctionType,
+    call: impl Fn(i128, i128) -> Result<i128> + Send + Sync + 'static,
+) -> Result<Bound> {
+    Ok(Bound {
+        returns,
+        call: Call::Numbers(Box::new(call)),
+    })
+}

@@ -1,0 +1,220 @@
+//! The engine's argument vectors as values.
+
+use std::borrow::Cow;
+
+use duckdb_neo::{
+    AsDuckDB, Error,
+    data_chunk::VectorCollection,
+    logical_type::LogicalTypeID,
+    types::{
+        BlobValue, DateValue, DecimalSignature, DecimalValue, HugeDecimal, HugeInt, List, LongDecimal,
+        ShortDecimal, TimeNsValue, TimeValue, TimestampMsValue, TimestampNsValue, TimestampSecValue,
+        TimestampTzValue, TimestampValue, WordDecimal,
+    },
+    vector::{StorageKind, VectorReader},
+};
+
+use super::{Number, Value};
+
+/// One TIMESTAMP_TZ as the engine stores it.
+#[derive(AsDuckDB)]
+pub(crate) struct ZonedInstant {
+    pub(crate) instant: TimestampNsValue,
+    pub(crate) offset_minutes: i32,
+}
+
+/// One argument's values for a chunk of rows.
+pub(super) enum Column<'vector> {
+    Null,
+    Boolean(VectorReader<'vector, bool>),
+    I8(VectorReader<'vector, i8>),
+    I16(VectorReader<'vector, i16>),
+    I32(VectorReader<'vector, i32>),
+    I64(VectorReader<'vector, i64>),
+    I128(VectorReader<'vector, HugeInt>),
+    U8(VectorReader<'vector, u8>),
+    U16(VectorReader<'vector, u16>),
+    U32(VectorReader<'vector, u32>),
+    U64(VectorReader<'vector, u64>),
+    Decimal16(VectorReader<'vector, ShortDecimal>, u8),
+    Decimal32(VectorReader<'vector, WordDecimal>, u8),
+    Decimal64(VectorReader<'vector, LongDecimal>, u8),
+    Decimal128(VectorReader<'vector, HugeDecimal>, u8),
+    F32(VectorReader<'vector, f32>),
+    F64(VectorReader<'vector, f64>),
+    Text(VectorReader<'vector, String>),
+    Binary(VectorReader<'vector, BlobValue>),
+    Date(VectorReader<'vector, DateValue>),
+    Time(VectorReader<'vector, TimeValue>),
+    TimeNs(VectorReader<'vector, TimeNsValue>),
+    TimestampS(VectorReader<'vector, TimestampSecValue>),
+    TimestampMs(VectorReader<'vector, TimestampMsValue>),
+    TimestampUs(VectorReader<'vector, TimestampValue>),
+    TimestampNs(VectorReader<'vector, TimestampNsValue>),
+    Instant(VectorReader<'vector, TimestampTzValue>),
+    Zoned(VectorReader<'vector, ZonedInstant>),
+    TextList(VectorReader<'vector, List<String>>),
+}
+
+/// Brings vectors into a layout that can be read.
+pub(super) fn flatten(vectors: &mut VectorCollection) -> duckdb_neo::Result<()> {
+    for index in 0..vectors.col_count() {
+        if vectors.get_untyped_vector_at(index)?.storage_kind() == StorageKind::Other {
+            vectors.get_untyped_vector_at_mut(index)?.flatten()?;
+        }
+    }
+    Ok(())
+}
+
+impl<'vector> Column<'vector> {
+    pub(super) fn read(vectors: &'vector VectorCollection, index: usize) -> duckdb_neo::Result<Self> {
+        macro_rules! reader {
+            ($type:ty) => {
+                vectors.get_vector_at::<$type>(index)?.reader()?
+            };
+        }
+        let logical_type = vectors.get_untyped_vector_at(index)?.logical_type().clone();
+        Ok(match logical_type.id()? {
+            LogicalTypeID::SqlNull => Self::Null,
+            LogicalTypeID::Boolean => Self::Boolean(reader!(bool)),
+            LogicalTypeID::TinyInt => Self::I8(reader!(i8)),
+            LogicalTypeID::SmallInt => Self::I16(reader!(i16)),
+            LogicalTypeID::Integer => Self::I32(reader!(i32)),
+            LogicalTypeID::BigInt => Self::I64(reader!(i64)),
+            LogicalTypeID::HugeInt => Self::I128(reader!(HugeInt)),
+            LogicalTypeID::UTinyInt => Self::U8(reader!(u8)),
+            LogicalTypeID::USmallInt => Self::U16(reader!(u16)),
+            LogicalTypeID::UInteger => Self::U32(reader!(u32)),
+            LogicalTypeID::UBigInt => Self::U64(reader!(u64)),
+            LogicalTypeID::Decimal => {
+                let DecimalSignature { width, scale } = DecimalSignature::from_logical_type(&logical_type)?;
+                match width {
+                    1..=4 => Self::Decimal16(reader!(ShortDecimal), scale),
+                    5..=9 => Self::Decimal32(reader!(WordDecimal), scale),
+                    10..=18 => Self::Decimal64(reader!(LongDecimal), scale),
+                    _ => Self::Decimal128(reader!(HugeDecimal), scale),
+                }
+            }
+            LogicalTypeID::Float => Self::F32(reader!(f32)),
+            LogicalTypeID::Double => Self::F64(reader!(f64)),
+            LogicalTypeID::Varchar => Self::Text(reader!(String)),
+            LogicalTypeID::Blob => Self::Binary(reader!(BlobValue)),
+            LogicalTypeID::Date => Self::Date(reader!(DateValue)),
+            LogicalTypeID::Time => Self::Time(reader!(TimeValue)),
+            LogicalTypeID::TimeNs => Self::TimeNs(reader!(TimeNsValue)),
+            LogicalTypeID::TimestampSec => Self::TimestampS(reader!(TimestampSecValue)),
+            LogicalTypeID::TimestampMs => Self::TimestampMs(reader!(TimestampMsValue)),
+            LogicalTypeID::Timestamp => Self::TimestampUs(reader!(TimestampValue)),
+            LogicalTypeID::TimestampNs => Self::TimestampNs(reader!(TimestampNsValue)),
+            LogicalTypeID::TimestampTz => Self::Instant(reader!(TimestampTzValue)),
+            LogicalTypeID::Struct => Self::Zoned(reader!(ZonedInstant)),
+            LogicalTypeID::List => Self::TextList(reader!(List<String>)),
+            _ => {
+                return Err(Error::invalid_input(format!(
+                    "arguments of type {logical_type} are not taken"
+                )));
+            }
+        })
+    }
+
+    /// The value in a row.
+    #[inline]
+    pub(super) fn value(&self, row: usize) -> duckdb_neo::Result<Value<'vector>> {
+        if let Some(number) = self.unscaled(row)? {
+            return Ok(Value::Number(Number::new(number, self.scale())));
+        }
+        let found = match self {
+            Self::Boolean(reader) => reader.get(row)?.map(|value| Value::Boolean(*value)),
+            Self::F32(reader) => reader.get(row)?.map(|value| Value::Float(f64::from(*value))),
+            Self::F64(reader) => reader.get(row)?.map(|value| Value::Float(*value)),
+            Self::Text(reader) => reader.get(row)?.map(Value::text),
+            Self::Binary(reader) => reader.get(row)?.map(|bytes| Value::Binary(Cow::Borrowed(bytes))),
+            Self::Date(reader) => reader.get(row)?.map(|value| Value::Date(value.0)),
+            Self::Time(reader) => reader.get(row)?.map(|value| Value::Time(value.0 * 1_000)),
+            Self::TimeNs(reader) => reader.get(row)?.map(|value| Value::Time(value.0)),
+            Self::TimestampS(reader) => timestamp(reader.get(row)?.map(|value| value.0), 1_000_000_000)?,
+            Self::TimestampMs(reader) => timestamp(reader.get(row)?.map(|value| value.0), 1_000_000)?,
+            Self::TimestampUs(reader) => timestamp(reader.get(row)?.map(|value| value.0), 1_000)?,
+            Self::TimestampNs(reader) => reader.get(row)?.map(|value| Value::Timestamp(value.0)),
+            Self::Instant(reader) => timestamp(reader.get(row)?.map(|value| value.0), 1_000)?,
+            Self::Zoned(reader) => reader.get(row)?.and_then(|value| {
+                Some(Value::ZonedTimestamp {
+                    instant: value.instant?.0,
+                    offset_minutes: *value.offset_minutes?,
+                })
+            }),
+            Self::TextList(reader) => match reader.get(row)? {
+                None => None,
+                Some(list) => {
+                    let texts = list.iter().map(|text| text.map(Cow::Borrowed)).collect();
+                    Some(Value::TextList(texts))
+                }
+            },
+            _ => None,
+        };
+        Ok(found.unwrap_or(Value::Null))
+    }
+
+    /// The unscaled number in a row of a number column; none for NULL and for other columns.
+    #[inline]
+    pub(super) fn unscaled(&self, row: usize) -> duckdb_neo::Result<Option<i128>> {
+        Ok(match self {
+            Self::I8(reader) => reader.get(row)?.map(|value| i128::from(*value)),
+            Self::I16(reader) => reader.get(row)?.map(|value| i128::from(*value)),
+            Self::I32(reader) => reader.get(row)?.map(|value| i128::from(*value)),
+            Self::I64(reader) => reader.get(row)?.map(|value| i128::from(*value)),
+            Self::I128(reader) => reader
+                .get(row)?
+                .map(|value| (i128::from(value.upper) << 64) | i128::from(value.lower)),
+            Self::U8(reader) => reader.get(row)?.map(|value| i128::from(*value)),
+            Self::U16(reader) => reader.get(row)?.map(|value| i128::from(*value)),
+            Self::U32(reader) => reader.get(row)?.map(|value| i128::from(*value)),
+            Self::U64(reader) => reader.get(row)?.map(|value| i128::from(*value)),
+            Self::Decimal16(reader, _) => reader.get(row)?.map(|value| i128::from(value.0)),
+            Self::Decimal32(reader, _) => reader.get(row)?.map(|value| i128::from(value.0)),
+            Self::Decimal64(reader, _) => reader.get(row)?.map(|value| i128::from(value.0)),
+            Self::Decimal128(reader, _) => reader.get(row)?.map(|value| value.0),
+            _ => None,
+        })
+    }
+
+    fn scale(&self) -> u8 {
+        match self {
+            Self::Decimal16(_, scale)
+            | Self::Decimal32(_, scale)
+            | Self::Decimal64(_, scale)
+            | Self::Decimal128(_, scale) => *scale,
+            _ => 0,
+        }
+    }
+}
+
+fn timestamp(units: Option<i64>, nanoseconds: i64) -> duckdb_neo::Result<Option<Value<'static>>> {
+    let Some(units) = units else { return Ok(None) };
+    match units.checked_mul(nanoseconds) {
+        Some(value) => Ok(Some(Value::Timestamp(value))),
+        None => Err(Error::invalid_input("Timestamp is out of the supported range")),
+    }
+}
+
+/// A constant argument's value; none when its type is not one that a binding looks at.
+pub(super) fn constant(value: &duckdb_neo::value::Value) -> duckdb_neo::Result<Option<Value<'static>>> {
+    if value.is_null()? {
+        return Ok(Some(Value::Null));
+    }
+    let logical_type = value.logical_type()?;
+    Ok(match logical_type.id()? {
+        LogicalTypeID::Varchar => value.get::<String>()?.map(Value::from),
+        LogicalTypeID::Boolean => value.get::<bool>()?.map(Value::Boolean),
+        LogicalTypeID::TinyInt => value.get::<i8>()?.map(Value::integer),
+        LogicalTypeID::SmallInt => value.get::<i16>()?.map(Value::integer),
+        LogicalTypeID::Integer => value.get::<i32>()?.map(Value::integer),
+        LogicalTypeID::BigInt => value.get::<i64>()?.map(Value::integer),
+        LogicalTypeID::HugeInt => value.get::<i128>()?.map(Value::integer),
+        LogicalTypeID::Decimal => value
+            .get::<DecimalValue>()?
+            .map(|value| Value::Number(Number::new(value.value, value.scale))),
+        LogicalTypeID::Double => value.get::<f64>()?.map(Value::Float),
+        _ => None,
+    })
+}

@@ -1,0 +1,26 @@
+//! What a function is, apart from any one function.
+//!
+//! `definition` is what a group file writes down; `value` and `number` are what rows are made of; `error` is
+//! how a function refuses; `coerce` holds Snowflake's implicit casts; `adapter`, `input` and `output` carry
+//! all that to the engine's vectors and are the only files here that see the engine's types.
+
+mod adapter;
+mod coerce;
+mod definition;
+mod error;
+mod input;
+mod number;
+mod output;
+mod value;
+
+pub(crate) use adapter::register;
+pub(crate) use definition::{
+    Argument, Bound, Call, FunctionType, Nulls, ScalarFunction, Stability, numbers, rows,
+};
+pub(crate) use error::FunctionError;
+pub(crate) use input::ZonedInstant;
+pub(crate) use number::{Number, POWERS_OF_TEN, multiply_divide};
+pub(crate) use value::Value;
+
+/// What every fallible thing in `functions/` returns.
+pub(crate) type Result<T> = std::result::Result<T, FunctionError>;

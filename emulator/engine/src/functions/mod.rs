@@ -1,0 +1,61 @@
+//! Snowflake's functions, in Rust.
+//!
+//! Function `X` of Snowflake is registered in the engine as `sf_x`; operators are `sf_add`, `sf_sub`,
+//! `sf_mul`, `sf_div`, `sf_mod`. A function decides its result type from the types of its arguments when
+//! a statement is bound, so the lowering needs no types. What a function refuses, it refuses with
+//! Snowflake's code and text ([`crate::EngineErrorKind::Function`]).
+//!
+//! To add one: write a [`framework::ScalarFunction`] in the file of its group and name it in that file's
+//! `FUNCTIONS`. A new group file is named in [`GROUPS`]. Twenty lines do:
+//!
+//! ```text
+//! pub(super) const FUNCTIONS: &[ScalarFunction] = &[ScalarFunction::new("sf_repeat", 2..=2, repeat)];
+//!
+//! fn repeat(_arguments: &[Argument]) -> Result<Bound> {
+//!     rows(FunctionType::text(), |row| {
+//!         let count = usize::try_from(row[1].to_integer()?).unwrap_or(0);
+//!         Ok(Value::owned_text(row[0].to_text()?.repeat(count)))
+//!     })
+//! }
+//! ```
+//!
+//! - `bind` gets each argument's type ([`framework::Argument::sql_type`]) and, for constants, its value;
+//!   it may return an error, and captures in the closure what it learned.
+//! - The closure runs for each row. NULL arguments never reach it unless the function says
+//!   [`framework::ScalarFunction::sees_nulls`]; functions without a fixed result say `volatile`.
+//! - `to_text`, `to_number`, `to_integer`, `to_float`, `to_boolean`, `to_bytes` of [`framework::Value`] are
+//!   Snowflake's implicit casts. VARIANT, OBJECT and ARRAY arrive as [`framework::Value::Text`] holding
+//!   canonical JSON; the argument's type tells them from text, the result type marks them on the way out.
+//! - Aggregates of Snowflake that the engine lacks are written as a scalar function over the engine's
+//!   `list(...)` of texts ([`framework::FunctionType::TextList`]), table functions as a scalar function that gives
+//!   such a list, which the lowering unnests.
+//! - Session parameters (time zone, formats) are arguments that the lowering adds.
+
+mod arithmetic;
+pub(crate) mod framework;
+mod temporal;
+#[cfg(test)]
+mod testing;
+
+use duckdb_neo::connection::Connection;
+
+pub(crate) use framework::{FunctionError, FunctionType, ScalarFunction};
+
+/// The group files.
+const GROUPS: &[&[ScalarFunction]] = &[arithmetic::FUNCTIONS];
+
+/// Names of all functions registered, for the lowering's tests.
+pub fn names() -> impl Iterator<Item = &'static str> {
+    GROUPS
+        .iter()
+        .flat_map(|group| group.iter())
+        .map(|function| function.name)
+}
+
+/// Registers every function; for all connections of the database.
+pub(crate) fn register_all(connection: &Connection) -> duckdb_neo::Result<()> {
+    GROUPS
+        .iter()
+        .flat_map(|group| group.iter())
+        .try_for_each(|function| framework::register(connection, function))
+}
