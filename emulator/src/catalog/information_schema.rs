@@ -1,0 +1,139 @@
+//! The views of a database's INFORMATION_SCHEMA, over the catalog's tables.
+
+use super::names::{INFORMATION_SCHEMA, Name, SchemaPath, literal};
+use super::tables::CATALOG_SCHEMA;
+
+/// Statements that make the views of a database.
+pub fn views(database: &Name) -> Vec<String> {
+    let schema = SchemaPath::new(database.clone(), Name::exact(INFORMATION_SCHEMA)).physical();
+    let name = literal(database.as_str());
+    [
+        ("DATABASES", databases()),
+        ("SCHEMATA", schemata(&name)),
+        ("TABLES", tables(&name)),
+        ("VIEWS", view_rows(&name)),
+        ("COLUMNS", columns(&name)),
+        ("SEQUENCES", sequences(&name)),
+        (
+            "INFORMATION_SCHEMA_CATALOG_NAME",
+            format!("SELECT {name} AS \"CATALOG_NAME\""),
+        ),
+    ]
+    .into_iter()
+    .map(|(view, select)| format!("CREATE VIEW {schema}.\"{view}\" AS {select}"))
+    .collect()
+}
+
+/// Milliseconds as a TIMESTAMP_LTZ.
+fn time(column: &str) -> String {
+    format!("CAST(make_timestamp_ns({column} * 1000000) AS sf_timestamp_ltz)")
+}
+
+fn yes(condition: &str) -> String {
+    format!("CASE WHEN {condition} THEN 'YES' ELSE 'NO' END")
+}
+
+fn comment(column: &str) -> String {
+    format!("nullif({column}, '')")
+}
+
+fn databases() -> String {
+    format!(
+        "SELECT name AS \"DATABASE_NAME\", owner AS \"DATABASE_OWNER\", {} AS \"IS_TRANSIENT\", \
+         {} AS \"COMMENT\", {} AS \"CREATED\", {} AS \"LAST_ALTERED\", retention_days AS \"RETENTION_TIME\", \
+         kind AS \"TYPE\" FROM {CATALOG_SCHEMA}.databases WHERE dropped_ms IS NULL",
+        yes("is_transient"),
+        comment("comment"),
+        time("created_ms"),
+        time("created_ms"),
+    )
+}
+
+fn schemata(database: &str) -> String {
+    format!(
+        "SELECT database_name AS \"CATALOG_NAME\", name AS \"SCHEMA_NAME\", nullif(owner, '') AS \"SCHEMA_OWNER\", \
+         {} AS \"IS_TRANSIENT\", {} AS \"IS_MANAGED_ACCESS\", retention_days AS \"RETENTION_TIME\", \
+         CAST(NULL AS VARCHAR) AS \"DEFAULT_CHARACTER_SET_CATALOG\", CAST(NULL AS VARCHAR) AS \"DEFAULT_CHARACTER_SET_SCHEMA\", \
+         CAST(NULL AS VARCHAR) AS \"DEFAULT_CHARACTER_SET_NAME\", CAST(NULL AS VARCHAR) AS \"SQL_PATH\", \
+         {} AS \"CREATED\", {} AS \"LAST_ALTERED\", {} AS \"COMMENT\" \
+         FROM {CATALOG_SCHEMA}.schemas WHERE database_name = {database} AND dropped_ms IS NULL",
+        yes("is_transient"),
+        yes("is_managed"),
+        time("created_ms"),
+        time("created_ms"),
+        comment("comment"),
+    )
+}
+
+/// Engine table of a catalog row: how many rows it has, as the engine estimates it.
+fn row_counts() -> &'static str {
+    "LEFT JOIN (SELECT schema_name AS engine_schema, table_name AS engine_table, estimated_size FROM duckdb_tables()) sizes \
+     ON o.kind = 'TABLE' AND sizes.engine_schema = o.engine_schema AND sizes.engine_table = o.engine_name"
+}
+
+fn tables(database: &str) -> String {
+    format!(
+        "SELECT o.database_name AS \"TABLE_CATALOG\", o.schema_name AS \"TABLE_SCHEMA\", o.name AS \"TABLE_NAME\", \
+         o.owner AS \"TABLE_OWNER\", CASE o.kind WHEN 'VIEW' THEN 'VIEW' ELSE 'BASE TABLE' END AS \"TABLE_TYPE\", \
+         {} AS \"IS_TRANSIENT\", nullif(o.cluster_by, '') AS \"CLUSTERING_KEY\", \
+         sizes.estimated_size AS \"ROW_COUNT\", CAST(NULL AS BIGINT) AS \"BYTES\", \
+         o.retention_days AS \"RETENTION_TIME\", {} AS \"CREATED\", {} AS \"LAST_ALTERED\", {} AS \"LAST_DDL\", \
+         CASE o.kind WHEN 'VIEW' THEN 'NO' ELSE 'YES' END AS \"IS_INSERTABLE_INTO\", 'NO' AS \"AUTO_CLUSTERING_ON\", \
+         {} AS \"COMMENT\", 'NO' AS \"IS_TEMPORARY\", 'NO' AS \"IS_ICEBERG\", 'NO' AS \"IS_DYNAMIC\" \
+         FROM {CATALOG_SCHEMA}.objects o {} WHERE o.database_name = {database} AND o.dropped_ms IS NULL",
+        yes("o.is_transient"),
+        time("o.created_ms"),
+        time("o.altered_ms"),
+        time("o.altered_ms"),
+        comment("o.comment"),
+        row_counts(),
+    )
+}
+
+fn view_rows(database: &str) -> String {
+    format!(
+        "SELECT database_name AS \"TABLE_CATALOG\", schema_name AS \"TABLE_SCHEMA\", name AS \"TABLE_NAME\", \
+         owner AS \"TABLE_OWNER\", definition AS \"VIEW_DEFINITION\", 'NONE' AS \"CHECK_OPTION\", \
+         'NO' AS \"IS_UPDATABLE\", 'NO' AS \"INSERTABLE_INTO\", {} AS \"IS_SECURE\", {} AS \"CREATED\", \
+         {} AS \"LAST_ALTERED\", {} AS \"COMMENT\" FROM {CATALOG_SCHEMA}.objects \
+         WHERE kind = 'VIEW' AND database_name = {database} AND dropped_ms IS NULL",
+        yes("is_secure"),
+        time("created_ms"),
+        time("altered_ms"),
+        comment("comment"),
+    )
+}
+
+fn columns(database: &str) -> String {
+    format!(
+        "SELECT o.database_name AS \"TABLE_CATALOG\", o.schema_name AS \"TABLE_SCHEMA\", o.name AS \"TABLE_NAME\", \
+         c.name AS \"COLUMN_NAME\", CAST(c.ordinal AS BIGINT) AS \"ORDINAL_POSITION\", c.default_text AS \"COLUMN_DEFAULT\", \
+         {} AS \"IS_NULLABLE\", \
+         CASE c.type_tag WHEN 'FIXED' THEN 'NUMBER' WHEN 'REAL' THEN 'FLOAT' ELSE c.type_tag END AS \"DATA_TYPE\", \
+         c.length AS \"CHARACTER_MAXIMUM_LENGTH\", \
+         CASE c.type_tag WHEN 'TEXT' THEN least(c.length * 4, 16777216) ELSE c.length END AS \"CHARACTER_OCTET_LENGTH\", \
+         CASE c.type_tag WHEN 'FIXED' THEN CAST(c.numeric_precision AS BIGINT) END AS \"NUMERIC_PRECISION\", \
+         CASE c.type_tag WHEN 'FIXED' THEN CAST(10 AS BIGINT) END AS \"NUMERIC_PRECISION_RADIX\", \
+         CASE c.type_tag WHEN 'FIXED' THEN CAST(c.scale AS BIGINT) END AS \"NUMERIC_SCALE\", \
+         CASE WHEN c.type_tag LIKE 'TIME%' THEN CAST(c.scale AS BIGINT) END AS \"DATETIME_PRECISION\", \
+         {} AS \"IS_IDENTITY\", c.comment AS \"COMMENT\" \
+         FROM {CATALOG_SCHEMA}.columns c JOIN {CATALOG_SCHEMA}.objects o ON o.id = c.object_id \
+         WHERE o.database_name = {database} AND o.dropped_ms IS NULL",
+        yes("c.nullable"),
+        yes("coalesce(c.default_text, '') LIKE 'IDENTITY%'"),
+    )
+}
+
+fn sequences(database: &str) -> String {
+    format!(
+        "SELECT database_name AS \"SEQUENCE_CATALOG\", schema_name AS \"SEQUENCE_SCHEMA\", name AS \"SEQUENCE_NAME\", \
+         owner AS \"SEQUENCE_OWNER\", 'NUMBER' AS \"DATA_TYPE\", CAST(38 AS BIGINT) AS \"NUMERIC_PRECISION\", \
+         CAST(10 AS BIGINT) AS \"NUMERIC_PRECISION_RADIX\", CAST(0 AS BIGINT) AS \"NUMERIC_SCALE\", \
+         CAST(start AS VARCHAR) AS \"START_VALUE\", CAST(step AS VARCHAR) AS \"INCREMENT\", {} AS \"CREATED\", \
+         {} AS \"LAST_ALTERED\", {} AS \"COMMENT\" \
+         FROM {CATALOG_SCHEMA}.sequences WHERE database_name = {database}",
+        time("created_ms"),
+        time("created_ms"),
+        comment("comment"),
+    )
+}

@@ -1,0 +1,129 @@
+//! Column types as the catalog stores and writes them.
+
+use snowflake_emulator_engine::SqlType;
+
+/// Snowflake's length of a VARCHAR that declares none.
+pub const TEXT_LENGTH_DEFAULT: u32 = 16_777_216;
+
+/// Snowflake's length of a BINARY that declares none.
+pub const BINARY_LENGTH_DEFAULT: u32 = 8_388_608;
+
+/// A column type in the parts that the catalog's `columns` table has.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoredType {
+    /// Snowflake's internal tag, such as `FIXED` or `TEXT`.
+    pub tag: String,
+    /// Most characters or bytes.
+    pub length: Option<i64>,
+    /// Digits in all.
+    pub precision: Option<i64>,
+    /// Digits after the point, or of a second.
+    pub scale: Option<i64>,
+}
+
+impl StoredType {
+    /// Parts of a type.
+    pub fn of(sql_type: &SqlType) -> Self {
+        let parts = |tag: &str, length: Option<u32>, precision: Option<u8>, scale: Option<u8>| Self {
+            tag: tag.to_owned(),
+            length: length.map(i64::from),
+            precision: precision.map(i64::from),
+            scale: scale.map(i64::from),
+        };
+        match sql_type {
+            SqlType::Number { precision, scale } => parts("FIXED", None, Some(*precision), Some(*scale)),
+            SqlType::Float => parts("REAL", None, None, None),
+            SqlType::Text { length } => {
+                parts("TEXT", Some(length.unwrap_or(TEXT_LENGTH_DEFAULT)), None, None)
+            }
+            SqlType::Boolean => parts("BOOLEAN", None, None, None),
+            SqlType::Date => parts("DATE", None, None, None),
+            SqlType::Time { scale } => parts("TIME", None, Some(0), Some(*scale)),
+            SqlType::TimestampNtz { scale } => parts("TIMESTAMP_NTZ", None, Some(0), Some(*scale)),
+            SqlType::TimestampLtz { scale } => parts("TIMESTAMP_LTZ", None, Some(0), Some(*scale)),
+            SqlType::TimestampTz { scale } => parts("TIMESTAMP_TZ", None, Some(0), Some(*scale)),
+            SqlType::Variant => parts("VARIANT", None, None, None),
+            SqlType::Object => parts("OBJECT", None, None, None),
+            SqlType::Array => parts("ARRAY", None, None, None),
+            SqlType::Binary => parts("BINARY", Some(BINARY_LENGTH_DEFAULT), None, None),
+        }
+    }
+
+    /// As DESCRIBE writes it, such as `NUMBER(38,0)`.
+    pub fn declared(&self) -> String {
+        let (length, precision, scale) = (
+            self.length.unwrap_or(0),
+            self.precision.unwrap_or(38),
+            self.scale.unwrap_or(0),
+        );
+        match self.tag.as_str() {
+            "FIXED" => format!("NUMBER({precision},{scale})"),
+            "REAL" => "FLOAT".to_owned(),
+            "TEXT" => format!("VARCHAR({length})"),
+            "BINARY" => format!("BINARY({length})"),
+            "TIME" | "TIMESTAMP_NTZ" | "TIMESTAMP_LTZ" | "TIMESTAMP_TZ" => format!("{}({scale})", self.tag),
+            tag => tag.to_owned(),
+        }
+    }
+
+    /// As SHOW COLUMNS writes it: a JSON object.
+    pub fn json(&self, nullable: bool) -> String {
+        let mut fields = vec![format!("\"type\":\"{}\"", self.tag)];
+        if let Some(precision) = self.precision {
+            fields.push(format!("\"precision\":{precision}"));
+        }
+        if let Some(scale) = self.scale {
+            fields.push(format!("\"scale\":{scale}"));
+        }
+        if let Some(length) = self.length {
+            let bytes = if self.tag == "TEXT" {
+                (length * 4).min(i64::from(TEXT_LENGTH_DEFAULT))
+            } else {
+                length
+            };
+            fields.push(format!("\"length\":{length},\"byteLength\":{bytes}"));
+        }
+        fields.push(format!("\"nullable\":{nullable}"));
+        if self.tag == "TEXT" || self.tag == "BINARY" {
+            fields.push("\"fixed\":false".to_owned());
+        }
+        format!("{{{}}}", fields.join(","))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn types_are_written_as_snowflake_writes_them() {
+        let check = |sql_type: SqlType, declared: &str, json: &str| {
+            let stored = StoredType::of(&sql_type);
+            assert_eq!(stored.declared(), declared);
+            assert_eq!(stored.json(true), json);
+        };
+        check(
+            SqlType::Number {
+                precision: 10,
+                scale: 2,
+            },
+            "NUMBER(10,2)",
+            r#"{"type":"FIXED","precision":10,"scale":2,"nullable":true}"#,
+        );
+        check(
+            SqlType::Text { length: Some(20) },
+            "VARCHAR(20)",
+            r#"{"type":"TEXT","length":20,"byteLength":80,"nullable":true,"fixed":false}"#,
+        );
+        check(
+            SqlType::TimestampNtz { scale: 9 },
+            "TIMESTAMP_NTZ(9)",
+            r#"{"type":"TIMESTAMP_NTZ","precision":0,"scale":9,"nullable":true}"#,
+        );
+        check(
+            SqlType::Variant,
+            "VARIANT",
+            r#"{"type":"VARIANT","nullable":true}"#,
+        );
+    }
+}
