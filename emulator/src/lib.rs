@@ -10,4 +10,6 @@
 pub mod catalog;
 pub mod front;
 pub mod lower;
+pub mod protocol;
+pub mod results;
 pub mod session;

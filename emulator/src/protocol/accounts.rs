@@ -1,0 +1,248 @@
+//! Who may log in: anyone, or the users of the configuration with their passwords, tokens and keys.
+
+use std::fmt;
+
+use rsa::RsaPublicKey;
+use rsa::pkcs8::DecodePublicKey as _;
+use rsa::sha2::{Digest as _, Sha256};
+use uuid::Uuid;
+
+use super::jwt;
+use super::refusal::Refusal;
+
+/// A text that is never shown.
+#[derive(Clone)]
+pub struct Secret(String);
+
+impl Secret {
+    /// Hides a text.
+    pub fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+
+    /// Compares in a time that does not tell where the texts differ.
+    fn matches(&self, given: &str) -> bool {
+        let (ours, theirs) = (Sha256::digest(&self.0), Sha256::digest(given));
+        ours.iter()
+            .zip(theirs.iter())
+            .fold(0, |difference, (a, b)| difference | (a ^ b))
+            == 0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("Secret(…)")
+    }
+}
+
+/// A user of the configuration.
+#[derive(Clone, Debug)]
+pub struct User {
+    name: String,
+    password: Option<Secret>,
+    tokens: Vec<Secret>,
+    public_keys: Vec<RsaPublicKey>,
+}
+
+/// Why a user of the configuration is not acceptable.
+#[derive(Debug, thiserror::Error)]
+pub enum AccountsError {
+    /// The key is not an RSA public key in PEM.
+    #[error("public key of user {user} is not an RSA public key in PEM")]
+    PublicKey {
+        /// Name of the user.
+        user: String,
+        /// What the parser says.
+        source: rsa::pkcs8::spki::Error,
+    },
+}
+
+impl User {
+    /// A user with nothing to prove its identity by yet; names compare without regard to case.
+    pub fn new(name: &str) -> Self {
+        Self {
+            name: name.to_uppercase(),
+            password: None,
+            tokens: Vec::new(),
+            public_keys: Vec::new(),
+        }
+    }
+
+    /// Lets the user in with a password.
+    pub fn with_password(mut self, password: Secret) -> Self {
+        self.password = Some(password);
+        self
+    }
+
+    /// Lets the user in with an OAuth or programmatic access token.
+    pub fn with_token(mut self, token: Secret) -> Self {
+        self.tokens.push(token);
+        self
+    }
+
+    /// Lets the user in with tokens signed by the private half of a key, given in PEM.
+    pub fn with_public_key(mut self, pem: &str) -> Result<Self, AccountsError> {
+        let key =
+            RsaPublicKey::from_public_key_pem(pem.trim()).map_err(|source| AccountsError::PublicKey {
+                user: self.name.clone(),
+                source,
+            })?;
+        self.public_keys.push(key);
+        Ok(self)
+    }
+}
+
+/// Who may log in.
+#[derive(Clone, Debug)]
+pub enum Accounts {
+    /// Anyone, whatever they show; for a server that only this machine reaches.
+    Anyone,
+    /// These users.
+    Listed(Vec<User>),
+}
+
+/// What a login shows.
+#[derive(Default)]
+pub(super) struct Credentials<'a> {
+    pub(super) authenticator: Option<&'a str>,
+    pub(super) login_name: Option<&'a str>,
+    pub(super) password: Option<&'a str>,
+    pub(super) token: Option<&'a str>,
+}
+
+impl Accounts {
+    /// Proves who logs in and gives the user's name in upper case; `now` is in seconds since 1970.
+    pub(super) fn authenticate(&self, credentials: &Credentials<'_>, now: u64) -> Result<String, Refusal> {
+        let authenticator = credentials.authenticator.unwrap_or_default().to_ascii_uppercase();
+        match authenticator.as_str() {
+            "" | "SNOWFLAKE" | "USERNAME_PASSWORD_MFA" => self.password(credentials),
+            "OAUTH" | "PROGRAMMATIC_ACCESS_TOKEN" => self.token(credentials, authenticator == "OAUTH"),
+            "SNOWFLAKE_JWT" => self.key_pair(credentials, now),
+            other => Err(Refusal::new(
+                "390190",
+                format!(
+                    "Authenticator {other} is not available here. Use a password, an OAuth or programmatic access token, or a key pair."
+                ),
+            )),
+        }
+    }
+
+    fn password(&self, credentials: &Credentials<'_>) -> Result<String, Refusal> {
+        let name = credentials.login_name.unwrap_or_default().to_uppercase();
+        let shown = credentials.password.unwrap_or_default();
+        let allowed = match self {
+            Self::Anyone => !name.is_empty(),
+            Self::Listed(users) => users.iter().any(|user| {
+                user.name == name
+                    && user
+                        .password
+                        .iter()
+                        .chain(&user.tokens)
+                        .any(|secret| secret.matches(shown))
+            }),
+        };
+        if allowed { Ok(name) } else { Err(wrong_password()) }
+    }
+
+    fn token(&self, credentials: &Credentials<'_>, oauth: bool) -> Result<String, Refusal> {
+        let shown = credentials.token.or(credentials.password).unwrap_or_default();
+        let named = credentials.login_name.map(str::to_uppercase);
+        let user = match self {
+            Self::Anyone if shown.is_empty() => None,
+            Self::Anyone => Some(named.unwrap_or_else(|| "OAUTH_USER".to_owned())),
+            Self::Listed(users) => users
+                .iter()
+                .filter(|user| named.as_ref().is_none_or(|name| *name == user.name))
+                .find(|user| user.tokens.iter().any(|secret| secret.matches(shown)))
+                .map(|user| user.name.clone()),
+        };
+        user.ok_or_else(|| {
+            if oauth {
+                Refusal::new(
+                    "390303",
+                    format!("Invalid OAuth access token. [{}]", Uuid::new_v4()),
+                )
+            } else {
+                Refusal::new("394400", "Programmatic access token is invalid.")
+            }
+        })
+    }
+
+    fn key_pair(&self, credentials: &Credentials<'_>, now: u64) -> Result<String, Refusal> {
+        let verdict = match self {
+            Self::Anyone => jwt::subject(credentials.token.unwrap_or_default()),
+            Self::Listed(users) => jwt::verify(credentials.token.unwrap_or_default(), now, |name| {
+                users
+                    .iter()
+                    .find(|user| user.name == name)
+                    .map_or(&[], |user| user.public_keys.as_slice())
+            }),
+        };
+        verdict.map_err(|fault| {
+            // As with Snowflake, the client gets a number and the server's keeper the reason.
+            let incident = Uuid::new_v4();
+            tracing::info!(%incident, reason = %fault, "key pair login refused");
+            Refusal::new("390144", format!("JWT token is invalid. [{incident}]"))
+        })
+    }
+}
+
+fn wrong_password() -> Refusal {
+    Refusal::new("390100", "Incorrect username or password was specified.")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn secrets_do_not_show() {
+        let user = User::new("ann")
+            .with_password(Secret::new("hunter2"))
+            .with_token(Secret::new("pat-1"));
+        let shown = format!("{user:?}");
+        assert!(!shown.contains("hunter2") && !shown.contains("pat-1"), "{shown}");
+    }
+
+    #[test]
+    fn listed_users_need_their_own_secret() {
+        let accounts = Accounts::Listed(vec![
+            User::new("ann").with_password(Secret::new("one")),
+            User::new("bob").with_token(Secret::new("two")),
+        ]);
+        let login = |authenticator, login_name, password, token| {
+            accounts
+                .authenticate(
+                    &Credentials {
+                        authenticator,
+                        login_name,
+                        password,
+                        token,
+                    },
+                    0,
+                )
+                .ok()
+        };
+        assert_eq!(
+            login(None, Some("Ann"), Some("one"), None),
+            Some("ANN".to_owned())
+        );
+        assert_eq!(login(None, Some("ann"), Some("two"), None), None);
+        assert_eq!(login(None, Some("ann"), None, None), None);
+        assert_eq!(
+            login(Some("OAUTH"), None, None, Some("two")),
+            Some("BOB".to_owned())
+        );
+        assert_eq!(login(Some("OAUTH"), Some("ann"), None, Some("two")), None);
+        // A programmatic access token may stand where a password is asked for.
+        assert_eq!(
+            login(None, Some("bob"), Some("two"), None),
+            Some("BOB".to_owned())
+        );
+        assert_eq!(
+            login(Some("EXTERNALBROWSER"), Some("ann"), Some("one"), None),
+            None
+        );
+    }
+}

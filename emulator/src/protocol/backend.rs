@@ -1,0 +1,34 @@
+//! What the protocol asks of whoever runs statements; the session room answers, in tests a double.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use crate::session::{
+    ContextSnapshot, ParameterValue, QueryId, SessionSpec, SqlError, StatementOutput, Submission,
+};
+
+/// An answer that comes later.
+pub type Answer<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// Opens sessions.
+pub trait Backend: Send + Sync + 'static {
+    /// Opens a session for a user whose identity is already proved.
+    fn open_session(&self, spec: SessionSpec) -> Answer<'_, Result<Arc<dyn BackendSession>, SqlError>>;
+}
+
+/// Runs statements.
+pub trait BackendSession: Send + Sync + 'static {
+    /// Number of the session; unique while the server runs.
+    fn id(&self) -> u64;
+    /// Where the session is now.
+    fn context(&self) -> ContextSnapshot;
+    /// All parameters in force with their values, upper-case names.
+    fn parameters(&self) -> Vec<(String, ParameterValue)>;
+    /// Runs a submission to its end, or to the point where its rows begin to stream.
+    fn run(&self, submission: Submission) -> Answer<'_, Result<StatementOutput, SqlError>>;
+    /// Stops a running statement; false when it does not run.
+    fn cancel(&self, query_id: QueryId) -> bool;
+    /// Stops what runs, rolls back what is open, and ends the session.
+    fn close(&self) -> Answer<'_, ()>;
+}

@@ -1,0 +1,266 @@
+//! What the protocol's endpoints share: the sessions, their tokens, their statements, the results.
+
+use std::collections::{BTreeMap, HashMap};
+use std::fmt;
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::Instant;
+
+use tokio_util::task::TaskTracker;
+
+use crate::results::Spool;
+use crate::session::ParameterValue;
+
+use super::format::ResultFormat;
+use super::message::Exchange;
+use super::query::Query;
+use super::refusal::Refusal;
+use super::retention::Retention;
+use super::tokens::{Role, TokenFault, Tokens, authorization};
+use super::{Accounts, Backend, BackendSession, Settings};
+
+/// The connector protocol's state.
+pub struct Connector {
+    pub(super) settings: Settings,
+    pub(super) accounts: Accounts,
+    pub(super) backend: Arc<dyn Backend>,
+    pub(super) spool: Arc<Spool>,
+    pub(super) tokens: Tokens,
+    pub(super) queries: Retention,
+    /// Statements that run, each in a task.
+    pub(super) statements: TaskTracker,
+    sessions: RwLock<HashMap<u64, Arc<ClientSession>>>,
+}
+
+impl fmt::Debug for Connector {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("Connector")
+            .field("settings", &self.settings)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A logged-in client: the session behind it and what the wire keeps for it.
+pub(super) struct ClientSession {
+    pub(super) user: String,
+    pub(super) backend: Arc<dyn BackendSession>,
+    id: u64,
+    format: AtomicU8,
+    /// The parameters about the form, as last seen.
+    format_parameters: Mutex<BTreeMap<String, ParameterValue>>,
+    running: AtomicUsize,
+    ended: AtomicBool,
+    last_used: Mutex<Instant>,
+    /// Statements by request id, so that a repeated request does not run twice.
+    pub(super) requests: Mutex<HashMap<String, Arc<Query>>>,
+}
+
+impl fmt::Debug for ClientSession {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("ClientSession")
+            .field("id", &self.id)
+            .finish_non_exhaustive()
+    }
+}
+
+impl ClientSession {
+    pub(super) fn new(
+        user: String,
+        backend: Arc<dyn BackendSession>,
+        format: ResultFormat,
+        now: Instant,
+    ) -> Arc<Self> {
+        let known = backend
+            .parameters()
+            .into_iter()
+            .filter(|(name, _)| ResultFormat::is_parameter(name));
+        Arc::new(Self {
+            format_parameters: Mutex::new(known.collect()),
+            user,
+            id: backend.id(),
+            backend,
+            format: AtomicU8::new(format as u8),
+            running: AtomicUsize::new(0),
+            ended: AtomicBool::new(false),
+            last_used: Mutex::new(now),
+            requests: Mutex::new(HashMap::new()),
+        })
+    }
+
+    pub(super) fn id(&self) -> u64 {
+        self.id
+    }
+
+    /// The form in which this client gets rows unless a statement says otherwise.
+    pub(super) fn format(&self) -> ResultFormat {
+        if self.format.load(Ordering::Relaxed) == ResultFormat::Arrow as u8 {
+            ResultFormat::Arrow
+        } else {
+            ResultFormat::Json
+        }
+    }
+
+    /// Takes over the form of rows that the session's parameters ask for, if they ask for another than before.
+    pub(super) fn follow_format(&self, parameters: &[(String, ParameterValue)]) {
+        let mut known = self
+            .format_parameters
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let changed = parameters
+            .iter()
+            .filter(|(name, value)| ResultFormat::is_parameter(name) && known.get(name) != Some(value));
+        let changed: BTreeMap<_, _> = changed.cloned().collect();
+        if let Some(format) = ResultFormat::asked(&changed) {
+            self.format.store(format as u8, Ordering::Relaxed);
+        }
+        known.extend(changed);
+    }
+
+    pub(super) fn touch(&self, now: Instant) {
+        *self.last_used.lock().unwrap_or_else(PoisonError::into_inner) = now;
+    }
+
+    /// Counts a statement as running until the guard is dropped.
+    pub(super) fn busy(self: &Arc<Self>) -> Busy {
+        self.running.fetch_add(1, Ordering::Relaxed);
+        Busy(Arc::clone(self))
+    }
+
+    pub(super) fn has_ended(&self) -> bool {
+        self.ended.load(Ordering::Acquire)
+    }
+
+    fn idle_since(&self) -> Option<Instant> {
+        let idle = self.running.load(Ordering::Relaxed) == 0;
+        idle.then(|| *self.last_used.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// A statement runs while this lives.
+#[derive(Debug)]
+pub(super) struct Busy(Arc<ClientSession>);
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        self.0.running.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl Connector {
+    /// Starts with no sessions.
+    pub fn new(
+        settings: Settings,
+        accounts: Accounts,
+        backend: Arc<dyn Backend>,
+        spool: Arc<Spool>,
+    ) -> Arc<Self> {
+        Arc::new(Self {
+            queries: Retention::new(&settings, Arc::clone(&spool)),
+            settings,
+            accounts,
+            backend,
+            spool,
+            tokens: Tokens::default(),
+            statements: TaskTracker::new(),
+            sessions: RwLock::new(HashMap::new()),
+        })
+    }
+
+    pub(super) fn now(&self) -> Instant {
+        self.settings.clock.now()
+    }
+
+    /// The session whose token a request carries.
+    pub(super) fn authorize(&self, exchange: &Exchange) -> Result<Arc<ClientSession>, Refusal> {
+        let now = self.now();
+        let session = self
+            .tokens
+            .find(authorization(exchange.headers()), Role::Session, now)
+            .map_err(|fault| fault.refusal(Role::Session))?;
+        session.touch(now);
+        Ok(session)
+    }
+
+    /// Takes a session in; refuses when there are too many.
+    pub(super) fn admit(&self, session: &Arc<ClientSession>) -> bool {
+        let mut sessions = self.sessions.write().unwrap_or_else(PoisonError::into_inner);
+        if sessions.len() >= self.settings.sessions_max {
+            return false;
+        }
+        sessions.insert(session.id(), Arc::clone(session));
+        true
+    }
+
+    /// Ends a session: its tokens, its statements, its place in the backend.
+    pub(super) async fn end(&self, session: &Arc<ClientSession>) {
+        if session.ended.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        self.tokens.end(session.id());
+        self.sessions
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(&session.id());
+        let queries: Vec<_> = {
+            let mut requests = session.requests.lock().unwrap_or_else(PoisonError::into_inner);
+            requests.drain().map(|(_, query)| query).collect()
+        };
+        for query in queries {
+            query.cancel(session.backend.as_ref());
+        }
+        session.backend.close().await;
+        self.queries.session_ended(session.id(), self.now());
+    }
+
+    /// Ends sessions that nobody uses or can use any more, and forgets outcomes whose time is over.
+    pub async fn sweep(&self) {
+        let now = self.now();
+        let stale: Vec<_> = {
+            let sessions = self.sessions.read().unwrap_or_else(PoisonError::into_inner);
+            let idle_max = self.settings.session_idle_max;
+            sessions
+                .values()
+                .filter(|session| {
+                    session.idle_since().is_some_and(|since| {
+                        now.saturating_duration_since(since) >= idle_max
+                            || !self.tokens.renewable(session.id(), now)
+                    })
+                })
+                .cloned()
+                .collect()
+        };
+        for session in stale {
+            tracing::info!(session = session.id(), "ending an unused session");
+            self.end(&session).await;
+        }
+        self.queries.sweep(now);
+    }
+
+    /// Ends all sessions; for the server's end.
+    pub async fn close(&self) {
+        let sessions: Vec<_> = self
+            .sessions
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .values()
+            .cloned()
+            .collect();
+        for session in sessions {
+            self.end(&session).await;
+        }
+        self.statements.close();
+        self.statements.wait().await;
+    }
+
+    /// Number of sessions now.
+    pub fn session_count(&self) -> usize {
+        self.sessions.read().unwrap_or_else(PoisonError::into_inner).len()
+    }
+}
+
+/// The refusal of a session that ended while the request was on its way.
+pub(super) fn ended() -> Refusal {
+    TokenFault::Ended.refusal(Role::Session)
+}

@@ -1,0 +1,184 @@
+//! Runs a statement in a task of its own and keeps what comes of it.
+
+use std::sync::Arc;
+
+use arrow_array::RecordBatch;
+use tokio::sync::mpsc::Receiver;
+use uuid::Uuid;
+
+use crate::results::{Collector, ResultError, StoredResult, wire_columns};
+use crate::session::{QueryId, ResultColumn, Rows, SqlError, StatementOutput, Submission};
+
+use super::connector::{ClientSession, Connector};
+use super::format::ResultFormat;
+use super::parameters;
+use super::query::{Query, Statement};
+use super::refusal::{broken, cancelled, unkept};
+
+/// Rows that are taken in on the statement's task; more are taken in where blocking is allowed.
+const ROWS_IN_PLACE_MAX: u64 = 8192;
+
+/// `statementTypeId` of ALTER SESSION, the statement that changes parameters.
+const ALTER_SESSION: u32 = 0x4100;
+/// `statementTypeId` of a request with several statements.
+pub(super) const MULTI_STATEMENT: u32 = 0xA000;
+/// The class of `statementTypeId`s whose rows are a query's; the others answer in JSON always.
+const QUERY_CLASS: u32 = 0x1000;
+const CLASS_MASK: u32 = 0xF000;
+
+/// Starts a statement that is already known by its id.
+pub(super) fn start(
+    connector: &Arc<Connector>,
+    session: &Arc<ClientSession>,
+    query: Arc<Query>,
+    submission: Submission,
+    format: ResultFormat,
+) {
+    let busy = session.busy();
+    let run = Run {
+        connector: Arc::clone(connector),
+        session: Arc::clone(session),
+        query,
+        format,
+    };
+    connector.statements.spawn(async move {
+        let result = run.run(submission).await;
+        run.query.finish(result);
+        run.session.touch(run.connector.now());
+        drop(run);
+        drop(busy);
+    });
+}
+
+/// A statement while it runs. Dropped without an outcome (a panic), it leaves one that says so:
+/// nobody waits for ever.
+struct Run {
+    connector: Arc<Connector>,
+    session: Arc<ClientSession>,
+    query: Arc<Query>,
+    format: ResultFormat,
+}
+
+impl Drop for Run {
+    fn drop(&mut self) {
+        self.query.finish(Err(broken()));
+        self.connector.queries.finished(&self.query, self.connector.now());
+    }
+}
+
+impl Run {
+    async fn run(&self, submission: Submission) -> Result<Statement, SqlError> {
+        if self.query.is_cancelled() {
+            return Err(cancelled());
+        }
+        let described = submission.describe_only;
+        let output = self.session.backend.run(submission).await?;
+        let mut children = Vec::with_capacity(output.children.len());
+        let mut several = output.children;
+        let parent = StatementOutput {
+            children: Vec::new(),
+            ..output
+        };
+        for child in several.drain(..) {
+            children.push((child.query_id, child.statement_type));
+            self.keep_child(child).await?;
+        }
+        self.keep(parent, children, described).await
+    }
+
+    /// Makes one statement of several known by its own id.
+    async fn keep_child(&self, output: StatementOutput) -> Result<(), SqlError> {
+        let id = output.query_id;
+        let statement = self.keep(output, Vec::new(), false).await?;
+        let child = Arc::new(Query::new(&self.session, id, None, self.query.sql.clone()));
+        child.finish(Ok(statement));
+        self.connector.queries.insert(Arc::clone(&child));
+        self.connector.queries.finished(&child, self.connector.now());
+        Ok(())
+    }
+
+    async fn keep(
+        &self,
+        output: StatementOutput,
+        children: Vec<(QueryId, u32)>,
+        described: bool,
+    ) -> Result<Statement, SqlError> {
+        let statement_type = output.statement_type;
+        let is_query = statement_type & CLASS_MASK == QUERY_CLASS && !described;
+        let rows = self.collect(output.columns, output.rows).await?;
+        let parameters = matches!(statement_type, ALTER_SESSION | MULTI_STATEMENT).then(|| {
+            let parameters = self.session.backend.parameters();
+            self.session.follow_format(&parameters);
+            parameters::write(parameters)
+        });
+        Ok(Statement {
+            rows,
+            format: if is_query { self.format } else { ResultFormat::Json },
+            statement_type,
+            stats: output.stats,
+            context: output.context,
+            bind_count: output.bind_count,
+            described,
+            children,
+            parameters,
+            chunk_secret: Uuid::new_v4(),
+        })
+    }
+
+    /// Takes all rows in. The first few on this task, because most results are small and a change of
+    /// threads costs more than they do; the rest where encoding and files may block.
+    async fn collect(&self, columns: Vec<ResultColumn>, rows: Rows) -> Result<StoredResult, SqlError> {
+        let limits = self.connector.settings.chunk_limits;
+        let mut collector = Collector::new(wire_columns(columns), limits, Arc::clone(&self.connector.spool));
+        match rows {
+            Rows::Ready(batches) => {
+                let total: usize = batches.iter().map(RecordBatch::num_rows).sum();
+                if total as u64 > ROWS_IN_PLACE_MAX {
+                    return aside(move || collect_ready(collector, &batches)).await;
+                }
+                collect_ready(collector, &batches)
+            }
+            Rows::Stream(mut batches) => {
+                while collector.rows() < ROWS_IN_PLACE_MAX {
+                    match batches.recv().await {
+                        Some(batch) => collector.push(&batch?).map_err(|error| kept_not(&error))?,
+                        None => return collector.finish().map_err(|error| kept_not(&error)),
+                    }
+                }
+                aside(move || collect_stream(collector, batches)).await
+            }
+        }
+    }
+}
+
+fn collect_ready(mut collector: Collector, batches: &[RecordBatch]) -> Result<StoredResult, SqlError> {
+    batches
+        .iter()
+        .try_for_each(|batch| collector.push(batch))
+        .and_then(|()| collector.finish())
+        .map_err(|error| kept_not(&error))
+}
+
+fn collect_stream(
+    mut collector: Collector,
+    mut batches: Receiver<Result<RecordBatch, SqlError>>,
+) -> Result<StoredResult, SqlError> {
+    while let Some(batch) = batches.blocking_recv() {
+        collector.push(&batch?).map_err(|error| kept_not(&error))?;
+    }
+    collector.finish().map_err(|error| kept_not(&error))
+}
+
+/// Works where blocking is allowed.
+async fn aside<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, SqlError> + Send + 'static,
+) -> Result<T, SqlError> {
+    tokio::task::spawn_blocking(work)
+        .await
+        .unwrap_or_else(|_| Err(broken()))
+}
+
+fn kept_not(error: &ResultError) -> SqlError {
+    tracing::error!(%error, "failed to keep a result");
+    unkept(error)
+}

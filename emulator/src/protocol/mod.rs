@@ -1,0 +1,41 @@
+//! Snowflake's connector protocol over HTTP: logins, tokens, statements, results, status.
+//!
+//! This room turns requests into calls on [`Backend`] and answers into JSON. It owns what exists only
+//! on the wire: tokens and their lives, request ids and their replay, the form of results that a client
+//! understands, chunk URLs, long polls. It knows no SQL: which statement it was, what it gave and what
+//! went wrong come from the session.
+//!
+//! A statement runs in a task of its own, whatever becomes of the connection that asked for it; every
+//! way of asking for its outcome (the first answer, a retry with the same request id, a poll, a read by
+//! query id) waits on one [`Query`](query::Query).
+//!
+//! Start at [`Server::serve`], then `route`; `submit` runs statements, `answer` writes what came of them.
+
+mod accounts;
+mod answer;
+mod backend;
+mod bindings;
+mod chunk;
+mod connector;
+mod execute;
+mod format;
+mod jwt;
+mod lifecycle;
+mod login;
+mod message;
+mod parameters;
+mod query;
+mod refusal;
+mod retention;
+mod route;
+mod server;
+mod settings;
+mod status;
+mod submit;
+mod tokens;
+
+pub use accounts::{Accounts, AccountsError, Secret, User};
+pub use backend::{Answer, Backend, BackendSession};
+pub use connector::Connector;
+pub use server::Server;
+pub use settings::{Clock, Settings};

@@ -1,0 +1,170 @@
+//! Which statements are known by their query id, and for how long.
+//!
+//! Running statements are always known. Finished ones are kept for a while, and at most so many, so
+//! many bytes inline and so many in files: the oldest go first.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use crate::results::Spool;
+use crate::session::QueryId;
+
+use super::Settings;
+use super::query::Query;
+
+/// Outcomes dropped at once when files take too much. A file goes only when its last reader does, so
+/// that what is gained shows late: without this limit one slow reader would cost all outcomes.
+const DROPPED_FOR_DISK_MAX: usize = 8;
+
+/// The statements that can be asked for by query id.
+#[derive(Debug)]
+pub(super) struct Retention {
+    kept_max: usize,
+    inline_bytes_max: u64,
+    life: Duration,
+    life_after_session: Duration,
+    spool: Arc<Spool>,
+    inner: Mutex<Inner>,
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    queries: HashMap<QueryId, Kept>,
+    /// Finished statements, oldest first; some may be forgotten already.
+    finished: VecDeque<QueryId>,
+    inline_bytes: u64,
+}
+
+#[derive(Debug)]
+struct Kept {
+    query: Arc<Query>,
+    /// Set when the statement has finished.
+    expires: Option<Instant>,
+}
+
+impl Retention {
+    pub(super) fn new(settings: &Settings, spool: Arc<Spool>) -> Self {
+        Self {
+            kept_max: settings.queries_kept_max,
+            inline_bytes_max: settings.inline_bytes_kept_max,
+            life: settings.result_life,
+            life_after_session: settings.result_life_after_session,
+            spool,
+            inner: Mutex::default(),
+        }
+    }
+
+    /// Makes a running statement known.
+    pub(super) fn insert(&self, query: Arc<Query>) {
+        self.lock()
+            .queries
+            .insert(query.id, Kept { query, expires: None });
+    }
+
+    pub(super) fn get(&self, id: QueryId) -> Option<Arc<Query>> {
+        self.lock().queries.get(&id).map(|kept| Arc::clone(&kept.query))
+    }
+
+    /// Notes that a statement has finished, and forgets others that are too many now.
+    pub(super) fn finished(&self, query: &Arc<Query>, now: Instant) {
+        let mut dropped = Vec::new();
+        let mut guard = self.lock();
+        let inner = &mut *guard;
+        let session_ended = query.session.upgrade().is_none_or(|session| session.has_ended());
+        let life = if session_ended {
+            self.life_after_session
+        } else {
+            self.life
+        };
+        let Some(kept) = inner.queries.get_mut(&query.id) else {
+            return;
+        };
+        kept.expires = Some(now + life);
+        inner.inline_bytes += inline_bytes(query);
+        inner.finished.push_back(query.id);
+        while inner.finished.len() > self.kept_max || inner.inline_bytes > self.inline_bytes_max {
+            let Some(oldest) = inner.finished.pop_front() else {
+                break;
+            };
+            dropped.extend(inner.forget(oldest));
+        }
+        let disk_watermark = self.spool.disk_bytes_max() / 4 * 3;
+        for _ in 0..DROPPED_FOR_DISK_MAX {
+            // The newest is the one just finished: its client has not seen it yet.
+            if self.spool.disk_bytes() <= disk_watermark || inner.finished.len() <= 1 {
+                break;
+            }
+            let Some(oldest) = inner.finished.pop_front() else {
+                break;
+            };
+            dropped.extend(inner.forget(oldest));
+        }
+        drop(guard);
+        forget_requests(&dropped);
+    }
+
+    /// Shortens the lives of an ended session's outcomes.
+    pub(super) fn session_ended(&self, session_id: u64, now: Instant) {
+        let soon = now + self.life_after_session;
+        for kept in self
+            .lock()
+            .queries
+            .values_mut()
+            .filter(|kept| kept.query.session_id == session_id)
+        {
+            kept.expires = kept.expires.map(|expires| expires.min(soon));
+        }
+    }
+
+    /// Forgets what has outlived its time.
+    pub(super) fn sweep(&self, now: Instant) {
+        let mut guard = self.lock();
+        let inner = &mut *guard;
+        let expired: Vec<_> = inner
+            .queries
+            .iter()
+            .filter(|(_, kept)| kept.expires.is_some_and(|expires| expires <= now))
+            .map(|(id, _)| *id)
+            .collect();
+        let dropped: Vec<_> = expired.into_iter().filter_map(|id| inner.forget(id)).collect();
+        if !dropped.is_empty() {
+            inner.finished.retain(|id| inner.queries.contains_key(id));
+        }
+        drop(guard);
+        forget_requests(&dropped);
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Inner {
+    fn forget(&mut self, id: QueryId) -> Option<Arc<Query>> {
+        let query = self.queries.remove(&id)?.query;
+        self.inline_bytes = self.inline_bytes.saturating_sub(inline_bytes(&query));
+        Some(query)
+    }
+}
+
+/// Bytes that a finished statement takes in memory beside its chunks.
+fn inline_bytes(query: &Query) -> u64 {
+    let rows = query
+        .statement()
+        .map_or(0, |statement| statement.rows.inline_bytes());
+    (rows + query.sql.len()) as u64
+}
+
+/// Lets the statements' sessions forget their request ids.
+fn forget_requests(queries: &[Arc<Query>]) {
+    for query in queries {
+        if let (Some(session), Some(request_id)) = (query.session.upgrade(), &query.request_id) {
+            session
+                .requests
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .remove(request_id);
+        }
+    }
+}

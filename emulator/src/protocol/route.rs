@@ -1,0 +1,103 @@
+//! From a request's method and path to the endpoint that answers it.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::header::CONTENT_ENCODING;
+use http::{HeaderValue, Method, Request, StatusCode};
+use http_body_util::BodyExt as _;
+use hyper::body::Incoming;
+
+use crate::results::gzip;
+
+use super::message::{Exchange, Reply, ReplyBody, success};
+use super::refusal::Refusal;
+use super::{Connector, chunk, lifecycle, login, status, submit};
+
+/// Answers up to this size are never compressed.
+const COMPRESS_FROM: u64 = 4096;
+
+/// Answers one request.
+pub(super) async fn answer(connector: Arc<Connector>, request: Request<Incoming>) -> Reply {
+    let (parts, body) = request.into_parts();
+    let outcome = match Exchange::read(parts, body, &connector.settings).await {
+        Ok(exchange) => {
+            let reply = dispatch(&connector, &exchange).await;
+            if connector.settings.compress_answers && exchange.accepts_gzip() {
+                match reply {
+                    Ok(reply) => Ok(compressed(reply).await),
+                    refused => refused,
+                }
+            } else {
+                reply
+            }
+        }
+        Err(refusal) => Err(refusal),
+    };
+    outcome.unwrap_or_else(Refusal::into_reply)
+}
+
+async fn dispatch(connector: &Arc<Connector>, exchange: &Exchange) -> Result<Reply, Refusal> {
+    let path = exchange.path();
+    let mut segments = path.split('/').skip(1);
+    let route: [&str; 4] = std::array::from_fn(|_| segments.next().unwrap_or_default());
+    if segments.next().is_some() {
+        return Err(unknown(path));
+    }
+    let get = *exchange.method() == Method::GET;
+    let post = *exchange.method() == Method::POST;
+    match route {
+        ["queries", "v1", "query-request", ""] if post => submit::submit(connector, exchange).await,
+        ["results", key, index, ""] if get => chunk::chunk(connector, key, index).await,
+        ["queries", "v1", "abort-request", ""] if post => status::abort_request(connector, exchange).await,
+        ["queries", id, "abort-request", ""] if post => status::abort_query(connector, exchange, id).await,
+        ["queries", id, "result", ""] if get => status::result(connector, exchange, id).await,
+        ["monitoring", "queries", id, ""] if get => status::monitor(connector, exchange, id),
+        ["session", "v1", "login-request", ""] if post => login::login(connector, exchange).await,
+        ["session", "token-request", "", ""] if post => lifecycle::renew(connector, exchange).await,
+        ["session", "heartbeat", "", ""] if post => lifecycle::heartbeat(connector, exchange),
+        ["session", "", "", ""] if post => lifecycle::logout(connector, exchange).await,
+        ["session", "authenticator-request", "", ""] | ["console", "login", "", ""] if post => {
+            Err(no_browser())
+        }
+        // What clients tell about themselves is taken and forgotten: nothing leaves the machine.
+        ["telemetry", "send", "" | "sessionless", ""] if post => Ok(success(b"\"Log Received\"")),
+        _ => Err(unknown(path)),
+    }
+}
+
+fn no_browser() -> Refusal {
+    Refusal::new(
+        "390190",
+        "Single sign-on through a browser or an identity provider is not available here. Use a password, an OAuth or programmatic access token, or a key pair.",
+    )
+}
+
+fn unknown(path: &str) -> Refusal {
+    Refusal::http(StatusCode::NOT_FOUND, format!("No such endpoint: {path}"))
+}
+
+/// Compresses an answer when that is worth it.
+async fn compressed(reply: Reply) -> Reply {
+    let (mut parts, body) = reply.into_parts();
+    let large = http_body::Body::size_hint(&body)
+        .exact()
+        .is_some_and(|size| size >= COMPRESS_FROM);
+    if !large || parts.headers.contains_key(CONTENT_ENCODING) {
+        return Reply::from_parts(parts, body);
+    }
+    let Ok(collected) = body.collect().await;
+    let bytes = collected.to_bytes();
+    let plain = bytes.clone();
+    let packed = tokio::task::spawn_blocking(move || gzip(&[plain])).await;
+    let body: Vec<Bytes> = match packed {
+        Ok(Ok(packed)) => {
+            parts
+                .headers
+                .insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+            vec![packed]
+        }
+        _ => vec![bytes],
+    };
+    Reply::from_parts(parts, ReplyBody::from(body))
+}

@@ -1,0 +1,116 @@
+//! Accepts connections and serves the protocol on them until told to stop.
+
+use std::net::SocketAddr;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::{Connector, route};
+
+/// How often unused sessions and outdated outcomes are looked for.
+const SWEEP_INTERVAL: Duration = Duration::from_secs(10);
+/// Wait after a failed accept: the usual cause, too many open files, does not go at once.
+const ACCEPT_RETRY_WAIT: Duration = Duration::from_millis(100);
+
+/// A listener with the protocol behind it.
+#[derive(Debug)]
+pub struct Server {
+    listener: TcpListener,
+    connector: Arc<Connector>,
+}
+
+impl Server {
+    /// Serves `connector` on `listener`.
+    pub fn new(listener: TcpListener, connector: Arc<Connector>) -> Self {
+        Self { listener, connector }
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> std::io::Result<SocketAddr> {
+        self.listener.local_addr()
+    }
+
+    /// Serves until `stop`; then takes no more connections, gives running requests the grace period,
+    /// and ends all sessions.
+    pub async fn serve(self, stop: CancellationToken) {
+        let connector = self.connector;
+        let connections = TaskTracker::new();
+        let places = Arc::new(Semaphore::new(connector.settings.connections_max));
+        let mut sweep = tokio::time::interval(SWEEP_INTERVAL);
+        sweep.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            let accept = async {
+                let place = Arc::clone(&places).acquire_owned().await;
+                (place, self.listener.accept().await)
+            };
+            tokio::select! {
+                () = stop.cancelled() => break,
+                _ = sweep.tick() => {
+                    let connector = Arc::clone(&connector);
+                    connections.spawn(async move { connector.sweep().await });
+                }
+                (place, accepted) = accept => match (place, accepted) {
+                    (Ok(place), Ok((stream, _))) => {
+                        let connection = serve_connection(stream, Arc::clone(&connector), stop.clone(), place);
+                        connections.spawn(connection);
+                    }
+                    (_, Err(error)) => {
+                        tracing::warn!(%error, "failed to accept a connection");
+                        tokio::time::sleep(ACCEPT_RETRY_WAIT).await;
+                    }
+                    (Err(_), _) => break,
+                },
+            }
+        }
+        drop(self.listener);
+        connections.close();
+        // Sessions first: it stops their statements, so that requests waiting for them get an answer.
+        connector.close().await;
+        if tokio::time::timeout(connector.settings.shutdown_grace, connections.wait())
+            .await
+            .is_err()
+        {
+            tracing::info!("connections were still busy when the server stopped");
+        }
+    }
+}
+
+async fn serve_connection(
+    stream: TcpStream,
+    connector: Arc<Connector>,
+    stop: CancellationToken,
+    place: OwnedSemaphorePermit,
+) {
+    let head_wait_max = connector.settings.head_wait_max;
+    if let Err(error) = stream.set_nodelay(true) {
+        tracing::debug!(%error, "failed to set TCP_NODELAY");
+    }
+    let service = service_fn(move |request| {
+        let connector = Arc::clone(&connector);
+        async move { Ok::<_, std::convert::Infallible>(route::answer(connector, request).await) }
+    });
+    let serving = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(head_wait_max)
+        .serve_connection(TokioIo::new(stream), service);
+    let mut serving = pin!(serving);
+    let served = tokio::select! {
+        served = serving.as_mut() => served,
+        () = stop.cancelled() => {
+            serving.as_mut().graceful_shutdown();
+            serving.await
+        }
+    };
+    if let Err(error) = served {
+        tracing::debug!(%error, "connection ended early");
+    }
+    drop(place);
+}

@@ -1,0 +1,106 @@
+//! Limits and lives of everything the protocol keeps.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::results::ChunkLimits;
+
+/// How the protocol behaves; every wait, queue and store has its limit here.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// How long a session token is good.
+    pub session_token_life: Duration,
+    /// How long a master token is good.
+    pub master_token_life: Duration,
+    /// A session that asked for nothing for so long is closed.
+    pub session_idle_max: Duration,
+    /// Sessions at a time.
+    pub sessions_max: usize,
+    /// A statement that takes longer is answered with "in progress".
+    pub answer_wait_max: Duration,
+    /// A poll for a running statement's result waits at most so long.
+    pub poll_wait_max: Duration,
+    /// Connections served at a time; more wait in the kernel's queue.
+    pub connections_max: usize,
+    /// Time for a request's head to arrive; also how long a kept connection may stay idle.
+    pub head_wait_max: Duration,
+    /// Time for a request's body to arrive.
+    pub body_wait_max: Duration,
+    /// Bytes of a request's body, unpacked.
+    pub body_bytes_max: usize,
+    /// Time for running requests to end when the server stops.
+    pub shutdown_grace: Duration,
+    /// Compresses answers for clients that accept it.
+    pub compress_answers: bool,
+    /// Compresses Arrow chunks; JSON chunks always are.
+    pub compress_chunks: bool,
+    /// Sizes of a result's pieces.
+    pub chunk_limits: ChunkLimits,
+    /// Finished statements whose outcome is kept.
+    pub queries_kept_max: usize,
+    /// Bytes of inline parts that are kept.
+    pub inline_bytes_kept_max: u64,
+    /// How long an outcome is kept.
+    pub result_life: Duration,
+    /// How long an outcome is kept when its session has ended.
+    pub result_life_after_session: Duration,
+    /// The time.
+    pub clock: Clock,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            session_token_life: Duration::from_secs(3600),
+            master_token_life: Duration::from_secs(14_400),
+            session_idle_max: Duration::from_secs(14_400),
+            sessions_max: 4096,
+            answer_wait_max: Duration::from_secs(45),
+            poll_wait_max: Duration::from_secs(45),
+            connections_max: 1024,
+            head_wait_max: Duration::from_secs(300),
+            body_wait_max: Duration::from_secs(60),
+            body_bytes_max: 128 * 1024 * 1024,
+            shutdown_grace: Duration::from_secs(5),
+            compress_answers: false,
+            compress_chunks: false,
+            chunk_limits: ChunkLimits {
+                inline_weight_max: 1024 * 1024,
+                chunk_weight_max: 8 * 1024 * 1024,
+            },
+            queries_kept_max: 20_000,
+            inline_bytes_kept_max: 64 * 1024 * 1024,
+            result_life: Duration::from_secs(3600),
+            result_life_after_session: Duration::from_secs(300),
+            clock: Clock::system(),
+        }
+    }
+}
+
+/// Tells the time; tests set it themselves.
+#[derive(Clone)]
+pub struct Clock(Arc<dyn Fn() -> Instant + Send + Sync>);
+
+impl Clock {
+    /// The machine's monotonic clock.
+    pub fn system() -> Self {
+        Self(Arc::new(Instant::now))
+    }
+
+    /// A clock that asks `now`.
+    pub fn new(now: impl Fn() -> Instant + Send + Sync + 'static) -> Self {
+        Self(Arc::new(now))
+    }
+
+    /// The time now.
+    pub fn now(&self) -> Instant {
+        (self.0)()
+    }
+}
+
+impl fmt::Debug for Clock {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("Clock")
+    }
+}

@@ -1,0 +1,137 @@
+//! `POST /queries/v1/query-request`: runs a statement, or finds the one that the request repeats.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, PoisonError};
+
+use http::StatusCode;
+use serde::Deserialize;
+use serde_json::{Map, Value};
+use uuid::Uuid;
+
+use crate::session::{SqlError, Submission};
+
+use super::answer::{self, RUNNING, RUNNING_DETACHED};
+use super::bindings::{self, WireBinding};
+use super::connector::{ClientSession, Connector, ended};
+use super::execute;
+use super::format::ResultFormat;
+use super::message::{Exchange, Reply, reply_json};
+use super::parameters;
+use super::query::Query;
+use super::refusal::Refusal;
+
+/// The statement parameter that says how many statements the text holds.
+const STATEMENT_COUNT: &str = "MULTI_STATEMENT_COUNT";
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct QueryRequest {
+    sql_text: Option<String>,
+    async_exec: Option<bool>,
+    describe_only: Option<bool>,
+    parameters: Option<Map<String, Value>>,
+    bindings: Option<BTreeMap<String, WireBinding>>,
+    bind_stage: Option<String>,
+}
+
+/// Answers with the statement's outcome, or with where to ask for it.
+pub(super) async fn submit(connector: &Arc<Connector>, exchange: &Exchange) -> Result<Reply, Refusal> {
+    let session = connector.authorize(exchange)?;
+    let request: QueryRequest = exchange.json()?;
+    let detached = request.async_exec.unwrap_or(false);
+    let query = begin(connector, &session, request, exchange.query("requestId"))?;
+    let settings = &connector.settings;
+    if detached && query.outcome().is_none() {
+        let body = answer::in_progress(&query, RUNNING_DETACHED, settings.session_idle_max);
+        return Ok(reply_json(StatusCode::OK, body));
+    }
+    answer_within(connector, exchange, &query, settings.answer_wait_max).await
+}
+
+/// Waits for an outcome and answers with it, or says that the statement still runs.
+pub(super) async fn answer_within(
+    connector: &Connector,
+    exchange: &Exchange,
+    query: &Query,
+    wait_max: std::time::Duration,
+) -> Result<Reply, Refusal> {
+    let body = match query.wait(wait_max).await {
+        Some(outcome) => {
+            let origin = exchange.origin().unwrap_or_default();
+            answer::finished(query, outcome, &origin)?
+        }
+        None => answer::in_progress(query, RUNNING, connector.settings.session_idle_max),
+    };
+    Ok(reply_json(StatusCode::OK, body))
+}
+
+/// Starts the statement, unless one with the same request id was started before: then it is that one.
+fn begin(
+    connector: &Arc<Connector>,
+    session: &Arc<ClientSession>,
+    request: QueryRequest,
+    request_id: Option<String>,
+) -> Result<Arc<Query>, Refusal> {
+    let query_id = Uuid::new_v4();
+    let (submission, format) = read(session, query_id, request)?;
+    let query = {
+        let mut requests = session.requests.lock().unwrap_or_else(PoisonError::into_inner);
+        if session.has_ended() {
+            return Err(ended());
+        }
+        if let Some(known) = request_id.as_ref().and_then(|id| requests.get(id)) {
+            return Ok(Arc::clone(known));
+        }
+        let query = Arc::new(Query::new(
+            session,
+            query_id,
+            request_id.clone(),
+            submission.sql.clone(),
+        ));
+        // Without an id the statement cannot be repeated or aborted by one, but ends with its session.
+        let key = request_id.unwrap_or_else(|| query_id.to_string());
+        requests.insert(key, Arc::clone(&query));
+        query
+    };
+    connector.queries.insert(Arc::clone(&query));
+    execute::start(connector, session, Arc::clone(&query), submission, format);
+    Ok(query)
+}
+
+/// Reads what is to be run, and the form in which its rows are wanted.
+fn read(
+    session: &ClientSession,
+    query_id: Uuid,
+    request: QueryRequest,
+) -> Result<(Submission, ResultFormat), Refusal> {
+    let Some(sql) = request.sql_text else {
+        return Err(Refusal::http(
+            StatusCode::BAD_REQUEST,
+            "The request has no sqlText.",
+        ));
+    };
+    if request.bind_stage.is_some() {
+        let error = SqlError {
+            code: "000002",
+            sql_state: "0A000",
+            message: "Unsupported feature 'bindStage': send bound values in the request.".to_owned(),
+            position: None,
+        };
+        return Err(Refusal::sql(&error, query_id));
+    }
+    let mut parameters = parameters::read(request.parameters.unwrap_or_default());
+    let format = ResultFormat::asked(&parameters).unwrap_or_else(|| session.format());
+    let statement_count = parameters
+        .remove(STATEMENT_COUNT)
+        .and_then(|value| parameters::integer(&value))
+        .and_then(|count| u32::try_from(count).ok());
+    let submission = Submission {
+        query_id,
+        sql,
+        bindings: bindings::read(request.bindings.unwrap_or_default())?,
+        parameters,
+        describe_only: request.describe_only.unwrap_or(false),
+        statement_count,
+    };
+    Ok((submission, format))
+}

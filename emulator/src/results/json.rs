@@ -1,0 +1,359 @@
+//! Rows as JSON text: arrays of strings and nulls, made from the wire's Arrow batches.
+
+use std::io::Write as _;
+
+use arrow_array::cast::AsArray;
+use arrow_array::types::{
+    Date32Type, Decimal128Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type,
+};
+use arrow_array::{
+    Array, BinaryArray, BooleanArray, Float64Array, Int32Array, Int64Array, RecordBatch, StringArray,
+    StructArray,
+};
+use arrow_schema::DataType;
+use snowflake_emulator_engine::SqlType;
+
+use super::{ResultError, WireColumn};
+
+/// Rough size of one value, for reserving memory.
+const VALUE_BYTES_GUESS: usize = 12;
+const NANOS_PER_SECOND: i128 = 1_000_000_000;
+const NANOSECOND_DIGITS: u32 = 9;
+/// Floats of this magnitude and above are written with an exponent.
+const EXPONENT_FROM: f64 = 1e15;
+/// Floats below this magnitude are written with an exponent.
+const EXPONENT_BELOW: f64 = 1e-5;
+
+/// JSON text of rows, separated by commas, without the outer brackets.
+#[derive(Debug, Default)]
+pub struct JsonRows {
+    text: Vec<u8>,
+}
+
+impl JsonRows {
+    /// No rows yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds the rows of a batch that [`super::Converter`] made.
+    pub fn push(&mut self, columns: &[WireColumn], batch: &RecordBatch) -> Result<(), ResultError> {
+        let cells = columns
+            .iter()
+            .zip(batch.columns())
+            .map(|(column, array)| Cells::new(column, array.as_ref()))
+            .collect::<Result<Vec<_>, _>>()?;
+        self.text
+            .reserve(batch.num_rows() * (columns.len() * VALUE_BYTES_GUESS + 3));
+        for row in 0..batch.num_rows() {
+            self.text
+                .extend_from_slice(if self.text.is_empty() { b"[" } else { b",[" });
+            for (index, cell) in cells.iter().enumerate() {
+                if index > 0 {
+                    self.text.push(b',');
+                }
+                cell.write(row, &mut self.text);
+            }
+            self.text.push(b']');
+        }
+        Ok(())
+    }
+
+    /// The text.
+    pub fn into_text(self) -> Vec<u8> {
+        self.text
+    }
+}
+
+/// One column's values, downcast once.
+struct Cells<'a> {
+    array: &'a dyn Array,
+    kind: Kind<'a>,
+}
+
+enum Kind<'a> {
+    /// Any value that is an integer to be written with a decimal point `scale` digits from its end.
+    Unscaled {
+        value: Unscaled<'a>,
+        scale: u32,
+    },
+    Float(&'a Float64Array),
+    Text(&'a StringArray),
+    Boolean(&'a BooleanArray),
+    Binary(&'a BinaryArray),
+    /// A timestamp with offset; the zone follows the instant after a space.
+    Zoned {
+        value: Unscaled<'a>,
+        scale: u32,
+        zone: &'a Int32Array,
+    },
+}
+
+enum Unscaled<'a> {
+    Int8(&'a arrow_array::Int8Array),
+    Int16(&'a arrow_array::Int16Array),
+    Int32(&'a Int32Array),
+    Int64(&'a Int64Array),
+    Date(&'a arrow_array::Date32Array),
+    Decimal(&'a arrow_array::Decimal128Array),
+    /// Seconds and nanoseconds, to be cut to `digits` digits.
+    Parts {
+        epoch: &'a Int64Array,
+        fraction: &'a Int32Array,
+        divisor: i128,
+    },
+}
+
+impl Unscaled<'_> {
+    fn get(&self, row: usize) -> i128 {
+        match self {
+            Self::Int8(array) => i128::from(array.value(row)),
+            Self::Int16(array) => i128::from(array.value(row)),
+            Self::Int32(array) => i128::from(array.value(row)),
+            Self::Int64(array) => i128::from(array.value(row)),
+            Self::Date(array) => i128::from(array.value(row)),
+            Self::Decimal(array) => array.value(row),
+            Self::Parts {
+                epoch,
+                fraction,
+                divisor,
+            } => {
+                let nanos = i128::from(epoch.value(row)) * NANOS_PER_SECOND + i128::from(fraction.value(row));
+                nanos.div_euclid(*divisor)
+            }
+        }
+    }
+}
+
+impl<'a> Cells<'a> {
+    fn new(column: &WireColumn, array: &'a dyn Array) -> Result<Self, ResultError> {
+        let unexpected = || ResultError::Shape {
+            column: column.name.clone(),
+            found: array.data_type().to_string(),
+            expected: column.tag,
+        };
+        let scale = column.scale.unwrap_or(0);
+        let kind = match (&column.sql_type, array.data_type()) {
+            (SqlType::TimestampTz { .. }, DataType::Struct(_)) => {
+                let parts = array.as_struct();
+                let zone = field::<Int32Array>(parts, "timezone").ok_or_else(unexpected)?;
+                Kind::Zoned {
+                    value: instant(parts, scale).ok_or_else(unexpected)?,
+                    scale,
+                    zone,
+                }
+            }
+            (_, DataType::Struct(_)) => Kind::Unscaled {
+                value: instant(array.as_struct(), scale).ok_or_else(unexpected)?,
+                scale,
+            },
+            (_, DataType::Int8) => Kind::Unscaled {
+                value: Unscaled::Int8(array.as_primitive::<Int8Type>()),
+                scale,
+            },
+            (_, DataType::Int16) => Kind::Unscaled {
+                value: Unscaled::Int16(array.as_primitive::<Int16Type>()),
+                scale,
+            },
+            (_, DataType::Int32) => Kind::Unscaled {
+                value: Unscaled::Int32(array.as_primitive::<Int32Type>()),
+                scale,
+            },
+            (_, DataType::Int64) => Kind::Unscaled {
+                value: Unscaled::Int64(array.as_primitive::<Int64Type>()),
+                scale,
+            },
+            (_, DataType::Decimal128(..)) => Kind::Unscaled {
+                value: Unscaled::Decimal(array.as_primitive::<Decimal128Type>()),
+                scale,
+            },
+            (_, DataType::Date32) => Kind::Unscaled {
+                value: Unscaled::Date(array.as_primitive::<Date32Type>()),
+                scale: 0,
+            },
+            (_, DataType::Float64) => Kind::Float(array.as_primitive::<Float64Type>()),
+            (_, DataType::Utf8) => Kind::Text(array.as_string::<i32>()),
+            (_, DataType::Boolean) => Kind::Boolean(array.as_boolean()),
+            (_, DataType::Binary) => Kind::Binary(array.as_binary::<i32>()),
+            _ => return Err(unexpected()),
+        };
+        Ok(Self { array, kind })
+    }
+
+    fn write(&self, row: usize, out: &mut Vec<u8>) {
+        if self.array.is_null(row) {
+            out.extend_from_slice(b"null");
+            return;
+        }
+        out.push(b'"');
+        match &self.kind {
+            Kind::Unscaled { value, scale } => write_decimal(value.get(row), *scale, out),
+            Kind::Float(array) => write_float(array.value(row), out),
+            Kind::Text(array) => write_escaped(array.value(row), out),
+            Kind::Boolean(array) => out.push(if array.value(row) { b'1' } else { b'0' }),
+            Kind::Binary(array) => write_hex(array.value(row), out),
+            Kind::Zoned { value, scale, zone } => {
+                write_decimal(value.get(row), *scale, out);
+                out.push(b' ');
+                write_decimal(i128::from(zone.value(row)), 0, out);
+            }
+        }
+        out.push(b'"');
+    }
+}
+
+/// The instant in a struct of `epoch` and perhaps `fraction`.
+fn instant(parts: &StructArray, scale: u32) -> Option<Unscaled<'_>> {
+    let epoch = field::<Int64Array>(parts, "epoch")?;
+    Some(match field::<Int32Array>(parts, "fraction") {
+        Some(fraction) => {
+            let divisor = 10_i128.pow(NANOSECOND_DIGITS.saturating_sub(scale));
+            Unscaled::Parts {
+                epoch,
+                fraction,
+                divisor,
+            }
+        }
+        None => Unscaled::Int64(epoch),
+    })
+}
+
+fn field<'a, A: Array + 'static>(parts: &'a StructArray, name: &str) -> Option<&'a A> {
+    parts.column_by_name(name)?.as_any().downcast_ref::<A>()
+}
+
+/// Writes an integer with its decimal point `scale` digits from the end.
+fn write_decimal(unscaled: i128, scale: u32, out: &mut Vec<u8>) {
+    let mut digits = itoa::Buffer::new();
+    let text = match i64::try_from(unscaled) {
+        Ok(small) => digits.format(small),
+        Err(_) => digits.format(unscaled),
+    };
+    if scale == 0 {
+        out.extend_from_slice(text.as_bytes());
+        return;
+    }
+    let scale = scale as usize;
+    let (sign, digits) = match text.strip_prefix('-') {
+        Some(digits) => ("-", digits),
+        None => ("", text),
+    };
+    out.extend_from_slice(sign.as_bytes());
+    if let Some(whole) = digits.len().checked_sub(scale).filter(|whole| *whole > 0) {
+        out.extend_from_slice(&digits.as_bytes()[..whole]);
+        out.push(b'.');
+        out.extend_from_slice(&digits.as_bytes()[whole..]);
+    } else {
+        out.extend_from_slice(b"0.");
+        out.resize(out.len() + scale - digits.len(), b'0');
+        out.extend_from_slice(digits.as_bytes());
+    }
+}
+
+/// Writes a float so that reading it back gives the same float.
+fn write_float(value: f64, out: &mut Vec<u8>) {
+    let magnitude = value.abs();
+    let plain = magnitude == 0.0 || (EXPONENT_BELOW..EXPONENT_FROM).contains(&magnitude);
+    let written = if value.is_nan() {
+        out.write_all(b"NaN")
+    } else if value.is_infinite() {
+        out.write_all(if value > 0.0 { b"inf" } else { b"-inf" })
+    } else if plain {
+        write!(out, "{value}")
+    } else {
+        write!(out, "{value:e}")
+    };
+    written.expect("writing to a Vec cannot fail");
+}
+
+fn write_hex(bytes: &[u8], out: &mut Vec<u8>) {
+    const DIGITS: &[u8; 16] = b"0123456789ABCDEF";
+    out.reserve(bytes.len() * 2);
+    for byte in bytes {
+        out.push(DIGITS[usize::from(byte >> 4)]);
+        out.push(DIGITS[usize::from(byte & 0x0f)]);
+    }
+}
+
+/// Writes text as the inside of a JSON string.
+fn write_escaped(text: &str, out: &mut Vec<u8>) {
+    let bytes = text.as_bytes();
+    let mut written = 0;
+    for (index, byte) in bytes.iter().enumerate() {
+        let escape: &[u8] = match byte {
+            b'"' => b"\\\"",
+            b'\\' => b"\\\\",
+            b'\n' => b"\\n",
+            b'\r' => b"\\r",
+            b'\t' => b"\\t",
+            0x00..=0x1f => b"\\u00",
+            _ => continue,
+        };
+        out.extend_from_slice(&bytes[written..index]);
+        out.extend_from_slice(escape);
+        if escape == b"\\u00" {
+            const DIGITS: &[u8; 16] = b"0123456789abcdef";
+            out.push(DIGITS[usize::from(byte >> 4)]);
+            out.push(DIGITS[usize::from(byte & 0x0f)]);
+        }
+        written = index + 1;
+    }
+    out.extend_from_slice(&bytes[written..]);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn decimal(unscaled: i128, scale: u32) -> String {
+        let mut out = Vec::new();
+        write_decimal(unscaled, scale, &mut out);
+        String::from_utf8(out).unwrap()
+    }
+
+    fn float(value: f64) -> String {
+        let mut out = Vec::new();
+        write_float(value, &mut out);
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn decimals_keep_their_scale() {
+        assert_eq!(decimal(150, 2), "1.50");
+        assert_eq!(decimal(-5, 2), "-0.05");
+        assert_eq!(decimal(0, 3), "0.000");
+        assert_eq!(decimal(-1234, 0), "-1234");
+        assert_eq!(decimal(99, 2), "0.99");
+        let widest = 99_999_999_999_999_999_999_999_999_999_999_999_999_i128;
+        assert_eq!(decimal(widest, 37), "9.9999999999999999999999999999999999999");
+    }
+
+    #[test]
+    fn floats_read_back_the_same() {
+        assert_eq!(float(1.0), "1");
+        assert_eq!(float(-0.1), "-0.1");
+        assert_eq!(float(f64::NAN), "NaN");
+        assert_eq!(float(f64::NEG_INFINITY), "-inf");
+        for value in [1e300, 5e-324, 123_456_789.125, 1e15, 1e-5, f64::MAX] {
+            assert_eq!(float(value).parse::<f64>().unwrap().to_bits(), value.to_bits());
+        }
+        assert_eq!(float(1e300), "1e300");
+    }
+
+    #[test]
+    fn text_is_escaped_as_json() {
+        for text in [
+            "plain",
+            "a\"b\\c",
+            "line\nend\r\t",
+            "\u{0}\u{1f}",
+            "snow ❄ \u{1f600}",
+            "",
+        ] {
+            let mut out = b"\"".to_vec();
+            write_escaped(text, &mut out);
+            out.push(b'"');
+            assert_eq!(serde_json::from_slice::<String>(&out).unwrap(), text);
+        }
+    }
+}

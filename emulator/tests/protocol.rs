@@ -1,0 +1,16 @@
+//! The connector protocol on a real socket, in front of a double that knows a few made-up statements.
+
+#![expect(clippy::unwrap_used, reason = "a panic is how a test fails")]
+
+#[path = "protocol/client.rs"]
+mod client;
+#[path = "protocol/double.rs"]
+mod double;
+#[path = "protocol/login.rs"]
+mod login;
+#[path = "protocol/queries.rs"]
+mod queries;
+#[path = "protocol/results.rs"]
+mod results;
+#[path = "protocol/status.rs"]
+mod status;
