@@ -150,11 +150,9 @@ impl Stage {
         });
     }
 
-    /// Peak resident memory of the one process with this name, in bytes.
-    pub fn peak_memory(&self, name: &str) -> u64 {
-        let processes = self.processes(name);
-        assert_eq!(processes.len(), 1, "one {name} runs");
-        memory(processes[0], "VmHWM:")
+    /// Processor time that the processes with this name have used.
+    pub fn processor_time(&self, name: &str) -> Duration {
+        self.processes(name).into_iter().map(processor_time).sum()
     }
 
     /// What the service has written to its log in this home.
@@ -201,6 +199,23 @@ pub fn memory(pid: Pid, key: &str) -> u64 {
         .parse::<u64>()
         .unwrap_or_default()
         * 1024
+}
+
+/// Processor time of all threads of a process, in steps of ten milliseconds.
+fn processor_time(pid: Pid) -> Duration {
+    /// The unit of `/proc`: hundredths of a second on every Linux.
+    const TICK: Duration = Duration::from_millis(10);
+
+    let stat = fs::read_to_string(format!("/proc/{}/stat", pid.as_raw_nonzero())).unwrap_or_default();
+    // The name, in parentheses, may hold spaces; user and system time are the 12th and 13th field after it.
+    let fields = stat
+        .rsplit(')')
+        .next()
+        .unwrap_or_default()
+        .split_whitespace()
+        .skip(11)
+        .take(2);
+    fields.map(|ticks| TICK * ticks.parse().unwrap_or_default()).sum()
 }
 
 fn runs(pid: Pid, name: &str) -> bool {

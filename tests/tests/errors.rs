@@ -1,0 +1,163 @@
+//! What goes wrong, and what is said: text, exit code, and that the next command works.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::time::Duration;
+
+use snowflake_session_tests::emulator;
+use snowflake_session_tests::stage::Stage;
+
+/// A connection that leads to a port of this machine.
+fn connection(port: u16) -> String {
+    format!(
+        "[away]\naccount = \"acme\"\nuser = \"u\"\npassword = \"p\"\nhost = \"127.0.0.1\"\nport = {port}\nprotocol = \"http\"\n"
+    )
+}
+
+#[test]
+fn bad_sql() {
+    let stage = Stage::new();
+    stage.sfctl(&["query", "selec 1"]).fails(
+        1,
+        &[
+            "001003",
+            "42000",
+            "syntax error line 1 at position 0 unexpected 'selec'",
+        ],
+    );
+    assert_eq!(stage.rows("select 1"), "1");
+}
+
+#[test]
+fn an_unknown_table() {
+    let stage = Stage::new();
+    stage.sfctl(&["query", "select * from no_such_table"]).fails(
+        1,
+        &[
+            "002003",
+            "42S02",
+            "Object 'NO_SUCH_TABLE' does not exist or not authorized.",
+        ],
+    );
+}
+
+#[test]
+fn a_wrong_password() {
+    let stage = Stage::new();
+    let server = emulator::start(&stage, &["--user", "tester=right"]);
+    stage.connections(&server.connection("away", ""));
+    let ran = stage.sfctl(&["--connection", "away", "query", "select 1"]);
+    let ran = ran.fails(3, &["390100", "Incorrect username or password was specified."]);
+    assert!(!ran.stderr.contains("secret"), "the password is not shown: {ran}");
+}
+
+#[test]
+fn an_account_that_cannot_be_reached() {
+    let stage = Stage::new();
+    // A port that was free a moment ago, and that nobody takes in a stage of its own.
+    let port = std::net::TcpListener::bind("127.0.0.1:0")
+        .and_then(|l| l.local_addr())
+        .expect("a free port")
+        .port();
+    stage.connections(&connection(port));
+    let ran = stage.sfctl(&["--connection", "away", "query", "select 1"]);
+    assert!(ran.elapsed < Duration::from_mins(1), "{ran}");
+    ran.fails(3, &["127.0.0.1"]);
+}
+
+#[test]
+fn a_connection_that_is_not_there() {
+    let stage = Stage::new();
+    stage.connections(&connection(1));
+    stage
+        .sfctl(&["--connection", "awya", "query", "select 1"])
+        .fails(2, &["awya", "away"]);
+}
+
+#[test]
+fn connections_that_are_not_toml() {
+    let stage = Stage::new();
+    let path = stage.connections("[away]\naccount = \"acme\nuser = 1\n");
+    let path = path.to_str().expect("the home's path is text");
+    stage
+        .sfctl(&["--connection", "away", "query", "select 1"])
+        .fails(2, &[path, "line 2"]);
+}
+
+#[test]
+fn connections_that_cannot_be_read() {
+    let stage = Stage::new();
+    // A folder in place of the file: even root cannot read it.
+    let path = stage.path("config/snowflake/connections.toml");
+    fs::create_dir_all(&path).expect("the home is writable");
+    let ran = stage.sfctl(&["--connection", "away", "query", "select 1"]);
+    ran.fails(2, &[path.to_str().expect("the home's path is text")]);
+}
+
+#[test]
+fn connections_that_others_can_write() {
+    let stage = Stage::new();
+    let path = stage.connections(&connection(1));
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o622)).expect("our own file");
+    stage
+        .sfctl(&["--connection", "away", "query", "select 1"])
+        .fails(2, &["connections.toml", "chmod"]);
+}
+
+#[test]
+fn two_megabytes_of_sql() {
+    let stage = Stage::new();
+    let text = "x".repeat(2 * 1024 * 1024);
+    let ran = stage.sfctl_with_input(
+        &["query", "-", "--format", "csv"],
+        format!("select length('{text}') as n"),
+    );
+    assert_eq!(ran.ok(), "N\n2097152\n");
+}
+
+#[test]
+fn an_empty_statement() {
+    let stage = Stage::new();
+    for sql in ["", "   \n", "-- only a comment"] {
+        stage
+            .sfctl(&["query", sql])
+            .fails(1, &["000900", "42601", "Empty SQL statement"]);
+    }
+}
+
+#[test]
+fn three_statements_in_one_text() {
+    let stage = Stage::new();
+    stage.sfctl(&["query", "select 1; select 2; select 3"]).fails(
+        1,
+        &[
+            "000008",
+            "0A000",
+            "Actual statement count 3 did not match the desired statement count 1.",
+        ],
+    );
+}
+
+#[test]
+fn a_time_limit() {
+    let stage = Stage::new();
+    stage.sfctl(&["query", "select 1"]).ok();
+    let endless = "select count(*) from table(generator(rowcount => 10000000)) a, table(generator(rowcount => 10000000)) b \
+                   where random() > 2";
+    stage
+        .sfctl(&["query", endless, "--timeout", "1s"])
+        .fails(4, &["time"]);
+    assert_eq!(stage.rows("select 1"), "1");
+}
+
+#[test]
+fn usage() {
+    let stage = Stage::new();
+    stage.sfctl(&["qeury", "select 1"]).fails(2, &["qeury", "query"]);
+    stage
+        .sfctl(&["query", "select 1", "--format", "xml"])
+        .fails(2, &["xml", "csv"]);
+    stage
+        .sfctl(&["query", "--file", "no-such-file.sql"])
+        .fails(2, &["no-such-file.sql"]);
+}

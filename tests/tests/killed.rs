@@ -1,0 +1,93 @@
+//! Programs that are killed in the middle of a query: a clear error, no hang, and the next command works.
+
+use std::time::Duration;
+
+use rustix::process::Signal;
+use snowflake_session_tests::process::Running;
+use snowflake_session_tests::stage::Stage;
+use snowflake_session_tests::wait::until_true;
+
+/// Longest time to notice; a hang takes longer.
+const NOTICE_DEADLINE: Duration = Duration::from_secs(30);
+/// Runs for hours.
+const ENDLESS: &str = "select count(*) from table(generator(rowcount => 10000000)) a, \
+                       table(generator(rowcount => 10000000)) b where random() > 2";
+
+/// A stage with a query that is running at the emulator.
+fn running_query() -> (Stage, Running) {
+    let stage = Stage::new();
+    stage.sfctl(&["query", "select 1"]).ok();
+    let running = stage.sfctl_running(&["query", ENDLESS]);
+    until_true("the query to keep the emulator busy", NOTICE_DEADLINE, || {
+        is_busy(&stage)
+    });
+    (stage, running)
+}
+
+/// Whether the emulator has used a good part of a processor for a moment.
+fn is_busy(stage: &Stage) -> bool {
+    let window = Duration::from_millis(200);
+    let before = stage.processor_time("snowflake-emulator");
+    std::thread::sleep(window);
+    stage.processor_time("snowflake-emulator").saturating_sub(before) > window / 2
+}
+
+#[test]
+fn the_emulator() {
+    let (stage, running) = running_query();
+    stage.kill("snowflake-emulator");
+    running.wait(NOTICE_DEADLINE).fails(3, &["error"]);
+    assert_eq!(stage.rows("select 1"), "1");
+}
+
+#[test]
+fn the_service() {
+    let (stage, running) = running_query();
+    stage.kill("snowflake-session");
+    running.wait(NOTICE_DEADLINE).fails(3, &["error"]);
+    assert_eq!(stage.rows("select 1"), "1");
+}
+
+#[test]
+fn first_the_emulator_then_the_service() {
+    let (stage, running) = running_query();
+    stage.kill("snowflake-emulator");
+    running.wait(NOTICE_DEADLINE).fails(3, &["error"]);
+    stage.kill("snowflake-session");
+    assert_eq!(stage.rows("select 1"), "1");
+}
+
+#[test]
+fn the_service_takes_the_emulator_with_it() {
+    let (stage, running) = running_query();
+    stage.kill("snowflake-session");
+    running.wait(NOTICE_DEADLINE).fails(3, &["error"]);
+    let gone = || stage.processes("snowflake-emulator").is_empty();
+    until_true("the orphaned emulator to end", NOTICE_DEADLINE, gone);
+}
+
+#[test]
+fn an_open_transaction_that_is_lost_is_said() {
+    let stage = Stage::new();
+    stage.sfctl(&["query", "create database d"]).ok();
+    stage.sfctl(&["query", "create table d.public.t (a int)"]).ok();
+    stage.sfctl(&["query", "begin"]).ok();
+    stage.sfctl(&["query", "insert into d.public.t values (1)"]).ok();
+    stage.kill("snowflake-emulator");
+    // The write is not done as if nothing had happened: its transaction is gone.
+    let ran = stage.sfctl(&["query", "insert into d.public.t values (2)"]);
+    assert_ne!(ran.code, 0, "{ran}");
+    assert!(ran.stderr.contains("transaction"), "{ran}");
+    stage.sfctl(&["query", "rollback"]);
+    assert_eq!(stage.rows("select count(*) from d.public.t"), "0");
+}
+
+#[test]
+fn an_interrupted_command_stops_its_query() {
+    let (stage, running) = running_query();
+    running.signal(Signal::INT);
+    let ran = running.wait(NOTICE_DEADLINE).fails(130, &["cancel"]);
+    until_true("the emulator to be idle", NOTICE_DEADLINE, || !is_busy(&stage));
+    assert!(ran.elapsed < NOTICE_DEADLINE, "{ran}");
+    assert_eq!(stage.rows("select 1"), "1");
+}
