@@ -10,9 +10,32 @@
 //!
 //! Start at [`lower`], whose body is the list with the reasons for its order.
 
+mod build;
+mod casts;
+#[cfg(test)]
+mod check;
+mod constants;
+mod expressions;
+mod functions;
+mod identifiers;
+mod intervals;
+mod kinds;
+mod labels;
+mod operators;
+mod parts;
+mod paths;
+mod physical;
+mod refuse;
+mod relations;
 mod scope;
+mod select;
+mod session_functions;
+mod statements;
+mod tables;
+mod types;
 
 pub use scope::{Answer, Constant, DeclaredColumn, Facts, Guard, Lowered, Scope};
+pub use types::sql_type;
 
 use sqlparser::ast::Statement;
 
@@ -22,14 +45,27 @@ use crate::session::SqlError;
 ///
 /// Fails with Snowflake's compilation error for what Snowflake would refuse, and with `Unsupported
 /// feature` for what this emulator does not do.
-pub fn lower(statement: &Statement, _scope: &Scope<'_>) -> Result<Lowered, SqlError> {
-    let answer = match statement {
-        Statement::Query(_) => Answer::Rows,
-        Statement::Insert(_) => Answer::Inserted,
-        Statement::Update(_) => Answer::Updated,
-        Statement::Delete(_) => Answer::Deleted,
-        Statement::Merge(_) => Answer::MergeActions,
-        _ => Answer::Nothing,
-    };
-    Ok(Lowered { sql: statement.to_string(), answer, ..Lowered::default() })
+pub fn lower(statement: &Statement, scope: &Scope<'_>) -> Result<Lowered, SqlError> {
+    let mut statement = statement.clone();
+    // First, while expressions still are what was written.
+    labels::apply(&mut statement, scope.source);
+    // Before names have their spelling, because IDENTIFIER(..) makes names.
+    let has_values = constants::apply(&mut statement, scope, 0)?;
+    identifiers::apply(&mut statement);
+    // Clauses and tables move expressions about; they are lowered in their final place.
+    select::apply(&mut statement)?;
+    tables::apply(&mut statement)?;
+    let tables = relations::apply(&mut statement, &scope.names)?;
+    let mut work = expressions::Work::new(scope);
+    work.stored = matches!(
+        statement,
+        Statement::CreateTable(_) | Statement::CreateView(_) | Statement::AlterTable(_)
+    );
+    expressions::apply(&mut statement, &mut work)?;
+    // Last, the target and the engine's spelling.
+    let mut lowered = statements::finish(statement, &mut work)?;
+    lowered.tables.extend(tables);
+    lowered.tables.extend(work.sequences);
+    lowered.uses_session_state |= has_values || work.uses_session_state;
+    Ok(lowered)
 }

@@ -1,0 +1,169 @@
+//! Expressions, from the leaves up: each node is handed to the step that knows its form.
+//!
+//! One walk over the whole statement. When a node is reached its children are lowered already, and what a
+//! step puts in its place is not visited again. A form that no step knows is refused here.
+
+use std::ops::ControlFlow;
+
+use sqlparser::ast::{
+    Expr, OrderByExpr, OrderByOptions, OrderBySort, SelectItem, Statement, Value, VisitMut, VisitorMut,
+};
+
+use super::refuse::{compilation, unsupported};
+use super::{Scope, build, casts, functions, operators, paths};
+use crate::session::SqlError;
+
+/// What the expressions of a statement may depend on, and what lowering them found out.
+pub(super) struct Work<'a> {
+    /// The session.
+    pub(super) scope: &'a Scope<'a>,
+    /// The expressions are stored (defaults, views): the clock is read when they run, not now.
+    pub(super) stored: bool,
+    /// Some expression depends on the session or the clock.
+    pub(super) uses_session_state: bool,
+    /// Sequences named.
+    pub(super) sequences: Vec<crate::catalog::names::ObjectPath>,
+}
+
+impl<'a> Work<'a> {
+    /// Work on a statement that runs now.
+    pub(super) fn new(scope: &'a Scope<'a>) -> Self {
+        Self { scope, stored: false, uses_session_state: false, sequences: Vec::new() }
+    }
+}
+
+/// Lowers all expressions of a statement.
+pub(super) fn apply(statement: &mut Statement, work: &mut Work<'_>) -> Result<(), SqlError> {
+    finish(statement.visit(&mut Walk { work }))
+}
+
+/// Lowers one expression.
+pub(super) fn apply_one(expr: &mut Expr, work: &mut Work<'_>) -> Result<(), SqlError> {
+    finish(expr.visit(&mut Walk { work }))
+}
+
+fn finish(flow: ControlFlow<SqlError>) -> Result<(), SqlError> {
+    match flow {
+        ControlFlow::Break(error) => Err(error),
+        ControlFlow::Continue(()) => Ok(()),
+    }
+}
+
+struct Walk<'a, 'b> {
+    work: &'a mut Work<'b>,
+}
+
+impl VisitorMut for Walk<'_, '_> {
+    type Break = SqlError;
+
+    fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<SqlError> {
+        match lower(expr, self.work) {
+            Ok(()) => ControlFlow::Continue(()),
+            Err(error) => ControlFlow::Break(error),
+        }
+    }
+
+    fn pre_visit_order_by_expr(&mut self, order: &mut OrderByExpr) -> ControlFlow<SqlError> {
+        order_nulls(&mut order.options);
+        ControlFlow::Continue(())
+    }
+
+    fn post_visit_select(&mut self, select: &mut sqlparser::ast::Select) -> ControlFlow<SqlError> {
+        for item in &mut select.projection {
+            match item {
+                SelectItem::ExprWithAlias { expr, .. } | SelectItem::UnnamedExpr(expr) => {
+                    if matches!(expr, Expr::Interval(_)) {
+                        return ControlFlow::Break(unsupported("INTERVAL outside of date arithmetic"));
+                    }
+                    widen_literal(expr);
+                }
+                _ => {}
+            }
+        }
+        ControlFlow::Continue(())
+    }
+}
+
+/// A column that is an integer literal must hold what a recursive query or a union puts beside it.
+pub(super) fn widen_literal(expr: &mut Expr) {
+    if build::literal_integer(expr).is_some() {
+        *expr = build::engine_cast(expr.clone(), "BIGINT");
+    }
+}
+
+/// NULL is larger than every value, whatever the engine's setting.
+fn order_nulls(options: &mut OrderByOptions) {
+    if options.nulls_first.is_none() {
+        options.nulls_first = Some(matches!(options.sort, Some(OrderBySort::Desc)));
+    }
+}
+
+fn lower(expr: &mut Expr, work: &mut Work<'_>) -> Result<(), SqlError> {
+    match expr {
+        Expr::Identifier(_)
+        | Expr::Nested(_)
+        | Expr::IsNull(_)
+        | Expr::IsNotNull(_)
+        | Expr::IsTrue(_)
+        | Expr::IsNotTrue(_)
+        | Expr::IsFalse(_)
+        | Expr::IsNotFalse(_)
+        | Expr::InSubquery { .. }
+        | Expr::Case { .. }
+        | Expr::Exists { .. }
+        | Expr::Subquery(_)
+        | Expr::GroupingSets(_)
+        | Expr::Cube(_)
+        | Expr::Rollup(_)
+        | Expr::Tuple(_)
+        | Expr::Wildcard(_)
+        | Expr::Interval(_) => Ok(()),
+        Expr::AnyOp { is_some: _, .. } | Expr::AllOp { .. } => Ok(()),
+        Expr::CompoundIdentifier(_) => functions::sequence_value(expr, work),
+        Expr::Value(value) => literal(&value.value).map(|replacement| {
+            if let Some(replacement) = replacement {
+                *expr = replacement;
+            }
+        }),
+        Expr::BinaryOp { .. }
+        | Expr::UnaryOp { .. }
+        | Expr::Between { .. }
+        | Expr::InList { .. }
+        | Expr::IsDistinctFrom(..)
+        | Expr::IsNotDistinctFrom(..) => operators::apply(expr),
+        Expr::Like { .. } | Expr::ILike { .. } | Expr::RLike { .. } | Expr::SimilarTo { .. } => {
+            operators::pattern(expr)
+        }
+        Expr::Cast { .. } | Expr::TypedString(_) | Expr::Convert { .. } => casts::apply(expr),
+        Expr::JsonAccess { .. } | Expr::CompoundFieldAccess { .. } | Expr::Dictionary(_) | Expr::Array(_) => {
+            paths::apply(expr)
+        }
+        Expr::Function(_)
+        | Expr::Extract { .. }
+        | Expr::Ceil { .. }
+        | Expr::Floor { .. }
+        | Expr::Position { .. }
+        | Expr::Substring { .. }
+        | Expr::Trim { .. }
+        | Expr::Overlay { .. } => functions::apply(expr, work),
+        Expr::Collate { .. } => Err(unsupported("COLLATE")),
+        Expr::Prior(_) => Err(unsupported("CONNECT BY")),
+        Expr::OuterJoin(_) => Err(unsupported("outer join operator (+)")),
+        other => Err(unsupported(&other.to_string())),
+    }
+}
+
+/// Literals that the engine writes differently.
+fn literal(value: &Value) -> Result<Option<Expr>, SqlError> {
+    Ok(match value {
+        Value::Number(..) | Value::SingleQuotedString(_) | Value::Boolean(_) | Value::Null => None,
+        Value::HexStringLiteral(digits) => {
+            let valid = digits.len() % 2 == 0 && digits.bytes().all(|b| b.is_ascii_hexdigit());
+            if !valid {
+                return Err(compilation("001003", "42000", &format!("syntax error unexpected 'X'{digits}''.")));
+            }
+            Some(build::raw(format!("from_hex('{digits}')")))
+        }
+        other => return Err(unsupported(&other.to_string())),
+    })
+}

@@ -1,0 +1,229 @@
+//! Operators whose meaning differs between Snowflake and the engine.
+//!
+//! Division is exact decimal division; text that stands next to a number is converted; dates take
+//! intervals without becoming timestamps; a value out of a VARIANT is compared and computed with as what its
+//! partner is.
+
+use sqlparser::ast::{BinaryOperator, Expr, UnaryOperator};
+
+use super::build::{call, integer, negate_if, nested, null};
+use super::kinds::{Kind, kind};
+use super::refuse::unsupported;
+use super::intervals;
+use crate::session::SqlError;
+
+/// Lowers an operator whose operands are lowered already.
+pub(super) fn apply(expr: &mut Expr) -> Result<(), SqlError> {
+    match expr {
+        Expr::BinaryOp { left, op, right } => {
+            let (left, right) = (take(left), take(right));
+            *expr = binary_operation(left, op.clone(), right)?;
+        }
+        Expr::UnaryOp { op, expr: operand } => match op {
+            UnaryOperator::Not => {}
+            UnaryOperator::Plus => {}
+            UnaryOperator::Minus => {
+                if kind(operand) != Kind::Number {
+                    *expr = call("sf_sub", vec![integer(0), take(operand)]);
+                }
+            }
+            other => return Err(unsupported(&format!("operator {other}"))),
+        },
+        Expr::Between { expr: value, low, high, .. } => {
+            if kind(value) == Kind::Variant {
+                let operand = take(value);
+                **value = as_partner(operand, kind(low));
+            }
+            for bound in [low, high] {
+                if kind(bound) == Kind::Variant {
+                    let operand = take(bound);
+                    **bound = as_partner(operand, kind(value));
+                }
+            }
+        }
+        Expr::InList { expr: value, list, .. } => {
+            if kind(value) == Kind::Variant {
+                let partner = list.first().map_or(Kind::Unknown, kind);
+                let operand = take(value);
+                **value = as_partner(operand, partner);
+            }
+        }
+        Expr::IsDistinctFrom(left, right) | Expr::IsNotDistinctFrom(left, right) => {
+            let (new_left, new_right) = comparable(take(left), take(right));
+            (**left, **right) = (new_left, new_right);
+        }
+        _ => {}
+    }
+    Ok(())
+}
+
+fn take(expr: &mut Box<Expr>) -> Expr {
+    std::mem::replace(&mut **expr, null())
+}
+
+fn binary_operation(left: Expr, op: BinaryOperator, right: Expr) -> Result<Expr, SqlError> {
+    let rebuilt = |left, op, right| Expr::BinaryOp { left: Box::new(left), op, right: Box::new(right) };
+    Ok(match op {
+        BinaryOperator::Plus | BinaryOperator::Minus
+            if kind(&left) == Kind::Interval || kind(&right) == Kind::Interval =>
+        {
+            intervals::add(left, &op, right)?
+        }
+        BinaryOperator::Plus => call("sf_add", vec![left, right]),
+        BinaryOperator::Minus => call("sf_sub", vec![left, right]),
+        BinaryOperator::Multiply => call("sf_mul", vec![left, right]),
+        BinaryOperator::Divide => call("sf_div", vec![left, right]),
+        BinaryOperator::Modulo => call("sf_mod", vec![left, right]),
+        BinaryOperator::StringConcat => concatenation(left, right),
+        BinaryOperator::Eq
+        | BinaryOperator::NotEq
+        | BinaryOperator::Lt
+        | BinaryOperator::LtEq
+        | BinaryOperator::Gt
+        | BinaryOperator::GtEq => compare(left, op, right),
+        BinaryOperator::And | BinaryOperator::Or => rebuilt(left, op, right),
+        other => return Err(unsupported(&format!("operator {other}"))),
+    })
+}
+
+/// The engine's `||` serves where both sides are surely text.
+fn concatenation(left: Expr, right: Expr) -> Expr {
+    if kind(&left) == Kind::Text && kind(&right) == Kind::Text {
+        return Expr::BinaryOp { left: Box::new(left), op: BinaryOperator::StringConcat, right: Box::new(right) };
+    }
+    call("sf_concat", vec![left, right])
+}
+
+fn compare(left: Expr, op: BinaryOperator, right: Expr) -> Expr {
+    let (left, right) = comparable(left, right);
+    match (kind(&left), kind(&right)) {
+        (Kind::Variant, _) | (_, Kind::Variant) => {
+            let order = call("sf_variant_compare", vec![left, right]);
+            Expr::BinaryOp { left: Box::new(order), op, right: Box::new(integer(0)) }
+        }
+        _ => Expr::BinaryOp { left: Box::new(left), op, right: Box::new(right) },
+    }
+}
+
+/// Brings a VARIANT to the kind of its partner, or the partner to VARIANT where its kind is not known.
+fn comparable(left: Expr, right: Expr) -> (Expr, Expr) {
+    match (kind(&left), kind(&right)) {
+        (Kind::Variant, Kind::Variant) => (left, right),
+        (Kind::Variant, Kind::Unknown) => (left, call("sf_to_variant", vec![right])),
+        (Kind::Unknown, Kind::Variant) => (call("sf_to_variant", vec![left]), right),
+        (Kind::Variant, partner) => (as_partner(left, partner), right),
+        (partner, Kind::Variant) => (left, as_partner(right, partner)),
+        _ => (left, right),
+    }
+}
+
+fn as_partner(variant: Expr, partner: Kind) -> Expr {
+    match partner {
+        Kind::Number => call("sf_to_double", vec![variant]),
+        Kind::Boolean => call("sf_to_boolean", vec![variant]),
+        Kind::Date => call("sf_to_date", vec![variant]),
+        _ => call("sf_to_varchar", vec![variant]),
+    }
+}
+
+/// `LIKE`, `ILIKE`, `RLIKE` and their `ANY` and `ALL` forms.
+pub(super) fn pattern(expr: &mut Expr) -> Result<(), SqlError> {
+    let lowered = match expr {
+        Expr::Like { negated, any, expr: value, pattern, escape_char } => {
+            like("LIKE", (*negated, *any), take(value), take(pattern), escape_char.take())?
+        }
+        Expr::ILike { negated, any, expr: value, pattern, escape_char } => {
+            like("ILIKE", (*negated, *any), take(value), take(pattern), escape_char.take())?
+        }
+        Expr::RLike { negated, expr: value, pattern, .. } => {
+            negate_if(*negated, call("sf_regexp_like", vec![take(value), take(pattern)]))
+        }
+        Expr::SimilarTo { .. } => return Err(unsupported("SIMILAR TO")),
+        _ => return Ok(()),
+    };
+    *expr = lowered;
+    Ok(())
+}
+
+fn like(
+    word: &str,
+    (negated, any): (bool, bool),
+    value: Expr,
+    pattern: Expr,
+    escape_char: Option<Box<Expr>>,
+) -> Result<Expr, SqlError> {
+    let value = match kind(&value) {
+        Kind::Number | Kind::Variant => call("sf_to_varchar", vec![value]),
+        _ => value,
+    };
+    let one = |value: Expr, pattern: Expr, escape_char: Option<Box<Expr>>| match word {
+        "LIKE" => Expr::Like {
+            negated: false,
+            any: false,
+            expr: Box::new(nested(value)),
+            pattern: Box::new(nested(pattern)),
+            escape_char,
+        },
+        _ => Expr::ILike {
+            negated: false,
+            any: false,
+            expr: Box::new(nested(value)),
+            pattern: Box::new(nested(pattern)),
+            escape_char,
+        },
+    };
+    if !any {
+        let mut lowered = one(value, pattern, escape_char);
+        if let Expr::Like { negated: flag, .. } | Expr::ILike { negated: flag, .. } = &mut lowered {
+            *flag = negated;
+        }
+        return Ok(lowered);
+    }
+    let patterns = match pattern {
+        Expr::Tuple(patterns) => patterns,
+        Expr::Nested(pattern) => vec![*pattern],
+        other => return Err(unsupported(&format!("LIKE ANY {other}"))),
+    };
+    let alternatives = patterns
+        .into_iter()
+        .map(|pattern| one(value.clone(), pattern, escape_char.clone()))
+        .reduce(|left, right| Expr::BinaryOp {
+            left: Box::new(left),
+            op: BinaryOperator::Or,
+            right: Box::new(right),
+        })
+        .ok_or_else(|| super::refuse::syntax(")"))?;
+    Ok(negate_if(negated, Expr::Nested(Box::new(alternatives))))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::check::{check, lowered};
+
+    #[test]
+    fn operators() {
+        check(
+            lowered,
+            &[
+                ("select a / b x", r#"SELECT sf_div("A", "B") AS "X""#),
+                ("select a % 2 x, -a y, -1 z", r#"SELECT sf_mod("A", 2) AS "X", sf_sub(0, "A") AS "Y", CAST(-1 AS BIGINT) AS "Z""#),
+                ("select a - b * (1 - c) x", r#"SELECT sf_sub("A", sf_mul("B", (sf_sub(1, "C")))) AS "X""#),
+                ("select a || 'x' x, 'a' || 'b' y", r#"SELECT sf_concat("A", 'x') AS "X", 'a' || 'b' AS "Y""#),
+                ("select v:a = 1 x, v:b > c y", r#"SELECT sf_to_double(sf_get_path("V", 'a')) = 1 AS "X", sf_variant_compare(sf_get_path("V", 'b'), sf_to_variant("C")) > 0 AS "Y""#),
+                ("select not a and b or c x", r#"SELECT NOT "A" AND "B" OR "C" AS "X""#),
+            ],
+        );
+    }
+
+    #[test]
+    fn patterns() {
+        check(
+            lowered,
+            &[
+                ("select a not like 'x%' escape '!' b", r#"SELECT "A" NOT LIKE 'x%' ESCAPE '!' AS "B""#),
+                ("select a like any ('x%', 'y') b", r#"SELECT ("A" LIKE 'x%' OR "A" LIKE 'y') AS "B""#),
+                ("select a not rlike 'x+' b", r#"SELECT (NOT (sf_regexp_like("A", 'x+'))) AS "B""#),
+            ],
+        );
+    }
+}

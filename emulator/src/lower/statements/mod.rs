@@ -1,0 +1,56 @@
+//! Statements that change something: what is around their queries.
+//!
+//! When these run, names have their spelling and queries and expressions are lowered; what is left is the
+//! target and the clauses.
+
+mod alter_table;
+mod create_table;
+mod create_view;
+mod delete;
+mod drop;
+mod insert;
+mod merge;
+mod sequence;
+mod update;
+
+use sqlparser::ast::{Statement, TableFactor, TableWithJoins};
+
+use super::expressions::Work;
+use super::refuse::{syntax, unsupported};
+use super::{Answer, Lowered};
+use crate::session::SqlError;
+
+/// Writes the engine's text of a statement whose parts are lowered.
+pub(super) fn finish(statement: Statement, work: &mut Work<'_>) -> Result<Lowered, SqlError> {
+    match statement {
+        mut query @ Statement::Query(_) => {
+            super::physical::apply(&mut query);
+            Ok(Lowered { sql: query.to_string(), answer: Answer::Rows, ..Lowered::default() })
+        }
+        Statement::Insert(insert) => insert::finish(insert, work),
+        Statement::Update(update) => update::finish(update),
+        Statement::Delete(delete) => delete::finish(delete),
+        Statement::Merge(merge) => merge::finish(merge),
+        Statement::CreateTable(table) => create_table::finish(table, work),
+        Statement::CreateView(view) => create_view::finish(view, work),
+        Statement::AlterTable(table) => alter_table::finish(table, work),
+        Statement::CreateSequence { .. } => sequence::finish(statement, work),
+        Statement::Drop { .. } | Statement::Truncate(_) => drop::finish(statement, work),
+        other => Err(unsupported(&kind_of(&other))),
+    }
+}
+
+/// The first words of a statement, for the message that it is not supported.
+fn kind_of(statement: &Statement) -> String {
+    let text = statement.to_string();
+    let words: Vec<&str> = text.split_whitespace().take(2).collect();
+    words.join(" ")
+}
+
+/// The one table without joins that a statement changes.
+fn single_table(table: &TableWithJoins) -> Result<&TableFactor, SqlError> {
+    match (&table.relation, table.joins.as_slice()) {
+        (relation @ TableFactor::Table { .. }, []) => Ok(relation),
+        _ => Err(syntax("JOIN")),
+    }
+}

@@ -1,0 +1,342 @@
+//! Tables that are not tables: `VALUES`, table functions, samples, pivots, ASOF joins.
+//!
+//! Table functions become lateral queries over a scalar function that gives a list. Runs before the
+//! expressions are lowered: arguments are moved as they are and lowered in their new place.
+
+use std::ops::ControlFlow;
+
+use sqlparser::ast::{
+    Expr, ExprWithAlias, FunctionArg, FunctionArgExpr, FunctionArguments, Ident, Join, JoinConstraint,
+    JoinOperator, ObjectName, ObjectNamePart, PivotValueSource, Query, SetExpr, Statement, TableAlias,
+    TableAliasColumnDef, TableFactor, TableSample, TableSampleKind, TableSampleMethod, TableSampleModifier,
+    TableSampleUnit, TableWithJoins, Values, VisitMut, VisitorMut, visit_expressions_mut,
+};
+use sqlparser::dialect::SnowflakeDialect;
+use sqlparser::parser::Parser;
+
+use super::build::{boolean, exact, null, text};
+use super::expressions::widen_literal;
+use super::refuse::{compilation, unknown_function, unsupported};
+use super::relations::table_alias;
+use crate::session::SqlError;
+
+/// Rewrites the special tables of a statement.
+pub(super) fn apply(statement: &mut Statement) -> Result<(), SqlError> {
+    match statement.visit(&mut Tables) {
+        ControlFlow::Break(error) => Err(error),
+        ControlFlow::Continue(()) => Ok(()),
+    }
+}
+
+struct Tables;
+
+impl VisitorMut for Tables {
+    type Break = SqlError;
+
+    fn post_visit_table_factor(&mut self, factor: &mut TableFactor) -> ControlFlow<SqlError> {
+        flow(lower_factor(factor))
+    }
+
+    fn post_visit_select(&mut self, select: &mut sqlparser::ast::Select) -> ControlFlow<SqlError> {
+        for table in &mut select.from {
+            for join in &mut table.joins {
+                if let Err(error) = asof(join) {
+                    return ControlFlow::Break(error);
+                }
+            }
+        }
+        ControlFlow::Continue(())
+    }
+}
+
+fn flow(result: Result<(), SqlError>) -> ControlFlow<SqlError> {
+    match result {
+        Ok(()) => ControlFlow::Continue(()),
+        Err(error) => ControlFlow::Break(error),
+    }
+}
+
+fn widen(values: &mut Values) {
+    for row in values.rows.iter_mut().take(1) {
+        row.iter_mut().for_each(widen_literal);
+    }
+}
+
+fn lower_factor(factor: &mut TableFactor) -> Result<(), SqlError> {
+    match factor {
+        TableFactor::Derived { subquery, alias, sample, .. } => {
+            if let SetExpr::Values(values) = &mut *subquery.body {
+                widen(values);
+                name_columns(alias, values.rows.first().map_or(0, |row| row.len()));
+            }
+            lower_sample(sample)
+        }
+        TableFactor::Table { name, alias, args: Some(args), .. } => {
+            let replacement = table_function(&name.clone(), std::mem::take(&mut args.args), alias.take())?;
+            *factor = replacement;
+            Ok(())
+        }
+        TableFactor::Table { sample, json_path: None, with_ordinality: false, .. } => lower_sample(sample),
+        TableFactor::Function { name, args, alias, .. } => {
+            let replacement = table_function(&name.clone(), std::mem::take(args), alias.take())?;
+            *factor = replacement;
+            Ok(())
+        }
+        TableFactor::TableFunction { expr: Expr::Function(function), alias } => {
+            let FunctionArguments::List(list) = &mut function.args else {
+                return Err(unknown_function(&function.name.to_string()));
+            };
+            let args = std::mem::take(&mut list.args);
+            let replacement = table_function(&function.name.clone(), args, alias.take())?;
+            *factor = replacement;
+            Ok(())
+        }
+        TableFactor::Pivot { value_source, default_on_null, .. } => {
+            if default_on_null.is_some() {
+                return Err(unsupported("PIVOT with DEFAULT ON NULL"));
+            }
+            name_pivot_columns(value_source)
+        }
+        TableFactor::NestedJoin { .. } | TableFactor::Unpivot { .. } => Ok(()),
+        TableFactor::MatchRecognize { .. } => Err(unsupported("MATCH_RECOGNIZE")),
+        other => Err(unsupported(&format!("table {other}"))),
+    }
+}
+
+/// Snowflake names the columns of VALUES `COLUMN1` and on.
+fn name_columns(alias: &mut Option<TableAlias>, count: usize) {
+    let alias = alias.get_or_insert_with(|| table_alias(exact("VALUES")));
+    if alias.columns.is_empty() {
+        alias.columns = (1..=count)
+            .map(|number| TableAliasColumnDef { name: exact(format!("COLUMN{number}")), data_type: None })
+            .collect();
+    }
+}
+
+/// The engine samples blocks unless told otherwise; Snowflake rows.
+fn lower_sample(sample: &mut Option<TableSampleKind>) -> Result<(), SqlError> {
+    let Some(TableSampleKind::BeforeTableAlias(found) | TableSampleKind::AfterTableAlias(found)) = sample.take() else {
+        return Ok(());
+    };
+    let TableSample { name, quantity, seed, .. } = *found;
+    let Some(mut quantity) = quantity else { return Err(super::refuse::syntax("SAMPLE")) };
+    let by_rows = quantity.unit == Some(TableSampleUnit::Rows);
+    quantity.parenthesized = true;
+    quantity.unit = Some(if by_rows { TableSampleUnit::Rows } else { TableSampleUnit::Percent });
+    let name = match name {
+        _ if by_rows => None,
+        Some(TableSampleMethod::System | TableSampleMethod::Block) => Some(TableSampleMethod::System),
+        _ => Some(TableSampleMethod::Bernoulli),
+    };
+    let seed = seed.map(|mut seed| {
+        seed.modifier = sqlparser::ast::TableSampleSeedModifier::Repeatable;
+        seed
+    });
+    *sample = Some(TableSampleKind::AfterTableAlias(Box::new(TableSample {
+        modifier: TableSampleModifier::TableSample,
+        name,
+        quantity: Some(quantity),
+        seed,
+        bucket: None,
+        offset: None,
+    })));
+    Ok(())
+}
+
+/// A pivoted column is named after its literal, quotes included.
+fn name_pivot_columns(source: &mut PivotValueSource) -> Result<(), SqlError> {
+    let PivotValueSource::List(values) = source else { return Err(unsupported("PIVOT with ANY or a subquery")) };
+    for ExprWithAlias { expr, alias } in values {
+        if alias.is_none() {
+            *alias = Some(exact(expr.to_string()));
+        }
+    }
+    Ok(())
+}
+
+/// Arguments of a table function by name or position.
+struct Arguments {
+    function: String,
+    positional: Vec<Expr>,
+    named: Vec<(String, Expr)>,
+}
+
+impl Arguments {
+    fn read(function: &str, args: Vec<FunctionArg>) -> Result<Self, SqlError> {
+        let mut read = Self { function: function.to_owned(), positional: Vec::new(), named: Vec::new() };
+        for argument in args {
+            match argument {
+                FunctionArg::Unnamed(FunctionArgExpr::Expr(expr)) => read.positional.push(expr),
+                FunctionArg::Named { name, arg: FunctionArgExpr::Expr(expr), .. } => {
+                    read.named.push((name.value.to_uppercase(), expr));
+                }
+                other => return Err(unsupported(&format!("argument {other} of {function}"))),
+            }
+        }
+        Ok(read)
+    }
+
+    fn take(&mut self, name: &str, position: usize) -> Option<Expr> {
+        if let Some(found) = self.named.iter().position(|(given, _)| given == name) {
+            return Some(self.named.remove(found).1);
+        }
+        match self.positional.get_mut(position) {
+            Some(slot) => Some(std::mem::replace(slot, null())),
+            None => None,
+        }
+    }
+
+    fn required(&mut self, name: &str, position: usize) -> Result<Expr, SqlError> {
+        let function = self.function.clone();
+        self.take(name, position).ok_or_else(|| {
+            compilation("000938", "22023", &format!("not enough arguments for function [{function}] expected {}, got {position}", position + 1))
+        })
+    }
+}
+
+fn table_function(
+    name: &ObjectName,
+    args: Vec<FunctionArg>,
+    alias: Option<TableAlias>,
+) -> Result<TableFactor, SqlError> {
+    let function = match name.0.as_slice() {
+        [ObjectNamePart::Identifier(ident)] => ident.value.clone(),
+        _ => return Err(unknown_function(&name.to_string().replace('"', ""))),
+    };
+    let mut arguments = Arguments::read(&function, args)?;
+    let query = match function.as_str() {
+        "FLATTEN" => flatten(&mut arguments)?,
+        "GENERATOR" => {
+            if arguments.take("TIMELIMIT", usize::MAX).is_some() {
+                return Err(unsupported("GENERATOR with TIMELIMIT"));
+            }
+            let count = arguments.required("ROWCOUNT", 0)?;
+            template("SELECT range AS \"GENERATED\" FROM range(placeholder_1)", vec![count])?
+        }
+        "SPLIT_TO_TABLE" | "STRTOK_SPLIT_TO_TABLE" => {
+            let value = arguments.required("STRING", 0)?;
+            let delimiter = arguments.take("DELIMITER", 1).unwrap_or_else(|| text(" "));
+            let list = if function == "SPLIT_TO_TABLE" { "sf_split_list" } else { "sf_strtok_list" };
+            template(
+                &format!(
+                    "SELECT CAST(1 AS BIGINT) AS \"SEQ\", piece_index AS \"INDEX\", piece AS \"VALUE\" FROM \
+                     (SELECT unnest({list}(placeholder_1, placeholder_2)) AS piece, \
+                     generate_subscripts({list}(placeholder_1, placeholder_2), 1) AS piece_index)"
+                ),
+                vec![value, delimiter],
+            )?
+        }
+        "RESULT_SCAN" => return Err(unsupported("RESULT_SCAN")),
+        _ => return Err(unknown_function(&function)),
+    };
+    let alias = alias.unwrap_or_else(|| table_alias(exact(function)));
+    Ok(TableFactor::Derived { lateral: true, subquery: Box::new(query), alias: Some(alias), sample: None })
+}
+
+/// `FLATTEN(INPUT => .., PATH => .., OUTER => .., RECURSIVE => .., MODE => ..)`.
+fn flatten(arguments: &mut Arguments) -> Result<Query, SqlError> {
+    let input = arguments.required("INPUT", 0)?;
+    let path = arguments.take("PATH", 1).unwrap_or_else(|| text(""));
+    let outer = arguments.take("OUTER", 2).unwrap_or_else(|| boolean(false));
+    let recursive = arguments.take("RECURSIVE", 3).unwrap_or_else(|| boolean(false));
+    let mode = arguments.take("MODE", 4).unwrap_or_else(|| text("BOTH"));
+    template(
+        "SELECT CAST(1 AS BIGINT) AS \"SEQ\", sf_flatten_key(element) AS \"KEY\", \
+         sf_flatten_path(element) AS \"PATH\", sf_flatten_index(element) AS \"INDEX\", \
+         sf_flatten_value(element) AS \"VALUE\", sf_flatten_this(placeholder_1, element) AS \"THIS\" \
+         FROM (SELECT unnest(sf_flatten(placeholder_1, placeholder_2, placeholder_3, placeholder_4, \
+         placeholder_5)) AS element)",
+        vec![input, path, outer, recursive, mode],
+    )
+}
+
+/// A query from engine text; `placeholder_N` stands for the Nth expression.
+///
+/// Names without quotes are the engine's, as everywhere after the identifiers have their spelling.
+fn template(sql: &str, values: Vec<Expr>) -> Result<Query, SqlError> {
+    let parsed = Parser::parse_sql(&SnowflakeDialect {}, sql).ok().and_then(|mut statements| statements.pop());
+    let Some(Statement::Query(mut query)) = parsed else {
+        return Err(unsupported("table function"));
+    };
+    let _: ControlFlow<()> = visit_expressions_mut(&mut query, |expr| {
+        if let Expr::Identifier(Ident { value, quote_style: None, .. }) = expr
+            && let Some(number) = value.strip_prefix("placeholder_")
+            && let Some(replacement) = number.parse::<usize>().ok().and_then(|number| values.get(number - 1))
+        {
+            *expr = replacement.clone();
+        }
+        ControlFlow::Continue(())
+    });
+    Ok(*query)
+}
+
+/// `ASOF JOIN r MATCH_CONDITION (l.t >= r.t) [ON ..]`: for each row on the left the nearest on the right.
+fn asof(join: &mut Join) -> Result<(), SqlError> {
+    let JoinOperator::AsOf { match_condition, constraint } = &join.join_operator else { return Ok(()) };
+    let condition = match match_condition {
+        Expr::Nested(inner) => (**inner).clone(),
+        other => other.clone(),
+    };
+    let Expr::BinaryOp { right, op, .. } = &condition else {
+        return Err(super::refuse::syntax("MATCH_CONDITION"));
+    };
+    let descending = match op {
+        sqlparser::ast::BinaryOperator::GtEq | sqlparser::ast::BinaryOperator::Gt => "DESC",
+        sqlparser::ast::BinaryOperator::LtEq | sqlparser::ast::BinaryOperator::Lt => "ASC",
+        other => return Err(unsupported(&format!("MATCH_CONDITION with {other}"))),
+    };
+    let filter = match constraint {
+        JoinConstraint::On(on) => super::build::binary(on.clone(), sqlparser::ast::BinaryOperator::And, condition.clone()),
+        JoinConstraint::None => condition.clone(),
+        _ => return Err(unsupported("ASOF JOIN with USING")),
+    };
+    let mut query = template(
+        &format!("SELECT * FROM relation WHERE placeholder_1 ORDER BY placeholder_2 {descending} LIMIT 1"),
+        vec![filter, (**right).clone()],
+    )?;
+    let alias = match &join.relation {
+        TableFactor::Table { alias, .. } | TableFactor::Derived { alias, .. } => alias.clone(),
+        _ => None,
+    };
+    let Some(alias) = alias else { return Err(unsupported("ASOF JOIN with a table without a name")) };
+    if let SetExpr::Select(select) = &mut *query.body {
+        let relation = join.relation.clone();
+        select.from = vec![TableWithJoins { relation, joins: Vec::new() }];
+    }
+    join.relation = TableFactor::Derived { lateral: true, subquery: Box::new(query), alias: Some(table_alias(alias.name)), sample: None };
+    join.join_operator = JoinOperator::Left(JoinConstraint::On(boolean(true)));
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::check::{check, lowered};
+
+    #[test]
+    fn values_and_table_functions() {
+        check(
+            lowered,
+            &[
+                ("select column1 a from values (1, 'x'), (2, 'y')", r#"SELECT "COLUMN1" AS "A" FROM (VALUES (CAST(1 AS BIGINT), 'x'), (2, 'y')) AS "VALUES" ("COLUMN1", "COLUMN2")"#),
+                ("select $1 a from (values (1)) v", r#"SELECT "COLUMN1" AS "A" FROM (VALUES (CAST(1 AS BIGINT))) AS "V" ("COLUMN1")"#),
+                ("select seq4() a from table(generator(rowcount => 3))", r#"SELECT (row_number() OVER () - 1) AS "A" FROM LATERAL (SELECT range AS "GENERATED" FROM range(3)) AS "GENERATOR""#),
+                ("select a from t sample (10)", r#"SELECT "A" FROM "D.S"."T" AS "T" TABLESAMPLE BERNOULLI (10 PERCENT)"#),
+                (
+                    "select * from t pivot(sum(a) for k in ('x', 'y')) as p",
+                    r#"SELECT * FROM "D.S"."T" AS "T" PIVOT(sum("A") FOR "K" IN ('x' AS "{27}~x{27}~", 'y' AS "{27}~y{27}~")) AS "P""#,
+                ),
+            ],
+        );
+    }
+
+    #[test]
+    fn flatten_is_lateral() {
+        check(
+            lowered,
+            &[(
+                "select f.value:a b from t, lateral flatten(input => t.v:items, outer => true) f",
+                r#"SELECT sf_get_path("F"."VALUE", 'a') AS "B" FROM "D.S"."T" AS "T", LATERAL (SELECT CAST(1 AS BIGINT) AS "SEQ", sf_flatten_key(element) AS "KEY", sf_flatten_path(element) AS "PATH", sf_flatten_index(element) AS "INDEX", sf_flatten_value(element) AS "VALUE", sf_flatten_this(sf_get_path("T"."V", 'items'), element) AS "THIS" FROM (SELECT unnest(sf_flatten(sf_get_path("T"."V", 'items'), '', true, false, 'BOTH')) AS element)) AS "F""#,
+            )],
+        );
+    }
+}
