@@ -1,10 +1,18 @@
 //! The entry point: one gateway for the process, and logins through it.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
+use snowflake_connector_rs::{
+    AuthConfig, Client, ClientConfig, EndpointConfig, KeyPairConfig, PasswordConfig, ProxyConfig,
+    QueryConfig, SessionConfig, TransportConfig,
+};
+use snowflake_session_gateway::{Gateway, LoginFailure, LoginPlan, NONCE_PARAMETER};
+
+use crate::error::from_gateway;
 use crate::session::UpstreamSession;
-use crate::{ConnectionSettings, ParameterValue, Result, SessionContext};
+use crate::{ConnectionSettings, Credential, DriverError, ParameterValue, Result, SessionContext};
 
 /// Limits and identity of a [`Driver`]. Every wait, retry and buffer has its limit here.
 #[derive(Clone, Debug)]
@@ -55,7 +63,8 @@ pub struct ConnectOptions {
 /// session are gone.
 #[derive(Clone)]
 pub struct Driver {
-    _private: (),
+    gateway: Gateway,
+    config: Arc<DriverConfig>,
 }
 
 impl Driver {
@@ -63,26 +72,167 @@ impl Driver {
     ///
     /// # Errors
     ///
-    /// [`DriverError::Io`](crate::DriverError::Io) when no loopback socket can be opened,
-    /// [`DriverError::Configuration`](crate::DriverError::Configuration) when a limit makes no sense.
+    /// [`DriverError::Configuration`] when no loopback socket can be opened or the HTTP client cannot be set up.
     pub async fn start(config: DriverConfig) -> Result<Self> {
-        let _ = config;
-        unimplemented!("signatures first")
+        let gateway = Gateway::start(config.gateway.clone())
+            .await
+            .map_err(from_gateway)?;
+        Ok(Self {
+            gateway,
+            config: Arc::new(config),
+        })
     }
 
     /// Logs in and returns the upstream session.
     ///
     /// # Errors
     ///
-    /// [`LoginRefused`](crate::DriverError::LoginRefused) when Snowflake says no,
-    /// [`Unreachable`](crate::DriverError::Unreachable) or [`Timeout`](crate::DriverError::Timeout) when it says nothing,
-    /// [`Configuration`](crate::DriverError::Configuration) when the credential cannot be used (a key that is not PKCS#8).
+    /// [`LoginRefused`](DriverError::LoginRefused) when Snowflake says no,
+    /// [`Unreachable`](DriverError::Unreachable) or [`Timeout`](DriverError::Timeout) when it says nothing,
+    /// [`Configuration`](DriverError::Configuration) when the credential cannot be used (a key that is not PKCS#8).
     pub async fn connect(
         &self,
         settings: &ConnectionSettings,
         options: &ConnectOptions,
     ) -> Result<UpstreamSession> {
-        let _ = (settings, options);
-        unimplemented!("signatures first")
+        let login = self.gateway.announce_login(LoginPlan {
+            endpoint: settings.endpoint.clone(),
+            authenticator: authenticator(&settings.credential),
+            application: options.application.clone(),
+            keep_alive: settings.keep_alive,
+            timeout: self.config.login_timeout,
+        });
+        let config = self.client_config(settings, options, login.nonce());
+        let client = Client::new(config).map_err(|error| unusable(&error))?;
+        let session = client.create_session().await;
+        match (login.finish(), session) {
+            (Ok(gateway), Ok(session)) => Ok(UpstreamSession::new(
+                gateway,
+                session,
+                settings,
+                Arc::clone(&self.config),
+            )),
+            (Ok(_), Err(error)) => Err(DriverError::protocol(format!(
+                "the login did not come back: {error}"
+            ))),
+            (
+                Err(LoginFailure::Refused {
+                    code,
+                    sql_state,
+                    message,
+                }),
+                _,
+            ) => Err(DriverError::LoginRefused {
+                code,
+                sql_state,
+                message,
+            }),
+            (Err(LoginFailure::Gateway(error)), _) => Err(from_gateway(error)),
+            (Err(LoginFailure::NotSent), Err(error)) if error.is_timeout() => Err(DriverError::Timeout {
+                after: self.config.login_timeout,
+                query_id: None,
+            }),
+            (Err(LoginFailure::NotSent), Err(error)) => Err(unusable(&error)),
+            (Err(LoginFailure::NotSent), Ok(_)) => Err(DriverError::protocol("the login took another way")),
+        }
+    }
+
+    /// The crate's configuration for one login: real account, user and credential, but our gateway as the server.
+    fn client_config(
+        &self,
+        settings: &ConnectionSettings,
+        options: &ConnectOptions,
+        nonce: &str,
+    ) -> ClientConfig {
+        let local_url = self.gateway.local_url();
+        let mut session = SessionConfig::new();
+        let pick = |ours: &Option<String>, theirs: &Option<String>| ours.clone().or_else(|| theirs.clone());
+        if let Some(warehouse) = pick(&options.context.warehouse, &settings.context.warehouse) {
+            session = session.with_warehouse(warehouse);
+        }
+        if let Some(database) = pick(&options.context.database, &settings.context.database) {
+            session = session.with_database(database);
+        }
+        if let Some(schema) = pick(&options.context.schema, &settings.context.schema) {
+            session = session.with_schema(schema);
+        }
+        if let Some(role) = pick(&options.context.role, &settings.context.role) {
+            session = session.with_role(role);
+        }
+        for (name, value) in settings
+            .session_parameters
+            .iter()
+            .chain(&options.session_parameters)
+        {
+            session = session.with_session_parameter(name, value.to_json());
+        }
+        session = session.with_session_parameter(NONCE_PARAMETER, nonce.into());
+        let query = QueryConfig::new()
+            .with_query_response_timeout(self.config.query_timeout_max + CRATE_MARGIN)
+            .with_query_cancel_request_timeout(self.config.cancel_timeout);
+        // Naming the gateway as the proxy too keeps the crate's client from following HTTP_PROXY, which would send
+        // credentials for a loopback address to the network.
+        let transport = TransportConfig::new().with_proxy(ProxyConfig::new(local_url.clone()));
+        ClientConfig::new(&settings.user, &settings.account, auth(&settings.credential))
+            .with_session(session)
+            .with_query(query)
+            .with_transport(transport)
+            .with_endpoint(EndpointConfig::custom_base_url(local_url.clone()))
+    }
+}
+
+/// By how much the crate's own time limits exceed the gateway's, so that the gateway, which knows more, decides.
+pub(crate) const CRATE_MARGIN: Duration = Duration::from_secs(30);
+
+fn auth(credential: &Credential) -> AuthConfig {
+    match credential {
+        Credential::Password {
+            password,
+            passcode,
+            passcode_in_password,
+        } => {
+            let mut config = PasswordConfig::new(password.expose());
+            if let Some(passcode) = passcode {
+                config = config.with_passcode(passcode.expose());
+            } else if *passcode_in_password {
+                config = config.with_passcode_in_password();
+            }
+            AuthConfig::password(config)
+        }
+        // The crate does not know this kind; it travels as an OAuth token and the gateway corrects the name.
+        Credential::ProgrammaticAccessToken(token) | Credential::OAuth(token) => {
+            AuthConfig::oauth(token.expose())
+        }
+        Credential::KeyPair {
+            pem,
+            passphrase: None,
+        } => AuthConfig::key_pair(KeyPairConfig::from_pem(pem.expose())),
+        Credential::KeyPair {
+            pem,
+            passphrase: Some(passphrase),
+        } => AuthConfig::key_pair(KeyPairConfig::from_encrypted_pem(
+            pem.expose(),
+            passphrase.expose(),
+        )),
+    }
+}
+
+fn authenticator(credential: &Credential) -> Option<&'static str> {
+    match credential {
+        Credential::ProgrammaticAccessToken(_) => Some("PROGRAMMATIC_ACCESS_TOKEN"),
+        _ => None,
+    }
+}
+
+/// The crate could not even make a login request: the key does not parse, or the passphrase is wrong.
+fn unusable(error: &snowflake_connector_rs::Error) -> DriverError {
+    let mut message = format!("the credential cannot be used: {error}");
+    if let Some(source) = std::error::Error::source(error) {
+        message = format!("{message}: {source}");
+    }
+    let hint = "a private key must be RSA in PKCS#8 PEM, with private_key_passphrase when it is encrypted";
+    DriverError::Configuration {
+        message,
+        hint: Some(hint.to_owned()),
     }
 }

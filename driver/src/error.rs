@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use snowflake_session_gateway::{GatewayError, ServerFailure};
+
 /// The result of a driver call.
 pub type Result<T, E = DriverError> = std::result::Result<T, E>;
 
@@ -98,10 +100,10 @@ pub enum DriverError {
         message: String,
     },
 
-    /// Something local failed: a socket could not be opened, a task was lost.
+    /// A file named by the settings could not be read.
     #[error("{what}")]
     Io {
-        /// What was being done.
+        /// What was being done, with the path.
         what: String,
         /// The operating system's answer.
         #[source]
@@ -150,4 +152,49 @@ impl DriverError {
             message: message.into(),
         }
     }
+}
+
+/// What a failure of the gateway means to the caller of the driver.
+pub(crate) fn from_gateway(error: GatewayError) -> DriverError {
+    match error {
+        GatewayError::Unreachable {
+            endpoint,
+            reason,
+            attempts,
+        } => DriverError::Unreachable {
+            endpoint,
+            reason,
+            attempts,
+        },
+        GatewayError::TimedOut { after } => DriverError::Timeout {
+            after,
+            query_id: None,
+        },
+        GatewayError::SessionExpired { code, message } => DriverError::SessionExpired { code, message },
+        GatewayError::Refused { endpoint, status } => DriverError::Unreachable {
+            endpoint,
+            reason: format!("HTTP status {status}"),
+            attempts: 1,
+        },
+        GatewayError::Configuration { message } => DriverError::Configuration { message, hint: None },
+        GatewayError::Protocol { message } => DriverError::Protocol { message },
+        other => DriverError::Protocol {
+            message: other.to_string(),
+        },
+    }
+}
+
+/// What the server's own error means: a cancellation, or an error in the SQL.
+pub(crate) fn from_server(failure: ServerFailure, query_id: Option<String>) -> DriverError {
+    if failure.is_cancellation() {
+        return DriverError::Cancelled { query_id };
+    }
+    DriverError::Sql(Box::new(SqlError {
+        code: failure.code,
+        sql_state: failure.sql_state,
+        message: failure.message,
+        query_id,
+        line: failure.line,
+        position: failure.position,
+    }))
 }

@@ -35,9 +35,11 @@
 //!
 //! Session names, policies, gRPC, screens. It never reads the process environment: a [`Lookup`] is handed in.
 
+mod decode;
 mod driver;
 mod error;
 mod fetch;
+mod prepared;
 mod query;
 mod result;
 mod session;
@@ -47,11 +49,12 @@ pub mod settings;
 
 pub use driver::{ConnectOptions, Driver, DriverConfig};
 pub use error::{DriverError, Result, SqlError};
+pub use prepared::{Canceller, PreparedQuery};
 pub use query::{BindType, BindValue, Bindings, CancelOutcome, ParameterValue, QueryRequest};
 pub use result::{
     ChildStatement, DmlCounts, Exchange, QueryResult, ResultHead, SessionContext, StatementKind,
     StatementType, WireFormat,
 };
-pub use session::{Canceller, CloseOutcome, PreparedQuery, SessionInfo, UpstreamSession};
+pub use session::{CloseOutcome, SessionInfo, UpstreamSession};
 pub use settings::{ConnectionSettings, Connections, Credential, Lookup, Overrides};
 pub use snowflake_session_gateway::Secret;

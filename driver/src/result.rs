@@ -66,6 +66,11 @@ pub enum StatementKind {
 }
 
 impl StatementType {
+    /// True for statements that change rows.
+    pub fn is_dml(self) -> bool {
+        self.0 & 0xF000 == 0x3000
+    }
+
     /// Sorts the number into its family.
     pub fn kind(self) -> StatementKind {
         match self.0 {

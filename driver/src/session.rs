@@ -1,8 +1,17 @@
 //! One login at Snowflake, and the queries that run in it.
 
-use crate::Result;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use snowflake_session_gateway::{AbortAnswer, GatewaySession};
+
+use crate::driver::CRATE_MARGIN;
+use crate::error::from_gateway;
+use crate::prepared::{Canceller, PreparedQuery, open_result, statement_handle};
 use crate::query::{CancelOutcome, QueryRequest};
 use crate::result::{QueryResult, SessionContext};
+use crate::{ConnectionSettings, DriverConfig, Result};
 
 /// Who and where an upstream session is, as the server said at login.
 #[derive(Clone, Debug, Default)]
@@ -33,13 +42,62 @@ pub struct SessionInfo {
 /// inside, once for all waiting queries, and while the session is idle heartbeats keep it alive.
 #[derive(Clone)]
 pub struct UpstreamSession {
-    _private: (),
+    inner: Arc<Inner>,
+}
+
+/// What the clones of a session share.
+pub(crate) struct Inner {
+    pub(crate) gateway: GatewaySession,
+    pub(crate) config: Arc<DriverConfig>,
+    session: snowflake_connector_rs::Session,
+    info: SessionInfo,
+    /// Cancellers of the queries that are prepared or running, by request id.
+    active: Mutex<HashMap<String, Canceller>>,
+}
+
+impl Inner {
+    pub(crate) fn active(&self) -> MutexGuard<'_, HashMap<String, Canceller>> {
+        self.active.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl UpstreamSession {
+    pub(crate) fn new(
+        gateway: GatewaySession,
+        session: snowflake_connector_rs::Session,
+        settings: &ConnectionSettings,
+        config: Arc<DriverConfig>,
+    ) -> Self {
+        let facts = gateway.facts();
+        let info = SessionInfo {
+            connection: settings.name.clone(),
+            endpoint: gateway.endpoint().origin().ascii_serialization(),
+            account: settings.account.clone(),
+            user: facts.user.clone().unwrap_or_else(|| settings.user.clone()),
+            server_version: facts.server_version.clone(),
+            session_id: facts.session_id,
+            context: SessionContext {
+                database: facts.database.clone(),
+                schema: facts.schema.clone(),
+                warehouse: facts.warehouse.clone(),
+                role: facts.role.clone(),
+            },
+            parameters: facts.parameters.clone(),
+        };
+        Self {
+            inner: Arc::new(Inner {
+                gateway,
+                config,
+                session,
+                info,
+                active: Mutex::default(),
+            }),
+        }
+    }
+
     /// Who and where this session is.
     pub fn info(&self) -> &SessionInfo {
-        unimplemented!("signatures first")
+        &self.inner.info
     }
 
     /// Checks the bindings of `request` and gives it a request id; nothing is sent yet.
@@ -48,15 +106,24 @@ impl UpstreamSession {
     ///
     /// [`DriverError::Configuration`](crate::DriverError::Configuration) for bindings that cannot be encoded.
     pub fn prepare(&self, request: QueryRequest) -> Result<PreparedQuery> {
-        let _ = request;
-        unimplemented!("signatures first")
+        let timeout = request
+            .timeout
+            .unwrap_or(Duration::MAX)
+            .min(self.inner.config.query_timeout_max);
+        let handle = statement_handle(&self.inner.session, &request, timeout + CRATE_MARGIN)?;
+        Ok(PreparedQuery::new(
+            Arc::clone(&self.inner),
+            handle,
+            request,
+            timeout,
+        ))
     }
 
     /// Prepares and runs `request`.
     ///
     /// Returns when the first answer is complete: then the schema, the statement type, the context after the statement
     /// and the total number of rows are known, and rows come from the [`QueryResult`]. Dropping the future does not
-    /// stop the query at the server; keep a [`Canceller`] for that.
+    /// stop the query at the server; keep a [`Canceller`] for that, or use [`cancel`](Self::cancel).
     ///
     /// # Errors
     ///
@@ -65,28 +132,57 @@ impl UpstreamSession {
         self.prepare(request)?.execute().await
     }
 
-    /// Reads the result of a finished (or still running) query of this user by Snowflake's query id. Waits while it runs.
+    /// Reads the result of a finished (or still running) query of this user by Snowflake's query id. Waits while it
+    /// runs.
     ///
     /// # Errors
     ///
     /// As [`execute`](Self::execute); an unknown id is a [`DriverError::Sql`](crate::DriverError::Sql).
     pub async fn result_of(&self, query_id: &str, row_limit: Option<u64>) -> Result<QueryResult> {
-        let _ = (query_id, row_limit);
-        unimplemented!("signatures first")
+        let timeout = self.inner.config.query_timeout_max;
+        let captured = self
+            .inner
+            .gateway
+            .result_of(query_id, timeout)
+            .await
+            .map_err(from_gateway)?;
+        open_result(&self.inner, captured, String::new(), row_limit).await
     }
 
-    /// Cancels the query with this request id, if it is running in this session. See [`Canceller::cancel`].
+    /// Cancels the query with this request id. See [`Canceller::cancel`].
+    ///
+    /// Works also for a query whose future was dropped or timed out: then the server is asked under the id.
     pub async fn cancel(&self, request_id: &str) -> CancelOutcome {
-        let _ = request_id;
-        unimplemented!("signatures first")
+        let known = self.inner.active().get(request_id).cloned();
+        if let Some(canceller) = known {
+            return canceller.cancel().await;
+        }
+        let progress = self.inner.gateway.progress(request_id);
+        let wait = self.inner.config.cancel_timeout;
+        match tokio::time::timeout(wait, self.inner.gateway.abort_request(request_id)).await {
+            Ok(Ok(AbortAnswer::NotRunning)) => CancelOutcome::NotRunning,
+            Ok(Ok(AbortAnswer::Accepted)) => match progress {
+                None => CancelOutcome::Confirmed,
+                Some(progress) => match tokio::time::timeout(wait, progress.ended()).await {
+                    Ok(true) => CancelOutcome::Confirmed,
+                    Ok(false) => CancelOutcome::NotRunning,
+                    Err(_) => CancelOutcome::Unconfirmed,
+                },
+            },
+            Ok(Err(_)) | Err(_) => CancelOutcome::Unconfirmed,
+        }
     }
 
     /// Cancels a query by Snowflake's query id, also one of another session of the same user.
     ///
     /// `Confirmed` means here that the server accepted the abort.
     pub async fn cancel_query(&self, query_id: &str) -> CancelOutcome {
-        let _ = query_id;
-        unimplemented!("signatures first")
+        let abort = self.inner.gateway.abort_query(query_id);
+        match tokio::time::timeout(self.inner.config.cancel_timeout, abort).await {
+            Ok(Ok(AbortAnswer::Accepted)) => CancelOutcome::Confirmed,
+            Ok(Ok(AbortAnswer::NotRunning)) => CancelOutcome::NotRunning,
+            Ok(Err(_)) | Err(_) => CancelOutcome::Unconfirmed,
+        }
     }
 
     /// Tells the server that the session is in use, and learns whether it still is.
@@ -96,18 +192,30 @@ impl UpstreamSession {
     /// [`DriverError::SessionExpired`](crate::DriverError::SessionExpired) when it is gone,
     /// [`DriverError::Unreachable`](crate::DriverError::Unreachable) when nobody answered.
     pub async fn heartbeat(&self) -> Result<()> {
-        unimplemented!("signatures first")
+        self.inner.gateway.heartbeat().await.map_err(from_gateway)
     }
 
     /// Logs out. Queries of the session that still run are aborted by the server. Never fails: what cannot be
     /// confirmed is said.
     pub async fn close(&self) -> CloseOutcome {
-        unimplemented!("signatures first")
+        if self.inner.gateway.log_out().await {
+            CloseOutcome::Confirmed
+        } else {
+            CloseOutcome::Unconfirmed
+        }
     }
 
     /// True when the session was found expired or was closed; every further query would fail.
     pub fn is_expired(&self) -> bool {
-        unimplemented!("signatures first")
+        self.inner.gateway.is_over()
+    }
+}
+
+impl std::fmt::Debug for UpstreamSession {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("UpstreamSession")
+            .field("info", &self.inner.info)
+            .finish_non_exhaustive()
     }
 }
 
@@ -118,51 +226,4 @@ pub enum CloseOutcome {
     Confirmed,
     /// The server did not say so in time; its own idle timeout will close the session.
     Unconfirmed,
-}
-
-/// A statement that has its request id and is ready to be sent.
-pub struct PreparedQuery {
-    _private: (),
-}
-
-impl PreparedQuery {
-    /// The id under which the statement will be sent (a UUID), also the key for [`UpstreamSession::cancel`].
-    pub fn request_id(&self) -> &str {
-        unimplemented!("signatures first")
-    }
-
-    /// A handle that cancels this query from any task, before, during and after its execution.
-    pub fn canceller(&self) -> Canceller {
-        unimplemented!("signatures first")
-    }
-
-    /// Sends the statement. See [`UpstreamSession::execute`].
-    ///
-    /// # Errors
-    ///
-    /// As [`UpstreamSession::execute`].
-    pub async fn execute(self) -> Result<QueryResult> {
-        unimplemented!("signatures first")
-    }
-}
-
-/// Cancels one query. Cheap to clone, usable from any task.
-#[derive(Clone)]
-pub struct Canceller {
-    _private: (),
-}
-
-impl Canceller {
-    /// The request id of the query.
-    pub fn request_id(&self) -> &str {
-        unimplemented!("signatures first")
-    }
-
-    /// Asks the server to abort the query and waits until that is confirmed, or until
-    /// [`DriverConfig::cancel_timeout`](crate::DriverConfig::cancel_timeout) is over.
-    ///
-    /// The running [`PreparedQuery::execute`] then returns [`DriverError::Cancelled`](crate::DriverError::Cancelled).
-    pub async fn cancel(&self) -> CancelOutcome {
-        unimplemented!("signatures first")
-    }
 }

@@ -38,7 +38,7 @@ pub(crate) async fn abort_request(
             .command("queries/v1/abort-request", Vec::new(), body)
             .await?;
         let verdict = read(&answer);
-        let overtaken = verdict == AbortAnswer::NotRunning && upstream.slots.is_running(request_id);
+        let overtaken = verdict == AbortAnswer::NotRunning && upstream.slots.is_unfinished(request_id);
         if !overtaken || tries == NOT_RUNNING_TRIES_MAX {
             return Ok((verdict, answer));
         }

@@ -90,9 +90,10 @@ pub struct ServerFailure {
 }
 
 impl ServerFailure {
-    /// True when this says that the statement was cancelled.
+    /// True when this says that somebody cancelled the statement. A statement that hit its time limit has the same
+    /// SQLSTATE under another code; that is an error of its own.
     pub fn is_cancellation(&self) -> bool {
-        self.code == "000604" || self.sql_state.as_deref() == Some("57014")
+        self.code == "000604" || (self.code.is_empty() && self.sql_state.as_deref() == Some("57014"))
     }
 }
 

@@ -18,7 +18,7 @@ use crate::error::{GatewayError, LoginFailure};
 use crate::http_client::HttpClient;
 use crate::local;
 use crate::login::{LoginFacts, LoginPlan, log_in, take_nonce};
-use crate::query::{CapturedAnswer, Directive, PendingQuery, result_by_id};
+use crate::query::{CapturedAnswer, Directive, PendingQuery, QueryProgress, result_by_id};
 use crate::upstream::{Upstream, keep_alive};
 
 /// A running gateway. Cheap to clone; it stops listening when the last clone and the last session are gone.
@@ -209,6 +209,11 @@ impl GatewaySession {
     /// Any [`GatewayError`]. An unknown id is the server's failure inside the answer.
     pub async fn result_of(&self, query_id: &str, timeout: Duration) -> Result<CapturedAnswer, GatewayError> {
         result_by_id(&self.upstream, query_id, timeout).await
+    }
+
+    /// A view of a query that is announced or under way under this request id.
+    pub fn progress(&self, request_id: &str) -> Option<QueryProgress> {
+        self.upstream.slots.progress(request_id)
     }
 
     /// Aborts the query that was sent under this request id.

@@ -1,5 +1,6 @@
 //! The one pooled HTTP client towards Snowflake: attempts, time limits, size limits.
 
+use std::io::Read as _;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -55,33 +56,21 @@ enum AttemptEnd {
     Final(GatewayError),
 }
 
-/// The pooled clients.
+/// The pooled client. One for everything: a second one would load the trust roots again. It leaves gzip alone, because
+/// result parts are decompressed by their reader, off the I/O threads.
 pub(crate) struct HttpClient {
-    /// For the protocol: decompresses by itself, follows no redirects.
-    protocol: reqwest::Client,
-    /// For result parts: leaves gzip to the reader, who does it off the I/O threads.
-    parts: reqwest::Client,
+    client: reqwest::Client,
     config: Arc<GatewayConfig>,
 }
 
 impl HttpClient {
     pub(crate) fn new(config: Arc<GatewayConfig>) -> Result<Self, GatewayError> {
-        let build = |builder: reqwest::ClientBuilder| {
-            builder.build().map_err(|error| GatewayError::Configuration {
+        let client = client_builder(&config)?
+            .build()
+            .map_err(|error| GatewayError::Configuration {
                 message: format!("the HTTP client cannot be set up: {}", describe(error)),
-            })
-        };
-        let protocol = base_builder(&config)?
-            .gzip(true)
-            .redirect(reqwest::redirect::Policy::none());
-        let parts = base_builder(&config)?
-            .no_gzip()
-            .redirect(reqwest::redirect::Policy::limited(3));
-        Ok(Self {
-            protocol: build(protocol)?,
-            parts: build(parts)?,
-            config,
-        })
+            })?;
+        Ok(Self { client, config })
     }
 
     /// Sends `call`, again where the protocol allows, and returns the first answer that is not "come back later".
@@ -124,9 +113,10 @@ impl HttpClient {
 
     async fn attempt(&self, call: &Call<'_>, url: Url) -> Result<Answer, AttemptEnd> {
         let mut request = self
-            .protocol
+            .client
             .request(call.method.clone(), url)
-            .header(header::ACCEPT, ACCEPT);
+            .header(header::ACCEPT, ACCEPT)
+            .header(header::ACCEPT_ENCODING, "gzip");
         if let Some(token) = call.token {
             let mut value = header::HeaderValue::try_from(format!("Snowflake Token=\"{}\"", token.expose()))
                 .map_err(|_| {
@@ -156,7 +146,15 @@ impl HttpClient {
                 status,
             }));
         }
-        let body = read_body(response, self.config.answer_body_bytes_max, &call.limits).await?;
+        let bytes_max = self.config.answer_body_bytes_max;
+        let is_gzip = response
+            .headers()
+            .get(header::CONTENT_ENCODING)
+            .is_some_and(|coding| coding == "gzip");
+        let mut body = read_body(response, bytes_max, &call.limits).await?;
+        if is_gzip {
+            body = decompress(body, bytes_max).await.map_err(AttemptEnd::Final)?;
+        }
         Ok(Answer {
             status,
             body,
@@ -202,7 +200,7 @@ impl HttpClient {
         headers: &HeaderMap,
         limits: &CallLimits,
     ) -> Result<Bytes, AttemptEnd> {
-        let request = self.parts.get(url.clone()).headers(headers.clone());
+        let request = self.client.get(url.clone()).headers(headers.clone());
         let response = within(limits, request.send()).await?;
         let status = response.status().as_u16();
         if is_busy_status(status) {
@@ -224,7 +222,7 @@ impl HttpClient {
 /// The media type all official drivers ask for; it does not choose the result format.
 const ACCEPT: &str = "application/snowflake";
 
-fn base_builder(config: &GatewayConfig) -> Result<reqwest::ClientBuilder, GatewayError> {
+fn client_builder(config: &GatewayConfig) -> Result<reqwest::ClientBuilder, GatewayError> {
     let agent = format!(
         "{}/{} ({})",
         config.identity.application,
@@ -234,6 +232,8 @@ fn base_builder(config: &GatewayConfig) -> Result<reqwest::ClientBuilder, Gatewa
     let mut builder = reqwest::Client::builder()
         .user_agent(agent)
         .http1_only()
+        .no_gzip()
+        .redirect(reqwest::redirect::Policy::none())
         .tcp_nodelay(true)
         .tcp_keepalive(Duration::from_secs(30))
         .connect_timeout(config.connect_timeout)
@@ -339,6 +339,32 @@ async fn read_body(
         body.extend_from_slice(&piece);
     }
     Ok(body.freeze())
+}
+
+/// Bodies above this size are decompressed on the blocking pool, so that they do not delay other sessions.
+const DECOMPRESS_IN_PLACE_BYTES_MAX: usize = 64 * 1024;
+
+async fn decompress(body: Bytes, bytes_max: usize) -> Result<Bytes, GatewayError> {
+    let in_place = body.len() <= DECOMPRESS_IN_PLACE_BYTES_MAX;
+    let work = move || {
+        let mut plain = Vec::with_capacity(body.len() * 4);
+        let mut decoder = flate2::read::MultiGzDecoder::new(&body[..]).take(bytes_max as u64 + 1);
+        decoder
+            .read_to_end(&mut plain)
+            .map_err(|_| GatewayError::protocol("an answer is not valid gzip"))?;
+        if plain.len() > bytes_max {
+            return Err(GatewayError::protocol(format!(
+                "the answer is larger than the limit of {bytes_max} bytes"
+            )));
+        }
+        Ok(Bytes::from(plain))
+    };
+    if in_place {
+        return work();
+    }
+    tokio::task::spawn_blocking(work)
+        .await
+        .unwrap_or_else(|_| Err(GatewayError::protocol("decompressing an answer was interrupted")))
 }
 
 fn classify(error: reqwest::Error) -> AttemptFailure {

@@ -88,9 +88,13 @@ impl QuerySlots {
         self.lock().remove(request_id);
     }
 
-    pub(crate) fn is_running(&self, request_id: &str) -> bool {
-        self.get(request_id)
-            .is_some_and(|slot| *slot.phase.borrow() == Phase::Running)
+    /// True while the query is announced or under way: an abort may have overtaken it.
+    pub(crate) fn is_unfinished(&self, request_id: &str) -> bool {
+        self.get(request_id).is_some_and(|slot| *slot.phase.borrow() != Phase::Finished)
+    }
+
+    pub(crate) fn progress(&self, request_id: &str) -> Option<QueryProgress> {
+        self.get(request_id).map(|slot| QueryProgress { slot })
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<String, Arc<QuerySlot>>> {
