@@ -10,7 +10,7 @@ use crate::commands::{self, Run};
 use crate::config::{Environment, Settings};
 use crate::exit_code::Exit;
 use crate::render::write_stdout;
-use crate::ui::Ui;
+use crate::ui::{Ui, say};
 
 /// Runs one command line.
 pub(crate) fn main(arguments: impl Iterator<Item = OsString>) -> Exit {
@@ -18,7 +18,7 @@ pub(crate) fn main(arguments: impl Iterator<Item = OsString>) -> Exit {
     let ui = Ui::new(false, false, environment.color());
     let arguments = match Arguments::try_parse_from(arguments) {
         Ok(arguments) => arguments,
-        Err(error) => return explain(&error, &ui),
+        Err(error) => return explain(&error, ui),
     };
     let (settings, ui) = match Settings::resolve(&arguments.global, &environment) {
         Ok(resolved) => resolved,
@@ -37,7 +37,7 @@ pub(crate) fn main(arguments: impl Iterator<Item = OsString>) -> Exit {
 }
 
 /// Prints help on stdout where it was asked for, and on stderr what is wrong with the command line.
-fn explain(error: &clap::Error, ui: &Ui) -> Exit {
+fn explain(error: &clap::Error, ui: Ui) -> Exit {
     let asked_for = matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
     let text = error.render();
     if asked_for {
@@ -52,6 +52,6 @@ fn explain(error: &clap::Error, ui: &Ui) -> Exit {
     } else {
         text.to_string()
     };
-    ui.line(text.trim_end());
+    say(text.trim_end());
     Exit::Usage
 }

@@ -131,8 +131,8 @@ impl Settings {
         let chosen = arguments.socket.clone().or_else(|| environment.socket.clone());
         let socket_chosen = chosen.is_some();
         let settings = Self {
-            connection: first(&arguments.connection, &environment.connection),
-            session: first(&arguments.session, &environment.session),
+            connection: first(arguments.connection.as_ref(), environment.connection.as_ref()),
+            session: first(arguments.session.as_ref(), environment.session.as_ref()),
             socket: chosen.unwrap_or_else(|| default_socket(environment)),
             socket_chosen,
             format,
@@ -168,24 +168,20 @@ impl Screen {
 /// The usual socket: `$XDG_RUNTIME_DIR/snowflake-session/grpc.sock`, else one folder per user under
 /// `$TMPDIR` or `/tmp`.
 fn default_socket(environment: &Environment) -> PathBuf {
-    let directory = match &environment.runtime_directory {
-        Some(directory) => directory.join("snowflake-session"),
-        None => {
-            let user = rustix::process::getuid().as_raw();
-            let temporary = environment.temporary_directory.clone();
-            temporary
-                .unwrap_or_else(|| PathBuf::from("/tmp"))
-                .join(format!("snowflake-session-{user}"))
-        }
+    let directory = if let Some(directory) = &environment.runtime_directory {
+        directory.join("snowflake-session")
+    } else {
+        let user = rustix::process::getuid().as_raw();
+        let temporary = environment.temporary_directory.clone();
+        temporary
+            .unwrap_or_else(|| PathBuf::from("/tmp"))
+            .join(format!("snowflake-session-{user}"))
     };
     directory.join("grpc.sock")
 }
 
-fn first(argument: &Option<String>, environment: &Option<String>) -> String {
-    argument
-        .clone()
-        .or_else(|| environment.clone())
-        .unwrap_or_default()
+fn first(argument: Option<&String>, environment: Option<&String>) -> String {
+    argument.or(environment).cloned().unwrap_or_default()
 }
 
 fn is_yes(value: Option<&str>) -> bool {
@@ -197,7 +193,7 @@ fn value_of<V: clap::ValueEnum>(name: &str, text: &str) -> Result<V, Failure> {
     V::from_str(text, true).map_err(|_| {
         let words: Vec<String> = V::value_variants()
             .iter()
-            .filter_map(|value| value.to_possible_value())
+            .filter_map(V::to_possible_value)
             .map(|value| value.get_name().to_owned())
             .collect();
         Failure::usage(format!("{name} does not know `{text}`"))

@@ -13,23 +13,21 @@ pub(crate) struct Failure {
     pub(crate) what: String,
     /// What caused it, nearest first.
     pub(crate) causes: Vec<String>,
-    /// Facts for whoever looks into it: names and identities, `key: value`.
+    /// Facts for whoever looks into it, lines as they are: the place in the SQL, identities.
     pub(crate) facts: Vec<String>,
     /// What to do about it.
     pub(crate) hint: Option<String>,
     /// Where in the SQL text Snowflake saw the mistake.
     pub(crate) position: Option<SqlPosition>,
-    /// The line of that place with a mark under it.
-    pub(crate) excerpt: Option<String>,
 }
 
 /// A place in an SQL text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct SqlPosition {
     /// Line, from 1.
-    pub(crate) line: usize,
+    pub(crate) line: u32,
     /// Characters before the place in its line.
-    pub(crate) position: usize,
+    pub(crate) position: u32,
 }
 
 impl Failure {
@@ -42,7 +40,6 @@ impl Failure {
             facts: Vec::new(),
             hint: None,
             position: None,
-            excerpt: None,
         }
     }
 
@@ -70,7 +67,9 @@ impl Failure {
 
     /// Shows the place of the mistake, if there is one, in the text that was sent.
     pub(crate) fn quoting(mut self, sql: &str) -> Self {
-        self.excerpt = self.position.and_then(|at| pointer(sql, at));
+        if let Some(excerpt) = self.position.and_then(|at| pointer(sql, at)) {
+            self.facts.insert(0, excerpt);
+        }
         self
     }
 }
@@ -78,16 +77,17 @@ impl Failure {
 /// Shows the line of the SQL text with a mark under the place, unless the line is too long to be of use.
 fn pointer(sql: &str, at: SqlPosition) -> Option<String> {
     const LINE_CHARACTERS_MAX: usize = 200;
-    let line = sql.lines().nth(at.line.checked_sub(1)?)?;
+    let position = at.position as usize;
+    let line = sql.lines().nth(at.line.checked_sub(1)? as usize)?;
     let length = line.chars().count();
-    if length > LINE_CHARACTERS_MAX || at.position > length {
+    if length > LINE_CHARACTERS_MAX || position > length {
         return None;
     }
     let number = at.line.to_string();
     // Tabs stay tabs, so that the mark stands where the terminal puts the character.
     let indent: String = line
         .chars()
-        .take(at.position)
+        .take(position)
         .map(|c| if c == '\t' { '\t' } else { ' ' })
         .collect();
     let margin = " ".repeat(number.len());

@@ -44,40 +44,32 @@ impl Ui {
     }
 
     /// Says something useful that nobody depends on; `--quiet` drops it.
-    pub(crate) fn note(&self, text: &str) {
+    pub(crate) fn note(self, text: &str) {
         if !self.quiet {
-            self.line(text);
+            say(text);
         }
     }
 
     /// Says something that must be known, quiet or not.
-    pub(crate) fn warning(&self, text: &str) {
+    pub(crate) fn warning(self, text: &str) {
         self.labelled("warning", "33", text);
     }
 
     /// Says what is being done, with `--verbose`.
-    pub(crate) fn detail(&self, text: &str) {
+    pub(crate) fn detail(self, text: &str) {
         if self.verbose {
             self.labelled("detail", "2", text);
         }
     }
 
-    /// Writes one line as it is, quiet or not.
-    pub(crate) fn line(&self, text: &str) {
-        write_error_line(text);
-    }
-
     /// Says what failed: the failure, its causes, the place in the SQL, facts and hint, a line each.
-    pub(crate) fn failure(&self, failure: &Failure) {
+    pub(crate) fn failure(self, failure: &Failure) {
         self.labelled("error", "1;31", &failure.what);
         for cause in &failure.causes {
             self.labelled("caused by", "31", cause);
         }
-        if let Some(excerpt) = &failure.excerpt {
-            self.line(excerpt);
-        }
         for fact in &failure.facts {
-            self.line(fact);
+            say(fact);
         }
         if let Some(hint) = &failure.hint {
             self.labelled("hint", "36", hint);
@@ -85,26 +77,26 @@ impl Ui {
     }
 
     /// Shows how far a long transfer is; the next call replaces it. Nothing without a terminal.
-    pub(crate) fn progress(&self, text: &str) {
+    pub(crate) fn progress(self, text: &str) {
         if self.terminal && !self.quiet {
             write_error(&format!("\r\x1b[K{text}"));
         }
     }
 
     /// Removes the progress line.
-    pub(crate) fn end_progress(&self) {
+    pub(crate) fn end_progress(self) {
         if self.terminal && !self.quiet {
             write_error("\r\x1b[K");
         }
     }
 
-    fn labelled(&self, label: &str, style: &str, text: &str) {
+    fn labelled(self, label: &str, style: &str, text: &str) {
         // Continuation lines are indented so that each labelled part is one block to the eye.
         let text = text.trim_end().replace('\n', "\n  ");
         if self.color {
-            self.line(&format!("\x1b[{style}m{label}:\x1b[0m {text}"));
+            say(&format!("\x1b[{style}m{label}:\x1b[0m {text}"));
         } else {
-            self.line(&format!("{label}: {text}"));
+            say(&format!("{label}: {text}"));
         }
     }
 }
@@ -120,7 +112,8 @@ impl ColorChoice {
     }
 }
 
-fn write_error_line(text: &str) {
+/// Writes one line as it is, quiet or not.
+pub(crate) fn say(text: &str) {
     write_error(&format!("{text}\n"));
 }
 

@@ -121,8 +121,8 @@ mod tests {
     fn timeouts() {
         assert_eq!(parse_timeout("30"), Ok(Duration::from_secs(30)));
         assert_eq!(parse_timeout("500ms"), Ok(Duration::from_millis(500)));
-        assert_eq!(parse_timeout("2m"), Ok(Duration::from_secs(120)));
-        assert_eq!(parse_timeout("1h"), Ok(Duration::from_secs(3600)));
+        assert_eq!(parse_timeout("2m"), Ok(Duration::from_mins(2)));
+        assert_eq!(parse_timeout("1h"), Ok(Duration::from_hours(1)));
         for wrong in ["", "0", "1d", "-1", "s", "99999999h"] {
             assert!(parse_timeout(wrong).is_err(), "{wrong}");
         }

@@ -77,7 +77,7 @@ async fn stop(run: &Run) -> Result<bool, Failure> {
 async fn stop_unit(unit: Unit, run: &Run, deadline: Instant) -> Result<bool, Failure> {
     unit.stop(deadline).await?;
     run.ui
-        .note(&format!("the service and {} are stopped", unit.socket_name()));
+        .note(&format!("the service and {} are stopped", Unit::SOCKET_NAME));
     Ok(true)
 }
 

@@ -54,7 +54,7 @@ pub(crate) async fn start(settings: &Settings, ui: &Ui) -> Result<(Client, Start
         Err(error) => return Err(error.into()),
     }
     if let Some(unit) = find_unit(settings).await {
-        ui.detail(&format!("starting {}", unit.socket_name()));
+        ui.detail(&format!("starting {}", Unit::SOCKET_NAME));
         unit.start(deadline).await?;
         return Ok((dial_until(settings, deadline).await?, Start::Started));
     }

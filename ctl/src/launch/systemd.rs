@@ -42,9 +42,7 @@ pub(crate) async fn find_unit(settings: &Settings) -> Option<Unit> {
 
 impl Unit {
     /// Name of the socket unit.
-    pub(crate) fn socket_name(self) -> &'static str {
-        SOCKET_UNIT
-    }
+    pub(crate) const SOCKET_NAME: &str = SOCKET_UNIT;
 
     /// Starts the socket; the service follows with the first call.
     pub(crate) async fn start(self, deadline: Instant) -> Result<(), Failure> {

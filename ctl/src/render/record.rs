@@ -132,7 +132,10 @@ fn lines(record: &Record) -> Vec<u8> {
     for (name, value) in record {
         // Underscores serve programs; people read words.
         let name = name.replace('_', " ");
-        out.push_str(&format!("{name:<widest$}  {}\n", value.shown()));
+        out.push_str(&name);
+        out.extend(std::iter::repeat_n(' ', widest + 2 - name.len()));
+        out.push_str(&value.shown());
+        out.push('\n');
     }
     out.into_bytes()
 }

@@ -301,9 +301,9 @@ fn shrink(widths: &mut [usize], floors: &[usize], room: usize) {
     while low < high {
         let middle = (low + high).div_ceil(2);
         if total(middle) <= room {
-            low = middle
+            low = middle;
         } else {
-            high = middle - 1
+            high = middle - 1;
         }
     }
     let shrunk = under(low);

@@ -7,11 +7,12 @@ use snowflake_session_proto::v1::QuerySummary;
 
 use super::super::Run;
 use super::plan::{Plan, Target};
+use crate::ui::say;
 
 /// Says what is to be said on stderr.
 pub(super) fn report(query: &QuerySummary, plan: &Plan, run: &Run) {
     if query.truncated {
-        run.ui.line(&cut_note(query));
+        say(&cut_note(query));
     } else if plan.format.is_for_screens() || matches!(plan.target, Target::File(_)) {
         run.ui.note(&rows_note(query));
     }
@@ -20,7 +21,7 @@ pub(super) fn report(query: &QuerySummary, plan: &Plan, run: &Run) {
         query.query_id, query.session, query.connection
     ));
     if plan.stats {
-        run.ui.line(&statistics(query));
+        say(&statistics(query));
     }
 }
 

@@ -4,6 +4,7 @@
 //! a queue of [`BATCHES_QUEUED_MAX`], so that a slow reader of ours slows the service down instead of filling
 //! memory. This file's own part waits for whichever comes first: the end, an interrupt, the time limit.
 
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
@@ -12,7 +13,8 @@ use bytes::Bytes;
 use snowflake_session_proto::v1::execute_query_response::Event;
 use snowflake_session_proto::v1::{CancelOutcome, ExecuteQueryRequest, QuerySummary};
 use tokio::sync::{mpsc, oneshot};
-use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until, timeout};
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 
 use super::super::Run;
 use super::summary::grouped;
@@ -48,7 +50,7 @@ pub(super) struct Transfer {
 /// How a query ended well.
 pub(super) enum Outcome {
     /// All rows are written.
-    Finished(QuerySummary),
+    Finished(Box<QuerySummary>),
     /// The reader of our output left before the end.
     ReaderLeft,
 }
@@ -68,6 +70,17 @@ enum ReadError {
     WriterEnded,
 }
 
+/// A query on its way: the two parties, and what is needed to stop them.
+struct Underway {
+    client: Client,
+    session: String,
+    request_id: String,
+    interrupts: Interrupts,
+    reading: JoinHandle<Result<QuerySummary, ReadError>>,
+    written: oneshot::Receiver<Result<bool, RenderError>>,
+    ui: Ui,
+}
+
 impl Transfer {
     /// Sends the query and sees it through.
     pub(super) async fn carry_out(self, writer: ResultWriter, run: &Run) -> Result<Outcome, Failure> {
@@ -77,57 +90,111 @@ impl Transfer {
             bytes,
             shows_progress,
         } = self;
-        let mut interrupts = Interrupts::watch()?;
         let deadline = run
             .settings
             .timeout
             .map(|limit| Instant::now() + limit + TIMEOUT_MARGIN);
-        let (session, request_id) = (request.session.clone(), request.request_id.clone());
         let rows = Arc::new(AtomicI64::new(0));
         let (pieces, queue) = mpsc::channel(BATCHES_QUEUED_MAX);
-        let mut written = spawn_writer(writer, queue)?;
-        let mut reading = tokio::spawn(read(client.clone(), request, pieces, Arc::clone(&rows), run.ui));
-        let mut progress = interval(PROGRESS_INTERVAL);
-        progress.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut summary = None;
-        let outcome = loop {
-            tokio::select! {
-                biased;
-                () = interrupts.next() => break Err(match summary {
-                    // Snowflake is done; only our output is cut short.
-                    Some(_) => Failure::new(Exit::Interrupted, "interrupted while writing the result"),
-                    None => {
-                        run.ui.end_progress();
-                        run.ui.note("cancelling the query");
-                        cancel(&client, &session, &request_id, &mut interrupts).await
-                    }
-                }),
-                () = at(deadline), if summary.is_none() => {
-                    let cancelled = cancel(&client, &session, &request_id, &mut interrupts).await;
-                    break Err(Failure::new(Exit::Timeout, "the time limit passed and the service did not answer")
-                        .caused_by(cancelled.what));
-                }
-                ended = &mut reading, if summary.is_none() => match ended {
-                    Ok(Ok(query)) => summary = Some(query),
-                    Ok(Err(ReadError::Failed(failure))) => break Err(failure),
-                    Ok(Err(ReadError::WriterEnded)) => break writer_outcome(written.await).and(Ok(Outcome::ReaderLeft)),
-                    Err(error) => break Err(Failure::new(Exit::Defect, "reading the result failed").caused_by(error)),
-                },
-                ended = &mut written, if summary.is_some() => break match (writer_outcome(ended), summary.take()) {
-                    (Ok(true), Some(query)) => Ok(Outcome::Finished(query)),
-                    (Ok(_), _) => Ok(Outcome::ReaderLeft),
-                    (Err(failure), _) => Err(failure),
-                },
-                _ = progress.tick(), if shows_progress => {
-                    run.ui.progress(&progress_line(rows.load(Ordering::Relaxed), bytes.load(Ordering::Relaxed)));
-                }
+        let underway = Underway {
+            interrupts: Interrupts::watch()?,
+            session: request.session.clone(),
+            request_id: request.request_id.clone(),
+            written: spawn_writer(writer, queue)?,
+            reading: tokio::spawn(read(client.clone(), request, pieces, Arc::clone(&rows), run.ui)),
+            client,
+            ui: run.ui,
+        };
+        let outcome = underway.end(deadline);
+        if !shows_progress {
+            return outcome.await;
+        }
+        let outcome = tokio::select! {
+            outcome = outcome => outcome,
+            never = show_progress(&rows, &bytes, run.ui) => match never {},
+        };
+        run.ui.end_progress();
+        outcome
+    }
+}
+
+impl Underway {
+    /// Waits for the end, an interrupt or the time limit, whichever comes first.
+    async fn end(mut self, deadline: Option<Instant>) -> Result<Outcome, Failure> {
+        let read = tokio::select! {
+            biased;
+            () = self.interrupts.next() => {
+                self.ui.end_progress();
+                self.ui.note("cancelling the query");
+                let cancelled = self.cancel().await;
+                self.reading.abort();
+                return Err(cancelled);
+            }
+            () = at(deadline) => {
+                let cancelled = self.cancel().await;
+                self.reading.abort();
+                let what = "the time limit passed and the service did not answer";
+                return Err(Failure::new(Exit::Timeout, what).caused_by(cancelled.what));
+            }
+            read = &mut self.reading => read,
+        };
+        let query = match read {
+            Ok(Ok(query)) => query,
+            Ok(Err(ReadError::Failed(failure))) => return Err(failure),
+            Ok(Err(ReadError::WriterEnded)) => {
+                return writer_outcome(self.written.await).map(|_| Outcome::ReaderLeft);
+            }
+            Err(error) => {
+                return Err(Failure::new(Exit::Defect, "reading the result failed").caused_by(error));
             }
         };
-        reading.abort();
-        if shows_progress {
-            run.ui.end_progress();
+        tokio::select! {
+            biased;
+            // Snowflake is done; only our output is cut short.
+            () = self.interrupts.next() => {
+                Err(Failure::new(Exit::Interrupted, "interrupted while writing the result"))
+            }
+            written = &mut self.written => {
+                let complete = writer_outcome(written)?;
+                Ok(if complete { Outcome::Finished(Box::new(query)) } else { Outcome::ReaderLeft })
+            }
         }
-        outcome
+    }
+
+    /// Cancels the query and says what came of it. Another interrupt ends the wait.
+    async fn cancel(&mut self) -> Failure {
+        let interrupted = |what: &str| Failure::new(Exit::Interrupted, what);
+        let answer = tokio::select! {
+            answer = self.client.cancel(&self.session, &self.request_id, CANCEL_WAIT_MAX) => answer,
+            () = self.interrupts.next() => {
+                return interrupted("interrupted before the cancellation was confirmed");
+            }
+        };
+        match answer.map(|response| response.outcome()) {
+            Ok(CancelOutcome::Confirmed) => interrupted("the query was cancelled, Snowflake confirmed it"),
+            Ok(CancelOutcome::NotRunning) => interrupted("interrupted; the query was not running"),
+            Ok(CancelOutcome::Unconfirmed | CancelOutcome::Unspecified) => {
+                interrupted("the cancellation was sent, Snowflake did not confirm it in time")
+            }
+            Err(failure) => {
+                let mut told =
+                    interrupted("interrupted; the cancellation is not confirmed").caused_by(failure.what);
+                told.causes.extend(failure.causes);
+                told
+            }
+        }
+    }
+}
+
+async fn show_progress(rows: &AtomicI64, bytes: &AtomicU64, ui: Ui) -> Infallible {
+    let mut ticks = interval(PROGRESS_INTERVAL);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        ui.progress(&progress_line(
+            rows.load(Ordering::Relaxed),
+            bytes.load(Ordering::Relaxed),
+        ));
     }
 }
 
@@ -212,31 +279,6 @@ fn writer_outcome(
         Ok(Err(RenderError::Output(error))) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(false),
         Ok(Err(error)) => Err(error.into()),
         Err(_) => Err(Failure::new(Exit::Defect, "rendering the result failed")),
-    }
-}
-
-/// Cancels the query and says what came of it. Another interrupt ends the wait.
-async fn cancel(client: &Client, session: &str, request_id: &str, interrupts: &mut Interrupts) -> Failure {
-    let interrupted = |what: &str| Failure::new(Exit::Interrupted, what);
-    let answer = tokio::select! {
-        answer = timeout(CANCEL_WAIT_MAX, client.cancel(session, request_id, CANCEL_WAIT_MAX)) => answer,
-        () = interrupts.next() => return interrupted("interrupted before the cancellation was confirmed"),
-    };
-    match answer {
-        Ok(Ok(response)) => match response.outcome() {
-            CancelOutcome::Confirmed => interrupted("the query was cancelled, Snowflake confirmed it"),
-            CancelOutcome::NotRunning => interrupted("interrupted; the query was not running"),
-            CancelOutcome::Unconfirmed | CancelOutcome::Unspecified => {
-                interrupted("the cancellation was sent, Snowflake did not confirm it in time")
-            }
-        },
-        Ok(Err(failure)) => {
-            let mut told =
-                interrupted("interrupted; the cancellation is not confirmed").caused_by(failure.what);
-            told.causes.extend(failure.causes);
-            told
-        }
-        Err(_) => interrupted("interrupted; the service did not answer the cancellation in time"),
     }
 }
 

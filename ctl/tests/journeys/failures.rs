@@ -1,0 +1,247 @@
+//! Failures: exit codes, an empty stdout, and what is said.
+
+use snowflake_session_proto::v1::execute_query_response::Event;
+use snowflake_session_proto::v1::{ErrorReason, QuerySummary};
+use tonic::Status;
+
+use crate::arrow::{event, head, numbered, two_rows};
+use crate::fake::{Script, error};
+use crate::harness::{House, ran, sfctl};
+
+#[test]
+fn every_reason_has_its_exit_code() {
+    use ErrorReason as R;
+    let expected = [
+        (R::SqlRejected, 1),
+        (R::InvalidRequest, 2),
+        (R::Configuration, 2),
+        (R::NotFound, 2),
+        (R::Unreachable, 3),
+        (R::LoginRefused, 3),
+        (R::SessionLost, 3),
+        (R::Draining, 3),
+        (R::VersionSkew, 3),
+        (R::Timeout, 4),
+        (R::Refused, 5),
+        (R::LimitReached, 5),
+        (R::Internal, 70),
+        (R::Unspecified, 70),
+        (R::Cancelled, 130),
+    ];
+    let house = House::new(Script::Events(Vec::new()));
+    for (reason, code) in expected {
+        *house.fake.state.script.lock().unwrap() =
+            Script::Fails(Vec::new(), error(reason, "the message", &[("hint", "the hint")]));
+        let ran = house.run(&["query", "select 1"]);
+        let stderr = ran.failed(code);
+        assert!(stderr.starts_with("error: "), "{reason:?}: {stderr}");
+        assert!(
+            stderr.contains("\ncaused by: the message\n"),
+            "{reason:?}: {stderr}"
+        );
+        assert!(stderr.ends_with("\nhint: the hint\n"), "{reason:?}: {stderr}");
+    }
+    // Every value of the contract is in the table above.
+    let known = (0..).map_while(|number| R::try_from(number).ok()).count();
+    assert_eq!(known, expected.len());
+}
+
+#[test]
+fn a_rejected_statement_is_shown_with_its_place() {
+    let status = error(
+        ErrorReason::SqlRejected,
+        "SQL compilation error: error line 2 at position 2\ninvalid identifier 'NOPE'",
+        &[
+            ("snowflake_code", "000904"),
+            ("sql_state", "42000"),
+            ("query_id", "01ab"),
+            ("line", "2"),
+            ("position", "2"),
+        ],
+    );
+    let house = House::new(Script::Fails(Vec::new(), status));
+    let ran = house.run(&["query", "select 1,\n  nope\nfrom t"]);
+    assert_eq!(
+        ran.failed(1),
+        "error: Snowflake rejected the SQL\n\
+         caused by: 000904 (42000): SQL compilation error: error line 2 at position 2\n  \
+         invalid identifier 'NOPE'\n  \
+         2 |   nope\n    |   ^\n\
+         query id: 01ab\n"
+    );
+}
+
+#[test]
+fn version_skew_says_how_to_mend_it() {
+    let house = House::new(Script::Fails(
+        Vec::new(),
+        error(ErrorReason::VersionSkew, "0.1.0 is not 0.2.0", &[]),
+    ));
+    let ran = house.run(&["query", "select 1"]);
+    assert!(
+        ran.failed(3)
+            .contains("hint: restart the service with `sfctl service restart`"),
+        "{ran:?}"
+    );
+}
+
+#[test]
+fn a_status_without_a_reason_is_translated_too() {
+    let house = House::new(Script::Events(Vec::new()));
+    for (status, code) in [
+        (Status::unavailable("x"), 3),
+        (Status::deadline_exceeded("x"), 4),
+        (Status::invalid_argument("x"), 2),
+        (Status::internal("x"), 70),
+        (Status::unimplemented("x"), 3),
+    ] {
+        *house.fake.state.script.lock().unwrap() = Script::Fails(Vec::new(), status);
+        assert!(
+            house
+                .run(&["query", "select 1"])
+                .failed(code)
+                .contains("caused by: x"),
+            "{code}"
+        );
+    }
+}
+
+#[test]
+fn nothing_is_printed_when_a_small_result_fails_later() {
+    let status = error(ErrorReason::Unreachable, "gone", &[]);
+    let house = House::new(Script::Fails(head(&[two_rows()]), status));
+    for format in ["table", "csv", "tsv", "json", "jsonl", "vertical", "markdown"] {
+        house.run(&["query", "--format", format, "select 1"]).failed(3);
+    }
+}
+
+#[test]
+fn a_failure_after_much_was_printed_is_said() {
+    let status = error(ErrorReason::Unreachable, "gone", &[]);
+    // More batches than may wait for the writer, so that some are written before the error is seen.
+    let batches: Vec<_> = std::iter::repeat_n(numbered(20_000), 10).collect();
+    let house = House::new(Script::Fails(head(&batches), status));
+    let ran = house.run(&["query", "--format", "csv", "select 1"]);
+    assert_eq!(ran.code, Some(3));
+    assert!(ran.stdout.starts_with("N,T\n0,row number 0\n"));
+    assert!(ran.stderr.contains("caused by: gone"), "{}", ran.stderr);
+}
+
+#[test]
+fn rows_that_do_not_arrive_are_a_failure() {
+    let mut events = head(&[two_rows()]);
+    events.push(event(Event::Summary(QuerySummary {
+        row_count: 3,
+        ..QuerySummary::default()
+    })));
+    let house = House::new(Script::Events(events));
+    let ran = house.run(&["query", "--format", "csv", "select 1"]);
+    assert!(ran.failed(70).contains("2 of 3 rows arrived"), "{ran:?}");
+}
+
+#[test]
+fn a_stream_without_an_end_is_a_failure() {
+    let house = House::new(Script::Events(head(&[two_rows()])));
+    assert!(
+        house
+            .run(&["query", "select 1"])
+            .failed(3)
+            .contains("before its end")
+    );
+}
+
+#[test]
+fn a_service_that_dies_is_unreachable() {
+    let house = House::new(Script::Dies(head(&[two_rows()])));
+    let ran = house.run(&["query", "select 1"]);
+    assert!(
+        ran.failed(3)
+            .contains("error: the service went away during the call"),
+        "{ran:?}"
+    );
+}
+
+#[test]
+fn wrong_command_lines_are_usage_errors() {
+    let house = House::new(Script::Events(Vec::new()));
+    for arguments in [
+        &["query", "--nope", "select 1"][..],
+        &["nope"],
+        &["query", "select 1", "--limit", "0"],
+        &["query", "select 1", "--format", "xml"],
+        &["query", "select 1", "--timeout", "soon"],
+        &["query", "select 1", "-f", "x.sql"],
+        &["query", "  "],
+        &["query", "-f", "missing.sql"],
+        &["query", "-f", "."],
+        &["use", "table", "x"],
+        &["use", "schema", ""],
+        &["service"],
+    ] {
+        let ran = house.run(arguments);
+        assert!(!ran.failed(2).is_empty(), "{arguments:?}");
+    }
+    assert!(house.fake.state.queries.lock().unwrap().is_empty());
+}
+
+#[test]
+fn an_empty_stdin_and_one_that_is_not_text_are_usage_errors() {
+    let house = House::new(Script::Events(Vec::new()));
+    assert!(
+        house
+            .run_with_stdin(&["query"], b"")
+            .failed(2)
+            .contains("the SQL is empty")
+    );
+    assert!(
+        house
+            .run_with_stdin(&["query", "-"], b"select '\xff'")
+            .failed(2)
+            .contains("not UTF-8")
+    );
+}
+
+#[test]
+fn a_wrong_variable_is_named() {
+    let house = House::new(Script::Events(Vec::new()));
+    for (name, value) in [
+        ("SFCTL_FORMAT", "xml"),
+        ("SFCTL_TIMEOUT", "soon"),
+        ("SFCTL_COLOR", "pink"),
+    ] {
+        let mut command = house.command(&["query", "select 1"]);
+        command.env(name, value);
+        let ran = ran(command);
+        assert!(ran.failed(2).contains(name), "{ran:?}");
+    }
+}
+
+#[test]
+fn help_goes_to_stdout_and_names_what_works() {
+    let directory = tempfile::tempdir().unwrap();
+    let help = ran(sfctl(directory.path(), &["--help"]));
+    for verb in [
+        "query",
+        "context",
+        "use",
+        "connect",
+        "session",
+        "service",
+        "completions",
+        "version",
+    ] {
+        assert!(help.ok().contains(&format!("\n  {verb} ")), "{verb}");
+    }
+    assert!(help.stderr.is_empty());
+}
+
+#[test]
+fn colour_is_only_where_it_is_wanted() {
+    let house = House::new(Script::Fails(Vec::new(), error(ErrorReason::Refused, "no", &[])));
+    assert!(!house.run(&["query", "select 1"]).failed(5).contains('\u{1b}'));
+    let coloured = house.run(&["query", "--color", "always", "select 1"]);
+    assert!(
+        coloured.failed(5).starts_with("\u{1b}[1;31merror:\u{1b}[0m"),
+        "{coloured:?}"
+    );
+}

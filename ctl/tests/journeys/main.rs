@@ -1,0 +1,18 @@
+//! Journeys with the compiled `sfctl` against a stand-in for the service.
+//!
+//! The stand-in speaks the real contract over a real socket; what it answers is the test's. `harness` runs
+//! the program with a cleared environment.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod arrow;
+mod fake;
+mod harness;
+
+mod failures;
+mod interrupts;
+mod launching;
+mod outputs;
+mod plugin;
+mod queries;
+mod sessions;
