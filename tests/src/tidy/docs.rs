@@ -28,8 +28,15 @@ const HOSTS: [&str; 20] = [
     "tpc.org",
     "w3.org",
 ];
-/// Endings that are reserved for examples and tests, or mean this machine.
-const RESERVED: [&str; 5] = ["example.com", "example", "test", "invalid", "localhost"];
+/// Endings that are reserved for examples and tests, or mean this machine or our own socket.
+const RESERVED: [&str; 6] = [
+    "example.com",
+    "example",
+    "test",
+    "invalid",
+    "localhost",
+    "snowflake-session",
+];
 
 /// Relative links in Markdown lead to a file, and their anchors to a heading in it.
 pub fn links(tree: &Tree) -> Vec<Finding> {

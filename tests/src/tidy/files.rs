@@ -5,8 +5,8 @@ use super::tree::{Finding, Source, Tree};
 
 /// Longest file, tests included.
 const LINES_MAX: usize = 500;
-/// Fewest characters of the essay at the top of a `mod.rs` or `lib.rs`.
-const ESSAY_CHARACTERS_MIN: usize = 80;
+/// Fewest characters of the essay at the top of a room.
+const ESSAY_CHARACTERS_MIN: usize = 60;
 
 /// Files are at most [`LINES_MAX`] lines long.
 pub fn length(tree: &Tree) -> Vec<Finding> {
@@ -23,7 +23,7 @@ pub fn length(tree: &Tree) -> Vec<Finding> {
         .collect()
 }
 
-/// Every Rust file opens with `//!`; a `mod.rs` or `lib.rs` with an essay.
+/// Every Rust file opens with `//!`; a crate's `lib.rs` and each room below it with an essay.
 pub fn essays(tree: &Tree) -> Vec<Finding> {
     let mut findings = Vec::new();
     for source in tree.with_extension("rs") {
@@ -39,12 +39,19 @@ pub fn essays(tree: &Tree) -> Vec<Finding> {
         if essay.is_empty() {
             let message = "opens without `//!`; say in a sentence what the file is about";
             findings.push(Finding::new(&source.path, 1, message));
-        } else if matches!(source.name(), "mod.rs" | "lib.rs") && characters < ESSAY_CHARACTERS_MIN {
+        } else if is_room(source) && characters < ESSAY_CHARACTERS_MIN {
             let message = "a room's essay says its purpose, what it must not know and where to start";
             findings.push(Finding::new(&source.path, 1, message));
         }
     }
     findings
+}
+
+/// A crate's `lib.rs`, or the `mod.rs` of a folder right below its `src`.
+fn is_room(source: &Source) -> bool {
+    let folder = source.path.parent().and_then(|folder| folder.parent());
+    source.name() == "lib.rs"
+        || source.name() == "mod.rs" && folder.is_some_and(|folder| folder.ends_with("src"))
 }
 
 /// No unfinished work is left, and no test is switched off.
@@ -136,8 +143,14 @@ mod tests {
     fn files_without_essay_are_found() {
         check(essays, "a/b.rs", "//! Does one thing.\n", &[]);
         check(essays, "a/b.rs", "use x;\n", &[1]);
-        check(essays, "a/mod.rs", "//! Short.\n", &[1]);
-        check(essays, "a/mod.rs", &format!("//! {}\n", "word ".repeat(20)), &[]);
+        check(essays, "a/src/b/mod.rs", "//! Short.\n", &[1]);
+        check(essays, "a/src/b/c/mod.rs", "//! Short.\n", &[]);
+        check(
+            essays,
+            "a/src/b/mod.rs",
+            &format!("//! {}\n", "word ".repeat(20)),
+            &[],
+        );
     }
 
     #[test]

@@ -36,7 +36,7 @@ const CONTAINED: [(&str, &[&str]); 9] = [
     ("sqlparser", &["emulator"]),
     ("snowflake-connector-rs", &["driver"]),
     ("reqwest", &["gateway"]),
-    ("tonic", &["proto", "service", "ctl"]),
+    ("tonic", &["proto", "service", "ctl", "tests"]),
     ("figment", &["service"]),
     ("daemonize", &["service"]),
     ("tracing-journald", &["service"]),

@@ -26,8 +26,8 @@ const SERVICE: [Arrows; 8] = [
 /// Rooms of the emulator, from the shared words up to the wire. The engine is a crate of its own.
 const EMULATOR: [Arrows; 11] = [
     ("contract", &[]),
-    ("front", &["contract"]),
-    ("catalog", &["contract", "front"]),
+    ("catalog", &["contract"]),
+    ("front", &["contract", "catalog"]),
     ("lower", &["contract", "front", "catalog"]),
     ("plan", &["contract", "front", "catalog", "lower"]),
     ("session", &["contract", "front", "catalog", "lower", "plan"]),
