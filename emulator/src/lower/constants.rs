@@ -61,6 +61,9 @@ impl VisitorMut for Values<'_> {
 impl Values<'_> {
     fn replacement(&mut self, expr: &Expr) -> Result<Option<Expr>, SqlError> {
         match expr {
+            Expr::Identifier(ident) if ident.quote_style.is_none() && ident.value.eq_ignore_ascii_case("current_user") => {
+                Ok(Some(super::build::call("CURRENT_USER", Vec::new())))
+            }
             Expr::Value(value) => match &value.value {
                 Value::Placeholder(placeholder) => self.placeholder(placeholder).map(Some),
                 Value::DollarQuotedString(quoted) => Ok(Some(text(quoted.value.clone()))),
@@ -220,7 +223,7 @@ mod tests {
             filled,
             &[
                 ("select ?, ?, ?, ?", "SELECT 7, 'it''s', CAST('1970-01-02' AS DATE), NULL"),
-                ("select :2, $n, $1 from values (1)", "SELECT 'it''s', -1.5, \"COLUMN1\" FROM VALUES (1)"),
+                ("select :2, $n, $1 from values (1)", "SELECT 'it''s', -1.5, \"COLUMN1\" FROM (VALUES (1))"),
                 ("select * from identifier($t)", "SELECT * FROM \"S\".\"t\""),
                 ("select $$a'b$$", "SELECT 'a''b'"),
                 ("select $nope", "SQL compilation error:\nSession variable '$NOPE' does not exist"),

@@ -86,7 +86,7 @@ mod tests {
             &[
                 ("select v:a.b[0].\"C d\" x", r#"SELECT sf_get_path("V", 'a.b[0]["C d"]') AS "X""#),
                 ("select t.v:Ab::int x from t", r#"SELECT sf_to_number(sf_get_path("T"."V", 'Ab'), 38, 0) AS "X" FROM "D.S"."T" AS "T""#),
-                ("select v['a'] x, v[0] y", r#"SELECT sf_get("V", 'a') AS "X", sf_get("V", 0) AS "Y""#),
+                ("select v['a'] x, v[0] y", r#"SELECT sf_get_path("V", '["a"]') AS "X", sf_get_path("V", '[0]') AS "Y""#),
                 ("select v:a[b] x", r#"SELECT sf_get(sf_get_path("V", 'a'), "B") AS "X""#),
                 ("select {'a': 1, 'b': c} x, [1, 'y'] y", r#"SELECT sf_object_construct_keep_null('a', 1, 'b', "C") AS "X", sf_array_construct(1, 'y') AS "Y""#),
             ],

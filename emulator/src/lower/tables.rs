@@ -219,7 +219,7 @@ fn table_function(
             let list = if function == "SPLIT_TO_TABLE" { "sf_split_list" } else { "sf_strtok_list" };
             template(
                 &format!(
-                    "SELECT CAST(1 AS BIGINT) AS \"SEQ\", piece_index AS \"INDEX\", piece AS \"VALUE\" FROM \
+                    "SELECT 1 AS \"SEQ\", piece_index AS \"INDEX\", piece AS \"VALUE\" FROM \
                      (SELECT unnest({list}(placeholder_1, placeholder_2)) AS piece, \
                      generate_subscripts({list}(placeholder_1, placeholder_2), 1) AS piece_index)"
                 ),
@@ -241,7 +241,7 @@ fn flatten(arguments: &mut Arguments) -> Result<Query, SqlError> {
     let recursive = arguments.take("RECURSIVE", 3).unwrap_or_else(|| boolean(false));
     let mode = arguments.take("MODE", 4).unwrap_or_else(|| text("BOTH"));
     template(
-        "SELECT CAST(1 AS BIGINT) AS \"SEQ\", sf_flatten_key(element) AS \"KEY\", \
+        "SELECT 1 AS \"SEQ\", sf_flatten_key(element) AS \"KEY\", \
          sf_flatten_path(element) AS \"PATH\", sf_flatten_index(element) AS \"INDEX\", \
          sf_flatten_value(element) AS \"VALUE\", sf_flatten_this(placeholder_1, element) AS \"THIS\" \
          FROM (SELECT unnest(sf_flatten(placeholder_1, placeholder_2, placeholder_3, placeholder_4, \
@@ -318,7 +318,7 @@ mod tests {
             lowered,
             &[
                 ("select column1 a from values (1, 'x'), (2, 'y')", r#"SELECT "COLUMN1" AS "A" FROM (VALUES (CAST(1 AS BIGINT), 'x'), (2, 'y')) AS "VALUES" ("COLUMN1", "COLUMN2")"#),
-                ("select $1 a from (values (1)) v", r#"SELECT "COLUMN1" AS "A" FROM (VALUES (CAST(1 AS BIGINT))) AS "V" ("COLUMN1")"#),
+                ("select $1 a from (values (1)) v", r#"SELECT "COLUMN1" AS "A" FROM (VALUES (CAST(1 AS BIGINT))) "V" ("COLUMN1")"#),
                 ("select seq4() a from table(generator(rowcount => 3))", r#"SELECT (row_number() OVER () - 1) AS "A" FROM LATERAL (SELECT range AS "GENERATED" FROM range(3)) AS "GENERATOR""#),
                 ("select a from t sample (10)", r#"SELECT "A" FROM "D.S"."T" AS "T" TABLESAMPLE BERNOULLI (10 PERCENT)"#),
                 (
@@ -335,7 +335,7 @@ mod tests {
             lowered,
             &[(
                 "select f.value:a b from t, lateral flatten(input => t.v:items, outer => true) f",
-                r#"SELECT sf_get_path("F"."VALUE", 'a') AS "B" FROM "D.S"."T" AS "T", LATERAL (SELECT CAST(1 AS BIGINT) AS "SEQ", sf_flatten_key(element) AS "KEY", sf_flatten_path(element) AS "PATH", sf_flatten_index(element) AS "INDEX", sf_flatten_value(element) AS "VALUE", sf_flatten_this(sf_get_path("T"."V", 'items'), element) AS "THIS" FROM (SELECT unnest(sf_flatten(sf_get_path("T"."V", 'items'), '', true, false, 'BOTH')) AS element)) AS "F""#,
+                r#"SELECT sf_get_path("F"."VALUE", 'a') AS "B" FROM "D.S"."T" AS "T", LATERAL (SELECT CAST(1 AS BIGINT) AS "SEQ", sf_flatten_key(element) AS "KEY", sf_flatten_path(element) AS "PATH", sf_flatten_index(element) AS "INDEX", sf_flatten_value(element) AS "VALUE", sf_flatten_this(sf_get_path("T"."V", 'items'), element) AS "THIS" FROM (SELECT unnest(sf_flatten(sf_get_path("T"."V", 'items'), '', true, false, 'BOTH')) AS element)) "F""#,
             )],
         );
     }

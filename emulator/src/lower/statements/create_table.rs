@@ -251,12 +251,12 @@ mod tests {
             table.before,
             [
                 r#"DROP TABLE IF EXISTS "D.S"."T""#,
-                r#"CREATE SEQUENCE "D.S"."T.ID.17a69139e7300000" START 10 INCREMENT 5"#
+                r#"CREATE SEQUENCE "D.S"."T.ID.17a685f5db5b8000" START 10 INCREMENT 5"#
             ]
         );
         assert_eq!(
             table.sql,
-            r#"CREATE TABLE "D.S"."T" ("ID" DECIMAL(38,0) DEFAULT nextval('"D.S"."T.ID.17a69139e7300000"'), "K" DECIMAL(38,0))"#
+            r#"CREATE TABLE "D.S"."T" ("ID" DECIMAL(38,0) DEFAULT nextval('"D.S"."T.ID.17a685f5db5b8000"'), "K" DECIMAL(38,0))"#
         );
         assert!(table.columns[1].primary_key && !table.columns[0].primary_key);
     }

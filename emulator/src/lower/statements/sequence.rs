@@ -39,7 +39,7 @@ mod tests {
     fn sequences_are_created() {
         check(
             lowered,
-            &[("create sequence q start with 5 increment by 2", r#"CREATE SEQUENCE "D.S"."Q" START 5 INCREMENT 2"#)],
+            &[("create sequence q increment by 2 start with 5", r#"CREATE SEQUENCE "D.S"."Q" START 5 INCREMENT 2"#)],
         );
     }
 }
