@@ -11,7 +11,7 @@ const TOKEN_LIFE: Duration = Duration::from_secs(2);
 #[test]
 fn a_transaction_outlives_its_tokens() {
     let mut stage = Stage::new();
-    let server = emulator::start(&stage, &["--session-token-life", "2s"]);
+    let server = emulator::start(&stage, &["--session-token-seconds", "2"]);
     stage.connections(&server.connection("short", ""));
     stage.set("SFCTL_CONNECTION", "short");
     stage.sfctl(&["query", "create database d"]).ok();

@@ -24,7 +24,7 @@ const SERVICE: [Arrows; 8] = [
 ];
 
 /// Rooms of the emulator, from the shared words up to the wire. The engine is a crate of its own.
-const EMULATOR: [Arrows; 11] = [
+const EMULATOR: [Arrows; 12] = [
     ("contract", &[]),
     ("catalog", &["contract"]),
     ("front", &["contract", "catalog"]),
@@ -35,8 +35,14 @@ const EMULATOR: [Arrows; 11] = [
     ("protocol", &["contract", "results", "session"]),
     ("sql_api", &["contract", "results", "session"]),
     (
+        "config",
+        &["contract", "results", "session", "protocol", "sql_api"],
+    ),
+    (
         "app",
-        &["config", "contract", "catalog", "session", "protocol", "sql_api"],
+        &[
+            "config", "contract", "results", "catalog", "session", "protocol", "sql_api",
+        ],
     ),
     ("main", &["app", "config"]),
 ];
