@@ -56,5 +56,5 @@ pub use result::{
     StatementType, WireFormat,
 };
 pub use session::{CloseOutcome, SessionInfo, UpstreamSession};
-pub use settings::{ConnectionSettings, Connections, Credential, Lookup, Overrides};
+pub use settings::{ConnectionSettings, Connections, Credential, Lookup, Overrides, ShownValue, ValueSource};
 pub use snowflake_session_gateway::Secret;

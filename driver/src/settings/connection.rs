@@ -46,7 +46,7 @@ pub enum ValueSource {
     File {
         /// The file.
         path: PathBuf,
-        /// The table, for example `connections.dev`.
+        /// The table, for example `connections.dev`; empty at the top of the file.
         table: String,
     },
     /// Derived or default; the text says how.
@@ -58,10 +58,22 @@ impl fmt::Display for ValueSource {
         match self {
             Self::Override => f.write_str("given on the command line"),
             Self::Environment(name) => write!(f, "environment variable {name}"),
+            Self::File { path, table } if table.is_empty() => write!(f, "{}", path.display()),
             Self::File { path, table } => write!(f, "[{table}] in {}", path.display()),
             Self::Derived(how) => f.write_str(how),
         }
     }
+}
+
+/// A value as it may be shown.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ShownValue {
+    /// The key.
+    pub key: String,
+    /// The value; `****` for a secret.
+    pub value: String,
+    /// Where it came from.
+    pub source: ValueSource,
 }
 
 /// Values from the caller, which win over every file and variable. Keys as in `connections.toml`.
@@ -94,6 +106,14 @@ pub struct ConnectionSettings {
     pub keep_alive: bool,
     /// Where each value came from, by key, for `config show --sources`. Values themselves are not in it.
     pub sources: BTreeMap<String, ValueSource>,
+}
+
+impl Overrides {
+    /// Adds one value.
+    pub fn with(mut self, key: impl Into<String>, value: impl Into<Secret>) -> Self {
+        self.values.insert(key.into(), value.into());
+        self
+    }
 }
 
 impl ConnectionSettings {

@@ -1,10 +1,11 @@
 //! Finding and reading the files.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use super::connection::{ConnectionSettings, Overrides, ValueSource};
-use crate::Result;
+use toml::Table;
+
+use crate::{DriverError, Result};
 
 /// Where to look: the user's home and the environment, handed in by whoever may read them.
 #[derive(Clone)]
@@ -24,58 +25,121 @@ impl Lookup {
             environment,
         }
     }
+
+    /// A variable that is set and not empty.
+    pub(crate) fn variable(&self, name: &str) -> Option<&str> {
+        self.environment
+            .get(name)
+            .map(String::as_str)
+            .filter(|value| !value.is_empty())
+    }
+
+    /// The folder with Snowflake's files, which need not exist.
+    pub(crate) fn snowflake_home(&self) -> PathBuf {
+        if let Some(folder) = self.variable("SNOWFLAKE_HOME") {
+            return self.expanded(folder);
+        }
+        let classic = self.home.join(".snowflake");
+        if classic.is_dir() {
+            return classic;
+        }
+        if cfg!(target_os = "macos") {
+            return self.home.join("Library/Application Support/snowflake");
+        }
+        let configuration = self.variable("XDG_CONFIG_HOME").map(PathBuf::from);
+        configuration
+            .unwrap_or_else(|| self.home.join(".config"))
+            .join("snowflake")
+    }
+
+    /// A path with a leading `~` replaced by the home directory.
+    pub(crate) fn expanded(&self, path: &str) -> PathBuf {
+        match path.strip_prefix("~/") {
+            Some(rest) => self.home.join(rest),
+            None if path == "~" => self.home.clone(),
+            None => PathBuf::from(path),
+        }
+    }
 }
 
-/// All connections that the files and the environment define.
-#[derive(Clone)]
-pub struct Connections {
-    _private: (),
+impl std::fmt::Debug for Lookup {
+    /// Shows no values: the environment may hold passwords.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Lookup")
+            .field("home", &self.home)
+            .finish_non_exhaustive()
+    }
 }
 
-impl Connections {
-    /// Reads the files. Missing files are no error.
-    ///
-    /// # Errors
-    ///
-    /// [`DriverError::Configuration`](crate::DriverError::Configuration) naming file and line for a file that cannot be
-    /// read, is not valid TOML, or may be written by others.
-    pub fn load(lookup: &Lookup) -> Result<Self> {
-        let _ = lookup;
-        unimplemented!("signatures first")
-    }
+/// One file as read.
+pub(crate) struct SettingsFile {
+    pub(crate) path: PathBuf,
+    pub(crate) table: Table,
+    /// A sentence about permissions, when there is something to say.
+    pub(crate) warning: Option<String>,
+}
 
-    /// Names of the defined connections, sorted. Empty when nothing is configured.
-    pub fn names(&self) -> Vec<String> {
-        unimplemented!("signatures first")
-    }
+/// Reads a TOML file; `None` when there is none.
+pub(crate) fn read_file(path: PathBuf) -> Result<Option<SettingsFile>> {
+    let unreadable = |source| DriverError::Io {
+        what: format!("{} cannot be read", path.display()),
+        source,
+    };
+    let text = match std::fs::read_to_string(&path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(unreadable(error)),
+    };
+    let warning = check_permissions(&path)?;
+    let table = parse(&text, &path.display().to_string())?;
+    Ok(Some(SettingsFile { path, table, warning }))
+}
 
-    /// Name of the default connection and where that was said: `SNOWFLAKE_DEFAULT_CONNECTION_NAME`, then
-    /// `default_connection_name` in `config.toml`, then the name `default` if such a connection is defined. `None` when
-    /// none of them applies.
-    pub fn default_name(&self) -> Option<(String, ValueSource)> {
-        unimplemented!("signatures first")
-    }
+/// Parses TOML; the error names the place but never quotes the line, which may hold a password.
+pub(crate) fn parse(text: &str, name: &str) -> Result<Table> {
+    text.parse::<Table>().map_err(|error| {
+        let offset = error.span().map_or(0, |span| span.start);
+        let line = text
+            .get(..offset)
+            .map_or(1, |before| before.matches('\n').count() + 1);
+        let message = error
+            .message()
+            .lines()
+            .next()
+            .unwrap_or("it is not TOML")
+            .to_owned();
+        DriverError::Configuration {
+            message: format!("{name} is not valid TOML, line {line}: {message}"),
+            hint: Some("texts need quotes: key = \"value\"".to_owned()),
+        }
+    })
+}
 
-    /// The connection `name`, complete and checked.
-    ///
-    /// Key and token files are read now, so that a rotated file counts at the next call.
-    ///
-    /// # Errors
-    ///
-    /// [`DriverError::Configuration`](crate::DriverError::Configuration) for an unknown name (with the known ones as
-    /// hint), a missing or wrong value, or an authenticator that is not supported.
-    pub fn get(&self, name: &str, overrides: &Overrides) -> Result<ConnectionSettings> {
-        let _ = (name, overrides);
-        unimplemented!("signatures first")
-    }
+/// Refuses a file that others may write, and says when others may read it.
+#[cfg(unix)]
+fn check_permissions(path: &Path) -> Result<Option<String>> {
+    use std::os::unix::fs::PermissionsExt as _;
 
-    /// The files that were read, in order of rising precedence.
-    pub fn files(&self) -> &[PathBuf] {
-        unimplemented!("signatures first")
+    let unreadable = |source| DriverError::Io {
+        what: format!("{} cannot be read", path.display()),
+        source,
+    };
+    let mode = std::fs::metadata(path).map_err(unreadable)?.permissions().mode();
+    let remedy = format!("chmod 0600 \"{}\"", path.display());
+    if mode & 0o022 != 0 {
+        return Err(DriverError::Configuration {
+            message: format!(
+                "{} may be changed by other users, so it is not used",
+                path.display()
+            ),
+            hint: Some(remedy),
+        });
     }
+    let readable = mode & 0o044 != 0;
+    Ok(readable.then(|| format!("{} may be read by other users; run: {remedy}", path.display())))
+}
 
-    /// Things worth telling the user, complete sentences: files that others may read, for example.
-    pub fn warnings(&self) -> &[String] {
-        unimplemented!("signatures first")
-    }
+#[cfg(not(unix))]
+fn check_permissions(_path: &Path) -> Result<Option<String>> {
+    Ok(None)
 }
