@@ -8,6 +8,7 @@
 //! The emulator shares no code with the gateway or the driver: they meet on the wire only.
 
 pub mod catalog;
+pub mod config;
 pub mod front;
 pub mod lower;
 pub mod protocol;

@@ -50,12 +50,15 @@ struct Chunk {
 }
 
 #[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
 struct Stats {
-    num_rows_inserted: u64,
-    num_rows_updated: u64,
-    num_rows_deleted: u64,
-    num_dml_duplicates: u64,
+    #[serde(rename = "numRowsInserted")]
+    inserted: u64,
+    #[serde(rename = "numRowsUpdated")]
+    updated: u64,
+    #[serde(rename = "numRowsDeleted")]
+    deleted: u64,
+    #[serde(rename = "numDmlDuplicates")]
+    duplicates: u64,
 }
 
 impl<'a> From<&'a WireColumn> for RowType<'a> {
@@ -127,26 +130,26 @@ fn statement_data(query: &Query, statement: &Statement, origin: &str) -> Result<
     data.field("finalWarehouseName", &statement.context.warehouse);
     data.field("finalRoleName", &statement.context.role);
     data.field("numberOfBinds", &statement.bind_count);
-    data.field("arrayBindSupported", &(statement.statement_type == INSERT));
+    data.field("arrayBindSupported", &(statement.type_id == INSERT));
     if statement.described {
         data.field(
             "metaDataOfBinds",
             &vec![bind_type(); statement.bind_count as usize],
         );
     }
-    data.field("statementTypeId", &statement.statement_type);
+    data.field("statementTypeId", &statement.type_id);
     if let Some(stats) = statement.stats {
         data.field(
             "stats",
             &Stats {
-                num_rows_inserted: stats.inserted,
-                num_rows_updated: stats.updated,
-                num_rows_deleted: stats.deleted,
-                num_dml_duplicates: 0,
+                inserted: stats.inserted,
+                updated: stats.updated,
+                deleted: stats.deleted,
+                duplicates: 0,
             },
         );
     }
-    if statement.statement_type == MULTI_STATEMENT {
+    if statement.type_id == MULTI_STATEMENT {
         let join = |texts: Vec<String>| texts.join(",");
         let children = &statement.children;
         data.field(

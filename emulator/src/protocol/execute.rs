@@ -114,7 +114,7 @@ impl Run {
         Ok(Statement {
             rows,
             format: if is_query { self.format } else { ResultFormat::Json },
-            statement_type,
+            type_id: statement_type,
             stats: output.stats,
             context: output.context,
             bind_count: output.bind_count,

@@ -48,7 +48,7 @@ pub(super) struct Statement {
     pub(super) rows: StoredResult,
     pub(super) format: ResultFormat,
     /// Snowflake's `statementTypeId`.
-    pub(super) statement_type: u32,
+    pub(super) type_id: u32,
     pub(super) stats: Option<DmlStats>,
     pub(super) context: ContextSnapshot,
     pub(super) bind_count: u32,

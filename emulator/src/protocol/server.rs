@@ -73,12 +73,15 @@ impl Server {
         drop(self.listener);
         connections.close();
         // Sessions first: it stops their statements, so that requests waiting for them get an answer.
-        connector.close().await;
-        if tokio::time::timeout(connector.settings.shutdown_grace, connections.wait())
+        let closing = async {
+            connector.close().await;
+            connections.wait().await;
+        };
+        if tokio::time::timeout(connector.settings.shutdown_grace, closing)
             .await
             .is_err()
         {
-            tracing::info!("connections were still busy when the server stopped");
+            tracing::warn!("statements or connections were still busy when the server stopped");
         }
     }
 }

@@ -52,15 +52,15 @@ pub struct Settings {
 impl Default for Settings {
     fn default() -> Self {
         Self {
-            session_token_life: Duration::from_secs(3600),
-            master_token_life: Duration::from_secs(14_400),
-            session_idle_max: Duration::from_secs(14_400),
+            session_token_life: Duration::from_hours(1),
+            master_token_life: Duration::from_hours(4),
+            session_idle_max: Duration::from_hours(4),
             sessions_max: 4096,
             answer_wait_max: Duration::from_secs(45),
             poll_wait_max: Duration::from_secs(45),
             connections_max: 1024,
-            head_wait_max: Duration::from_secs(300),
-            body_wait_max: Duration::from_secs(60),
+            head_wait_max: Duration::from_mins(5),
+            body_wait_max: Duration::from_mins(1),
             body_bytes_max: 128 * 1024 * 1024,
             shutdown_grace: Duration::from_secs(5),
             compress_answers: false,
@@ -71,8 +71,8 @@ impl Default for Settings {
             },
             queries_kept_max: 20_000,
             inline_bytes_kept_max: 64 * 1024 * 1024,
-            result_life: Duration::from_secs(3600),
-            result_life_after_session: Duration::from_secs(300),
+            result_life: Duration::from_hours(1),
+            result_life_after_session: Duration::from_mins(5),
             clock: Clock::system(),
         }
     }

@@ -69,7 +69,7 @@ impl Converter {
         for (index, column) in columns.iter().enumerate() {
             let found = first
                 .and_then(|batch| batch.columns().get(index))
-                .map(|array| array.data_type());
+                .map(Array::data_type);
             let (step, physical) = plan(column, found)?;
             steps.push(step);
             fields.push(column.field(physical));

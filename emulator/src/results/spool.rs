@@ -34,18 +34,9 @@ pub struct Spool {
 }
 
 impl Spool {
-    /// Opens the spool in `folder`, which is made if it is missing and emptied of what an earlier run left.
+    /// Opens the spool; its files lie in `folder`, which is made if it is missing.
     pub fn open(folder: &Path, limits: SpoolLimits) -> std::io::Result<Arc<Self>> {
         std::fs::create_dir_all(folder)?;
-        for entry in std::fs::read_dir(folder)? {
-            let path = entry?.path();
-            if path
-                .extension()
-                .is_some_and(|extension| extension == SPILL_EXTENSION)
-            {
-                std::fs::remove_file(path)?;
-            }
-        }
         let folder = folder.to_owned();
         Ok(Arc::new(Self {
             folder,
@@ -71,8 +62,6 @@ impl Spool {
     }
 }
 
-const SPILL_EXTENSION: &str = "chunks";
-
 /// Takes `bytes` of a counter unless that would pass `limit`.
 fn reserve(counter: &AtomicU64, bytes: u64, limit: u64) -> bool {
     counter
@@ -93,7 +82,6 @@ pub(super) struct SpoolShare {
 #[derive(Debug)]
 struct SpillFile {
     file: Arc<File>,
-    path: PathBuf,
     length: u64,
 }
 
@@ -160,26 +148,23 @@ impl Drop for SpoolShare {
         self.spool.memory.fetch_sub(self.memory, Ordering::Relaxed);
         if let Some(spill) = &self.file {
             self.spool.disk.fetch_sub(spill.length, Ordering::Relaxed);
-            // A reader that still holds the file reads on; the name alone goes.
-            if let Err(error) = std::fs::remove_file(&spill.path) {
-                tracing::warn!(%error, "failed to remove a result's file");
-            }
         }
     }
 }
 
 impl SpillFile {
+    /// Makes a file without a name: whatever becomes of this process, nothing is left behind.
     fn create(folder: &Path) -> std::io::Result<Self> {
-        let path = folder.join(format!("{}.{SPILL_EXTENSION}", Uuid::new_v4()));
+        let path = folder.join(format!(".result-{}", Uuid::new_v4()));
         let file = File::options()
             .read(true)
             .write(true)
             .create_new(true)
             .mode(0o600)
             .open(&path)?;
+        std::fs::remove_file(&path)?;
         Ok(Self {
             file: Arc::new(file),
-            path,
             length: 0,
         })
     }

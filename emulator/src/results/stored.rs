@@ -15,7 +15,7 @@ use super::collect::{Chunk, encode};
 use super::spool::SpoolShare;
 use super::{JsonRows, ResultError, WireColumn};
 
-/// Rows of a finished statement. Dropping it frees its memory and removes its file.
+/// Rows of a finished statement. Dropping it frees its memory and its file.
 #[derive(Debug)]
 pub struct StoredResult {
     pub(super) columns: Arc<[WireColumn]>,

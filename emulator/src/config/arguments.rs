@@ -1,0 +1,75 @@
+//! The command line.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+/// A Snowflake that runs on this machine.
+///
+/// Speaks Snowflake's connector protocol over HTTP; point any Snowflake driver at it with host, port
+/// and protocol "http".
+#[derive(Debug, Parser)]
+#[command(name = "snowflake-emulator", version, max_term_width = 100)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What the program can do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Serve until stopped by a signal
+    Serve(ServeArguments),
+}
+
+/// Options of `serve`. What is not given comes from the configuration file, then from the defaults.
+#[derive(Debug, Default, Args)]
+pub struct ServeArguments {
+    /// Address and port to listen on; port 0 takes any free one [default: 127.0.0.1:8432]
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    pub listen: Option<SocketAddr>,
+    /// Keep databases in this folder, which is made if it is missing
+    #[arg(long, value_name = "DIR", conflicts_with = "in_memory")]
+    pub data: Option<PathBuf>,
+    /// Keep databases in memory; they are gone when the emulator stops [default]
+    #[arg(long)]
+    pub in_memory: bool,
+    /// Write address and process id to this file, as JSON, once connections are accepted
+    #[arg(long, value_name = "PATH")]
+    pub ready_file: Option<PathBuf>,
+    /// Stop when standard input ends
+    #[arg(long)]
+    pub stop_with_stdin: bool,
+    /// Life of a session token, in seconds [default: 3600]
+    #[arg(long, value_name = "N")]
+    pub session_token_seconds: Option<u64>,
+    /// Life of a master token, in seconds [default: 14400]
+    #[arg(long, value_name = "N")]
+    pub master_token_seconds: Option<u64>,
+    /// End sessions that were not used for so long, in seconds [default: 14400]
+    #[arg(long, value_name = "N")]
+    pub idle_seconds: Option<u64>,
+    /// Answer "in progress" to statements that take longer, in seconds [default: 45]
+    #[arg(long, value_name = "N")]
+    pub answer_seconds: Option<u64>,
+    /// Keep results in memory up to this size, in MiB; files take the rest [default: 256]
+    #[arg(long, value_name = "MIB")]
+    pub result_memory: Option<u64>,
+    /// Keep results in files up to this size, in MiB [default: 8192]
+    #[arg(long, value_name = "MIB")]
+    pub result_disk: Option<u64>,
+    /// Compress answers and all result chunks; for networks that are slower than processors
+    #[arg(long)]
+    pub compress: bool,
+    /// Allow addresses that other machines reach; needs users in the configuration file
+    #[arg(long)]
+    pub allow_remote: bool,
+    /// Read users and further settings from this TOML file
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// What to log, such as "info" or "snowflake_emulator=debug"
+    #[arg(long, value_name = "FILTER", default_value = "info")]
+    pub log: String,
+}

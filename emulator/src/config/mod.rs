@@ -1,0 +1,8 @@
+//! What the user wrote, on the command line and in the configuration file, and what the program uses.
+
+mod arguments;
+mod file;
+mod resolve;
+
+pub use arguments::{Cli, Command, ServeArguments};
+pub use resolve::{ConfigError, ServeConfig, Storage};

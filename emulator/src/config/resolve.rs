@@ -1,0 +1,301 @@
+//! The checked step from what was written to what is used.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::ServeArguments;
+use super::file::{ConfigFile, FileUser};
+use crate::protocol::{Accounts, AccountsError, Secret, Settings, User};
+use crate::results::SpoolLimits;
+
+const DEFAULT_LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8432);
+const DEFAULT_RESULT_MEMORY_MIB: u64 = 256;
+const DEFAULT_RESULT_DISK_MIB: u64 = 8192;
+const MIB: u64 = 1024 * 1024;
+
+/// What `serve` runs with.
+#[derive(Debug)]
+pub struct ServeConfig {
+    /// Where to listen.
+    pub listen: SocketAddr,
+    /// Where databases are.
+    pub storage: Storage,
+    /// Where to write that connections are accepted.
+    pub ready_file: Option<PathBuf>,
+    /// Stop when standard input ends.
+    pub stop_with_stdin: bool,
+    /// How the protocol behaves.
+    pub settings: Settings,
+    /// Who may log in.
+    pub accounts: Accounts,
+    /// How much results may take.
+    pub spool_limits: SpoolLimits,
+}
+
+/// Where databases are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Storage {
+    /// In memory, for the life of the process.
+    Memory,
+    /// In a folder.
+    Folder(PathBuf),
+}
+
+/// Why the configuration cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// A file cannot be read.
+    #[error("failed to read {path:?}")]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The configuration file is not what is expected; tells the place but not the text, which may be
+    /// a password.
+    #[error("{path:?}, line {line}: {message}")]
+    Parse {
+        /// The file.
+        path: PathBuf,
+        /// 1-based line.
+        line: usize,
+        /// What is wrong.
+        message: String,
+    },
+    /// A user is not acceptable.
+    #[error(transparent)]
+    User(#[from] AccountsError),
+    /// A user has nothing to prove its identity by.
+    #[error("user {name} has no password, token or public key")]
+    NoCredentials {
+        /// Name of the user.
+        name: String,
+    },
+    /// Other machines could reach the emulator, and that was not asked for.
+    #[error("{address} can be reached by other machines; add --allow-remote if that is meant")]
+    Remote {
+        /// The address.
+        address: SocketAddr,
+    },
+    /// Other machines could log in as anyone.
+    #[error("{address} can be reached by other machines; add [[users]] to the configuration file")]
+    RemoteWithoutUsers {
+        /// The address.
+        address: SocketAddr,
+    },
+    /// A life or limit of zero.
+    #[error("{name} must be more than 0")]
+    Zero {
+        /// What it is.
+        name: &'static str,
+    },
+}
+
+impl ServeConfig {
+    /// Reads the configuration file, if there is one, and lays the command line over it.
+    pub fn resolve(arguments: ServeArguments) -> Result<Self, ConfigError> {
+        let (file, folder) = match &arguments.config {
+            Some(path) => (read(path)?, path.parent().unwrap_or(Path::new(""))),
+            None => (ConfigFile::default(), Path::new("")),
+        };
+        let listen = arguments.listen.or(file.listen).unwrap_or(DEFAULT_LISTEN);
+        let accounts = accounts(file.users, folder)?;
+        if !listen.ip().is_loopback() {
+            if !(arguments.allow_remote || file.allow_remote == Some(true)) {
+                return Err(ConfigError::Remote { address: listen });
+            }
+            if matches!(accounts, Accounts::Anyone) {
+                return Err(ConfigError::RemoteWithoutUsers { address: listen });
+            }
+        }
+        let storage = match arguments.data.or_else(|| file.data.map(|data| folder.join(data))) {
+            Some(path) if !arguments.in_memory => Storage::Folder(path),
+            _ => Storage::Memory,
+        };
+        let limits = &file.limits;
+        let defaults = Settings::default();
+        let compress = arguments.compress || file.compress == Some(true);
+        let seconds = |name, argument: Option<u64>, file: Option<u64>, default: Duration| {
+            let seconds = positive(name, argument.or(file))?;
+            Ok::<_, ConfigError>(seconds.map_or(default, Duration::from_secs))
+        };
+        let settings = Settings {
+            session_token_life: seconds(
+                "session_token_seconds",
+                arguments.session_token_seconds,
+                limits.session_token_seconds,
+                defaults.session_token_life,
+            )?,
+            master_token_life: seconds(
+                "master_token_seconds",
+                arguments.master_token_seconds,
+                limits.master_token_seconds,
+                defaults.master_token_life,
+            )?,
+            session_idle_max: seconds(
+                "idle_seconds",
+                arguments.idle_seconds,
+                limits.idle_seconds,
+                defaults.session_idle_max,
+            )?,
+            answer_wait_max: seconds(
+                "answer_seconds",
+                arguments.answer_seconds,
+                limits.answer_seconds,
+                defaults.answer_wait_max,
+            )?,
+            result_life: seconds(
+                "result_seconds",
+                None,
+                limits.result_seconds,
+                defaults.result_life,
+            )?,
+            body_bytes_max: positive("body_mib", limits.body_mib)?
+                .map_or(defaults.body_bytes_max, |mib| (mib * MIB) as usize),
+            connections_max: positive("connections", limits.connections)?.unwrap_or(defaults.connections_max),
+            sessions_max: positive("sessions", limits.sessions)?.unwrap_or(defaults.sessions_max),
+            compress_answers: compress,
+            compress_chunks: compress,
+            ..defaults
+        };
+        let size = |argument: Option<u64>, file: Option<u64>, default: u64| {
+            argument.or(file).unwrap_or(default).saturating_mul(MIB)
+        };
+        let memory = size(
+            arguments.result_memory,
+            limits.result_memory_mib,
+            DEFAULT_RESULT_MEMORY_MIB,
+        );
+        let disk = size(
+            arguments.result_disk,
+            limits.result_disk_mib,
+            DEFAULT_RESULT_DISK_MIB,
+        );
+        Ok(Self {
+            listen,
+            storage,
+            ready_file: arguments.ready_file,
+            stop_with_stdin: arguments.stop_with_stdin,
+            settings,
+            accounts,
+            spool_limits: SpoolLimits {
+                memory_bytes_max: memory,
+                disk_bytes_max: disk,
+            },
+        })
+    }
+}
+
+fn positive<T: PartialEq + From<u8>>(name: &'static str, value: Option<T>) -> Result<Option<T>, ConfigError> {
+    if value == Some(T::from(0)) {
+        Err(ConfigError::Zero { name })
+    } else {
+        Ok(value)
+    }
+}
+
+fn read_text(path: &Path) -> Result<String, ConfigError> {
+    std::fs::read_to_string(path).map_err(|source| ConfigError::Read {
+        path: path.to_owned(),
+        source,
+    })
+}
+
+fn read(path: &Path) -> Result<ConfigFile, ConfigError> {
+    let text = read_text(path)?;
+    toml::from_str(&text).map_err(|error| {
+        let start = error.span().map_or(0, |span| span.start);
+        let line = text.bytes().take(start).filter(|byte| *byte == b'\n').count() + 1;
+        ConfigError::Parse {
+            path: path.to_owned(),
+            line,
+            message: error.message().to_owned(),
+        }
+    })
+}
+
+fn accounts(users: Vec<FileUser>, folder: &Path) -> Result<Accounts, ConfigError> {
+    if users.is_empty() {
+        return Ok(Accounts::Anyone);
+    }
+    let listed = users
+        .into_iter()
+        .map(|user| account(user, folder))
+        .collect::<Result<_, _>>()?;
+    Ok(Accounts::Listed(listed))
+}
+
+fn account(written: FileUser, folder: &Path) -> Result<User, ConfigError> {
+    if written.password.is_none() && written.tokens.is_empty() && written.public_key_files.is_empty() {
+        return Err(ConfigError::NoCredentials { name: written.name });
+    }
+    let mut user = User::new(&written.name);
+    if let Some(password) = written.password {
+        user = user.with_password(Secret::new(password));
+    }
+    for token in written.tokens {
+        user = user.with_token(Secret::new(token));
+    }
+    for path in written.public_key_files {
+        user = user.with_public_key(&read_text(&folder.join(path))?)?;
+    }
+    Ok(user)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn resolve(text: &str, change: impl FnOnce(&mut ServeArguments)) -> Result<ServeConfig, String> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("emulator.toml");
+        std::fs::write(&path, text).unwrap();
+        let mut arguments = ServeArguments {
+            config: Some(path),
+            ..ServeArguments::default()
+        };
+        change(&mut arguments);
+        ServeConfig::resolve(arguments).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn the_command_line_lies_over_the_file() {
+        let text = "listen = '127.0.0.1:1'\ndata = 'db'\n[limits]\nidle_seconds = 5\nanswer_seconds = 6\n";
+        let config = resolve(text, |arguments| arguments.idle_seconds = Some(9)).unwrap();
+        assert_eq!(config.listen.port(), 1);
+        assert_eq!(config.settings.session_idle_max, Duration::from_secs(9));
+        assert_eq!(config.settings.answer_wait_max, Duration::from_secs(6));
+        assert!(
+            matches!(config.storage, Storage::Folder(path) if path.is_absolute() && path.ends_with("db"))
+        );
+        let config = resolve(text, |arguments| arguments.in_memory = true).unwrap();
+        assert_eq!(config.storage, Storage::Memory);
+    }
+
+    #[test]
+    fn mistakes_are_told_without_what_is_secret() {
+        let error = resolve("\n[[users]]\nname = 'a'\npassword = 'hush\n", |_| {}).unwrap_err();
+        assert!(error.contains("line 4") && !error.contains("hush"), "{error}");
+        let error = resolve("lisen = '127.0.0.1:1'", |_| {}).unwrap_err();
+        assert!(error.contains("line 1") && error.contains("lisen"), "{error}");
+        let error = resolve("[[users]]\nname = 'a'", |_| {}).unwrap_err();
+        assert_eq!(error, "user a has no password, token or public key");
+        let error = resolve("[limits]\nbody_mib = 0", |_| {}).unwrap_err();
+        assert_eq!(error, "body_mib must be more than 0");
+    }
+
+    #[test]
+    fn other_machines_need_permission_and_users() {
+        let users = "[[users]]\nname = 'a'\npassword = 'b'\n";
+        let listen = |arguments: &mut ServeArguments| arguments.listen = Some("0.0.0.0:0".parse().unwrap());
+        assert!(resolve(users, listen).unwrap_err().contains("--allow-remote"));
+        let allowed = |arguments: &mut ServeArguments| {
+            listen(arguments);
+            arguments.allow_remote = true;
+        };
+        assert!(resolve("", allowed).unwrap_err().contains("[[users]]"));
+        assert!(resolve(users, allowed).is_ok());
+    }
+}
