@@ -90,7 +90,8 @@ impl QuerySlots {
 
     /// True while the query is announced or under way: an abort may have overtaken it.
     pub(crate) fn is_unfinished(&self, request_id: &str) -> bool {
-        self.get(request_id).is_some_and(|slot| *slot.phase.borrow() != Phase::Finished)
+        self.get(request_id)
+            .is_some_and(|slot| *slot.phase.borrow() != Phase::Finished)
     }
 
     pub(crate) fn progress(&self, request_id: &str) -> Option<QueryProgress> {
