@@ -12,6 +12,7 @@ mod config;
 mod duckdb;
 mod error;
 pub mod functions;
+pub mod sample_data;
 mod types;
 
 pub use config::{EngineConfig, Storage};

@@ -124,7 +124,11 @@ fn batches_have_the_promised_physical_types() {
         ("TIME '01:02:03'", DataType::Time64(TimeUnit::Nanosecond)),
         ("'01:02:03'::TIME_NS", DataType::Time64(TimeUnit::Nanosecond)),
         ("TIMESTAMP '2024-01-01 00:00:00'", nanoseconds.clone()),
-        ("'2024-01-01 00:00:00'::TIMESTAMP_NS", nanoseconds),
+        ("'2024-01-01 00:00:00'::TIMESTAMP_NS", nanoseconds.clone()),
+        (
+            "CAST('2024-01-01 00:00:00'::TIMESTAMP_NS AS sf_timestamp_ltz)",
+            nanoseconds,
+        ),
         ("'ab'::BLOB", DataType::Binary),
     ] {
         let mut reader = connection

@@ -6,6 +6,7 @@
 
 mod append;
 mod batches;
+mod casts;
 mod connection;
 mod failure;
 mod type_map;
@@ -102,6 +103,7 @@ impl DuckDbEngine {
             let base = LogicalType::from_text(&connection, base)?;
             CustomType::new(*name, base).register(&connection)?;
         }
+        casts::register(&connection)?;
         functions::register_all(&connection)
     }
 }

@@ -218,7 +218,10 @@ impl Shape {
 
     #[inline]
     fn apply(&self, left: i128, right: i128) -> Result<i128> {
-        let overflow = || FunctionError::out_of_range(format_args!("{left} {:?} {right}", self.operator));
+        let overflow = || {
+            let operator = self.operator;
+            FunctionError::overflow(self.scale, format_args!("of {operator:?} of {left} and {right}"))
+        };
         let aligned = || {
             let left = left.checked_mul(self.left_factor)?;
             Some((left, right.checked_mul(self.right_factor)?))

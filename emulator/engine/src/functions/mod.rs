@@ -29,20 +29,33 @@
 //! - Aggregates of Snowflake that the engine lacks are written as a scalar function over the engine's
 //!   `list(...)` of texts ([`framework::FunctionType::TextList`]), table functions as a scalar function that gives
 //!   such a list, which the lowering unnests.
-//! - Session parameters (time zone, formats) are arguments that the lowering adds.
+//! - A function that depends on session parameters (time zone, formats, first day of the week) is made with
+//!   `of_session` and asks [`framework::Settings`]. The parameters are settings of the connection, see
+//!   [`SETTINGS`]; the session room keeps them.
 
 mod arithmetic;
+mod bits;
 pub(crate) mod framework;
+mod hashes;
+mod numeric;
+mod random;
 mod temporal;
 #[cfg(test)]
 mod testing;
 
 use duckdb_neo::connection::Connection;
 
+pub use framework::SETTINGS;
 pub(crate) use framework::{FunctionError, FunctionType, ScalarFunction};
 
 /// The group files.
-const GROUPS: &[&[ScalarFunction]] = &[arithmetic::FUNCTIONS];
+const GROUPS: &[&[ScalarFunction]] = &[
+    arithmetic::FUNCTIONS,
+    bits::FUNCTIONS,
+    numeric::FUNCTIONS,
+    hashes::FUNCTIONS,
+    random::FUNCTIONS,
+];
 
 /// Names of all functions registered, for the lowering's tests.
 pub fn names() -> impl Iterator<Item = &'static str> {

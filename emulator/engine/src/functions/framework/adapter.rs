@@ -16,7 +16,8 @@ use duckdb_neo::{
 };
 
 use super::{
-    Argument, Bound, Call, FunctionError, FunctionType, Nulls, Number, ScalarFunction, Stability, Value,
+    Argument, Bind, Bound, Call, FunctionError, FunctionType, Nulls, Number, ScalarFunction, Settings,
+    Stability, Value,
     input::{self, Column},
     output,
 };
@@ -54,7 +55,7 @@ struct Adapter {
 }
 
 impl Adapter {
-    fn bind_call(&self, call: &BindArguments<'_>) -> duckdb_neo::Result<BoundCall> {
+    fn bind_call(&self, context: &Context, call: &BindArguments<'_>) -> duckdb_neo::Result<BoundCall> {
         let count = call.len()?;
         let expected = &self.function.arguments;
         if !expected.contains(&count) {
@@ -76,8 +77,11 @@ impl Adapter {
             })
             .collect::<duckdb_neo::Result<Vec<_>>>()?;
         // A panic that reaches the engine would close the database.
-        let bound = catch_unwind(AssertUnwindSafe(|| (self.function.bind)(&arguments)))
-            .unwrap_or_else(|_| Err(self.panicked()));
+        let bound = catch_unwind(AssertUnwindSafe(|| match self.function.bind {
+            Bind::Arguments(bind) => bind(&arguments),
+            Bind::Session(bind) => bind(&arguments, Settings::new(context)),
+        }))
+        .unwrap_or_else(|_| Err(self.panicked()));
         Ok(BoundCall {
             bound: bound.map_err(|error| engine_error(&error))?,
             arguments,
@@ -107,13 +111,13 @@ impl ScalarResolveTypesCallbacks for Adapter {
         context: &Context,
         arguments: BindArguments<'_>,
     ) -> duckdb_neo::Result<LogicalType> {
-        logical_type(context, &self.bind_call(&arguments)?.bound.returns)
+        logical_type(context, &self.bind_call(context, &arguments)?.bound.returns)
     }
 }
 
 impl ScalarBindCallbacks for Adapter {
-    fn bind(&self, _context: &Context, arguments: BindArguments<'_>) -> duckdb_neo::Result<BoundCall> {
-        self.bind_call(&arguments)
+    fn bind(&self, context: &Context, arguments: BindArguments<'_>) -> duckdb_neo::Result<BoundCall> {
+        self.bind_call(context, &arguments)
     }
 }
 

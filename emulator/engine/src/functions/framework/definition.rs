@@ -2,7 +2,7 @@
 
 use std::{fmt, ops::RangeInclusive};
 
-use super::{FunctionError, Result, Value};
+use super::{FunctionError, Result, Settings, Value};
 use crate::SqlType;
 
 /// A scalar function.
@@ -17,7 +17,16 @@ pub(crate) struct ScalarFunction {
     /// When the engine may reuse a result.
     pub(crate) stability: Stability,
     /// Decides the result type from the argument types, and gives the code for them.
-    pub(crate) bind: fn(&[Argument]) -> Result<Bound>,
+    pub(crate) bind: Bind,
+}
+
+/// How a call is bound.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Bind {
+    /// From its arguments.
+    Arguments(fn(&[Argument]) -> Result<Bound>),
+    /// From its arguments and the session's parameters.
+    Session(fn(&[Argument], Settings<'_>) -> Result<Bound>),
 }
 
 impl ScalarFunction {
@@ -32,7 +41,22 @@ impl ScalarFunction {
             arguments,
             nulls: Nulls::Propagate,
             stability: Stability::Consistent,
-            bind,
+            bind: Bind::Arguments(bind),
+        }
+    }
+
+    /// Like [`Self::new`], for a function that depends on session parameters.
+    pub(crate) const fn of_session(
+        name: &'static str,
+        arguments: RangeInclusive<usize>,
+        bind: fn(&[Argument], Settings<'_>) -> Result<Bound>,
+    ) -> Self {
+        Self {
+            name,
+            arguments,
+            nulls: Nulls::Propagate,
+            stability: Stability::Consistent,
+            bind: Bind::Session(bind),
         }
     }
 

@@ -38,9 +38,18 @@ impl FunctionError {
         Self::new(100_037, format!("Boolean value '{text}' is not recognized"))
     }
 
-    /// 100132: a number does not fit its type.
+    /// 100039: a number does not fit its type.
     pub(crate) fn out_of_range(number: impl std::fmt::Display) -> Self {
-        Self::new(100_132, format!("Numeric value '{number}' is out of range"))
+        Self::new(100_039, format!("Numeric value '{number}' is out of range"))
+    }
+
+    /// 100046: the result of a calculation has more digits than a NUMBER can hold.
+    pub(crate) fn overflow(scale: u8, value: impl std::fmt::Display) -> Self {
+        let range = format!("FIXED[SB16](38,{scale}){{nullable}}");
+        Self::new(
+            100_046,
+            format!("Number out of representable range: type {range}, value {value}"),
+        )
     }
 
     /// 100040: a text is not a date.

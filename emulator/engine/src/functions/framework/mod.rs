@@ -11,15 +11,19 @@ mod error;
 mod input;
 mod number;
 mod output;
+mod settings;
 mod value;
 
 pub(crate) use adapter::register;
+pub(crate) use coerce::{boolean_from_text, float_text, hex_text};
 pub(crate) use definition::{
-    Argument, Bound, Call, FunctionType, Nulls, ScalarFunction, Stability, numbers, rows,
+    Argument, Bind, Bound, Call, FunctionType, Nulls, ScalarFunction, Stability, numbers, rows,
 };
 pub(crate) use error::FunctionError;
 pub(crate) use input::ZonedInstant;
 pub(crate) use number::{Number, POWERS_OF_TEN, multiply_divide};
+pub use settings::SETTINGS;
+pub(crate) use settings::{Settings, register_settings, time_zone};
 pub(crate) use value::Value;
 
 /// What every fallible thing in `functions/` returns.
