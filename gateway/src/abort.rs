@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use serde_json::json;
 
-use crate::answer::ControlAnswer;
+use crate::envelope::ControlAnswer;
 use crate::error::GatewayError;
 use crate::upstream::Upstream;
 

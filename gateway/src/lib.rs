@@ -27,6 +27,7 @@
 mod abort;
 mod answer;
 mod config;
+mod envelope;
 mod error;
 mod gateway;
 mod http_client;

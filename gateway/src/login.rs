@@ -8,8 +8,8 @@ use serde_json::{Value, json};
 use url::Url;
 use uuid::Uuid;
 
-use crate::answer::{ControlAnswer, integer, parameters, text};
 use crate::config::ClientIdentity;
+use crate::envelope::{ControlAnswer, integer, parameters, text};
 use crate::error::{GatewayError, LoginFailure};
 use crate::http_client::{Answer, Call, CallLimits, HttpClient, endpoint_name};
 use crate::secret::Secret;

@@ -2,7 +2,7 @@
 
 use std::sync::Mutex;
 
-use crate::answer::ControlAnswer;
+use crate::envelope::ControlAnswer;
 use crate::http_client::Answer;
 use crate::secret::Secret;
 

@@ -10,8 +10,8 @@ use serde_json::json;
 use url::Url;
 use uuid::Uuid;
 
-use crate::answer::{ControlAnswer, text};
 use crate::config::GatewayConfig;
+use crate::envelope::{ControlAnswer, text};
 use crate::error::GatewayError;
 use crate::http_client::{Answer, Call, CallLimits, HttpClient};
 use crate::login::{LoggedIn, LoginFacts};

@@ -18,6 +18,7 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderMap, Response};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
+use tokio::sync::Barrier;
 use url::{Url, form_urlencoded};
 
 /// One request as it arrived.
@@ -131,6 +132,8 @@ struct Inner {
     handlers: Mutex<HashMap<&'static str, Handler>>,
     tokens: Mutex<TokenState>,
     expired_status: AtomicUsize,
+    /// Holds refusals back until so many requests have been refused.
+    refusals: Mutex<Option<Arc<Barrier>>>,
     files: Mutex<HashMap<String, Reply>>,
     downloads_now: AtomicUsize,
     downloads_peak: AtomicUsize,
@@ -154,6 +157,7 @@ impl Mock {
                 expired: false,
             }),
             expired_status: AtomicUsize::new(200),
+            refusals: Mutex::default(),
             files: Mutex::default(),
             downloads_now: AtomicUsize::new(0),
             downloads_peak: AtomicUsize::new(0),
@@ -209,6 +213,11 @@ impl Mock {
         self.inner.tokens.lock().unwrap().expired = true;
     }
 
+    /// Holds answers that refuse a token back until `count` requests have been refused.
+    pub fn hold_refusals(&self, count: usize) {
+        *self.inner.refusals.lock().unwrap() = Some(Arc::new(Barrier::new(count)));
+    }
+
     pub fn seen(&self, path: &str) -> Vec<Seen> {
         self.inner
             .seen
@@ -228,7 +237,7 @@ impl Mock {
         format!("session-{}", self.inner.tokens.lock().unwrap().generation)
     }
 
-    fn renew(&self, seen: &Seen) -> Reply {
+    pub fn renew(&self, seen: &Seen) -> Reply {
         let mut tokens = self.inner.tokens.lock().unwrap();
         let generation = tokens.generation;
         if seen.token() != Some(format!("master-{generation}")) {
@@ -280,6 +289,10 @@ impl Mock {
             "session/v1/login-request" | "session/token-request"
         );
         if !open && let Some(refusal) = self.check_token(&seen) {
+            let barrier = self.inner.refusals.lock().unwrap().clone();
+            if let Some(barrier) = barrier {
+                barrier.wait().await;
+            }
             return refusal;
         }
         let handler = {
