@@ -65,7 +65,13 @@ pub(crate) async fn start(settings: &Settings, ui: &Ui) -> Result<(Client, Start
         return Ok((client, Start::Running));
     }
     ui.detail(&format!("starting {}", program.display()));
-    program::start_detached(&program, settings, deadline).await?;
+    if let Err(failure) = program::start_detached(&program, settings, deadline).await {
+        // Somebody who does not know our lock may have been faster.
+        let client = dial(&settings.socket, settings.timeout)
+            .await
+            .map_err(|_| failure)?;
+        return Ok((client, Start::Running));
+    }
     let client = dial_until(settings, deadline).await?;
     drop(lock);
     Ok((client, Start::Started))

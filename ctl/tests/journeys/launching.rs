@@ -9,32 +9,37 @@ use crate::fake::{Fake, Script};
 use crate::harness::{House, Ran, finished, program, ran, sfctl, spawned};
 
 /// A folder with a copy of sfctl, so that the program beside it is the test's.
-struct Installed {
+pub(crate) struct Installed {
     directory: tempfile::TempDir,
     sfctl: PathBuf,
 }
 
 impl Installed {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let directory = tempfile::tempdir().unwrap();
         let sfctl = directory.path().join("sfctl");
         std::fs::copy(env!("CARGO_BIN_EXE_sfctl"), &sfctl).unwrap();
         Self { directory, sfctl }
     }
 
-    fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         self.directory.path()
     }
 
     /// Puts a script beside sfctl as the service's program.
     fn with_service(self, script: &str) -> Self {
-        let service = self.path().join("snowflake-session");
-        std::fs::write(&service, format!("#!/bin/sh\n{script}\n")).unwrap();
-        std::fs::set_permissions(&service, std::fs::Permissions::from_mode(0o755)).unwrap();
+        self.with_program("snowflake-session", script)
+    }
+
+    /// Puts a script beside sfctl.
+    pub(crate) fn with_program(self, name: &str, script: &str) -> Self {
+        let path = self.path().join(name);
+        std::fs::write(&path, format!("#!/bin/sh\n{script}\n")).unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
         self
     }
 
-    fn command(&self, arguments: &[&str]) -> Command {
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = program(&self.sfctl, self.path(), arguments);
         command
             .env("PATH", "/usr/bin:/bin")

@@ -16,3 +16,5 @@ mod outputs;
 mod plugin;
 mod queries;
 mod sessions;
+mod systemd;
+mod terminal;
