@@ -14,6 +14,7 @@ use super::format::ResultFormat;
 use super::parameters;
 use super::query::{Query, Statement};
 use super::refusal::{broken, cancelled, unkept};
+use super::rescan;
 
 /// Rows that are taken in on the statement's task; more are taken in where blocking is allowed.
 const ROWS_IN_PLACE_MAX: u64 = 8192;
@@ -22,8 +23,8 @@ const ROWS_IN_PLACE_MAX: u64 = 8192;
 const ALTER_SESSION: u32 = 0x4100;
 /// `statementTypeId` of a request with several statements.
 pub(super) const MULTI_STATEMENT: u32 = 0xA000;
-/// The class of `statementTypeId`s whose rows are a query's; the others answer in JSON always.
-const QUERY_CLASS: u32 = 0x1000;
+/// `statementTypeId` of a query, and of its class; the other classes answer in JSON always.
+const SELECT: u32 = 0x1000;
 const CLASS_MASK: u32 = 0xF000;
 
 /// Starts a statement that is already known by its id.
@@ -71,6 +72,21 @@ impl Run {
         if self.query.is_cancelled() {
             return Err(cancelled());
         }
+        if let Some(target) = rescan::target(&submission) {
+            let rows = rescan::rows(&self.connector, &self.query, target)?;
+            return Ok(Statement {
+                rows,
+                format: self.format,
+                type_id: SELECT,
+                stats: None,
+                context: self.session.backend.context(),
+                bind_count: 0,
+                described: false,
+                children: Vec::new(),
+                parameters: None,
+                chunk_secret: Uuid::new_v4(),
+            });
+        }
         let described = submission.describe_only;
         let output = self.session.backend.run(submission).await?;
         let mut children = Vec::with_capacity(output.children.len());
@@ -104,7 +120,7 @@ impl Run {
         described: bool,
     ) -> Result<Statement, SqlError> {
         let statement_type = output.statement_type;
-        let is_query = statement_type & CLASS_MASK == QUERY_CLASS && !described;
+        let is_query = statement_type & CLASS_MASK == SELECT && !described;
         let rows = self.collect(output.columns, output.rows).await?;
         let parameters = matches!(statement_type, ALTER_SESSION | MULTI_STATEMENT).then(|| {
             let parameters = self.session.backend.parameters();
@@ -112,7 +128,7 @@ impl Run {
             parameters::write(parameters)
         });
         Ok(Statement {
-            rows,
+            rows: Arc::new(rows),
             format: if is_query { self.format } else { ResultFormat::Json },
             type_id: statement_type,
             stats: output.stats,

@@ -26,6 +26,7 @@ mod message;
 mod parameters;
 mod query;
 mod refusal;
+mod rescan;
 mod retention;
 mod route;
 mod server;

@@ -45,7 +45,7 @@ pub(super) struct Outcome {
 /// What a statement gave, ready to be answered with.
 #[derive(Debug)]
 pub(super) struct Statement {
-    pub(super) rows: StoredResult,
+    pub(super) rows: Arc<StoredResult>,
     pub(super) format: ResultFormat,
     /// Snowflake's `statementTypeId`.
     pub(super) type_id: u32,

@@ -39,7 +39,8 @@ pub(super) async fn answer(connector: Arc<Connector>, request: Request<Incoming>
 
 async fn dispatch(connector: &Arc<Connector>, exchange: &Exchange) -> Result<Reply, Refusal> {
     let path = exchange.path();
-    let mut segments = path.split('/').skip(1);
+    // Empty segments do not count: Python's connector 5 asks for `/monitoring/queries//<id>`.
+    let mut segments = path.split('/').filter(|segment| !segment.is_empty());
     let route: [&str; 4] = std::array::from_fn(|_| segments.next().unwrap_or_default());
     if segments.next().is_some() {
         return Err(unknown(path));

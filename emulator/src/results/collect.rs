@@ -2,15 +2,19 @@
 
 use std::sync::Arc;
 
-use arrow_array::{Array as _, RecordBatch};
+use arrow_array::{Array as _, RecordBatch, UInt32Array};
 use arrow_ipc::writer::StreamEncoder;
 use arrow_schema::SchemaRef;
 use arrow_select::concat::concat_batches;
+use arrow_select::take::take_record_batch;
 use bytes::Bytes;
 
 use super::spool::{Place, SpoolShare};
 use super::{Converter, ResultError, Spool, StoredResult, WireColumn};
 
+/// Results up to this size are copied when they are kept: their few rows would otherwise hold the
+/// engine's buffers, which have room for thousands.
+const COPIED_ROWS_MAX: u64 = 1024;
 /// What a value weighs beside its bytes in Arrow: in JSON it takes quotes, a comma and digits.
 const VALUE_WEIGHT: usize = 4;
 /// Batches that are smaller than this on average are joined before they are encoded.
@@ -162,11 +166,15 @@ impl Collector {
             Some(converter) => converter,
             None => Converter::new(&self.columns, None)?,
         };
+        let mut inline = self.inline.batches;
+        if self.rows <= COPIED_ROWS_MAX {
+            inline = inline.iter().map(copy).collect::<Result<_, _>>()?;
+        }
         Ok(StoredResult {
             schema: Arc::clone(converter.schema()),
             columns: self.columns,
             rows: self.rows,
-            inline: self.inline.batches,
+            inline,
             inline_weight: self.inline.weight,
             chunks: self.chunks,
             _share: self.share,
@@ -183,6 +191,12 @@ pub(super) fn encode(schema: &SchemaRef, batches: &[RecordBatch]) -> Result<Vec<
     }
     segments.extend(encoder.finish()?.into_iter().map(Bytes::from));
     Ok(segments)
+}
+
+/// A batch in buffers of its own, no larger than needed.
+fn copy(batch: &RecordBatch) -> Result<RecordBatch, ResultError> {
+    let all = UInt32Array::from_iter_values(0..batch.num_rows() as u32);
+    Ok(take_record_batch(batch, &all)?)
 }
 
 fn weight(batch: &RecordBatch) -> Result<usize, ResultError> {

@@ -307,3 +307,22 @@ async fn a_detached_statement_runs_on_without_its_client() {
     .await;
     assert_eq!(waiting.await.unwrap()["data"]["rowset"], json!([["7"]]));
 }
+
+#[tokio::test]
+async fn a_result_is_read_again_by_the_text_that_drivers_send() {
+    let fixture = Fixture::start().await;
+    let login = fixture.login_arrow().await;
+    let first = login.query("insert").await;
+    let id = first["data"]["queryId"].as_str().unwrap().to_owned();
+    let text = format!("select * from table(result_scan('{id}'))");
+    let again = fixture.login().await.query(&text).await;
+    assert_eq!(again["data"]["rowset"], json!([["3"]]));
+    assert_ne!(again["data"]["queryId"], id);
+    assert_eq!(again["data"]["statementTypeId"], 0x1000);
+    assert_eq!(login.query(&text).await["data"]["queryResultFormat"], "arrow");
+    assert_eq!(fixture.backend.runs.load(Ordering::SeqCst), 1);
+    let stranger = fixture
+        .login_as(json!({ "LOGIN_NAME": "bob", "PASSWORD": "x" }))
+        .await;
+    assert_eq!(stranger.query(&text).await["code"], "000709");
+}
