@@ -6,7 +6,10 @@
 //! puts them together. `main` is one page. The crate is a library only so that tests can compose it with
 //! another listener, clock, configuration or Snowflake.
 
+pub mod app;
+pub mod backend;
+pub mod config;
 pub mod domain;
-
+pub mod platform;
 pub mod rpc;
 pub mod sessions;

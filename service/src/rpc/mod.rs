@@ -6,6 +6,7 @@
 //! stream of connections that somebody else accepted.
 
 mod build_check;
+mod connection;
 mod convert;
 mod grpc_timeout;
 mod lifecycle_service;
@@ -14,5 +15,6 @@ pub mod server;
 mod session_service;
 mod status;
 
+pub use connection::Connection;
 pub use lifecycle_service::{About, Manager, ShutdownRequests};
 pub use server::{Rpc, RpcLimits, serve};

@@ -8,12 +8,12 @@ use snowflake_session_proto::FILE_DESCRIPTOR_SET;
 use snowflake_session_proto::v1::lifecycle_service_server::LifecycleServiceServer;
 use snowflake_session_proto::v1::query_service_server::QueryServiceServer;
 use snowflake_session_proto::v1::session_service_server::SessionServiceServer;
-use tokio::net::UnixStream;
 use tonic::service::interceptor::InterceptedService;
 use tonic::transport::Server;
 use tonic_health::ServingStatus;
 
 use super::build_check;
+use super::connection::Connection;
 use super::lifecycle_service::{About, Lifecycle, ShutdownRequests};
 use super::query_service::Queries;
 use super::session_service::SessionRpc;
@@ -49,9 +49,9 @@ pub struct Rpc {
 /// # Errors
 ///
 /// What the transport says when it cannot go on.
-pub async fn serve(
+pub async fn serve<G: Send + Unpin + 'static>(
     rpc: Rpc,
-    connections: impl Stream<Item = UnixStream>,
+    connections: impl Stream<Item = Connection<G>>,
     stop: impl Future<Output = ()>,
 ) -> Result<(), tonic::transport::Error> {
     let Rpc {

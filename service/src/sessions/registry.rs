@@ -240,6 +240,13 @@ impl Sessions {
         self.table().draining = true;
     }
 
+    /// Refuses new work from now on if there is no session; says whether it does.
+    pub fn drain_if_unused(&self) -> bool {
+        let mut table = self.table();
+        table.draining = table.draining || table.sessions.is_empty();
+        table.draining
+    }
+
     /// Waits until nothing runs and nothing is being read.
     pub async fn quiet(&self) {
         let handles: Vec<Handle> = self.table().sessions.values().cloned().collect();

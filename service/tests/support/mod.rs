@@ -18,7 +18,7 @@ use snowflake_session::domain::limits::Limits;
 use snowflake_session::domain::names::{ConnectionName, RequestId};
 use snowflake_session::domain::query::{Batch, CancelOutcome, DmlStats, Executed, StatementKind, Submission};
 use snowflake_session::domain::upstream::{Batches, Connector, Execution, Identity, Login, Upstream};
-use snowflake_session::rpc::{About, Manager, Rpc, RpcLimits, serve};
+use snowflake_session::rpc::{About, Connection, Manager, Rpc, RpcLimits, serve};
 use snowflake_session::sessions::Sessions;
 use snowflake_session_proto::v1::execute_query_response::Event;
 use snowflake_session_proto::v1::lifecycle_service_client::LifecycleServiceClient;
@@ -278,7 +278,10 @@ impl Service {
             },
         };
         let stop = CancellationToken::new();
-        let connections = tokio_stream::StreamExt::filter_map(UnixListenerStream::new(listener), Result::ok);
+        let connections =
+            tokio_stream::StreamExt::filter_map(UnixListenerStream::new(listener), |accepted| {
+                accepted.ok().map(|stream| Connection::new(stream, ()))
+            });
         tokio::spawn(serve(rpc, connections, stop.clone().cancelled_owned()));
         let channel = connect(&path).await;
         Self {

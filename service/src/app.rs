@@ -1,0 +1,301 @@
+//! Puts the rooms together.
+//!
+//! [`run`] serves in the foreground, [`start`] in the background; both load the configuration, take the
+//! lock of the state folder, come to a listening socket and hand it all to [`serve`], which is the life of
+//! the service. Here are no rules of its own: what is decided here is only who gets what.
+
+mod failure;
+mod serve;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+
+pub use failure::Failure;
+pub use serve::{Parts, serve};
+
+use crate::backend::emulator::{EmulatorOptions, LogOpener};
+use crate::backend::{Backend, BackendSettings};
+use crate::config::{self, Environment, RunFlags, Settings};
+use crate::domain::upstream::Connector;
+use crate::platform::daemon::{self, Fate, Report, Side};
+use crate::platform::lock::FileLock;
+use crate::platform::logging::{self, LogOptions, Logger};
+use crate::platform::socket::{self, Listener};
+use crate::platform::{PlatformError, activation, signals, socket_path};
+use crate::rpc::Manager;
+
+/// Serves in the foreground until told to stop.
+///
+/// # Errors
+///
+/// What kept the service from serving, with the exit code for it.
+pub fn run(environment: &Environment, flags: &RunFlags) -> Result<(), Failure> {
+    let passed = passed_socket(environment)?;
+    let settings = config::load(environment, flags)?;
+    let lock = lock_state(&settings)?;
+    let process = Process {
+        environment,
+        flags,
+        settings,
+        lock,
+        log_file: None,
+    };
+    process.live(passed, None)
+}
+
+/// Starts in the background; returns when the service answers.
+///
+/// # Errors
+///
+/// The text and exit code with which the service ended instead.
+pub fn start(environment: &Environment, flags: &RunFlags) -> Result<(), Failure> {
+    let settings = config::load(environment, flags)?;
+    let path = socket_of(&settings);
+    if socket::answers(&path) {
+        return Ok(());
+    }
+    let lock = match lock_state(&settings) {
+        Ok(lock) => lock,
+        Err(failure) if failure.is_in_use() => return wait_for_other(&path, settings.start_timeout, failure),
+        Err(failure) => return Err(failure),
+    };
+    let state = settings.folders.state.clone();
+    let limit = settings.start_timeout;
+    match daemon::detach(&state.join("service.stderr"), limit)? {
+        Side::Parent(fate) => told(fate, limit, &state),
+        Side::Child(report) => {
+            let log_file = Some(state.join("service.log"));
+            Process {
+                environment,
+                flags,
+                settings,
+                lock,
+                log_file,
+            }
+            .live_reporting(report)
+        }
+    }
+}
+
+/// Somebody else holds the state folder: very likely a start at the same moment.
+fn wait_for_other(path: &Path, limit: Duration, failure: Failure) -> Result<(), Failure> {
+    let deadline = Instant::now() + limit;
+    while !socket::answers(path) {
+        if Instant::now() >= deadline {
+            return Err(failure);
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    Ok(())
+}
+
+/// What the parent says of its child's fate.
+fn told(fate: Fate, limit: Duration, state: &Path) -> Result<(), Failure> {
+    let see = format!("see service.log and service.stderr in {}", state.display());
+    match fate {
+        Fate::Ready => Ok(()),
+        Fate::Failed { code, message } => Err(Failure::new(code, message)),
+        Fate::Silent => Err(Failure::defect(format!(
+            "the service ended before it was ready; {see}"
+        ))),
+        Fate::Late => Err(Failure::temporary(format!(
+            "the service was not ready within {limit:?}; {see}"
+        ))),
+    }
+}
+
+/// Everything of this process that is decided before the runtime starts.
+struct Process<'a> {
+    environment: &'a Environment,
+    flags: &'a RunFlags,
+    settings: Settings,
+    lock: FileLock,
+    log_file: Option<PathBuf>,
+}
+
+impl Process<'_> {
+    /// Lives in the background and tells the waiting parent how it goes.
+    fn live_reporting(mut self, report: Report) -> Result<(), Failure> {
+        if let Err(error) = self.lock.sign() {
+            let failure = Failure::from(error);
+            report.failed(failure.code(), &failure.to_string());
+            return Err(failure);
+        }
+        self.live(None, Some(report))
+    }
+
+    /// Lives until told to stop. A failure before the service is ready goes to `report` too.
+    fn live(self, passed: Option<(Listener, Manager)>, report: Option<Report>) -> Result<(), Failure> {
+        let ready = Ready(report);
+        let (logger, parts) = match self.prepare(passed) {
+            Ok(prepared) => prepared,
+            Err(failure) => return ready.failed(failure),
+        };
+        let reload = || reload(self.environment, self.flags, &logger);
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(2)
+            .max_blocking_threads(8)
+            .thread_name("service")
+            .enable_all()
+            .build();
+        let ended = match runtime {
+            Ok(runtime) => runtime.block_on(serve(parts, ready, reload)),
+            Err(error) => ready.failed(
+                PlatformError::Io {
+                    what: "start the runtime".to_owned(),
+                    source: error,
+                }
+                .into(),
+            ),
+        };
+        logger.flush();
+        drop(self.lock);
+        ended
+    }
+
+    fn prepare(&self, passed: Option<(Listener, Manager)>) -> Result<(Logger, Parts), Failure> {
+        signals::arm()?;
+        let logger = logging::start(&self.log_options())?;
+        for warning in &self.settings.warnings {
+            tracing::warn!("{warning}");
+        }
+        let expected = socket_of(&self.settings);
+        let (listener, manager) = match passed {
+            Some((listener, manager)) => {
+                if listener.path != expected {
+                    tracing::warn!(
+                        passed = %listener.path.display(),
+                        expected = %expected.display(),
+                        "the passed socket is not where clients look by default"
+                    );
+                }
+                (listener, manager)
+            }
+            None => (socket::bind(&expected)?, manager_of(self.environment)),
+        };
+        let parts = Parts {
+            connector: Arc::new(self.backend()) as Arc<dyn Connector>,
+            settings: self.settings.clone(),
+            listener,
+            manager,
+            clock: Arc::new(SystemTime::now),
+        };
+        Ok((logger, parts))
+    }
+
+    fn log_options(&self) -> LogOptions {
+        let log = &self.settings.log;
+        LogOptions {
+            level: log.level.clone(),
+            journal_stream: log.journal_stream.clone(),
+            queue_max: log.queue_max,
+            file: self.log_file.clone(),
+            file_bytes_max: log.file_bytes_max,
+        }
+    }
+
+    fn backend(&self) -> Backend {
+        let emulator = &self.settings.emulator;
+        let state = &self.settings.folders.state;
+        let own_folder = std::env::current_exe()
+            .ok()
+            .and_then(|path| path.parent().map(Path::to_owned));
+        let (log_path, log_bytes_max) = (state.join("emulator.log"), emulator.log_bytes_max);
+        let open_log = move || {
+            let file = crate::platform::log_file::LogFile::open(&log_path, log_bytes_max)?;
+            Ok(Box::new(file) as Box<dyn std::io::Write + Send>)
+        };
+        Backend::new(BackendSettings {
+            home: self.settings.folders.home.clone(),
+            environment: self.environment.variables().clone(),
+            limits: self.settings.limits.clone(),
+            batch_bytes_max: self.settings.batch_bytes_max,
+            emulator: EmulatorOptions {
+                command: emulator.command.clone(),
+                search_path: own_folder
+                    .into_iter()
+                    .chain(emulator.search_path.iter().cloned())
+                    .collect(),
+                data_directory: emulator.data_directory.clone(),
+                state_directory: state.clone(),
+                start_timeout: emulator.start_timeout,
+                stop_timeout: emulator.stop_timeout,
+                log: LogOpener(Arc::new(open_log)),
+                environment: emulator.environment.clone(),
+            },
+        })
+    }
+}
+
+/// Who waits to hear that the service is ready, if anybody does.
+pub struct Ready(Option<Report>);
+
+impl Ready {
+    /// Nobody waits.
+    pub fn nobody() -> Self {
+        Self(None)
+    }
+
+    /// Says that the service is ready.
+    pub(crate) fn ready(self) {
+        if let Some(report) = self.0 {
+            report.ready();
+        }
+    }
+
+    /// Says why it will not be.
+    pub(crate) fn failed<T>(self, failure: Failure) -> Result<T, Failure> {
+        if let Some(report) = self.0 {
+            report.failed(failure.code(), &failure.to_string());
+        }
+        Err(failure)
+    }
+}
+
+fn passed_socket(environment: &Environment) -> Result<Option<(Listener, Manager)>, Failure> {
+    if let Some(listener) = activation::from_systemd(environment.get("LISTEN_FDS"))? {
+        return Ok(Some((listener, Manager::Systemd)));
+    }
+    Ok(activation::from_launchd()?.map(|listener| (listener, Manager::Launchd)))
+}
+
+/// Who runs a service that was passed no socket.
+fn manager_of(environment: &Environment) -> Manager {
+    match environment.get("NOTIFY_SOCKET") {
+        Some(_) => Manager::Systemd,
+        None => Manager::None,
+    }
+}
+
+fn socket_of(settings: &Settings) -> PathBuf {
+    let socket = &settings.socket;
+    socket.path.clone().unwrap_or_else(|| {
+        let uid = rustix::process::geteuid().as_raw();
+        socket_path::default_path(
+            socket.runtime_directory.as_deref(),
+            &socket.temporary_directory,
+            uid,
+        )
+    })
+}
+
+fn lock_state(settings: &Settings) -> Result<FileLock, Failure> {
+    let state = &settings.folders.state;
+    socket::private_folder(state)?;
+    Ok(FileLock::acquire(
+        &state.join("service.lock"),
+        &format!("state folder {}", state.display()),
+    )?)
+}
+
+/// Reads the configuration again and applies what can be applied while running: the log level.
+fn reload(environment: &Environment, flags: &RunFlags, logger: &Logger) {
+    let applied = config::load(environment, flags)
+        .map_err(Failure::from)
+        .and_then(|settings| logger.set_level(&settings.log.level).map_err(Failure::from));
+    match applied {
+        Ok(()) => tracing::info!("log level read again; other settings count after a restart"),
+        Err(failure) => tracing::error!(error = %failure, "configuration not reloaded; the old one goes on"),
+    }
+}

@@ -1,0 +1,234 @@
+//! The life of the service: ready, serving, draining, gone.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::StreamExt as _;
+use tokio::sync::mpsc;
+use tokio::time::timeout;
+use tokio_stream::wrappers::ReceiverStream;
+use tokio_util::sync::CancellationToken;
+
+use super::{Failure, Ready};
+use crate::config::Settings;
+use crate::domain::upstream::Connector;
+use crate::platform::accept::{AcceptLoop, AcceptRules};
+use crate::platform::notify;
+use crate::platform::signals::{Signals, Wish};
+use crate::platform::socket::Listener;
+use crate::rpc::{self, About, Connection, Manager, Rpc, RpcLimits};
+use crate::sessions::{Sessions, WallClock};
+
+/// What a service is made of; a test makes it of other things.
+pub struct Parts {
+    /// The way to Snowflake.
+    pub connector: Arc<dyn Connector>,
+    /// The configuration.
+    pub settings: Settings,
+    /// The socket to serve.
+    pub listener: Listener,
+    /// Who runs the service.
+    pub manager: Manager,
+    /// Tells the time.
+    pub clock: WallClock,
+}
+
+/// How long the last answers may take to leave after everything else is done.
+const LAST_ANSWERS: Duration = Duration::from_secs(1);
+
+/// Serves until a signal, a caller, or a long quiet ends it, then drains. `reload` is called at SIGHUP.
+///
+/// # Errors
+///
+/// When the service cannot begin, or its server breaks down.
+pub async fn serve(parts: Parts, ready: Ready, reload: impl Fn()) -> Result<(), Failure> {
+    let mut service = match Service::begin(parts) {
+        Ok(service) => service,
+        Err(failure) => return ready.failed(failure),
+    };
+    tracing::info!(socket = %service.about.socket.display(), version = env!("CARGO_PKG_VERSION"), "serving");
+    notify::ready(&format!("serving {}", service.about.socket.display()));
+    ready.ready();
+    let watchdog = tokio::spawn(watch(service.accept_loop.clone(), service.sessions.clone()));
+    let end = service.until_end(reload).await;
+    let ended = service.drain(end).await;
+    watchdog.abort();
+    ended
+}
+
+/// A running service.
+struct Service {
+    about: About,
+    settings: Settings,
+    connector: Arc<dyn Connector>,
+    sessions: Sessions,
+    accept_loop: AcceptLoop,
+    signals: Signals,
+    shutdown_requests: mpsc::Receiver<Option<Duration>>,
+    server: tokio::task::JoinHandle<Result<(), String>>,
+    stop: CancellationToken,
+}
+
+/// Why a service ends.
+enum End {
+    /// Somebody wants it, with this grace period for what runs.
+    Wanted(Duration),
+    /// The server broke down.
+    Broken(String),
+}
+
+impl Service {
+    fn begin(parts: Parts) -> Result<Self, Failure> {
+        let Parts {
+            connector,
+            settings,
+            listener,
+            manager,
+            clock,
+        } = parts;
+        let signals = Signals::listen()?;
+        let sessions = Sessions::new(
+            Arc::clone(&connector),
+            settings.limits.clone(),
+            Arc::clone(&clock),
+        );
+        let about = About {
+            pid: std::process::id(),
+            start_time: clock(),
+            manager,
+            socket: listener.path.clone(),
+            state_directory: settings.folders.state.clone(),
+        };
+        let stop = CancellationToken::new();
+        let rules = AcceptRules {
+            uid: rustix::process::geteuid().as_raw(),
+            connections_max: settings.rpc.connections_max,
+        };
+        let (accept_loop, accepted) = AcceptLoop::start(listener, rules, stop.clone())?;
+        let (shutdown, shutdown_requests) = mpsc::channel(1);
+        let rpc = Rpc {
+            about: about.clone(),
+            sessions: sessions.clone(),
+            shutdown,
+            limits: RpcLimits {
+                request_bytes_max: settings.rpc.request_bytes_max,
+                calls_max: settings.rpc.calls_max,
+                stream_window_bytes: settings.rpc.stream_window,
+                connection_window_bytes: settings.rpc.connection_window,
+            },
+        };
+        let connections =
+            ReceiverStream::new(accepted).map(|accepted| Connection::new(accepted.stream, accepted.permit));
+        let stopped = stop.clone().cancelled_owned();
+        let server = tokio::spawn(async move {
+            rpc::serve(rpc, connections, stopped)
+                .await
+                .map_err(|error| error.to_string())
+        });
+        Ok(Self {
+            about,
+            settings,
+            connector,
+            sessions,
+            accept_loop,
+            signals,
+            shutdown_requests,
+            server,
+            stop,
+        })
+    }
+
+    /// Waits for a reason to end.
+    async fn until_end(&mut self, reload: impl Fn()) -> End {
+        let grace = self.settings.grace_period;
+        loop {
+            tokio::select! {
+                wish = self.signals.next() => match wish {
+                    Wish::Reload => reload(),
+                    Wish::Stop => {
+                        tracing::info!("stopping: told by a signal");
+                        return End::Wanted(grace);
+                    }
+                },
+                Some(asked) = self.shutdown_requests.recv() => {
+                    tracing::info!("stopping: told by a caller");
+                    return End::Wanted(asked.unwrap_or(grace));
+                }
+                () = unused(&self.sessions, self.settings.idle_exit) => {
+                    if self.sessions.drain_if_unused() {
+                        tracing::info!("stopping: no session for the idle limit");
+                        return End::Wanted(Duration::ZERO);
+                    }
+                }
+                ended = &mut self.server => {
+                    let why = match ended {
+                        Ok(Ok(())) => "it ended by itself".to_owned(),
+                        Ok(Err(why)) => why,
+                        Err(error) => error.to_string(),
+                    };
+                    return End::Broken(why);
+                }
+            }
+        }
+    }
+
+    /// Refuses new work, lets the old end, cancels what does not, logs out, answers the last callers.
+    async fn drain(self, end: End) -> Result<(), Failure> {
+        let limits = &self.settings.limits;
+        let (grace, broken) = match end {
+            End::Wanted(grace) => (grace, None),
+            End::Broken(why) => (Duration::ZERO, Some(why)),
+        };
+        let closing = limits.cancel_wait + 2 * limits.logout_timeout + LAST_ANSWERS;
+        let emulator = self.settings.emulator.stop_timeout + LAST_ANSWERS;
+        notify::stopping("finishing queries", grace + closing + emulator + LAST_ANSWERS);
+        self.sessions.start_draining();
+        if timeout(grace, self.sessions.quiet()).await.is_err() {
+            tracing::warn!(
+                ?grace,
+                "queries did not end within the grace period; cancelling them"
+            );
+        }
+        within(closing, "sessions", self.sessions.close_all()).await;
+        within(emulator, "emulator", self.connector.shutdown()).await;
+        self.stop.cancel();
+        if let Some(why) = broken {
+            return Err(Failure::defect(format!("the gRPC server broke down: {why}")));
+        }
+        // A client that keeps a call open must not keep the service.
+        let _ = timeout(LAST_ANSWERS, self.server).await;
+        tracing::info!("stopped");
+        Ok(())
+    }
+}
+
+async fn within(limit: Duration, what: &str, done: impl Future<Output = ()>) {
+    if timeout(limit, done).await.is_err() {
+        tracing::warn!(what, ?limit, "did not end in time; left behind");
+    }
+}
+
+async fn unused(sessions: &Sessions, limit: Option<Duration>) {
+    match limit {
+        Some(limit) => sessions.unused(limit).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Tells systemd that we are alive, as long as we are: connections are accepted and the sessions answer.
+async fn watch(accept_loop: AcceptLoop, sessions: Sessions) {
+    let Some(interval) = notify::watchdog_interval() else {
+        return;
+    };
+    let mut ticks = tokio::time::interval(interval);
+    loop {
+        ticks.tick().await;
+        if accept_loop.is_alive(interval).await {
+            // Answers only if the table of sessions can be reached.
+            let (sessions, queries) = sessions.counts();
+            tracing::trace!(sessions, queries, "alive");
+            notify::watchdog();
+        }
+    }
+}

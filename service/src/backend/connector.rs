@@ -1,0 +1,167 @@
+//! The connections of this user, and logins over them.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use snowflake_session_driver::{
+    ConnectOptions, ConnectionSettings, Connections, Credential, Driver, DriverConfig, Lookup, Overrides,
+    Secret,
+};
+use tokio::sync::OnceCell;
+
+use super::emulator::{Emulator, EmulatorOptions, Running};
+use super::error::from_driver;
+use super::upstream::{DriverSession, context_of};
+use crate::domain::error::Error;
+use crate::domain::limits::Limits;
+use crate::domain::names::ConnectionName;
+use crate::domain::upstream::{Connector, Identity, Login};
+
+/// What the backend needs to know.
+pub struct BackendSettings {
+    /// The user's home.
+    pub home: PathBuf,
+    /// The environment, for Snowflake's own variables.
+    pub environment: BTreeMap<String, String>,
+    /// Limits of sessions and queries.
+    pub limits: Limits,
+    /// Size at which result batches are cut, in bytes of Arrow data.
+    pub batch_bytes_max: usize,
+    /// The local emulator.
+    pub emulator: EmulatorOptions,
+}
+
+/// Reaches Snowflake through the driver.
+pub struct Backend {
+    lookup: Lookup,
+    driver: OnceCell<Driver>,
+    driver_config: DriverConfig,
+    batch_bytes_max: usize,
+    emulator: Emulator,
+}
+
+impl Backend {
+    /// Nothing is read or started yet.
+    pub fn new(settings: BackendSettings) -> Self {
+        let BackendSettings {
+            home,
+            environment,
+            limits,
+            batch_bytes_max,
+            emulator,
+        } = settings;
+        let driver_config = DriverConfig {
+            query_timeout_max: limits
+                .query_timeout
+                .max(DriverConfig::default().query_timeout_max),
+            login_timeout: limits.login_timeout,
+            cancel_timeout: limits.cancel_wait,
+            batch_bytes_target: batch_bytes_max,
+            ..DriverConfig::default()
+        };
+        Self {
+            lookup: Lookup::new(home, environment),
+            driver: OnceCell::new(),
+            driver_config,
+            batch_bytes_max,
+            emulator: Emulator::new(emulator),
+        }
+    }
+
+    /// Reads the connections anew each time, so that a changed file counts at the next login.
+    async fn connections(&self) -> Result<Connections, Error> {
+        let lookup = self.lookup.clone();
+        let loaded = tokio::task::spawn_blocking(move || Connections::load(&lookup)).await;
+        let connections = loaded
+            .map_err(|error| Error::internal("the reader of the connections failed").with_source(error))?
+            .map_err(from_driver)?;
+        for warning in connections.warnings() {
+            tracing::warn!("{warning}");
+        }
+        Ok(connections)
+    }
+
+    async fn driver(&self) -> Result<&Driver, Error> {
+        self.driver
+            .get_or_try_init(|| Driver::start(self.driver_config.clone()))
+            .await
+            .map_err(from_driver)
+    }
+
+    async fn settings(
+        &self,
+        connection: &ConnectionName,
+    ) -> Result<(ConnectionSettings, Option<Running>), Error> {
+        if connection.is_local() {
+            let running = self.emulator.running().await?;
+            return Ok((local_settings(&running)?, Some(running)));
+        }
+        let connections = self.connections().await?;
+        let name = connection.as_str().to_owned();
+        let settings =
+            tokio::task::spawn_blocking(move || connections.get(&name, &Overrides::default())).await;
+        let settings = settings
+            .map_err(|error| Error::internal("the reader of the connection failed").with_source(error))?
+            .map_err(from_driver)?;
+        Ok((settings, None))
+    }
+}
+
+/// How to log in to the emulator, which lets anybody on this machine in who found its port.
+fn local_settings(running: &Running) -> Result<ConnectionSettings, Error> {
+    let endpoint = format!("http://{}", running.address)
+        .parse()
+        .map_err(|error| Error::internal("the emulator's address is no URL").with_source(error))?;
+    let credential = Credential::Password {
+        password: Secret::new("local"),
+        passcode: None,
+        passcode_in_password: false,
+    };
+    Ok(ConnectionSettings::new(
+        "local", "local", "local", credential, endpoint,
+    ))
+}
+
+#[async_trait]
+impl Connector for Backend {
+    async fn default_connection(&self) -> Result<ConnectionName, Error> {
+        match self.connections().await?.default_name() {
+            Some((name, _)) => name.parse(),
+            None => Ok(ConnectionName::local()),
+        }
+    }
+
+    async fn login(&self, connection: &ConnectionName) -> Result<Login, Error> {
+        let (settings, emulator) = self.settings(connection).await?;
+        let driver = self.driver().await?;
+        let session = driver
+            .connect(&settings, &ConnectOptions::default())
+            .await
+            .map_err(from_driver)?;
+        let info = session.info();
+        let identity = Identity {
+            user: info.user.clone(),
+            account: info.account.clone(),
+            server_version: info.server_version.clone(),
+            host: settings.endpoint.host_str().unwrap_or_default().to_owned(),
+            upstream_session_id: info.session_id.unwrap_or_default(),
+        };
+        let context = context_of(&info.context);
+        let upstream = DriverSession::new(session, emulator, self.batch_bytes_max);
+        Ok(Login {
+            upstream: Arc::new(upstream),
+            identity,
+            context,
+        })
+    }
+
+    fn emulator_address(&self) -> Option<String> {
+        self.emulator.address().map(|address| address.to_string())
+    }
+
+    async fn shutdown(&self) {
+        self.emulator.stop().await;
+    }
+}

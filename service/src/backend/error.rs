@@ -1,0 +1,167 @@
+//! The driver's errors in our words, with a hint for the common ones.
+
+use snowflake_session_driver::{DriverError, SqlError};
+
+use crate::domain::error::{Error, Facts, Reason};
+
+/// Translates an error of the driver.
+pub(super) fn from_driver(error: DriverError) -> Error {
+    let facts = Facts {
+        query_id: error.query_id().map(str::to_owned),
+        ..Facts::default()
+    };
+    match error {
+        DriverError::Sql(error) => from_sql(*error),
+        DriverError::LoginRefused {
+            code,
+            sql_state,
+            ref message,
+        } => {
+            let hint = login_hint(code.as_deref());
+            let facts = Facts {
+                snowflake_code: code,
+                sql_state,
+                hint: Some(hint.to_owned()),
+                ..facts
+            };
+            Error::new(
+                Reason::LoginRefused,
+                format!("Snowflake refused the login: {message}"),
+            )
+            .with_facts(facts)
+        }
+        DriverError::Unreachable { .. } => Error::new(Reason::Unreachable, error.to_string())
+            .with_hint("look at the network and at account, host and protocol of the connection"),
+        DriverError::SessionExpired { code, message } => {
+            let facts = Facts {
+                snowflake_code: code,
+                ..facts
+            };
+            Error::new(
+                Reason::SessionLost,
+                format!("the Snowflake session is no longer valid: {message}"),
+            )
+            .with_facts(facts)
+            .with_hint("run the statement again: the session logs in anew")
+        }
+        DriverError::Timeout { .. } => Error::new(Reason::Timeout, error.to_string()).with_facts(facts),
+        DriverError::Cancelled { .. } => Error::new(Reason::Cancelled, error.to_string()).with_facts(facts),
+        DriverError::Configuration { message, hint } => {
+            let error = Error::new(Reason::Configuration, message);
+            match hint {
+                Some(hint) => error.with_hint(hint),
+                None => error,
+            }
+        }
+        DriverError::Unsupported { .. } => {
+            Error::new(Reason::InvalidRequest, error.to_string()).with_facts(facts)
+        }
+        DriverError::Value { .. } => Error::new(Reason::SqlRejected, error.to_string())
+            .with_hint("cast the column in the SQL to a type that holds the value, for example to VARCHAR"),
+        DriverError::Protocol { .. } | DriverError::Io { .. } => {
+            Error::internal(error.to_string()).with_source(error)
+        }
+        other => Error::internal(other.to_string()).with_source(other),
+    }
+}
+
+fn from_sql(error: SqlError) -> Error {
+    let hint = sql_hint(&error.code);
+    let narrow = |number: Option<u64>| number.and_then(|number| u32::try_from(number).ok());
+    let facts = Facts {
+        snowflake_code: Some(error.code),
+        sql_state: error.sql_state,
+        query_id: error.query_id,
+        line: narrow(error.line),
+        position: narrow(error.position),
+        hint: hint.map(str::to_owned),
+        ..Facts::default()
+    };
+    Error::new(Reason::SqlRejected, error.message).with_facts(facts)
+}
+
+/// What usually helps with this code of Snowflake.
+fn sql_hint(code: &str) -> Option<&'static str> {
+    Some(match code {
+        "000606" => "choose a warehouse: `sfctl use warehouse NAME`",
+        "002003" => "look at the spelling, and at role, database and schema with `sfctl context`",
+        "002043" => "look at the name, and at the role with `sfctl context`",
+        "090105" => "choose a database: `sfctl use database NAME`",
+        "090106" => "choose a schema: `sfctl use schema NAME`",
+        "003001" => "another role may be needed: `sfctl use role NAME`",
+        "000904" => "look at the columns with `sfctl catalog describe TABLE`",
+        _ => return None,
+    })
+}
+
+fn login_hint(code: Option<&str>) -> &'static str {
+    match code {
+        Some("390100") => "look at user and password (or token) of the connection",
+        Some("390144" | "394300" | "394301" | "394302" | "394303" | "394304" | "394305" | "394306") => {
+            "look at the user's public key (RSA_PUBLIC_KEY), the account name and this machine's clock"
+        }
+        Some("390303" | "390318") => {
+            "the OAuth token is invalid or has expired: put a new one into the connection"
+        }
+        Some("390422") => "this machine's address is not allowed by the account's network policy",
+        _ => "look at the connection's account, user and credentials",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rejected_statement_keeps_its_facts_and_gets_a_hint() {
+        let error = from_driver(DriverError::Sql(Box::new(SqlError {
+            code: "002003".into(),
+            sql_state: Some("42S02".into()),
+            message: "Object 'T' does not exist or not authorized.".into(),
+            query_id: Some("q".into()),
+            line: Some(1),
+            position: Some(14),
+        })));
+        assert_eq!(error.reason(), Reason::SqlRejected);
+        assert_eq!(error.to_string(), "Object 'T' does not exist or not authorized.");
+        let facts = error.facts();
+        assert_eq!(facts.sql_state.as_deref(), Some("42S02"));
+        assert_eq!((facts.line, facts.position), (Some(1), Some(14)));
+        assert!(facts.hint.as_deref().unwrap().contains("sfctl context"));
+    }
+
+    #[test]
+    fn reasons_follow_what_the_receiver_can_do() {
+        let refused = DriverError::LoginRefused {
+            code: Some("390100".into()),
+            sql_state: None,
+            message: "no".into(),
+        };
+        let unreachable = DriverError::Unreachable {
+            endpoint: "http://x.test".into(),
+            reason: "refused".into(),
+            attempts: 3,
+        };
+        let expired = DriverError::SessionExpired {
+            code: Some("390114".into()),
+            message: "gone".into(),
+        };
+        let configuration = DriverError::Configuration {
+            message: "no account".into(),
+            hint: None,
+        };
+        let protocol = DriverError::Protocol {
+            message: "odd".into(),
+        };
+        for (error, reason) in [
+            (refused, Reason::LoginRefused),
+            (unreachable, Reason::Unreachable),
+            (expired, Reason::SessionLost),
+            (configuration, Reason::Configuration),
+            (protocol, Reason::Internal),
+            (DriverError::Cancelled { query_id: None }, Reason::Cancelled),
+        ] {
+            assert_eq!(from_driver(error).reason(), reason);
+        }
+    }
+}

@@ -1,0 +1,239 @@
+//! One login at Snowflake, behind the domain's port.
+
+use std::collections::VecDeque;
+use std::sync::{Mutex, PoisonError};
+
+use async_trait::async_trait;
+use snowflake_session_driver as driver;
+use snowflake_session_driver::{
+    BindType, BindValue, Bindings, Canceller, QueryRequest, QueryResult, UpstreamSession,
+};
+
+use super::emulator::Running;
+use super::encode::BatchEncoder;
+use super::error::from_driver;
+use crate::domain::context::Context;
+use crate::domain::error::{Error, Reason};
+use crate::domain::names::RequestId;
+use crate::domain::query::{
+    Batch, Binding, BindingKind, CancelOutcome, DmlStats, Executed, StatementKind, Submission,
+};
+use crate::domain::upstream::{Batches, Execution, Upstream};
+
+/// One login at Snowflake.
+pub(super) struct DriverSession {
+    session: UpstreamSession,
+    /// The emulator that it is logged in to, for the connection `local`.
+    emulator: Option<Running>,
+    batch_bytes_max: usize,
+    /// How to cancel the statement that runs. Locked for a look only.
+    running: Mutex<Option<(RequestId, Canceller)>>,
+}
+
+impl DriverSession {
+    pub(super) fn new(session: UpstreamSession, emulator: Option<Running>, batch_bytes_max: usize) -> Self {
+        Self {
+            session,
+            emulator,
+            batch_bytes_max,
+            running: Mutex::new(None),
+        }
+    }
+
+    fn set_running(&self, running: Option<(RequestId, Canceller)>) {
+        *self.running.lock().unwrap_or_else(PoisonError::into_inner) = running;
+    }
+
+    fn emulator_died(&self) -> bool {
+        self.emulator
+            .as_ref()
+            .is_some_and(|emulator| !emulator.is_alive())
+    }
+
+    /// An error, in the words that fit the emulator when that is what went away.
+    fn explain(&self, error: driver::DriverError) -> Error {
+        let error = from_driver(error);
+        if matches!(error.reason(), Reason::Unreachable | Reason::SessionLost) && self.emulator_died() {
+            return Error::new(
+                Reason::Unreachable,
+                "the local emulator ended while the statement ran",
+            )
+            .with_hint(
+                "run the statement again: the emulator is started anew; its log is in the state folder",
+            )
+            .with_source(error);
+        }
+        error
+    }
+}
+
+#[async_trait]
+impl Upstream for DriverSession {
+    async fn execute(&self, submission: Submission) -> Result<Execution, Error> {
+        let request_id = submission.request_id;
+        let prepared = self
+            .session
+            .prepare(query_request(submission))
+            .map_err(from_driver)?;
+        self.set_running(Some((request_id, prepared.canceller())));
+        let result = prepared.execute().await;
+        self.set_running(None);
+        execution(result.map_err(|error| self.explain(error))?, self.batch_bytes_max)
+    }
+
+    async fn cancel(&self, request_id: RequestId) -> Result<CancelOutcome, Error> {
+        let running = self
+            .running
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone();
+        match running {
+            Some((id, canceller)) if id == request_id => Ok(match canceller.cancel().await {
+                driver::CancelOutcome::Confirmed => CancelOutcome::Confirmed,
+                driver::CancelOutcome::Unconfirmed => CancelOutcome::Unconfirmed,
+                driver::CancelOutcome::NotRunning => CancelOutcome::NotRunning,
+            }),
+            _ => Ok(CancelOutcome::NotRunning),
+        }
+    }
+
+    fn is_alive(&self) -> bool {
+        !self.session.is_expired() && !self.emulator_died()
+    }
+
+    async fn close(&self) -> Result<(), Error> {
+        if self.emulator_died() {
+            return Ok(());
+        }
+        match self.session.close().await {
+            driver::CloseOutcome::Confirmed => Ok(()),
+            driver::CloseOutcome::Unconfirmed => Err(Error::new(
+                Reason::Unreachable,
+                "Snowflake did not confirm the logout",
+            )),
+        }
+    }
+}
+
+fn query_request(submission: Submission) -> QueryRequest {
+    let mut request = QueryRequest::new(submission.sql);
+    request.row_limit = submission.row_limit;
+    request.bindings = bindings(submission.bindings);
+    request
+}
+
+fn bindings(bindings: Vec<Binding>) -> Bindings {
+    let named = bindings.iter().any(|binding| binding.name.is_some());
+    if bindings.is_empty() {
+        Bindings::None
+    } else if named {
+        Bindings::Named(
+            bindings
+                .into_iter()
+                .map(|mut binding| (binding.name.take().unwrap_or_default(), bind_value(binding)))
+                .collect(),
+        )
+    } else {
+        Bindings::Positional(bindings.into_iter().map(bind_value).collect())
+    }
+}
+
+fn bind_value(binding: Binding) -> BindValue {
+    let kind = match binding.kind {
+        BindingKind::Text => BindType::Text,
+        BindingKind::Fixed => BindType::Fixed,
+        BindingKind::Real => BindType::Real,
+        BindingKind::Boolean => BindType::Boolean,
+        BindingKind::Date => BindType::Date,
+        BindingKind::Time => BindType::Time,
+        BindingKind::TimestampNtz => BindType::TimestampNtz,
+        BindingKind::TimestampLtz => BindType::TimestampLtz,
+        BindingKind::TimestampTz => BindType::TimestampTz,
+        BindingKind::Binary => BindType::Binary,
+    };
+    match binding.value {
+        Some(text) => BindValue::raw(kind, text),
+        None => BindValue::null(kind),
+    }
+}
+
+fn execution(result: QueryResult, batch_bytes_max: usize) -> Result<Execution, Error> {
+    let (encoder, arrow_schema) = BatchEncoder::new(&result.schema(), batch_bytes_max)
+        .map_err(|error| Error::internal("the result's schema cannot be encoded").with_source(error))?;
+    let head = result.head();
+    let executed = Executed {
+        query_id: head.query_id.clone(),
+        kind: statement_kind(head.statement_type),
+        context: context_of(&head.context),
+        dml: head.dml_counts.map(|counts| DmlStats {
+            rows_inserted: counts.inserted.unwrap_or(0),
+            rows_updated: counts.updated.unwrap_or(0),
+            rows_deleted: counts.deleted.unwrap_or(0),
+        }),
+        row_count_total: head.rows_total.unwrap_or(0),
+        arrow_schema,
+    };
+    Ok(Execution {
+        executed,
+        batches: Box::new(DriverBatches {
+            result,
+            encoder,
+            ready: VecDeque::new(),
+        }),
+    })
+}
+
+/// Rows of a driver's result as messages.
+struct DriverBatches {
+    result: QueryResult,
+    encoder: BatchEncoder,
+    /// Messages of the latest batch that were not asked for yet.
+    ready: VecDeque<Batch>,
+}
+
+#[async_trait]
+impl Batches for DriverBatches {
+    async fn next(&mut self) -> Result<Option<Batch>, Error> {
+        loop {
+            if let Some(batch) = self.ready.pop_front() {
+                return Ok(Some(batch));
+            }
+            let Some(batch) = self.result.next_batch().await.map_err(from_driver)? else {
+                return Ok(None);
+            };
+            let messages = self.encoder.encode(&batch);
+            self.ready = messages
+                .map_err(|error| Error::internal("a result batch cannot be encoded").with_source(error))?
+                .into();
+        }
+    }
+}
+
+/// The driver's context in our words.
+pub(super) fn context_of(context: &driver::SessionContext) -> Context {
+    Context {
+        role: context.role.clone(),
+        warehouse: context.warehouse.clone(),
+        database: context.database.clone(),
+        schema: context.schema.clone(),
+    }
+}
+
+fn statement_kind(statement_type: driver::StatementType) -> StatementKind {
+    use driver::StatementKind as Theirs;
+    if statement_type.0 == 0 {
+        return StatementKind::Unknown;
+    }
+    match statement_type.kind() {
+        Theirs::Select | Theirs::Explain | Theirs::Show => StatementKind::Query,
+        Theirs::Insert | Theirs::Update | Theirs::Delete | Theirs::Merge | Theirs::OtherDml => {
+            StatementKind::Dml
+        }
+        Theirs::Session | Theirs::Use => StatementKind::Session,
+        Theirs::Transaction => StatementKind::Transaction,
+        Theirs::Ddl => StatementKind::Ddl,
+        Theirs::Call => StatementKind::Call,
+        Theirs::Multi => StatementKind::Multi,
+        _ => StatementKind::Other,
+    }
+}

@@ -1,0 +1,219 @@
+//! Where settings come from, and the check that nobody wrote a key that does not exist.
+
+use std::fmt;
+use std::io::ErrorKind;
+use std::path::Path;
+
+use figment::value::{Dict, Map, Value};
+use figment::{Figment, Metadata, Profile, Provider};
+
+use super::environment::{Environment, PREFIX};
+use super::flags::RunFlags;
+
+/// The defaults, which are also the list of keys.
+pub(super) const DEFAULTS: &str = include_str!("defaults.toml");
+
+/// One thing that is wrong, with its place.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fault {
+    /// File and line, variable or flag.
+    pub place: String,
+    /// What is wrong.
+    pub message: String,
+}
+
+/// Everything that is wrong with the configuration.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Faults(pub Vec<Fault>);
+
+impl fmt::Display for Faults {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("the configuration cannot be used")?;
+        for fault in &self.0 {
+            write!(formatter, "\n  {}: {}", fault.place, fault.message)?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for Faults {}
+
+/// One source of settings.
+struct Layer {
+    place: String,
+    values: Dict,
+}
+
+impl Provider for Layer {
+    fn metadata(&self) -> Metadata {
+        Metadata::named(self.place.clone())
+    }
+
+    fn data(&self) -> Result<Map<Profile, Dict>, figment::Error> {
+        Ok(Profile::Default.collect(self.values.clone()))
+    }
+}
+
+/// The overlaid layers, with what was found on the way.
+pub(super) struct Layers {
+    pub(super) figment: Figment,
+    pub(super) faults: Vec<Fault>,
+    pub(super) warnings: Vec<String>,
+    known: Vec<String>,
+}
+
+impl Layers {
+    /// Begins with the defaults.
+    pub(super) fn new() -> Self {
+        let defaults: Dict = toml::from_str(DEFAULTS).expect("a test reads the defaults");
+        let mut known = Vec::new();
+        collect_keys("", &defaults, &mut known);
+        let figment = Figment::from(Layer {
+            place: "the built-in defaults".to_owned(),
+            values: defaults,
+        });
+        Self {
+            figment,
+            faults: Vec::new(),
+            warnings: Vec::new(),
+            known,
+        }
+    }
+
+    /// All keys that exist, dotted.
+    #[cfg(test)]
+    pub(super) fn known(&self) -> &[String] {
+        &self.known
+    }
+
+    /// Overlays a file. A file that is not there is no fault unless it was asked for.
+    pub(super) fn file(&mut self, path: &Path, must_exist: bool) {
+        let place = path.display().to_string();
+        let text = match std::fs::read_to_string(path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == ErrorKind::NotFound && !must_exist => return,
+            Err(error) => return self.fault(place, format!("cannot be read: {error}")),
+        };
+        match toml::from_str::<Dict>(&text) {
+            Ok(values) => {
+                self.check_keys(&place, &text);
+                self.merge(place, values);
+            }
+            Err(error) => {
+                let line = error.span().map(|span| line_of(&text, span.start));
+                let place = line.map_or_else(|| place.clone(), |line| format!("{place}:{line}"));
+                self.fault(place, error.message().to_owned());
+            }
+        }
+    }
+
+    /// Overlays our variables. Their values are text and stay text; an unknown one is worth a warning only,
+    /// since the environment is shared with others.
+    pub(super) fn environment(&mut self, environment: &Environment) {
+        for (name, value) in environment.own() {
+            let key = name.to_ascii_lowercase().replace("__", ".");
+            if key == "config" {
+                continue;
+            }
+            if self.known.contains(&key) {
+                self.merge(format!("variable {PREFIX}{name}"), nested(&key, value));
+            } else {
+                let nearest = self
+                    .nearest(&key)
+                    .map(variable_of)
+                    .map(|name| format!(", did you mean {name}?"));
+                self.warnings.push(format!(
+                    "unknown variable {PREFIX}{name}{}",
+                    nearest.unwrap_or_default()
+                ));
+            }
+        }
+    }
+
+    /// Overlays the flags.
+    pub(super) fn flags(&mut self, flags: &RunFlags) {
+        for (flag, key, value) in flags.given() {
+            self.merge(format!("flag {flag}"), nested(key, &value));
+        }
+    }
+
+    pub(super) fn fault(&mut self, place: impl Into<String>, message: impl Into<String>) {
+        self.faults.push(Fault {
+            place: place.into(),
+            message: message.into(),
+        });
+    }
+
+    /// Where the value of `key` came from.
+    pub(super) fn place_of(&self, key: &str) -> String {
+        self.figment.find_metadata(key).map_or_else(
+            || "the configuration".to_owned(),
+            |metadata| metadata.name.to_string(),
+        )
+    }
+
+    fn merge(&mut self, place: String, values: Dict) {
+        self.figment = std::mem::take(&mut self.figment).merge(Layer { place, values });
+    }
+
+    /// Reports keys that do not exist, each with its line and the nearest one that does.
+    fn check_keys(&mut self, place: &str, text: &str) {
+        let Ok(table) = toml::de::DeTable::parse(text) else {
+            return;
+        };
+        let mut found = Vec::new();
+        collect_spans("", table.get_ref(), &mut found);
+        for (key, start) in found {
+            if self.known.contains(&key) {
+                continue;
+            }
+            let nearest = self.nearest(&key).map(|key| format!(", did you mean `{key}`?"));
+            let message = format!("unknown key `{key}`{}", nearest.unwrap_or_default());
+            self.fault(format!("{place}:{}", line_of(text, start)), message);
+        }
+    }
+
+    fn nearest(&self, key: &str) -> Option<&str> {
+        let distance = |known: &String| strsim::damerau_levenshtein(known, key);
+        let nearest = self.known.iter().min_by_key(|known| distance(known))?;
+        let same_last = nearest.rsplit('.').next() == key.rsplit('.').next();
+        (same_last || distance(nearest) <= key.len().div_ceil(3)).then_some(nearest.as_str())
+    }
+}
+
+fn variable_of(key: &str) -> String {
+    format!("{PREFIX}{}", key.to_ascii_uppercase().replace('.', "__"))
+}
+
+/// `a.b` and a value as nested tables.
+fn nested(key: &str, value: &str) -> Dict {
+    let mut dict = Dict::new();
+    match key.split_once('.') {
+        Some((first, rest)) => dict.insert(first.to_owned(), Value::from(nested(rest, value))),
+        None => dict.insert(key.to_owned(), Value::from(value)),
+    };
+    dict
+}
+
+fn collect_keys(prefix: &str, dict: &Dict, keys: &mut Vec<String>) {
+    for (name, value) in dict {
+        match value {
+            Value::Dict(_, inner) => collect_keys(&format!("{prefix}{name}."), inner, keys),
+            _ => keys.push(format!("{prefix}{name}")),
+        }
+    }
+}
+
+fn collect_spans(prefix: &str, table: &toml::de::DeTable<'_>, keys: &mut Vec<(String, usize)>) {
+    for (name, value) in table {
+        let key = format!("{prefix}{}", name.get_ref());
+        match value.get_ref() {
+            toml::de::DeValue::Table(inner) => collect_spans(&format!("{key}."), inner, keys),
+            _ => keys.push((key, name.span().start)),
+        }
+    }
+}
+
+fn line_of(text: &str, at: usize) -> usize {
+    text.bytes().take(at).filter(|byte| *byte == b'\n').count() + 1
+}

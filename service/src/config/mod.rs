@@ -1,0 +1,19 @@
+//! What the user configured: the only reader of environment, files and flags.
+//!
+//! A value is born in `defaults.toml` with its comment, and may be overlaid by the system file, the user
+//! file, environment variables and flags, in this order ([`layers`]). The merged whole is read key by key
+//! into [`Settings`], so that every fault is told at once, each with its source ([`read`]). Nothing else of
+//! the service has been touched by then. Each room gets its own small struct out of [`Settings`]; this room
+//! knows `domain`'s limits and nothing of the others.
+
+mod environment;
+mod flags;
+mod layers;
+mod read;
+mod settings;
+mod values;
+
+pub use environment::Environment;
+pub use flags::{Cli, Command, RunFlags};
+pub use layers::{Fault, Faults};
+pub use settings::{EmulatorSettings, Folders, LogSettings, RpcSettings, Settings, SocketSettings, load};

@@ -1,0 +1,238 @@
+//! The layers, their faults and their order.
+
+use super::super::layers::{DEFAULTS, Fault};
+use super::*;
+
+/// Loads with a system file, a user file, variables beside `HOME`, and flags.
+fn load_from(
+    system: &str,
+    user: &str,
+    variables: &[(&str, &str)],
+    flags: &RunFlags,
+) -> Result<Settings, Vec<Fault>> {
+    let home = tempfile::tempdir().unwrap();
+    let user_folder = home.path().join(".config/snowflake-session");
+    std::fs::create_dir_all(&user_folder).unwrap();
+    std::fs::write(user_folder.join("config.toml"), user).unwrap();
+    let system_file = home.path().join("system.toml");
+    std::fs::write(&system_file, system).unwrap();
+    let environment: Environment = [("HOME", home.path().to_str().unwrap())]
+        .iter()
+        .chain(variables)
+        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+        .collect();
+    load_with(&system_file, &environment, flags).map_err(|Faults(faults)| {
+        let shorten = |place: String| place.replace(home.path().to_str().unwrap(), "~");
+        faults
+            .into_iter()
+            .map(|fault| Fault {
+                place: shorten(fault.place),
+                ..fault
+            })
+            .collect()
+    })
+}
+
+fn faults_of(user: &str, variables: &[(&str, &str)]) -> Vec<String> {
+    let faults = load_from("", user, variables, &RunFlags::default()).unwrap_err();
+    faults
+        .into_iter()
+        .map(|fault| format!("{}: {}", fault.place, fault.message))
+        .collect()
+}
+
+#[test]
+fn the_defaults_are_complete_and_commented() {
+    let layers = Layers::new();
+    let mut reader = Reader::new(&layers);
+    read(&mut reader, PathBuf::from("/home"), &Environment::default());
+    let mut asked = std::mem::take(&mut reader.asked);
+    assert_eq!(reader.faults(), []);
+    asked.sort_unstable();
+    let mut known: Vec<&str> = layers.known().iter().map(String::as_str).collect();
+    known.sort_unstable();
+    assert_eq!(asked, known, "every key has a default and every default is read");
+
+    let lines: Vec<&str> = DEFAULTS.lines().collect();
+    for (number, line) in lines.iter().enumerate().filter(|(_, line)| line.contains(" = ")) {
+        if !line.starts_with('#') {
+            assert!(lines[number - 1].starts_with('#'), "`{line}` has no comment");
+        }
+    }
+}
+
+#[test]
+fn later_layers_win() {
+    let (system, user) = ("[query]\ntimeout = \"1min\"", "[query]\ntimeout = \"2min\"");
+    let variable = [("SNOWFLAKE_SESSIOND_SERVICE__IDLE_EXIT", "3min")];
+    let none = RunFlags::default();
+    let flag = RunFlags {
+        idle_exit: Some("4min".into()),
+        ..RunFlags::default()
+    };
+    let minutes = |settings: Settings| {
+        (
+            settings.limits.query_timeout.as_secs() / 60,
+            settings.idle_exit.unwrap().as_secs() / 60,
+        )
+    };
+    assert_eq!(minutes(load_from("", "", &[], &none).unwrap()), (24 * 60, 15));
+    assert_eq!(minutes(load_from(system, "", &[], &none).unwrap()), (1, 15));
+    assert_eq!(
+        minutes(load_from(system, user, &variable, &none).unwrap()),
+        (2, 3)
+    );
+    assert_eq!(
+        minutes(load_from(system, user, &variable, &flag).unwrap()),
+        (2, 4)
+    );
+}
+
+#[test]
+fn unknown_keys_are_faults_with_line_and_nearest_key() {
+    assert_eq!(
+        faults_of(
+            "[query]\n\ntimeuot = \"1s\"\n[sesion]\nqueue_max = 3\n[nonsense]\nblah = 1",
+            &[]
+        ),
+        [
+            "~/.config/snowflake-session/config.toml:7: unknown key `nonsense.blah`",
+            "~/.config/snowflake-session/config.toml:3: unknown key `query.timeuot`, did you mean `query.timeout`?",
+            "~/.config/snowflake-session/config.toml:5: unknown key `sesion.queue_max`, did you mean `session.queue_max`?",
+        ]
+    );
+}
+
+#[test]
+fn every_fault_is_told_with_its_place() {
+    assert_eq!(
+        faults_of(
+            "[query]\ntimeout = 20\n[session]\nsessions_max = \"many\"\n[socket]\npath = \"here\"",
+            &[
+                ("SNOWFLAKE_SESSIOND_LOG__LEVEL", "a=b=c"),
+                ("SNOWFLAKE_SESSIOND_SERVICE__IDLE_EXIT", "1s")
+            ],
+        ),
+        [
+            "~/.config/snowflake-session/config.toml: `socket.path`: \"here\" is not an absolute path",
+            "variable SNOWFLAKE_SESSIOND_LOG__LEVEL: `log.level`: \"a=b=c\" is not a level or filter: invalid filter directive: too many '=' in filter directive, expected 0 or 1",
+            "variable SNOWFLAKE_SESSIOND_SERVICE__IDLE_EXIT: `service.idle_exit`: 1s is less than 30s; \"0s\" means for ever",
+            "~/.config/snowflake-session/config.toml: `session.sessions_max`: \"many\" is not a whole number",
+            "~/.config/snowflake-session/config.toml: `query.timeout`: \"20\" is not a duration; write for example \"20s\", \"15min\" or \"4h\"",
+        ]
+    );
+    let broken = faults_of("[query\n", &[]);
+    assert!(
+        broken[0].starts_with("~/.config/snowflake-session/config.toml:1: "),
+        "{broken:?}"
+    );
+}
+
+#[test]
+fn text_that_looks_like_a_number_stays_text() {
+    for path in ["/007", "/1e3"] {
+        let settings = load_from(
+            "",
+            "",
+            &[("SNOWFLAKE_SESSIOND_SOCKET__PATH", path)],
+            &RunFlags::default(),
+        )
+        .unwrap();
+        assert_eq!(settings.socket.path, Some(PathBuf::from(path)));
+    }
+    let faults = faults_of("", &[("SNOWFLAKE_SESSIOND_EMULATOR__COMMAND", "007")]);
+    assert_eq!(
+        faults,
+        [
+            "variable SNOWFLAKE_SESSIOND_EMULATOR__COMMAND: `emulator.command`: \"007\" is not an absolute path"
+        ]
+    );
+    let settings = load_from(
+        "",
+        "[session]\nqueue_max = \"7\"",
+        &[("SNOWFLAKE_SESSIOND_SESSION__SESSIONS_MAX", "3")],
+        &RunFlags::default(),
+    );
+    let limits = settings.unwrap().limits;
+    assert_eq!((limits.queue_max, limits.sessions_max), (7, 3));
+}
+
+#[test]
+fn a_stray_variable_is_a_warning() {
+    let settings = load_from(
+        "",
+        "",
+        &[("SNOWFLAKE_SESSIOND_QUERY__TIMEOUTS", "1s")],
+        &RunFlags::default(),
+    )
+    .unwrap();
+    assert_eq!(
+        settings.warnings,
+        [
+            "unknown variable SNOWFLAKE_SESSIOND_QUERY__TIMEOUTS, did you mean SNOWFLAKE_SESSIOND_QUERY__TIMEOUT?"
+        ]
+    );
+}
+
+#[test]
+fn a_named_file_must_exist_and_replaces_the_users() {
+    let flags = RunFlags {
+        config: Some("/no/such/file.toml".into()),
+        ..RunFlags::default()
+    };
+    let faults = load_from("", "[query]\ntimeout = \"nonsense\"", &[], &flags).unwrap_err();
+    assert_eq!(faults.len(), 1);
+    assert_eq!(faults[0].place, "/no/such/file.toml");
+    assert!(faults[0].message.starts_with("cannot be read"), "{faults:?}");
+}
+
+#[test]
+fn the_state_folder_follows_the_manager_then_xdg() {
+    let state = |variables: &[(&str, &str)]| {
+        load_from("", "", variables, &RunFlags::default())
+            .unwrap()
+            .folders
+            .state
+    };
+    assert_eq!(
+        state(&[("STATE_DIRECTORY", "/var/lib/x:/other"), ("XDG_STATE_HOME", "/s")]),
+        Path::new("/var/lib/x")
+    );
+    if cfg!(target_os = "linux") {
+        assert_eq!(
+            state(&[("XDG_STATE_HOME", "/s")]),
+            Path::new("/s/snowflake-session")
+        );
+        assert!(state(&[]).ends_with(".local/state/snowflake-session"));
+    }
+}
+
+#[test]
+fn children_get_no_secrets() {
+    let settings = load_from(
+        "",
+        "",
+        &[
+            ("SNOWFLAKE_PASSWORD", "hunter2"),
+            ("PATH", "/bin"),
+            ("NOTIFY_SOCKET", "/n"),
+            ("LISTEN_FDS", "1"),
+        ],
+        &RunFlags::default(),
+    )
+    .unwrap();
+    let names: Vec<_> = settings
+        .emulator
+        .environment
+        .iter()
+        .map(|(name, _)| name.to_str().unwrap())
+        .collect();
+    assert_eq!(names, ["HOME", "PATH"]);
+    assert!(
+        !format!(
+            "{:?}",
+            Environment::from_iter([("A".to_owned(), "hunter2".to_owned())])
+        )
+        .contains("hunter2")
+    );
+}

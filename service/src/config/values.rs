@@ -1,0 +1,164 @@
+//! Values that are forgiving in how they are written and strict in what they mean.
+//!
+//! A variable is always text, and a file may say `7` or `"7"`: numbers are taken from both. Text is taken
+//! as it stands, so `007` stays `007`.
+
+use std::fmt;
+use std::str::FromStr;
+use std::time::Duration;
+
+use serde::de::{Deserialize, Deserializer, Error, Visitor};
+
+/// A text, also when it looks like something else.
+#[derive(Debug)]
+pub(super) struct Text(pub(super) String);
+
+/// A whole number.
+#[derive(Debug)]
+pub(super) struct Count(pub(super) u64);
+
+/// A number of bytes, with or without unit.
+#[derive(Debug)]
+pub(super) struct Size(pub(super) u64);
+
+/// A length of time, always with a unit.
+#[derive(Debug)]
+pub(super) struct Span(pub(super) Duration);
+
+impl FromStr for Count {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        text.trim()
+            .parse()
+            .map(Self)
+            .map_err(|_| format!("{text:?} is not a whole number"))
+    }
+}
+
+impl FromStr for Size {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let wrong = || format!("{text:?} is not a size; write for example 1048576 or \"1MiB\"");
+        let trimmed = text.trim();
+        let digits = trimmed
+            .find(|c: char| !c.is_ascii_digit())
+            .unwrap_or(trimmed.len());
+        let (number, unit) = trimmed.split_at(digits);
+        let factor: u64 = match unit.trim().to_ascii_lowercase().as_str() {
+            "" | "b" => 1,
+            "kib" | "k" => 1 << 10,
+            "mib" | "m" => 1 << 20,
+            "gib" | "g" => 1 << 30,
+            "kb" => 1_000,
+            "mb" => 1_000_000,
+            "gb" => 1_000_000_000,
+            _ => return Err(wrong()),
+        };
+        let number: u64 = number.parse().map_err(|_| wrong())?;
+        number.checked_mul(factor).map(Self).ok_or_else(wrong)
+    }
+}
+
+impl FromStr for Span {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let wrong = || format!("{text:?} is not a duration; write for example \"20s\", \"15min\" or \"4h\"");
+        let duration: jiff::SignedDuration = text.trim().parse().map_err(|_| wrong())?;
+        Duration::try_from(duration).map(Self).map_err(|_| wrong())
+    }
+}
+
+impl FromStr for Text {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        Ok(Self(text.to_owned()))
+    }
+}
+
+/// Takes whatever a file or a variable can hold as text, and lets the type read it.
+struct AsText<T>(std::marker::PhantomData<T>);
+
+impl<T: FromStr<Err = String>> Visitor<'_> for AsText<T> {
+    type Value = T;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("one value, neither list nor table")
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<T, E> {
+        text.parse().map_err(E::custom)
+    }
+
+    fn visit_bool<E: Error>(self, value: bool) -> Result<T, E> {
+        self.visit_str(&value.to_string())
+    }
+
+    fn visit_i64<E: Error>(self, value: i64) -> Result<T, E> {
+        self.visit_str(&value.to_string())
+    }
+
+    fn visit_u64<E: Error>(self, value: u64) -> Result<T, E> {
+        self.visit_str(&value.to_string())
+    }
+
+    fn visit_f64<E: Error>(self, value: f64) -> Result<T, E> {
+        self.visit_str(&value.to_string())
+    }
+}
+
+macro_rules! deserialize_as_text {
+    ($($type:ty),*) => {$(
+        impl<'de> Deserialize<'de> for $type {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                deserializer.deserialize_any(AsText(std::marker::PhantomData))
+            }
+        }
+    )*};
+}
+
+deserialize_as_text!(Text, Count, Size, Span);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_need_a_unit() {
+        for (text, seconds) in [
+            ("20s", 20),
+            ("15min", 900),
+            ("4h", 14400),
+            ("1h 30m", 5400),
+            ("0s", 0),
+        ] {
+            assert_eq!(
+                text.parse::<Span>().unwrap().0,
+                Duration::from_secs(seconds),
+                "{text}"
+            );
+        }
+        for text in ["20", "", "soon", "-5s"] {
+            assert!(text.parse::<Span>().is_err(), "{text:?} was taken");
+        }
+    }
+
+    #[test]
+    fn sizes_may_have_a_unit() {
+        for (text, bytes) in [
+            ("7", 7),
+            ("1MiB", 1 << 20),
+            ("2 KiB", 2048),
+            ("3kB", 3000),
+            ("1G", 1 << 30),
+        ] {
+            assert_eq!(text.parse::<Size>().unwrap().0, bytes, "{text}");
+        }
+        for text in ["", "MiB", "1.5MiB", "-1", "1 parsec", "99999999999GiB"] {
+            assert!(text.parse::<Size>().is_err(), "{text:?} was taken");
+        }
+    }
+}

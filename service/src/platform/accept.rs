@@ -1,0 +1,176 @@
+//! Accepts connections of our own user.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::{UnixListener, UnixStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
+
+use super::socket::{Listener, peer_uid};
+use super::{PlatformError, Result};
+
+/// An accepted connection. The permit stands for its place among the connections that are allowed.
+#[derive(Debug)]
+pub struct Accepted {
+    /// The connection.
+    pub stream: UnixStream,
+    /// To be kept as long as the connection.
+    pub permit: OwnedSemaphorePermit,
+}
+
+/// Who may connect, and how many at a time.
+#[derive(Debug, Clone, Copy)]
+pub struct AcceptRules {
+    /// The only user who may connect.
+    pub uid: u32,
+    /// Most connections at a time; more wait in the socket's backlog.
+    pub connections_max: usize,
+}
+
+/// A running accept loop.
+#[derive(Debug, Clone)]
+pub struct AcceptLoop {
+    pings: mpsc::Sender<oneshot::Sender<()>>,
+}
+
+/// Pause after the system refused a connection, for lack of descriptors for example.
+const REFUSED_PAUSE: Duration = Duration::from_millis(50);
+
+impl AcceptLoop {
+    /// Starts to accept; connections come out of the receiver until `stop` fires. The socket file, if it is
+    /// ours, goes when the loop ends.
+    pub fn start(
+        listener: Listener,
+        rules: AcceptRules,
+        stop: CancellationToken,
+    ) -> Result<(Self, mpsc::Receiver<Accepted>)> {
+        let handle = listener.socket.try_clone().and_then(UnixListener::from_std);
+        let socket = handle.map_err(PlatformError::io("watch the listening socket"))?;
+        let (connections, accepted) = mpsc::channel(1);
+        let (pings, mut pinged) = mpsc::channel::<oneshot::Sender<()>>(1);
+        let places = Arc::new(Semaphore::new(rules.connections_max));
+        tokio::spawn(async move {
+            // Owns the socket file until the end.
+            let _listener = listener;
+            loop {
+                tokio::select! {
+                    biased;
+                    () = stop.cancelled() => return,
+                    Some(pong) = pinged.recv() => drop(pong.send(())),
+                    accepted = accept_one(&socket, &places, rules.uid) => {
+                        if let Some(accepted) = accepted && connections.send(accepted).await.is_err() {
+                            return;
+                        }
+                    }
+                }
+            }
+        });
+        Ok((Self { pings }, accepted))
+    }
+
+    /// True when the loop answers within `limit`.
+    pub async fn is_alive(&self, limit: Duration) -> bool {
+        let (pong, answer) = oneshot::channel();
+        let asked = async { self.pings.send(pong).await.is_ok() && answer.await.is_ok() };
+        tokio::time::timeout(limit, asked).await.unwrap_or(false)
+    }
+}
+
+async fn accept_one(socket: &UnixListener, places: &Arc<Semaphore>, uid: u32) -> Option<Accepted> {
+    let permit = Arc::clone(places).acquire_owned().await.ok()?;
+    let stream = match socket.accept().await {
+        Ok((stream, _)) => stream,
+        Err(error) => {
+            tracing::warn!(error = %error, "connection not accepted");
+            tokio::time::sleep(REFUSED_PAUSE).await;
+            return None;
+        }
+    };
+    match peer_uid(&stream) {
+        Ok(peer) if peer == uid => Some(Accepted { stream, permit }),
+        Ok(peer) => {
+            tracing::warn!(peer, "connection of another user refused");
+            None
+        }
+        Err(error) => {
+            tracing::warn!(error = %error, "connection of an unknown user refused");
+            None
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read as _;
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+    use crate::platform::socket::bind;
+
+    async fn start(
+        uid: u32,
+        connections_max: usize,
+    ) -> (tempfile::TempDir, AcceptLoop, mpsc::Receiver<Accepted>) {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o700)).unwrap();
+        let listener = bind(&folder.path().join("s")).unwrap();
+        let rules = AcceptRules { uid, connections_max };
+        let (accept_loop, accepted) = AcceptLoop::start(listener, rules, CancellationToken::new()).unwrap();
+        (folder, accept_loop, accepted)
+    }
+
+    fn own_uid() -> u32 {
+        rustix::process::geteuid().as_raw()
+    }
+
+    #[tokio::test]
+    async fn our_own_user_comes_in() {
+        let (folder, accept_loop, mut accepted) = start(own_uid(), 8).await;
+        let _client = UnixStream::connect(folder.path().join("s")).await.unwrap();
+        assert!(accepted.recv().await.is_some());
+        assert!(accept_loop.is_alive(Duration::from_secs(20)).await);
+    }
+
+    #[tokio::test]
+    async fn another_user_stays_out() {
+        let (folder, _loop, mut accepted) = start(own_uid() + 1, 8).await;
+        let path = folder.path().join("s");
+        let read = tokio::task::spawn_blocking(move || {
+            let mut client = std::os::unix::net::UnixStream::connect(path).unwrap();
+            client.read(&mut [0]).unwrap()
+        });
+        assert_eq!(read.await.unwrap(), 0, "the connection is closed");
+        assert!(accepted.try_recv().is_err());
+    }
+
+    #[tokio::test]
+    async fn connections_are_limited_and_the_next_one_waits() {
+        let (folder, _loop, mut accepted) = start(own_uid(), 1).await;
+        let _first = UnixStream::connect(folder.path().join("s")).await.unwrap();
+        let _second = UnixStream::connect(folder.path().join("s")).await.unwrap();
+        let first = accepted.recv().await.unwrap();
+        tokio::task::yield_now().await;
+        assert!(accepted.try_recv().is_err());
+        drop(first);
+        assert!(accepted.recv().await.is_some());
+    }
+
+    #[tokio::test]
+    async fn the_socket_file_goes_with_the_loop() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o700)).unwrap();
+        let path = folder.path().join("s");
+        let stop = CancellationToken::new();
+        let rules = AcceptRules {
+            uid: own_uid(),
+            connections_max: 1,
+        };
+        let (accept_loop, mut accepted) =
+            AcceptLoop::start(bind(&path).unwrap(), rules, stop.clone()).unwrap();
+        stop.cancel();
+        assert!(accepted.recv().await.is_none());
+        assert!(!accept_loop.is_alive(Duration::from_secs(20)).await);
+        assert!(!path.exists());
+    }
+}

@@ -1,0 +1,22 @@
+//! The operating system: sockets and peers, service managers, signals, logs, background start.
+//!
+//! The only room that names those facilities. It knows nothing of sessions, Snowflake or gRPC; `app` hands
+//! its listeners and signals to the others. Start with [`socket`], which decides how we come to a listening
+//! socket, and [`accept`], which lets only our own user in. Traps of the crates used here are contained
+//! here: [`daemon`] for `daemonize`, [`journal`] for `tracing-journald`, [`activation`] for passed file
+//! descriptors.
+
+pub mod accept;
+pub mod activation;
+pub mod daemon;
+mod error;
+pub mod journal;
+pub mod lock;
+pub mod log_file;
+pub mod logging;
+pub mod notify;
+pub mod signals;
+pub mod socket;
+pub mod socket_path;
+
+pub use error::{PlatformError, Result};

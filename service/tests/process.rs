@@ -1,0 +1,390 @@
+//! The shipped binary: sockets, signals, service managers, starting in the background.
+
+mod support;
+
+use std::io::{BufRead as _, BufReader, Read as _};
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::net::{UnixDatagram, UnixListener};
+use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+use snowflake_session_proto::v1;
+use snowflake_session_proto::v1::lifecycle_service_client::LifecycleServiceClient;
+
+/// A home of its own, and the binary in it with nothing else in its environment.
+struct Home {
+    folder: tempfile::TempDir,
+}
+
+impl Home {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let runtime = folder.path().join("run");
+        std::fs::create_dir(&runtime).unwrap();
+        std::fs::set_permissions(&runtime, std::fs::Permissions::from_mode(0o700)).unwrap();
+        Self { folder }
+    }
+
+    fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
+    fn socket(&self) -> PathBuf {
+        self.path().join("run/snowflake-session/grpc.sock")
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_snowflake-session"));
+        command
+            .args(arguments)
+            .env_clear()
+            .env("HOME", self.path())
+            .env("XDG_RUNTIME_DIR", self.path().join("run"))
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        command
+    }
+
+    fn output(&self, arguments: &[&str]) -> Output {
+        self.command(arguments).output().unwrap()
+    }
+
+    /// Starts `run` and waits until it accepts connections.
+    fn serve(&self) -> Running {
+        let running = Running(self.command(&["run"]).spawn().unwrap());
+        wait_until("the service accepts", || {
+            std::os::unix::net::UnixStream::connect(self.socket()).is_ok()
+        });
+        running
+    }
+
+    async fn status(&self) -> v1::GetStatusResponse {
+        let mut client = LifecycleServiceClient::new(support::connect(&self.socket()).await);
+        client
+            .get_status(v1::GetStatusRequest {})
+            .await
+            .unwrap()
+            .into_inner()
+    }
+
+    async fn shut_down(&self) {
+        let mut client = LifecycleServiceClient::new(support::connect(&self.socket()).await);
+        client
+            .shutdown(v1::ShutdownRequest { grace_period: None })
+            .await
+            .unwrap();
+        wait_until("the socket went", || !self.socket().exists());
+    }
+}
+
+/// A child that does not outlive its test.
+struct Running(Child);
+
+impl Running {
+    fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.0), signal).unwrap();
+    }
+
+    /// Exit code and stderr.
+    fn end(mut self) -> (Option<i32>, String) {
+        let mut stderr = String::new();
+        self.0.stderr.take().unwrap().read_to_string(&mut stderr).unwrap();
+        (self.0.wait().unwrap().code(), stderr)
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while !is_so() {
+        assert!(Instant::now() < deadline, "still not so: {what}");
+        std::thread::sleep(Duration::from_millis(2));
+    }
+}
+
+fn stderr_of(output: &Output) -> String {
+    String::from_utf8(output.stderr.clone()).unwrap()
+}
+
+#[tokio::test]
+async fn it_serves_until_a_signal_and_leaves_nothing_behind() {
+    let home = Home::new();
+    let running = home.serve();
+    let status = home.status().await;
+    assert_eq!(status.pid, i64::from(running.0.id()));
+    assert_eq!(
+        (status.manager(), status.state()),
+        (v1::ServiceManager::None, v1::ServiceState::Serving)
+    );
+    assert_eq!(status.socket, home.socket().display().to_string());
+    assert_eq!(
+        status.emulator_address, "",
+        "nothing is started before it is needed"
+    );
+    running.signal(Signal::TERM);
+    let (code, stderr) = running.end();
+    assert_eq!(code, Some(0), "{stderr}");
+    assert!(!home.socket().exists());
+    // Nobody reads a terminal here: the log is JSON lines.
+    for line in stderr.lines() {
+        assert!(serde_json::from_str::<serde_json::Value>(line).is_ok(), "{line}");
+    }
+}
+
+#[tokio::test]
+async fn a_caller_can_stop_it() {
+    let home = Home::new();
+    let running = home.serve();
+    home.shut_down().await;
+    assert_eq!(running.end().0, Some(0));
+}
+
+#[test]
+fn systemd_hears_ready_and_stopping() {
+    let home = Home::new();
+    let notify = UnixDatagram::bind(home.path().join("notify")).unwrap();
+    notify.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    let heard = || {
+        let mut buffer = [0; 4096];
+        let length = notify.recv(&mut buffer).unwrap();
+        String::from_utf8_lossy(&buffer[..length]).into_owned()
+    };
+    let mut command = home.command(&["run"]);
+    command
+        .env("NOTIFY_SOCKET", home.path().join("notify"))
+        .env("WATCHDOG_USEC", "200000");
+    let running = Running(command.spawn().unwrap());
+    let first = heard();
+    assert!(first.starts_with("READY=1\nSTATUS=serving "), "{first}");
+    assert_eq!(heard(), "WATCHDOG=1\n");
+    running.signal(Signal::INT);
+    let last = std::iter::repeat_with(heard)
+        .find(|text| text != "WATCHDOG=1\n")
+        .unwrap();
+    assert!(
+        last.starts_with("STOPPING=1\nSTATUS=finishing queries\nEXTEND_TIMEOUT_USEC="),
+        "{last}"
+    );
+    assert_eq!(running.end().0, Some(0));
+}
+
+#[test]
+fn two_services_do_not_share_a_state_folder() {
+    let home = Home::new();
+    let first = home.serve();
+    let second = home.output(&[
+        "run",
+        "--socket",
+        home.path().join("run/other.sock").to_str().unwrap(),
+    ]);
+    assert_eq!(second.status.code(), Some(75));
+    let expected = format!(
+        "is in use by another snowflake-session (process {})",
+        first.0.id()
+    );
+    assert!(stderr_of(&second).contains(&expected), "{}", stderr_of(&second));
+}
+
+#[test]
+fn wrong_command_lines_and_configurations_have_their_codes() {
+    let home = Home::new();
+    for (arguments, code, words) in [
+        (vec!["walk"], 64, "unrecognized subcommand"),
+        (vec![], 64, "Usage"),
+        (
+            vec!["run", "--idle-exit", "soon"],
+            78,
+            "flag --idle-exit: `service.idle_exit`: \"soon\" is not a duration",
+        ),
+        (
+            vec!["run", "--config", "/no/such/file"],
+            78,
+            "/no/such/file: cannot be read",
+        ),
+        (vec!["start", "--log", "a=b=c"], 78, "flag --log"),
+    ] {
+        let output = home.output(&arguments);
+        assert_eq!(
+            output.status.code(),
+            Some(code),
+            "{arguments:?}: {}",
+            stderr_of(&output)
+        );
+        assert!(
+            stderr_of(&output).contains(words),
+            "{arguments:?}: {}",
+            stderr_of(&output)
+        );
+        assert!(output.stdout.is_empty());
+    }
+    let long = home.path().join("x".repeat(200));
+    let output = home.output(&["run", "--socket", long.to_str().unwrap()]);
+    assert_eq!(output.status.code(), Some(78));
+    assert!(
+        stderr_of(&output).contains("are possible here"),
+        "{}",
+        stderr_of(&output)
+    );
+    let version = home.output(&["--version"]);
+    assert_eq!(version.status.code(), Some(0));
+    assert_eq!(
+        String::from_utf8_lossy(&version.stdout),
+        format!("snowflake-session {}\n", env!("CARGO_PKG_VERSION"))
+    );
+}
+
+/// The binary under a shell that passes `socket` as descriptor 3, as systemd would.
+fn with_passed(home: &Home, socket: impl Into<OwnedFd>, names: &str) -> Command {
+    let mut command = Command::new("/bin/sh");
+    let script =
+        format!("exec 3<&0 </dev/null; LISTEN_PID=$$ LISTEN_FDS=1 LISTEN_FDNAMES={names} exec \"$0\" run");
+    command
+        .args(["-c", &script, env!("CARGO_BIN_EXE_snowflake-session")])
+        .env_clear()
+        .env("HOME", home.path())
+        .env("XDG_RUNTIME_DIR", home.path().join("run"))
+        .stdin(Stdio::from(socket.into()))
+        .stderr(Stdio::piped());
+    command
+}
+
+#[tokio::test]
+async fn a_passed_socket_is_served_and_left_in_place() {
+    let home = Home::new();
+    std::fs::create_dir(home.socket().parent().unwrap()).unwrap();
+    let socket = UnixListener::bind(home.socket()).unwrap();
+    for names in ["grpc", "unknown"] {
+        let running = Running(
+            with_passed(&home, socket.try_clone().unwrap(), names)
+                .spawn()
+                .unwrap(),
+        );
+        let status = home.status().await;
+        assert_eq!(status.pid, i64::from(running.0.id()));
+        assert_eq!(
+            (status.manager(), status.socket),
+            (v1::ServiceManager::Systemd, home.socket().display().to_string())
+        );
+        running.signal(Signal::TERM);
+        assert_eq!(running.end().0, Some(0));
+        assert!(home.socket().exists(), "the manager's socket stays");
+    }
+}
+
+#[test]
+fn a_passed_thing_that_cannot_be_served_is_refused() {
+    let home = Home::new();
+    let datagram = UnixDatagram::bind(home.path().join("datagram")).unwrap();
+    let (stream, _peer) = std::os::unix::net::UnixStream::pair().unwrap();
+    let tcp = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let file = std::fs::File::open("/dev/null").unwrap();
+    let listening = UnixListener::bind(home.path().join("s")).unwrap();
+    for (mut command, words) in [
+        (with_passed(&home, datagram, "grpc"), "is not a stream socket"),
+        (with_passed(&home, stream, "grpc"), "does not listen"),
+        (with_passed(&home, tcp, "grpc"), "is not a Unix socket"),
+        (with_passed(&home, file, "grpc"), "is not a socket"),
+        (
+            with_passed(&home, listening, "http"),
+            "no socket named grpc, only http",
+        ),
+    ] {
+        let output = command.output().unwrap();
+        assert_eq!(output.status.code(), Some(78), "{words}: {}", stderr_of(&output));
+        assert!(
+            stderr_of(&output).contains(words),
+            "{words}: {}",
+            stderr_of(&output)
+        );
+    }
+    let mut other = home.command(&["run"]);
+    other.env("LISTEN_FDS", "1").env("LISTEN_PID", "1");
+    let output = other.output().unwrap();
+    assert_eq!(output.status.code(), Some(78));
+    assert!(
+        stderr_of(&output).contains("no socket for this process"),
+        "{}",
+        stderr_of(&output)
+    );
+}
+
+#[tokio::test]
+async fn start_returns_when_the_service_answers() {
+    let home = Home::new();
+    let output = home.output(&["start"]);
+    assert!(output.status.success(), "{}", stderr_of(&output));
+    let pid = home.status().await.pid;
+    let again = home.output(&["start"]);
+    assert!(again.status.success(), "{}", stderr_of(&again));
+    assert_eq!(home.status().await.pid, pid, "it was running already");
+    let state = home.path().join(".local/state/snowflake-session");
+    assert_eq!(
+        std::fs::read_to_string(state.join("service.lock")).unwrap(),
+        format!("{pid}\n")
+    );
+    home.shut_down().await;
+    let log = BufReader::new(std::fs::File::open(state.join("service.log")).unwrap());
+    assert!(log.lines().any(|line| line.unwrap().contains("\"serving\"")));
+}
+
+#[tokio::test]
+async fn starts_at_once_give_one_instance() {
+    let home = Home::new();
+    let starts: Vec<_> = (0..4)
+        .map(|_| home.command(&["start"]).spawn().unwrap())
+        .collect();
+    for start in starts {
+        let output = start.wait_with_output().unwrap();
+        assert!(output.status.success(), "{}", stderr_of(&output));
+    }
+    let status = home.status().await;
+    assert_eq!(status.state(), v1::ServiceState::Serving);
+    home.shut_down().await;
+}
+
+#[test]
+fn a_failed_start_says_why_and_fails() {
+    let home = Home::new();
+    let folder = home.socket().parent().unwrap().to_owned();
+    std::fs::create_dir(&folder).unwrap();
+    std::fs::set_permissions(&folder, std::fs::Permissions::from_mode(0o700)).unwrap();
+    std::fs::write(home.socket(), "in the way").unwrap();
+    let output = home.output(&["start"]);
+    assert_eq!(output.status.code(), Some(78));
+    assert!(
+        stderr_of(&output).contains("is there already and is not a socket"),
+        "{}",
+        stderr_of(&output)
+    );
+}
+
+#[test]
+fn the_second_signal_ends_it_at_once() {
+    let home = Home::new();
+    // A client that never finishes its call keeps the drain waiting for its grace; the test does not wait.
+    let mut command = home.command(&["run"]);
+    command
+        .env("SNOWFLAKE_SESSIOND_SERVICE__GRACE_PERIOD", "1h")
+        .process_group(0);
+    let running = Running(command.spawn().unwrap());
+    wait_until("the service accepts", || home.socket().exists());
+    // Stopped, it handles neither signal; continued, it finds both.
+    running.signal(Signal::STOP);
+    running.signal(Signal::TERM);
+    running.signal(Signal::INT);
+    running.signal(Signal::CONT);
+    let mut running = running;
+    let status = running.0.wait().unwrap();
+    assert_eq!((status.code(), status.signal()), (Some(130), None));
+}
