@@ -39,6 +39,9 @@ pub(crate) mod framework;
 mod hashes;
 mod numeric;
 mod random;
+mod regex;
+mod semi_structured;
+mod strings;
 mod temporal;
 #[cfg(test)]
 mod testing;
@@ -59,16 +62,16 @@ const GROUPS: &[&[ScalarFunction]] = &[
 
 /// Names of all functions registered, for the lowering's tests.
 pub fn names() -> impl Iterator<Item = &'static str> {
-    GROUPS
-        .iter()
-        .flat_map(|group| group.iter())
-        .map(|function| function.name)
+    all().map(|function| function.name)
+}
+
+/// Every function of every group.
+fn all() -> impl Iterator<Item = &'static ScalarFunction> {
+    let rooms = strings::GROUPS.iter().chain(&regex::GROUPS).chain(&semi_structured::GROUPS);
+    GROUPS.iter().chain(rooms).flat_map(|group| group.iter())
 }
 
 /// Registers every function; for all connections of the database.
 pub(crate) fn register_all(connection: &Connection) -> duckdb_neo::Result<()> {
-    GROUPS
-        .iter()
-        .flat_map(|group| group.iter())
-        .try_for_each(|function| framework::register(connection, function))
+    all().try_for_each(|function| framework::register(connection, function))
 }

@@ -30,7 +30,7 @@ pub(in crate::functions) fn plain(
 }
 
 /// The value that a VARIANT holds: texts without their quotes, JSON null as NULL.
-pub(in crate::functions) fn unwrapped<'a>(value: &'a Value<'a>) -> Value<'a> {
+fn unwrapped<'a>(value: &'a Value<'a>) -> Value<'a> {
     match value {
         Value::Text(text) if text.starts_with('"') => match serde_json::from_str::<String>(text) {
             Ok(inner) => Value::owned_text(inner),

@@ -11,7 +11,7 @@ mod join;
 mod pieces;
 mod search;
 
-pub(super) use arguments::{optional_integer, plain, unwrapped};
+pub(super) use arguments::{optional_integer, plain};
 
 use super::ScalarFunction;
 
