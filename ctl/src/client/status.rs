@@ -35,7 +35,12 @@ fn stated(reason: ErrorReason, message: &str, details: &HashMap<String, String>)
     let detail = |key: &str| details.get(key).filter(|value| !value.is_empty());
     if !message.is_empty() {
         failure = failure.caused_by(match (detail("snowflake_code"), detail("sql_state")) {
-            (Some(code), _) if message.contains(code.as_str()) => message.to_owned(),
+            (Some(code), state)
+                if message.contains(code.as_str())
+                    && state.is_none_or(|state| message.contains(state.as_str())) =>
+            {
+                message.to_owned()
+            }
             (Some(code), Some(state)) => format!("{code} ({state}): {message}"),
             (Some(code), None) => format!("{code}: {message}"),
             (None, _) => message.to_owned(),

@@ -97,17 +97,15 @@ pub(super) async fn start_detached(
                 .hint("run `sfctl service run` to see what it does"));
         }
     };
-    // A usage or configuration error stays one.
-    let exit = if code == Some(2) {
-        Exit::Usage
-    } else {
-        Exit::Unreachable
-    };
+    // What the user must mend in arguments or configuration stays a usage error: the service ends with
+    // the codes of sysexits.h.
+    let mendable = matches!(code, Some(2 | 64 | 78));
+    let exit = if mendable { Exit::Usage } else { Exit::Unreachable };
     let mut failure = Failure::new(exit, "cannot start the service");
     if let Ok(Ok(said)) = timeout(COMPLAINT_WAIT_MAX, said).await
         && !said.is_empty()
     {
-        failure = failure.caused_by(said);
+        failure = failure.caused_by(said.strip_prefix("error: ").unwrap_or(&said));
     }
     Err(failure.hint("run `sfctl service run` to see what it does"))
 }

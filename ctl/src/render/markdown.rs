@@ -4,7 +4,6 @@ use std::io;
 
 use super::column::Column;
 use super::sink::Sink;
-use super::table::NULL;
 use super::vertical::write_value;
 use super::{Header, Renderer};
 
@@ -50,7 +49,7 @@ impl Renderer for Markdown {
             for column in columns {
                 value.clear();
                 if column.is_null(row) {
-                    value.push_str(NULL);
+                    value.push_str(self.header.null);
                 } else {
                     write_value(column, row, &mut scratch, &mut value, write_escaped);
                 }

@@ -55,15 +55,16 @@ pub(crate) enum Format {
     Arrow,
 }
 
-/// Names of a result's columns, and which hold numbers.
+/// Names of a result's columns, which of them hold numbers, and how people are shown a NULL.
 #[derive(Clone, Debug)]
 pub(crate) struct Header {
     names: Vec<String>,
     numeric: Vec<bool>,
+    null: &'static str,
 }
 
 impl Header {
-    fn of(schema: &Schema) -> Self {
+    fn of(schema: &Schema, null: &'static str) -> Self {
         Self {
             names: schema.fields().iter().map(|field| field.name().clone()).collect(),
             numeric: schema
@@ -71,6 +72,7 @@ impl Header {
                 .iter()
                 .map(|field| is_numeric(field.data_type()))
                 .collect(),
+            null,
         }
     }
 }

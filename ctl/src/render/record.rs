@@ -11,6 +11,9 @@ use super::sink::Sink;
 use super::{Format, Header, RenderError};
 use crate::config::Screen;
 
+/// How a property that is not set is shown to people.
+const NOTHING: &str = "-";
+
 /// A property's value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Value {
@@ -42,7 +45,7 @@ impl Value {
                 visible
             }
             Value::Number(number) => number.to_string(),
-            Value::Nothing => "-".to_owned(),
+            Value::Nothing => NOTHING.to_owned(),
         }
     }
 }
@@ -75,7 +78,7 @@ pub(crate) fn many(format: Format, screen: Screen, records: Vec<Record>) -> Resu
         .collect();
     let schema = Arc::new(Schema::new(fields));
     let batch = RecordBatch::try_new(Arc::clone(&schema), columns)?;
-    let Some(mut renderer) = format.renderer(&Header::of(&schema), screen) else {
+    let Some(mut renderer) = format.renderer(&Header::of(&schema, NOTHING), screen) else {
         let mut writer = arrow_ipc::writer::StreamWriter::try_new(Vec::new(), &schema)?;
         writer.write(&batch)?;
         return Ok(writer.into_inner()?);

@@ -48,7 +48,7 @@ impl ResultWriter {
         let mut messages = Messages::default();
         messages.take(message.clone())?;
         let schema = messages.schema().ok_or(RenderError::OutOfOrder)?;
-        self.body = match self.format.renderer(&Header::of(&schema), self.screen) {
+        self.body = match self.format.renderer(&Header::of(&schema, "NULL"), self.screen) {
             Some(renderer) => Body::Text {
                 messages,
                 schema,

@@ -28,9 +28,6 @@ const TEXT_WIDTH_MIN: usize = 8;
 /// Narrowest that a header is cut to.
 const HEADER_WIDTH_MIN: usize = 6;
 
-/// How a cell that is NULL is shown.
-pub(super) const NULL: &str = "NULL";
-
 /// Writes rows as a table.
 pub(super) struct Table {
     header: Header,
@@ -167,7 +164,7 @@ impl Renderer for Table {
     fn rows(&mut self, columns: &[Column], rows: usize, sink: &mut Sink) -> io::Result<()> {
         let mut scratch = Vec::new();
         for row in 0..rows {
-            self.held.take(columns, row, &mut scratch);
+            self.held.take(columns, row, self.header.null, &mut scratch);
             let full = self.held.rows >= ROWS_HELD_MAX || self.held.text.len() >= BYTES_HELD_MAX;
             if full && matches!(self.stage, Stage::Holding) {
                 self.lay_out(sink)?;
@@ -189,12 +186,12 @@ impl Renderer for Table {
 }
 
 impl Held {
-    fn take(&mut self, columns: &[Column], row: usize, scratch: &mut Vec<u8>) {
+    fn take(&mut self, columns: &[Column], row: usize, shown_null: &str, scratch: &mut Vec<u8>) {
         for column in columns {
             let start = self.text.len();
             let null = column.is_null(row);
             if null {
-                self.text.push_str(NULL);
+                self.text.push_str(shown_null);
             } else {
                 vertical::write_value(column, row, scratch, &mut self.text, write_visible);
             }

@@ -5,13 +5,13 @@ use std::io;
 use super::cell::{width, write_visible};
 use super::column::Column;
 use super::sink::Sink;
-use super::table::NULL;
 use super::{Header, Renderer};
 
 /// Writes rows as blocks.
 pub(super) struct Vertical {
     /// Names, padded to one width.
     names: Vec<String>,
+    null: &'static str,
     rows: u64,
 }
 
@@ -31,7 +31,11 @@ impl Vertical {
             let space = widest - width(name);
             name.extend(std::iter::repeat_n(' ', space));
         }
-        Self { names, rows: 0 }
+        Self {
+            names,
+            null: header.null,
+            rows: 0,
+        }
     }
 
     /// Appends one row of values that are ready for the screen.
@@ -58,7 +62,7 @@ impl Renderer for Vertical {
             for (name, column) in self.names.iter().zip(columns) {
                 value.clear();
                 if column.is_null(row) {
-                    value.push_str(NULL);
+                    value.push_str(self.null);
                 } else {
                     write_value(column, row, &mut scratch, &mut value, write_visible);
                 }

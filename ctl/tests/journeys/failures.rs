@@ -171,7 +171,6 @@ fn wrong_command_lines_are_usage_errors() {
         &["query", "select 1", "--format", "xml"],
         &["query", "select 1", "--timeout", "soon"],
         &["query", "select 1", "-f", "x.sql"],
-        &["query", "  "],
         &["query", "-f", "missing.sql"],
         &["query", "-f", "."],
         &["use", "table", "x"],
@@ -191,7 +190,7 @@ fn an_empty_stdin_and_one_that_is_not_text_are_usage_errors() {
         house
             .run_with_stdin(&["query"], b"")
             .failed(2)
-            .contains("the SQL is empty")
+            .contains("stdin is empty")
     );
     assert!(
         house

@@ -135,8 +135,9 @@ fn a_service_that_does_not_start_is_quoted() {
         stderr.contains("error: cannot start the service\ncaused by: the port is taken\n"),
         "{stderr}"
     );
-    let installed = Installed::new().with_service("echo 'unknown key' >&2; exit 2");
-    installed.run(&["query", "select 1"]).failed(2);
+    let installed = Installed::new().with_service("echo 'error: unknown key' >&2; exit 78");
+    let ran = installed.run(&["query", "select 1"]);
+    assert!(ran.failed(2).contains("caused by: unknown key\n"), "{ran:?}");
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io::Read;
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::sync::Arc;
 
 use arrow_array::{Int64Array, StringArray};
@@ -13,38 +13,59 @@ use crate::arrow::{batch, events};
 use crate::fake::Script;
 use crate::harness::{House, finished};
 
-/// Runs a command with a terminal of so many columns as its stdout; answers what is on the screen, and stderr.
-fn on_terminal(columns: u16, mut command: Command) -> (String, String) {
-    let terminal = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
-    grantpt(&terminal).unwrap();
-    unlockpt(&terminal).unwrap();
-    let name = ptsname(&terminal, Vec::new()).unwrap().into_string().unwrap();
-    tcsetwinsize(
-        &terminal,
-        Winsize {
+/// A terminal: the end that a program gets, and what a person sees.
+struct Terminal {
+    screen: File,
+    program_end: File,
+}
+
+impl Terminal {
+    fn new(columns: u16) -> Self {
+        let screen = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+        grantpt(&screen).unwrap();
+        unlockpt(&screen).unwrap();
+        let name = ptsname(&screen, Vec::new()).unwrap().into_string().unwrap();
+        let size = Winsize {
             ws_row: 24,
             ws_col: columns,
             ws_xpixel: 0,
             ws_ypixel: 0,
-        },
-    )
-    .unwrap();
-    let screen = File::options().read(true).write(true).open(name).unwrap();
-    command.stdout(screen).stderr(std::process::Stdio::piped());
-    let child = command.spawn().unwrap();
-    // Ours is the last copy of the other end: without it reading ends with the program.
-    drop(command);
-    let mut shown = Vec::new();
-    let mut chunk = [0; 4096];
-    let mut terminal = File::from(terminal);
-    while let Ok(count @ 1..) = terminal.read(&mut chunk) {
-        shown.extend_from_slice(&chunk[..count]);
+        };
+        tcsetwinsize(&screen, size).unwrap();
+        let program_end = File::options().read(true).write(true).open(name).unwrap();
+        Self {
+            screen: File::from(screen),
+            program_end,
+        }
     }
-    let ran = finished(child.wait_with_output().unwrap());
-    (
-        String::from_utf8(shown).unwrap().replace("\r\n", "\n"),
-        ran.stderr,
-    )
+
+    /// Everything that is shown until the last program has left.
+    fn shown(self) -> String {
+        let Self {
+            mut screen,
+            program_end,
+        } = self;
+        // Ours would keep the terminal open.
+        drop(program_end);
+        let (mut shown, mut chunk) = (Vec::new(), [0; 4096]);
+        while let Ok(count @ 1..) = screen.read(&mut chunk) {
+            shown.extend_from_slice(&chunk[..count]);
+        }
+        String::from_utf8(shown).unwrap().replace("\r\n", "\n")
+    }
+}
+
+/// Runs a command with a terminal of so many columns as its stdout; answers what it shows, and stderr.
+fn on_terminal(columns: u16, mut command: Command) -> (String, String) {
+    let terminal = Terminal::new(columns);
+    command
+        .stdout(terminal.program_end.try_clone().unwrap())
+        .stderr(Stdio::piped());
+    let child = command.spawn().unwrap();
+    // It holds a copy of the terminal too.
+    drop(command);
+    let shown = terminal.shown();
+    (shown, finished(child.wait_with_output().unwrap()).stderr)
 }
 
 fn house() -> House {
@@ -88,4 +109,20 @@ fn arrow_is_kept_from_terminals() {
     let (shown, stderr) = on_terminal(80, house.command(&["query", "--format", "arrow", "select 1"]));
     assert_eq!(shown, "");
     assert!(stderr.contains("not for a terminal"), "{stderr}");
+}
+
+#[test]
+fn a_file_is_written_with_progress_on_a_terminal_only() {
+    let house = house();
+    let terminal = Terminal::new(80);
+    let mut command = house.command(&["query", "-o", "x.csv", "select 1"]);
+    command.stderr(terminal.program_end.try_clone().unwrap());
+    let mut child = command.spawn().unwrap();
+    drop(command);
+    let shown = terminal.shown();
+    assert!(child.wait().unwrap().success());
+    assert!(shown.starts_with("\r\u{1b}[K0 rows, 0.0 MB"), "{shown:?}");
+    assert!(shown.ends_with("\r\u{1b}[K1 row (12 ms)\n"), "{shown:?}");
+    let elsewhere = house.run(&["query", "-o", "x.csv", "select 1"]);
+    assert_eq!(elsewhere.stderr, "1 row (12 ms)\n");
 }

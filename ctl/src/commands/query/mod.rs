@@ -8,6 +8,7 @@ mod transfer;
 use super::{Run, wait};
 use crate::arguments::QueryArguments;
 use crate::failure::Failure;
+use crate::interrupt::Interrupts;
 use crate::launch;
 use crate::render::{PendingFile, RenderError, ResultWriter, Sink, stdout_sink};
 use plan::{Plan, Target};
@@ -20,14 +21,17 @@ pub(super) fn query(arguments: QueryArguments, run: &Run) -> Result<(), Failure>
 }
 
 async fn answer(plan: &Plan, run: &Run) -> Result<(), Failure> {
-    // Opened first: a result that cannot be kept need not be asked for.
-    let (sink, pending) = open(&plan.target)?;
     let client = launch::reach(&run.settings, &run.ui).await?;
+    // Watched from before there is a file to clean up. It is opened before the query is sent: a result that
+    // cannot be kept need not be asked for.
+    let interrupts = Interrupts::watch()?;
+    let (sink, pending) = open(&plan.target)?;
     let bytes = sink.counter();
     let writer = ResultWriter::new(plan.format, plan.screen, sink);
     let transfer = Transfer {
         client,
         request: plan.request(run),
+        interrupts,
         bytes,
         shows_progress: pending.is_some(),
     };

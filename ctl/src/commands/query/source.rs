@@ -24,11 +24,16 @@ pub(super) fn read(sql: Option<String>, file: Option<PathBuf>) -> Result<String,
             return Err(Failure::usage("no SQL was given")
                 .hint("write it after `query`, name a file with `-f FILE`, or pipe it in"));
         }
-        _ => read_text(io::stdin().lock(), "stdin")?,
+        _ => {
+            let text = read_text(io::stdin().lock(), "stdin")?;
+            // Most likely the command before the pipe failed. Whether a statement is empty otherwise is not
+            // for us to say: it may be all comment.
+            if text.is_empty() {
+                return Err(Failure::usage("no SQL was given, stdin is empty"));
+            }
+            text
+        }
     };
-    if text.trim().is_empty() {
-        return Err(Failure::usage("the SQL is empty"));
-    }
     Ok(text)
 }
 

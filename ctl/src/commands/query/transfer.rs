@@ -41,6 +41,7 @@ const PROGRESS_INTERVAL: Duration = Duration::from_millis(200);
 pub(super) struct Transfer {
     pub(super) client: Client,
     pub(super) request: ExecuteQueryRequest,
+    pub(super) interrupts: Interrupts,
     /// Counter of the bytes written.
     pub(super) bytes: Arc<AtomicU64>,
     /// Whether it is worth saying how far it is.
@@ -87,6 +88,7 @@ impl Transfer {
         let Transfer {
             client,
             request,
+            interrupts,
             bytes,
             shows_progress,
         } = self;
@@ -97,7 +99,7 @@ impl Transfer {
         let rows = Arc::new(AtomicI64::new(0));
         let (pieces, queue) = mpsc::channel(BATCHES_QUEUED_MAX);
         let underway = Underway {
-            interrupts: Interrupts::watch()?,
+            interrupts,
             session: request.session.clone(),
             request_id: request.request_id.clone(),
             written: spawn_writer(writer, queue)?,
