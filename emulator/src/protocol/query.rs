@@ -26,6 +26,7 @@ pub(super) struct Query {
     pub(super) session_id: u64,
     /// Who asked; only the same user may read the outcome.
     pub(super) user: String,
+    /// Under which its session knows it; none for one of several statements.
     pub(super) request_id: Option<String>,
     pub(super) session: Weak<ClientSession>,
     pub(super) sql: String,

@@ -17,6 +17,9 @@ use super::query::Query;
 /// that what is gained shows late: without this limit one slow reader would cost all outcomes.
 const DROPPED_FOR_DISK_MAX: usize = 8;
 
+/// What a statement takes beside its text and its rows, about.
+const QUERY_BYTES: usize = 2048;
+
 /// The statements that can be asked for by query id.
 #[derive(Debug)]
 pub(super) struct Retention {
@@ -153,7 +156,7 @@ fn inline_bytes(query: &Query) -> u64 {
     let rows = query
         .statement()
         .map_or(0, |statement| statement.rows.inline_bytes());
-    (rows + query.sql.len()) as u64
+    (QUERY_BYTES + rows + query.sql.len()) as u64
 }
 
 /// Lets the statements' sessions forget their request ids.

@@ -39,7 +39,7 @@ pub struct Settings {
     pub chunk_limits: ChunkLimits,
     /// Finished statements whose outcome is kept.
     pub queries_kept_max: usize,
-    /// Bytes of inline parts that are kept.
+    /// Bytes of texts and inline rows that are kept with them.
     pub inline_bytes_kept_max: u64,
     /// How long an outcome is kept.
     pub result_life: Duration,
@@ -69,8 +69,8 @@ impl Default for Settings {
                 inline_weight_max: 1024 * 1024,
                 chunk_weight_max: 8 * 1024 * 1024,
             },
-            queries_kept_max: 20_000,
-            inline_bytes_kept_max: 64 * 1024 * 1024,
+            queries_kept_max: 10_000,
+            inline_bytes_kept_max: 32 * 1024 * 1024,
             result_life: Duration::from_hours(1),
             result_life_after_session: Duration::from_mins(5),
             clock: Clock::system(),

@@ -82,15 +82,11 @@ fn begin(
         if let Some(known) = request_id.as_ref().and_then(|id| requests.get(id)) {
             return Ok(Arc::clone(known));
         }
-        let query = Arc::new(Query::new(
-            session,
-            query_id,
-            request_id.clone(),
-            submission.sql.clone(),
-        ));
         // Without an id the statement cannot be repeated or aborted by one, but ends with its session.
-        let key = request_id.unwrap_or_else(|| query_id.to_string());
-        requests.insert(key, Arc::clone(&query));
+        let request_id = request_id.unwrap_or_else(|| query_id.to_string());
+        let sql = submission.sql.clone();
+        let query = Arc::new(Query::new(session, query_id, Some(request_id.clone()), sql));
+        requests.insert(request_id, Arc::clone(&query));
         query
     };
     connector.queries.insert(Arc::clone(&query));
