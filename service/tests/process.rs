@@ -1,5 +1,11 @@
 //! The shipped binary: sockets, signals, service managers, starting in the background.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test fails by panicking"
+)]
+
 mod support;
 
 use std::io::{BufRead as _, BufReader, Read as _};

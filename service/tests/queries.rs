@@ -1,5 +1,11 @@
 //! Queries over gRPC: order, limits, cancellation, flow control, errors.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test fails by panicking"
+)]
+
 mod support;
 
 use std::sync::atomic::Ordering;

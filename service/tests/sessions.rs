@@ -1,5 +1,11 @@
 //! Sessions over gRPC: making, showing, losing, ending them; builds and lifecycle.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test fails by panicking"
+)]
+
 mod support;
 
 use std::sync::atomic::Ordering;

@@ -115,9 +115,10 @@ mod tests {
     #[test]
     fn a_result_is_one_ipc_stream_in_messages_of_limited_size() {
         let numbers = Arc::new(Int64Array::from_iter_values(0..10_000)) as ArrayRef;
-        let words = Arc::new(StringArray::from_iter(
-            (0..10_000).map(|n| (n % 3 != 0).then(|| format!("word {n}"))),
-        ));
+        let words: StringArray = (0..10_000)
+            .map(|n| (n % 3 != 0).then(|| format!("word {n}")))
+            .collect();
+        let words = Arc::new(words) as ArrayRef;
         let whole = batch(vec![("n", numbers), ("w", words)]);
         let (mut encoder, schema) = BatchEncoder::new(whole.schema().as_ref(), 16 * 1024).unwrap();
         // A slice of a larger batch must not drag the whole batch along.

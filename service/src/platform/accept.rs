@@ -108,10 +108,7 @@ mod tests {
     use super::*;
     use crate::platform::socket::bind;
 
-    async fn start(
-        uid: u32,
-        connections_max: usize,
-    ) -> (tempfile::TempDir, AcceptLoop, mpsc::Receiver<Accepted>) {
+    fn start(uid: u32, connections_max: usize) -> (tempfile::TempDir, AcceptLoop, mpsc::Receiver<Accepted>) {
         let folder = tempfile::tempdir().unwrap();
         std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o700)).unwrap();
         let listener = bind(&folder.path().join("s")).unwrap();
@@ -126,7 +123,7 @@ mod tests {
 
     #[tokio::test]
     async fn our_own_user_comes_in() {
-        let (folder, accept_loop, mut accepted) = start(own_uid(), 8).await;
+        let (folder, accept_loop, mut accepted) = start(own_uid(), 8);
         let _client = UnixStream::connect(folder.path().join("s")).await.unwrap();
         assert!(accepted.recv().await.is_some());
         assert!(accept_loop.is_alive(Duration::from_secs(20)).await);
@@ -134,7 +131,7 @@ mod tests {
 
     #[tokio::test]
     async fn another_user_stays_out() {
-        let (folder, _loop, mut accepted) = start(own_uid() + 1, 8).await;
+        let (folder, _loop, mut accepted) = start(own_uid() + 1, 8);
         let path = folder.path().join("s");
         let read = tokio::task::spawn_blocking(move || {
             let mut client = std::os::unix::net::UnixStream::connect(path).unwrap();
@@ -146,7 +143,7 @@ mod tests {
 
     #[tokio::test]
     async fn connections_are_limited_and_the_next_one_waits() {
-        let (folder, _loop, mut accepted) = start(own_uid(), 1).await;
+        let (folder, _loop, mut accepted) = start(own_uid(), 1);
         let _first = UnixStream::connect(folder.path().join("s")).await.unwrap();
         let _second = UnixStream::connect(folder.path().join("s")).await.unwrap();
         let first = accepted.recv().await.unwrap();

@@ -30,8 +30,8 @@ mod tests {
     #[test]
     fn the_header_of_the_grpc_protocol_is_read() {
         for (text, expected) in [
-            ("2H", Some(Duration::from_secs(7200))),
-            ("3M", Some(Duration::from_secs(180))),
+            ("2H", Some(Duration::from_hours(2))),
+            ("3M", Some(Duration::from_mins(3))),
             ("10S", Some(Duration::from_secs(10))),
             ("500m", Some(Duration::from_millis(500))),
             ("7u", Some(Duration::from_micros(7))),

@@ -48,6 +48,16 @@ struct Table {
     draining: bool,
 }
 
+impl Table {
+    fn refuse_when_draining(&self) -> Result<(), Error> {
+        if self.draining {
+            return Err(Error::new(Reason::Draining, "the service is stopping")
+                .with_hint("run the command again in a moment"));
+        }
+        Ok(())
+    }
+}
+
 /// One statement to run.
 #[derive(Debug)]
 pub struct QueryRequest {
@@ -291,7 +301,7 @@ impl Sessions {
         connection: Option<&ConnectionName>,
     ) -> Result<Handle, Error> {
         if let Some(handle) = self.lookup(name) {
-            self.refuse_when_draining(&self.table())?;
+            self.table().refuse_when_draining()?;
             same_connection(name, &handle, connection)?;
             return Ok(handle);
         }
@@ -324,7 +334,7 @@ impl Sessions {
         implicit: bool,
     ) -> Result<Handle, Error> {
         let mut table = self.table();
-        self.refuse_when_draining(&table)?;
+        table.refuse_when_draining()?;
         if let Some(handle) = table
             .sessions
             .get(name)
@@ -345,14 +355,6 @@ impl Sessions {
         table.sessions.insert(name.clone(), handle.clone());
         self.inner.count.send_replace(table.sessions.len());
         Ok(handle)
-    }
-
-    fn refuse_when_draining(&self, table: &Table) -> Result<(), Error> {
-        if table.draining {
-            return Err(Error::new(Reason::Draining, "the service is stopping")
-                .with_hint("run the command again in a moment"));
-        }
-        Ok(())
     }
 
     fn start(&self, name: &SessionName, connection: &ConnectionName, implicit: bool, serial: u64) -> Handle {

@@ -232,13 +232,13 @@ pub(crate) fn limits() -> Limits {
         sessions_max: 8,
         queue_max: 4,
         results_max: 4,
-        session_idle: Duration::from_secs(3600),
+        session_idle: Duration::from_hours(1),
         sql_bytes_max: 1024 * 1024,
         bindings_max: 100,
-        query_timeout: Duration::from_secs(3600),
+        query_timeout: Duration::from_hours(1),
         cancel_wait: Duration::from_secs(5),
         batches_buffered_max: 2,
-        login_timeout: Duration::from_secs(60),
+        login_timeout: Duration::from_mins(1),
         logout_timeout: Duration::from_secs(5),
     }
 }
@@ -349,6 +349,7 @@ pub(crate) type NameBuild = fn(Request<()>) -> Result<Request<()>, Status>;
 pub(crate) type Built = InterceptedService<Channel, NameBuild>;
 
 /// Says which build the client is, as every client of ours does.
+#[expect(clippy::unnecessary_wraps, reason = "the form of an interceptor")]
 fn name_build(mut request: Request<()>) -> Result<Request<()>, Status> {
     request
         .metadata_mut()

@@ -55,7 +55,10 @@ mod tests {
 
     #[tokio::test]
     async fn the_last_lines_are_kept() {
-        let text: String = (0..20).map(|n| format!("line {n}\n")).collect();
+        let text = (0..20)
+            .map(|n| format!("line {n}"))
+            .collect::<Vec<_>>()
+            .join("\n");
         let last = LastLines::default();
         copy(text.as_bytes(), Box::new(std::io::sink()), last.clone()).await;
         assert_eq!(

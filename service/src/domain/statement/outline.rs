@@ -105,10 +105,11 @@ impl<'a> Statements<'a> {
                     }
                 }
                 _ if depth > 0 && token.is("CASE") && !previous.is("END") => depth += 1,
-                _ if depth > 0 && token.is("END") => {
-                    if !self.peek().is_some_and(|next| next.is_any(&CONTROL_WORDS)) {
-                        depth -= 1;
-                    }
+                _ if depth > 0
+                    && token.is("END")
+                    && !self.peek().is_some_and(|next| next.is_any(&CONTROL_WORDS)) =>
+                {
+                    depth -= 1;
                 }
                 _ => {}
             }
