@@ -1,5 +1,7 @@
 //! Why a command failed, in the parts that reach the screen.
 
+use std::error::Error;
+
 use crate::exit_code::Exit;
 
 /// A failed command: what failed, what caused it, what to do, and how the process ends.
@@ -19,6 +21,15 @@ pub(crate) struct Failure {
     pub(crate) hint: Option<String>,
     /// Where in the SQL text Snowflake saw the mistake.
     pub(crate) position: Option<SqlPosition>,
+}
+
+/// The innermost cause of a transport's error; the layers around it say only that there was one.
+pub(crate) fn root_cause(error: &(dyn Error + 'static)) -> String {
+    let mut root = error;
+    while let Some(cause) = root.source() {
+        root = cause;
+    }
+    root.to_string()
 }
 
 /// A place in an SQL text.

@@ -1,5 +1,6 @@
 //! Dialling the socket.
 
+use std::error::Error;
 use std::io;
 use std::path::Path;
 use std::time::Duration;
@@ -10,7 +11,7 @@ use tonic::transport::Endpoint;
 use tower::service_fn;
 
 use super::Client;
-use crate::failure::Failure;
+use crate::failure::{Failure, root_cause};
 
 /// Flow control: what may be under way unread, in bytes, for one stream and for the connection. The
 /// connection has more, so that a cancellation passes beside a result that nobody reads.
@@ -83,10 +84,8 @@ pub(crate) async fn dial(socket: &Path, timeout: Option<Duration>) -> Result<Cli
 impl From<DialError> for Failure {
     fn from(error: DialError) -> Self {
         let mut failure = Failure::unreachable("cannot reach the service").caused_by(&error);
-        let mut source = std::error::Error::source(&error);
-        while let Some(cause) = source {
-            failure = failure.caused_by(cause);
-            source = cause.source();
+        if let Some(source) = error.source() {
+            failure = failure.caused_by(root_cause(source));
         }
         match error {
             DialError::NobodyListens(..) => failure.hint("start it with `sfctl service start`"),

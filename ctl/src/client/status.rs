@@ -9,7 +9,7 @@ use tonic::Status;
 use tonic_types::StatusExt;
 
 use crate::exit_code::Exit;
-use crate::failure::{Failure, SqlPosition};
+use crate::failure::{Failure, SqlPosition, root_cause};
 
 /// Translates a status.
 pub(super) fn failure(status: &Status) -> Failure {
@@ -76,14 +76,9 @@ fn unstated(status: &Status) -> Failure {
             .caused_by(cause)
             .hint("see how it is with `sfctl service status`");
     };
-    let mut failure = Failure::unreachable("the service went away during the call").caused_by(source);
-    let mut next = source.source();
-    while let Some(cause) = next {
-        failure = failure.caused_by(cause);
-        next = cause.source();
-    }
-    failure.causes.dedup();
-    failure.hint("what it was doing may have been done; see how it is with `sfctl service status`")
+    Failure::unreachable("the service went away during the call")
+        .caused_by(root_cause(source))
+        .hint("what it was doing may have been done; see how it is with `sfctl service status`")
 }
 
 fn what(reason: ErrorReason) -> &'static str {
