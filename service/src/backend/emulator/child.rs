@@ -160,11 +160,11 @@ fn spawn(
         .spawn()
 }
 
-/// The address in the ready file: its first word, once the line is complete.
+/// The address in the ready file, a JSON object that appears whole.
 fn read_ready(path: &Path) -> Option<SocketAddr> {
     let text = std::fs::read_to_string(path).ok()?;
-    let (line, _) = text.split_once('\n')?;
-    line.split_whitespace().next()?.parse().ok()
+    let ready: serde_json::Value = serde_json::from_str(&text).ok()?;
+    ready.get("address")?.as_str()?.parse().ok()
 }
 
 /// Finds the executable: as configured, else the first in the search path.
@@ -212,8 +212,7 @@ mod tests {
     }
 
     /// Says that it is ready and waits for the end of its stdin. `$8` is the ready file.
-    const GOOD: &str =
-        "echo $$ >> \"$(dirname \"$8\")/started\"\necho 127.0.0.1:4567 > \"$8\"\ncat > /dev/null";
+    const GOOD: &str = "echo $$ >> \"$(dirname \"$8\")/started\"\necho '{\"address\":\"127.0.0.1:4567\",\"pid\":1}' > \"$8\"\ncat > /dev/null";
 
     fn starts(folder: &Path) -> Vec<i32> {
         let text = std::fs::read_to_string(folder.join("started")).unwrap_or_default();
