@@ -129,44 +129,50 @@ impl Accounts {
     }
 
     fn password(&self, credentials: &Credentials<'_>) -> Result<String, Refusal> {
-        let name = credentials.login_name.unwrap_or_default().to_uppercase();
+        let named = credentials.login_name.map(str::to_uppercase);
         let shown = credentials.password.unwrap_or_default();
-        let allowed = match self {
-            Self::Anyone => !name.is_empty(),
-            Self::Listed(users) => users.iter().any(|user| {
-                user.name == name
-                    && user
-                        .password
-                        .iter()
-                        .chain(&user.tokens)
-                        .any(|secret| secret.matches(shown))
-            }),
+        let proved = |user: &&User| {
+            named.as_ref() == Some(&user.name)
+                && user
+                    .password
+                    .iter()
+                    .chain(&user.tokens)
+                    .any(|secret| secret.matches(shown))
         };
-        if allowed { Ok(name) } else { Err(wrong_password()) }
+        match self {
+            Self::Anyone => Ok(named.unwrap_or_else(nobody)),
+            Self::Listed(users) => users
+                .iter()
+                .find(proved)
+                .map(|user| user.name.clone())
+                .ok_or_else(|| Refusal::new("390100", "Incorrect username or password was specified.")),
+        }
     }
 
     fn token(&self, credentials: &Credentials<'_>, oauth: bool) -> Result<String, Refusal> {
-        let shown = credentials.token.or(credentials.password).unwrap_or_default();
         let named = credentials.login_name.map(str::to_uppercase);
-        let user = match self {
-            Self::Anyone if shown.is_empty() => None,
-            Self::Anyone => Some(named.unwrap_or_else(|| "OAUTH_USER".to_owned())),
+        let shown = credentials.token.or(credentials.password).unwrap_or_default();
+        let proved = |user: &&User| {
+            named.as_ref().is_none_or(|name| *name == user.name)
+                && user.tokens.iter().any(|secret| secret.matches(shown))
+        };
+        match self {
+            Self::Anyone => Ok(named.unwrap_or_else(nobody)),
             Self::Listed(users) => users
                 .iter()
-                .filter(|user| named.as_ref().is_none_or(|name| *name == user.name))
-                .find(|user| user.tokens.iter().any(|secret| secret.matches(shown)))
-                .map(|user| user.name.clone()),
-        };
-        user.ok_or_else(|| {
-            if oauth {
-                Refusal::new(
-                    "390303",
-                    format!("Invalid OAuth access token. [{}]", Uuid::new_v4()),
-                )
-            } else {
-                Refusal::new("394400", "Programmatic access token is invalid.")
-            }
-        })
+                .find(proved)
+                .map(|user| user.name.clone())
+                .ok_or_else(|| {
+                    if oauth {
+                        Refusal::new(
+                            "390303",
+                            format!("Invalid OAuth access token. [{}]", Uuid::new_v4()),
+                        )
+                    } else {
+                        Refusal::new("394400", "Programmatic access token is invalid.")
+                    }
+                }),
+        }
     }
 
     fn key_pair(&self, credentials: &Credentials<'_>, now: u64) -> Result<String, Refusal> {
@@ -188,8 +194,9 @@ impl Accounts {
     }
 }
 
-fn wrong_password() -> Refusal {
-    Refusal::new("390100", "Incorrect username or password was specified.")
+/// The user that a login is for when it names none and need not.
+fn nobody() -> String {
+    "GUEST".to_owned()
 }
 
 #[cfg(test)]
