@@ -38,14 +38,13 @@ fn cut_note(query: &QuerySummary) -> String {
 }
 
 fn rows_note(query: &QuerySummary) -> String {
-    let rows = if query.row_count == 1 { "row" } else { "rows" };
     let time = elapsed(query);
     let time = if time < Duration::from_secs(1) {
         format!("{} ms", time.as_millis())
     } else {
         format!("{:.2} s", time.as_secs_f64())
     };
-    format!("{} {rows} ({time})", grouped(query.row_count))
+    format!("{} ({time})", rows(query.row_count))
 }
 
 fn statistics(query: &QuerySummary) -> String {
@@ -82,8 +81,13 @@ fn elapsed(query: &QuerySummary) -> Duration {
         .unwrap_or_default()
 }
 
+/// A count of rows in words.
+pub(super) fn rows(count: i64) -> String {
+    format!("{} {}", grouped(count), if count == 1 { "row" } else { "rows" })
+}
+
 /// A count with commas between its thousands.
-pub(super) fn grouped(count: i64) -> String {
+fn grouped(count: i64) -> String {
     let digits = count.to_string();
     let mut grouped = String::with_capacity(digits.len() + digits.len() / 3);
     for (index, digit) in digits.chars().enumerate() {

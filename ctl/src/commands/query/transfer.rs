@@ -17,7 +17,7 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 
 use super::super::Run;
-use super::summary::grouped;
+use super::summary;
 use crate::client::Client;
 use crate::exit_code::Exit;
 use crate::failure::Failure;
@@ -286,8 +286,8 @@ fn writer_outcome(
 
 fn progress_line(rows: i64, bytes: u64) -> String {
     format!(
-        "{} rows, {}.{} MB",
-        grouped(rows),
+        "{}, {}.{} MB",
+        summary::rows(rows),
         bytes / 1_000_000,
         bytes / 100_000 % 10
     )
