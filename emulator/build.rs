@@ -2,19 +2,20 @@
 //! installed layout's library folder, and where `cargo xtask engine` stages it for development.
 
 #![expect(clippy::disallowed_macros, reason = "cargo reads a build script's standard output")]
+#![expect(clippy::disallowed_methods, reason = "cargo talks to a build script through the environment")]
 
-use std::path::Path;
+use std::path::PathBuf;
 
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
+    println!("cargo::rerun-if-env-changed=DUCKDB_LIB_DIR");
     let origin = if cfg!(target_os = "macos") { "@executable_path" } else { "$ORIGIN" };
-    let staged = Path::new(env!("CARGO_MANIFEST_DIR")).with_file_name("target").join("engine");
-    let folders = [
-        origin.to_owned(),
-        format!("{origin}/../lib/snowflake-session"),
-        staged.display().to_string(),
-    ];
-    for folder in folders {
-        println!("cargo::rustc-link-arg=-Wl,-rpath,{folder}");
+    let installed = [origin.to_owned(), format!("{origin}/../lib/snowflake-session")].map(PathBuf::from);
+    let linked = std::env::var_os("DUCKDB_LIB_DIR").map(PathBuf::from);
+    // Several checkouts may share one target folder; the library staged in it serves them all.
+    let out = std::env::var_os("OUT_DIR").map(PathBuf::from);
+    let shared = out.and_then(|out| out.ancestors().nth(4).map(|target| target.join("engine")));
+    for folder in installed.into_iter().chain(linked).chain(shared) {
+        println!("cargo::rustc-link-arg=-Wl,-rpath,{}", folder.display());
     }
 }

@@ -4,17 +4,21 @@
     clippy::disallowed_macros,
     reason = "cargo reads a build script's standard output"
 )]
+#![expect(
+    clippy::disallowed_methods,
+    reason = "cargo talks to a build script through the environment"
+)]
 
-use std::path::Path;
+use std::path::PathBuf;
 
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
-    let workspace = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .ancestors()
-        .nth(2)
-        .expect("the crate is two folders deep");
-    println!(
-        "cargo::rustc-link-arg=-Wl,-rpath,{}",
-        workspace.join("target/engine").display()
-    );
+    println!("cargo::rerun-if-env-changed=DUCKDB_LIB_DIR");
+    let linked = std::env::var_os("DUCKDB_LIB_DIR").map(PathBuf::from);
+    // Several checkouts may share one target folder; the library staged in it serves them all.
+    let out = std::env::var_os("OUT_DIR").map(PathBuf::from);
+    let shared = out.and_then(|out| out.ancestors().nth(4).map(|target| target.join("engine")));
+    for folder in linked.into_iter().chain(shared) {
+        println!("cargo::rustc-link-arg=-Wl,-rpath,{}", folder.display());
+    }
 }

@@ -295,6 +295,22 @@ fn batches_are_appended_with_their_nulls() {
 }
 
 #[test]
+fn a_view_follows_the_settings_of_the_session_that_queries_it() {
+    let engine = engine();
+    let (mut here, mut there) = (engine.connect().unwrap(), engine.connect().unwrap());
+    here.execute("CREATE VIEW w AS SELECT sf_date_part('hour', sf_to_timestamp_ltz(0)) AS h")
+        .unwrap();
+    there.execute("SET sf_timezone = 'Asia/Tokyo'").unwrap();
+    assert_eq!(number(&mut *here, "SELECT h FROM w"), 16);
+    assert_eq!(number(&mut *there, "SELECT h FROM w"), 9);
+    for (setting, default) in snowflake_emulator_engine::functions::SETTINGS {
+        let sql =
+            format!("SELECT count(*) FROM (SELECT current_setting('{setting}') AS s) WHERE s = '{default}'");
+        assert_eq!(number(&mut *here, &sql), 1, "{setting}");
+    }
+}
+
+#[test]
 fn data_on_disk_survives_and_is_locked() {
     let folder = std::env::temp_dir().join(format!("snowflake-engine-test-{}", std::process::id()));
     std::fs::create_dir_all(&folder).unwrap();

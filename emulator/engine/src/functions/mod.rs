@@ -35,6 +35,7 @@
 
 mod arithmetic;
 mod bits;
+mod conversion;
 pub(crate) mod framework;
 mod hashes;
 mod numeric;
@@ -56,6 +57,14 @@ const GROUPS: &[&[ScalarFunction]] = &[
     arithmetic::FUNCTIONS,
     bits::FUNCTIONS,
     numeric::FUNCTIONS,
+    conversion::GROUPS[0],
+    conversion::GROUPS[1],
+    conversion::GROUPS[2],
+    conversion::GROUPS[3],
+    temporal::PARTS,
+    temporal::SHIFTING,
+    temporal::DIFFERENCES,
+    temporal::CONSTRUCTION,
     hashes::FUNCTIONS,
     random::FUNCTIONS,
 ];
@@ -67,11 +76,15 @@ pub fn names() -> impl Iterator<Item = &'static str> {
 
 /// Every function of every group.
 fn all() -> impl Iterator<Item = &'static ScalarFunction> {
-    let rooms = strings::GROUPS.iter().chain(&regex::GROUPS).chain(&semi_structured::GROUPS);
+    let rooms = strings::GROUPS
+        .iter()
+        .chain(&regex::GROUPS)
+        .chain(&semi_structured::GROUPS);
     GROUPS.iter().chain(rooms).flat_map(|group| group.iter())
 }
 
 /// Registers every function; for all connections of the database.
 pub(crate) fn register_all(connection: &Connection) -> duckdb_neo::Result<()> {
+    framework::register_settings(connection)?;
     all().try_for_each(|function| framework::register(connection, function))
 }

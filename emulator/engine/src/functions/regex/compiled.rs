@@ -37,7 +37,11 @@ impl Pattern {
             (Some(pattern), Some(parameters)) => Some(compile(&pattern, &parameters, anchored)?),
             _ => None,
         };
-        Ok(Self { constant, parameters_at, anchored })
+        Ok(Self {
+            constant,
+            parameters_at,
+            anchored,
+        })
     }
 
     /// The pattern of a row.
@@ -45,7 +49,9 @@ impl Pattern {
         if let Some(compiled) = &self.constant {
             return Ok(Cow::Borrowed(compiled));
         }
-        let parameters = row.get(self.parameters_at).map_or(Ok(Cow::Borrowed("")), Value::to_text)?;
+        let parameters = row
+            .get(self.parameters_at)
+            .map_or(Ok(Cow::Borrowed("")), Value::to_text)?;
         compile(&row[1].to_text()?, &parameters, self.anchored).map(Cow::Owned)
     }
 }
@@ -62,12 +68,18 @@ fn compile(pattern: &str, parameters: &str, anchored: bool) -> Result<Compiled> 
             _ => {
                 return Err(FunctionError::new(
                     100_048,
-                    format!("Invalid parameter value: {parameters}. Reason: Unknown regular expression parameter"),
+                    format!(
+                        "Invalid parameter value: {parameters}. Reason: Unknown regular expression parameter"
+                    ),
                 ));
             }
         }
     }
-    let whole = if anchored { format!(r"\A(?:{pattern})\z") } else { pattern.to_owned() };
+    let whole = if anchored {
+        format!(r"\A(?:{pattern})\z")
+    } else {
+        pattern.to_owned()
+    };
     let regex = RegexBuilder::new(&whole)
         .case_insensitive(blind)
         .multi_line(multi_line)
@@ -86,5 +98,9 @@ pub(super) fn from_position(text: &str, position: i64) -> Result<Option<usize>> 
         ));
     }
     let skipped = usize::try_from(position - 1).unwrap_or(usize::MAX);
-    Ok(text.char_indices().map(|(at, _)| at).chain([text.len()]).nth(skipped))
+    Ok(text
+        .char_indices()
+        .map(|(at, _)| at)
+        .chain([text.len()])
+        .nth(skipped))
 }

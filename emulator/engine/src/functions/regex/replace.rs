@@ -61,9 +61,15 @@ mod tests {
     #[test]
     fn replacing() {
         for (expression, expected) in [
-            ("sf_regexp_replace('It was the best', '( ){1,}', '')", "Itwasthebest"),
+            (
+                "sf_regexp_replace('It was the best', '( ){1,}', '')",
+                "Itwasthebest",
+            ),
             ("sf_regexp_replace('abc', 'b')", "ac"),
-            ("sf_regexp_replace('firstname middlename lastname', '(.*) (.*) (.*)', '\\3, \\1 \\2')", "lastname, firstname middlename"),
+            (
+                "sf_regexp_replace('firstname middlename lastname', '(.*) (.*) (.*)', '\\3, \\1 \\2')",
+                "lastname, firstname middlename",
+            ),
             ("sf_regexp_replace('aaaa', 'a', 'b', 2, 2)", "aaba"),
             ("sf_regexp_replace('aBc', 'b', '$1', 1, 0, 'i')", "a$1c"),
         ] {

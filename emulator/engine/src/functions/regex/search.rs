@@ -16,7 +16,9 @@ pub(super) const FUNCTIONS: &[ScalarFunction] = &[
 fn like(arguments: &[Argument]) -> Result<Bound> {
     let pattern = Pattern::bind(arguments, 2, true)?;
     plain(arguments, FunctionType::boolean(), move |row| {
-        Ok(Value::Boolean(pattern.of(row)?.regex.is_match(&row[0].to_text()?)))
+        Ok(Value::Boolean(
+            pattern.of(row)?.regex.is_match(&row[0].to_text()?),
+        ))
     })
 }
 
@@ -92,10 +94,16 @@ fn occurrence(
     row: &[Value<'_>],
     group: usize,
 ) -> Result<Option<(usize, usize)>> {
-    let Some(start) = from_position(text, optional_integer(row, 2, 1)?)? else { return Ok(None) };
+    let Some(start) = from_position(text, optional_integer(row, 2, 1)?)? else {
+        return Ok(None);
+    };
     let skipped = usize::try_from(optional_integer(row, 3, 1)? - 1).unwrap_or(0);
     let captures = compiled.regex.captures_iter(&text[start..]).nth(skipped);
-    Ok(captures.and_then(|captures| captures.get(group).map(|found| (start + found.start(), start + found.end()))))
+    Ok(captures.and_then(|captures| {
+        captures
+            .get(group)
+            .map(|found| (start + found.start(), start + found.end()))
+    }))
 }
 
 #[cfg(test)]
@@ -110,19 +118,41 @@ mod tests {
             ("sf_regexp_like('xSan', 'San')", "false"),
             ("sf_regexp_count('It was the best of times', '\\bwas\\b', 1)", "1"),
             ("sf_regexp_count('aaa', 'a', 2)", "2"),
-            ("sf_regexp_instr('nevermore1, nevermore2, nevermore3.', 'nevermore\\d')", "1"),
-            ("sf_regexp_instr('nevermore1, nevermore2, nevermore3.', 'nevermore\\d', 5)", "13"),
-            ("sf_regexp_instr('nevermore1, nevermore2, nevermore3.', 'nevermore\\d', 1, 3)", "25"),
-            ("sf_regexp_instr('nevermore1, nevermore2, nevermore3.', 'nevermore\\d', 1, 3, 1)", "35"),
+            (
+                "sf_regexp_instr('nevermore1, nevermore2, nevermore3.', 'nevermore\\d')",
+                "1",
+            ),
+            (
+                "sf_regexp_instr('nevermore1, nevermore2, nevermore3.', 'nevermore\\d', 5)",
+                "13",
+            ),
+            (
+                "sf_regexp_instr('nevermore1, nevermore2, nevermore3.', 'nevermore\\d', 1, 3)",
+                "25",
+            ),
+            (
+                "sf_regexp_instr('nevermore1, nevermore2, nevermore3.', 'nevermore\\d', 1, 3, 1)",
+                "35",
+            ),
             ("sf_regexp_instr('x', 'y')", "0"),
             ("sf_regexp_substr('It was the best', 'the\\W+\\w+')", "the best"),
-            ("sf_regexp_substr('It was the best', 'the\\W+(\\w+)', 1, 1, 'e')", "best"),
+            (
+                "sf_regexp_substr('It was the best', 'the\\W+(\\w+)', 1, 1, 'e')",
+                "best",
+            ),
             ("sf_regexp_substr('a1b2c3', '([a-z])(\\d)', 1, 2, 'e', 2)", "2"),
             ("sf_regexp_substr('abc', 'x')", "NULL"),
-            ("sf_regexp_substr_all('a1_a2a3_a4A5a6', 'a[[:digit:]]')", r#"["a1","a2","a3","a4","a6"]"#),
+            (
+                "sf_regexp_substr_all('a1_a2a3_a4A5a6', 'a[[:digit:]]')",
+                r#"["a1","a2","a3","a4","a6"]"#,
+            ),
         ] {
             check(expression, expected);
         }
-        check_error("sf_regexp_like('a', '(')", 100_048, "Invalid regular expression: '('");
+        check_error(
+            "sf_regexp_like('a', '(')",
+            100_048,
+            "Invalid regular expression: '('",
+        );
     }
 }

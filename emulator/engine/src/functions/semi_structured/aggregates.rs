@@ -15,7 +15,9 @@ pub(super) const FUNCTIONS: &[ScalarFunction] = &[
 
 /// Canonical elements with commas between them as an ARRAY.
 fn from_elements(_: &[Argument]) -> Result<Bound> {
-    rows(FunctionType::array(), |row| Ok(Value::owned_text(format!("[{}]", row[0].to_text()?))))
+    rows(FunctionType::array(), |row| {
+        Ok(Value::owned_text(format!("[{}]", row[0].to_text()?)))
+    })
 }
 
 /// A list of canonical elements as an ARRAY.
@@ -33,8 +35,14 @@ fn from_list(_: &[Argument]) -> Result<Bound> {
 fn pair(arguments: &[Argument]) -> Result<Bound> {
     let types = types(arguments);
     rows(FunctionType::text(), move |row| {
-        let Some(field) = from_value(&row[1], &types[1])? else { return Ok(Value::Null) };
-        Ok(Value::owned_text(format!("[{},{}]", Json::from(&*row[0].to_text()?), write(&field))))
+        let Some(field) = from_value(&row[1], &types[1])? else {
+            return Ok(Value::Null);
+        };
+        Ok(Value::owned_text(format!(
+            "[{},{}]",
+            Json::from(&*row[0].to_text()?),
+            write(&field)
+        )))
     })
 }
 
@@ -44,7 +52,9 @@ fn from_pairs(_: &[Argument]) -> Result<Bound> {
         let mut fields = Map::new();
         let pairs = read(&format!("[{}]", row[0].to_text()?))?;
         for pair in pairs.as_array().into_iter().flatten() {
-            let (Some(Json::String(key)), Some(field)) = (pair.get(0), pair.get(1)) else { continue };
+            let (Some(Json::String(key)), Some(field)) = (pair.get(0), pair.get(1)) else {
+                continue;
+            };
             if fields.insert(key.clone(), field.clone()).is_some() {
                 return Err(duplicate_key(key));
             }
@@ -68,6 +78,10 @@ mod tests {
         ] {
             check(expression, expected);
         }
-        check_error("sf_object_from_pairs('[\"a\",1],[\"a\",2]')", 100_103, "Duplicate field key 'a'");
+        check_error(
+            "sf_object_from_pairs('[\"a\",1],[\"a\",2]')",
+            100_103,
+            "Duplicate field key 'a'",
+        );
     }
 }

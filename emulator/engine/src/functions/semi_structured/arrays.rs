@@ -3,12 +3,20 @@
 use serde_json::Value as Json;
 
 use super::json::{argument, compare, elements, equal, read, require, types, value, write};
-use crate::functions::framework::{Argument, Bound, FunctionError, FunctionType, Result, ScalarFunction, Value, rows};
+use crate::functions::framework::{
+    Argument, Bound, FunctionError, FunctionType, Result, ScalarFunction, Value, rows,
+};
 use crate::functions::strings::{optional_integer, plain};
 
 pub(super) const FUNCTIONS: &[ScalarFunction] = &[
-    ScalarFunction::new("sf_array_construct", 0..=1024, |arguments| construct(arguments, false)).sees_nulls(),
-    ScalarFunction::new("sf_array_construct_compact", 0..=1024, |arguments| construct(arguments, true)).sees_nulls(),
+    ScalarFunction::new("sf_array_construct", 0..=1024, |arguments| {
+        construct(arguments, false)
+    })
+    .sees_nulls(),
+    ScalarFunction::new("sf_array_construct_compact", 0..=1024, |arguments| {
+        construct(arguments, true)
+    })
+    .sees_nulls(),
     ScalarFunction::new("sf_array_size", 1..=1, size),
     ScalarFunction::new("sf_array_append", 2..=2, |arguments| add(arguments, false)),
     ScalarFunction::new("sf_array_prepend", 2..=2, |arguments| add(arguments, true)),
@@ -17,9 +25,13 @@ pub(super) const FUNCTIONS: &[ScalarFunction] = &[
     ScalarFunction::new("sf_array_remove_at", 2..=2, remove_at),
     ScalarFunction::new("sf_array_slice", 3..=3, slice),
     ScalarFunction::new("sf_array_compact", 1..=1, |arguments| {
-        changed(arguments, |elements| elements.retain(|element| !element.is_null()))
+        changed(arguments, |elements| {
+            elements.retain(|element| !element.is_null())
+        })
     }),
-    ScalarFunction::new("sf_array_reverse", 1..=1, |arguments| changed(arguments, |elements| elements.reverse())),
+    ScalarFunction::new("sf_array_reverse", 1..=1, |arguments| {
+        changed(arguments, |elements| elements.reverse())
+    }),
     ScalarFunction::new("sf_array_sort", 1..=3, sort),
     ScalarFunction::new("sf_array_flatten", 1..=1, flatten),
     ScalarFunction::new("sf_array_to_string", 2..=2, to_string),
@@ -78,7 +90,9 @@ fn add(arguments: &[Argument], first: bool) -> Result<Bound> {
     require("sf_array_append", arguments, 0)?;
     let types = types(arguments);
     rows(FunctionType::array(), move |row| {
-        let Some(mut elements) = elements_of(&row[0])? else { return Ok(Value::Null) };
+        let Some(mut elements) = elements_of(&row[0])? else {
+            return Ok(Value::Null);
+        };
         if let Some(element) = argument(row, &types, 1)? {
             elements.insert(if first { 0 } else { elements.len() }, element);
         }
@@ -88,7 +102,11 @@ fn add(arguments: &[Argument], first: bool) -> Result<Bound> {
 
 /// An index from the end when negative.
 fn index(position: i64, length: usize) -> i64 {
-    if position < 0 { length as i64 + position } else { position }
+    if position < 0 {
+        length as i64 + position
+    } else {
+        position
+    }
 }
 
 /// Inserting beyond the end fills the gap with nulls.
@@ -96,7 +114,9 @@ fn insert(arguments: &[Argument]) -> Result<Bound> {
     require("sf_array_insert", arguments, 0)?;
     let types = types(arguments);
     rows(FunctionType::array(), move |row| {
-        let Some(mut elements) = elements_of(&row[0])? else { return Ok(Value::Null) };
+        let Some(mut elements) = elements_of(&row[0])? else {
+            return Ok(Value::Null);
+        };
         let at = usize::try_from(index(row[1].to_integer()?, elements.len())).unwrap_or(0);
         if at > elements.len() {
             elements.resize(at, Json::Null);
@@ -110,7 +130,9 @@ fn remove(arguments: &[Argument]) -> Result<Bound> {
     require("sf_array_remove", arguments, 0)?;
     let types = types(arguments);
     rows(FunctionType::array(), move |row| {
-        let Some(mut elements) = elements_of(&row[0])? else { return Ok(Value::Null) };
+        let Some(mut elements) = elements_of(&row[0])? else {
+            return Ok(Value::Null);
+        };
         if let Some(removed) = argument(row, &types, 1)? {
             elements.retain(|element| !equal(element, &removed));
         }
@@ -121,7 +143,9 @@ fn remove(arguments: &[Argument]) -> Result<Bound> {
 fn remove_at(arguments: &[Argument]) -> Result<Bound> {
     require("sf_array_remove_at", arguments, 0)?;
     rows(FunctionType::array(), |row| {
-        let Some(mut elements) = elements_of(&row[0])? else { return Ok(Value::Null) };
+        let Some(mut elements) = elements_of(&row[0])? else {
+            return Ok(Value::Null);
+        };
         let at = usize::try_from(index(row[1].to_integer()?, elements.len())).ok();
         if let Some(at) = at.filter(|at| *at < elements.len()) {
             elements.remove(at);
@@ -134,7 +158,9 @@ fn remove_at(arguments: &[Argument]) -> Result<Bound> {
 fn slice(arguments: &[Argument]) -> Result<Bound> {
     require("sf_array_slice", arguments, 0)?;
     rows(FunctionType::array(), |row| {
-        let Some(elements) = elements_of(&row[0])? else { return Ok(Value::Null) };
+        let Some(elements) = elements_of(&row[0])? else {
+            return Ok(Value::Null);
+        };
         let bound = |value: &Value<'_>| -> Result<usize> {
             let at = index(value.to_integer()?, elements.len());
             Ok(usize::try_from(at).unwrap_or(0).min(elements.len()))
@@ -148,12 +174,24 @@ fn slice(arguments: &[Argument]) -> Result<Bound> {
 fn sort(arguments: &[Argument]) -> Result<Bound> {
     require("sf_array_sort", arguments, 0)?;
     rows(FunctionType::array(), |row| {
-        let Some(elements) = elements_of(&row[0])? else { return Ok(Value::Null) };
+        let Some(elements) = elements_of(&row[0])? else {
+            return Ok(Value::Null);
+        };
         let ascending = row.get(1).map_or(Ok(true), Value::to_boolean)?;
         let nulls_first = row.get(2).map_or(Ok(!ascending), Value::to_boolean)?;
         let (nulls, mut rest): (Vec<Json>, Vec<Json>) = elements.into_iter().partition(Json::is_null);
-        rest.sort_by(|left, right| if ascending { compare(left, right) } else { compare(right, left) });
-        Ok(array(if nulls_first { [nulls, rest].concat() } else { [rest, nulls].concat() }))
+        rest.sort_by(|left, right| {
+            if ascending {
+                compare(left, right)
+            } else {
+                compare(right, left)
+            }
+        });
+        Ok(array(if nulls_first {
+            [nulls, rest].concat()
+        } else {
+            [rest, nulls].concat()
+        }))
     })
 }
 
@@ -161,7 +199,9 @@ fn sort(arguments: &[Argument]) -> Result<Bound> {
 fn flatten(arguments: &[Argument]) -> Result<Bound> {
     require("sf_array_flatten", arguments, 0)?;
     rows(FunctionType::array(), |row| {
-        let Some(outer) = elements_of(&row[0])? else { return Ok(Value::Null) };
+        let Some(outer) = elements_of(&row[0])? else {
+            return Ok(Value::Null);
+        };
         let mut flat = Vec::new();
         for element in outer {
             match element {
@@ -170,7 +210,10 @@ fn flatten(arguments: &[Argument]) -> Result<Bound> {
                 other => {
                     return Err(FunctionError::new(
                         100_107,
-                        format!("Not an array: '{}' with 0-based index 0. ARRAY_FLATTEN supports only array of arrays as an input.", write(&other)),
+                        format!(
+                            "Not an array: '{}' with 0-based index 0. ARRAY_FLATTEN supports only array of arrays as an input.",
+                            write(&other)
+                        ),
                     ));
                 }
             }
@@ -182,7 +225,9 @@ fn flatten(arguments: &[Argument]) -> Result<Bound> {
 fn to_string(arguments: &[Argument]) -> Result<Bound> {
     require("sf_array_to_string", arguments, 0)?;
     rows(FunctionType::text(), |row| {
-        let Some(elements) = elements_of(&row[0])? else { return Ok(Value::Null) };
+        let Some(elements) = elements_of(&row[0])? else {
+            return Ok(Value::Null);
+        };
         let texts: Vec<String> = elements
             .iter()
             .map(|element| match element {
@@ -203,7 +248,9 @@ fn contains(arguments: &[Argument]) -> Result<Bound> {
         let (Some(wanted), Some(elements)) = (argument(row, &types, 0)?, elements_of(&row[1])?) else {
             return Ok(Value::Null);
         };
-        Ok(Value::Boolean(elements.iter().any(|element| equal(element, &wanted))))
+        Ok(Value::Boolean(
+            elements.iter().any(|element| equal(element, &wanted)),
+        ))
     })
 }
 
@@ -223,7 +270,9 @@ fn position(arguments: &[Argument]) -> Result<Bound> {
 fn extreme(arguments: &[Argument], least: bool) -> Result<Bound> {
     require("sf_array_min", arguments, 0)?;
     rows(FunctionType::variant(), move |row| {
-        let Some(elements) = elements_of(&row[0])? else { return Ok(Value::Null) };
+        let Some(elements) = elements_of(&row[0])? else {
+            return Ok(Value::Null);
+        };
         let candidates = elements.iter().filter(|element| !element.is_null());
         let found = if least {
             candidates.min_by(|left, right| compare(left, right))
@@ -240,7 +289,10 @@ fn generate_range(arguments: &[Argument]) -> Result<Bound> {
         let (start, stop) = (row[0].to_integer()?, row[1].to_integer()?);
         let step = optional_integer(row, 2, 1)?;
         if step == 0 {
-            return Err(FunctionError::new(100_048, "Invalid step 0 for ARRAY_GENERATE_RANGE"));
+            return Err(FunctionError::new(
+                100_048,
+                "Invalid step 0 for ARRAY_GENERATE_RANGE",
+            ));
         }
         let numbers = std::iter::successors(Some(start), |number| number.checked_add(step))
             .take_while(|number| if step > 0 { *number < stop } else { *number > stop })
@@ -270,11 +322,23 @@ mod tests {
             ("sf_array_compact(sf_array_construct(1, NULL))", "[1]"),
             ("sf_array_reverse(sf_array_construct(1, 2))", "[2,1]"),
             ("sf_array_sort(sf_array_construct(20, NULL, 0))", "[0,20,null]"),
-            ("sf_array_sort(sf_array_construct(20, NULL, 0), false)", "[null,20,0]"),
+            (
+                "sf_array_sort(sf_array_construct(20, NULL, 0), false)",
+                "[null,20,0]",
+            ),
             ("sf_array_flatten(sf_parse_json('[[1],[2,3]]'))", "[1,2,3]"),
-            ("sf_array_to_string(sf_parse_json('[1,\"a\",[2]]'), ', ')", "1, a, [2]"),
-            ("sf_array_contains(sf_to_variant('b'), sf_parse_json('[\"a\",\"b\"]'))", "true"),
-            ("sf_array_position(sf_to_variant(5), sf_array_construct(4, 5))", "1"),
+            (
+                "sf_array_to_string(sf_parse_json('[1,\"a\",[2]]'), ', ')",
+                "1, a, [2]",
+            ),
+            (
+                "sf_array_contains(sf_to_variant('b'), sf_parse_json('[\"a\",\"b\"]'))",
+                "true",
+            ),
+            (
+                "sf_array_position(sf_to_variant(5), sf_array_construct(4, 5))",
+                "1",
+            ),
             ("sf_array_max(sf_array_construct(4, 15, 9))", "15"),
             ("sf_array_generate_range(2, 9, 3)", "[2,5,8]"),
         ] {

@@ -9,7 +9,9 @@ use serde_json::Value as Json;
 
 use super::json::{read, require, value, write};
 use super::path::{parse, walk};
-use crate::functions::framework::{Argument, Bound, FunctionError, FunctionType, Result, ScalarFunction, Value, rows};
+use crate::functions::framework::{
+    Argument, Bound, FunctionError, FunctionType, Result, ScalarFunction, Value, rows,
+};
 
 pub(super) const FUNCTIONS: &[ScalarFunction] = &[
     ScalarFunction::new("sf_flatten", 5..=5, flatten).sees_nulls(),
@@ -39,11 +41,24 @@ fn flatten(arguments: &[Argument]) -> Result<Bound> {
     let steps = parse(&path)?;
     let mode = arguments[4].constant_text("flatten", 5)?.to_uppercase();
     if !matches!(mode.as_str(), "BOTH" | "ARRAY" | "OBJECT") {
-        return Err(FunctionError::new(1_015, format!("invalid value [{mode}] for parameter 'MODE'")));
+        return Err(FunctionError::new(
+            1_015,
+            format!("invalid value [{mode}] for parameter 'MODE'"),
+        ));
     }
     rows(FunctionType::TextList, move |row| {
-        let truth = |value: &Value<'_>| if value.is_null() { Ok(false) } else { value.to_boolean() };
-        let descent = Descent { recursive: truth(&row[3])?, arrays: mode != "OBJECT", objects: mode != "ARRAY" };
+        let truth = |value: &Value<'_>| {
+            if value.is_null() {
+                Ok(false)
+            } else {
+                value.to_boolean()
+            }
+        };
+        let descent = Descent {
+            recursive: truth(&row[3])?,
+            arrays: mode != "OBJECT",
+            objects: mode != "ARRAY",
+        };
         let mut found = Vec::new();
         if !row[0].is_null() {
             let json = read(&row[0].to_text()?)?;
@@ -65,7 +80,13 @@ fn join(key: &str, path: &str, index: &str, this: &str, value: &str) -> String {
 fn descend(json: &Json, path: &str, descent: &Descent, found: &mut Vec<Option<Cow<'static, str>>>) {
     let mut visit = |child: &Json, key: &str, index: &str, child_path: String, listed: bool| {
         if listed {
-            found.push(Some(Cow::Owned(join(key, &child_path, index, path, &write(child)))));
+            found.push(Some(Cow::Owned(join(
+                key,
+                &child_path,
+                index,
+                path,
+                &write(child),
+            ))));
         }
         if descent.recursive {
             descend(child, &child_path, descent, found);
@@ -74,7 +95,13 @@ fn descend(json: &Json, path: &str, descent: &Descent, found: &mut Vec<Option<Co
     match json {
         Json::Array(elements) => {
             for (index, element) in elements.iter().enumerate() {
-                visit(element, ABSENT, &index.to_string(), format!("{path}[{index}]"), descent.arrays);
+                visit(
+                    element,
+                    ABSENT,
+                    &index.to_string(),
+                    format!("{path}[{index}]"),
+                    descent.arrays,
+                );
             }
         }
         Json::Object(fields) => {
@@ -90,7 +117,9 @@ fn descend(json: &Json, path: &str, descent: &Descent, found: &mut Vec<Option<Co
 
 /// `a.b` for plain keys, `a['b c']` for others.
 fn key_path(path: &str, key: &str) -> String {
-    let is_plain = key.chars().all(|sign| sign.is_ascii_alphanumeric() || sign == '_')
+    let is_plain = key
+        .chars()
+        .all(|sign| sign.is_ascii_alphanumeric() || sign == '_')
         && !key.starts_with(|sign: char| sign.is_ascii_digit())
         && !key.is_empty();
     match (is_plain, path.is_empty()) {
@@ -101,7 +130,10 @@ fn key_path(path: &str, key: &str) -> String {
 }
 
 fn part<'a>(element: &'a str, position: usize) -> Option<&'a str> {
-    element.splitn(5, SEPARATOR).nth(position).filter(|part| *part != ABSENT)
+    element
+        .splitn(5, SEPARATOR)
+        .nth(position)
+        .filter(|part| *part != ABSENT)
 }
 
 fn field(returns: FunctionType, position: usize) -> Result<Bound> {
@@ -114,7 +146,9 @@ fn field(returns: FunctionType, position: usize) -> Result<Bound> {
 fn index(_: &[Argument]) -> Result<Bound> {
     rows(FunctionType::number(38, 0), |row| {
         let element = row[0].to_text()?;
-        Ok(part(&element, 2).and_then(|index| index.parse::<i64>().ok()).map_or(Value::Null, Value::integer))
+        Ok(part(&element, 2)
+            .and_then(|index| index.parse::<i64>().ok())
+            .map_or(Value::Null, Value::integer))
     })
 }
 
@@ -134,23 +168,34 @@ mod tests {
     use crate::functions::testing::check;
 
     fn column(function: &str, flatten: &str) -> String {
-        format!("list_aggregate(list_transform({flatten}, lambda element: coalesce(CAST({function} AS VARCHAR), '-')), 'string_agg', ' ')")
+        format!(
+            "list_aggregate(list_transform({flatten}, lambda element: coalesce(CAST({function} AS VARCHAR), '-')), 'string_agg', ' ')"
+        )
     }
 
     #[test]
     fn flattening() {
         let flat = r#"sf_flatten(sf_parse_json('{"a":1,"b c":[77,{"d":8}]}'), '', false, true, 'BOTH')"#;
-        check(&column("sf_flatten_path(element)", flat), "a ['b c'] ['b c'][0] ['b c'][1] ['b c'][1].d");
+        check(
+            &column("sf_flatten_path(element)", flat),
+            "a ['b c'] ['b c'][0] ['b c'][1] ['b c'][1].d",
+        );
         check(&column("sf_flatten_key(element)", flat), "a b c - - d");
         check(&column("sf_flatten_index(element)", flat), "- - 0 1 -");
-        check(&column("sf_flatten_value(element)", flat), r#"1 [77,{"d":8}] 77 {"d":8} 8"#);
+        check(
+            &column("sf_flatten_value(element)", flat),
+            r#"1 [77,{"d":8}] 77 {"d":8} 8"#,
+        );
     }
 
     #[test]
     fn outer_gives_a_row_for_nothing() {
         let flat = "sf_flatten(sf_parse_json('[]'), '', true, false, 'BOTH')";
         check(&column("sf_flatten_value(element)", flat), "-");
-        check("len(sf_flatten(sf_parse_json('[]'), '', false, false, 'BOTH'))", "0");
+        check(
+            "len(sf_flatten(sf_parse_json('[]'), '', false, false, 'BOTH'))",
+            "0",
+        );
     }
 
     #[test]

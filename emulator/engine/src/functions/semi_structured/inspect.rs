@@ -3,7 +3,9 @@
 use serde_json::Value as Json;
 
 use super::json::{read, require, value};
-use crate::functions::framework::{Argument, Bound, FunctionType, Number, Result, ScalarFunction, Value, rows};
+use crate::functions::framework::{
+    Argument, Bound, FunctionType, Number, Result, ScalarFunction, Value, rows,
+};
 
 pub(super) const FUNCTIONS: &[ScalarFunction] = &[
     ScalarFunction::new("sf_typeof", 1..=1, type_of),
@@ -20,8 +22,12 @@ pub(super) const FUNCTIONS: &[ScalarFunction] = &[
     ScalarFunction::new("sf_as_number", 1..=3, as_number),
     ScalarFunction::new("sf_as_double", 1..=1, as_double),
     ScalarFunction::new("sf_as_varchar", 1..=1, as_varchar),
-    ScalarFunction::new("sf_as_array", 1..=1, |arguments| as_is(arguments, FunctionType::array(), Held::Array)),
-    ScalarFunction::new("sf_as_object", 1..=1, |arguments| as_is(arguments, FunctionType::object(), Held::Object)),
+    ScalarFunction::new("sf_as_array", 1..=1, |arguments| {
+        as_is(arguments, FunctionType::array(), Held::Array)
+    }),
+    ScalarFunction::new("sf_as_object", 1..=1, |arguments| {
+        as_is(arguments, FunctionType::object(), Held::Object)
+    }),
 ];
 
 /// What a VARIANT holds; each number kind is also the next.
@@ -79,7 +85,9 @@ fn is(arguments: &[Argument], wanted: Held) -> Result<Bound> {
 
 fn as_boolean(arguments: &[Argument]) -> Result<Bound> {
     require("sf_as_boolean", arguments, 0)?;
-    rows(FunctionType::boolean(), |row| Ok(read(&row[0].to_text()?)?.as_bool().into()))
+    rows(FunctionType::boolean(), |row| {
+        Ok(read(&row[0].to_text()?)?.as_bool().into())
+    })
 }
 
 fn as_integer(arguments: &[Argument]) -> Result<Bound> {
@@ -91,11 +99,17 @@ fn as_integer(arguments: &[Argument]) -> Result<Bound> {
 fn as_number(arguments: &[Argument]) -> Result<Bound> {
     require("sf_as_number", arguments, 0)?;
     let constant = |position: usize, usual: i64| {
-        if arguments.len() > position { arguments[position].constant_integer("sf_as_number", position + 1) } else { Ok(usual) }
+        if arguments.len() > position {
+            arguments[position].constant_integer("sf_as_number", position + 1)
+        } else {
+            Ok(usual)
+        }
     };
     let precision = u8::try_from(constant(1, 38)?).unwrap_or(38);
     let scale = u8::try_from(constant(2, 0)?).unwrap_or(0);
-    rows(FunctionType::number(precision, scale), move |row| numeric(row, precision, scale))
+    rows(FunctionType::number(precision, scale), move |row| {
+        numeric(row, precision, scale)
+    })
 }
 
 fn numeric<'a>(row: &[Value<'a>], precision: u8, scale: u8) -> Result<Value<'a>> {
@@ -103,7 +117,9 @@ fn numeric<'a>(row: &[Value<'a>], precision: u8, scale: u8) -> Result<Value<'a>>
         Json::Number(number) => Number::parse(number.as_str()),
         _ => None,
     };
-    number.map_or(Ok(Value::Null), |number| number.fitted(precision, scale).map(Value::Number))
+    number.map_or(Ok(Value::Null), |number| {
+        number.fitted(precision, scale).map(Value::Number)
+    })
 }
 
 fn as_double(arguments: &[Argument]) -> Result<Bound> {
@@ -130,7 +146,11 @@ fn as_is(arguments: &[Argument], returns: FunctionType, wanted: Held) -> Result<
     require("sf_as", arguments, 0)?;
     rows(returns, move |row| {
         let json = read(&row[0].to_text()?)?;
-        Ok(if held(&json) == wanted { value(&json) } else { Value::Null })
+        Ok(if held(&json) == wanted {
+            value(&json)
+        } else {
+            Value::Null
+        })
     })
 }
 

@@ -14,7 +14,11 @@ pub(super) fn read(text: &str) -> Result<Json> {
 
 /// 100069: text that is no JSON.
 pub(super) fn parse_error(text: &str, error: &serde_json::Error) -> FunctionError {
-    let reason = if text.trim().is_empty() { "document is empty".to_owned() } else { error.to_string() };
+    let reason = if text.trim().is_empty() {
+        "document is empty".to_owned()
+    } else {
+        error.to_string()
+    };
     FunctionError::new(100_069, format!("Error parsing JSON: {reason}"))
 }
 
@@ -62,20 +66,35 @@ pub(super) fn number_text(text: &str) -> String {
         return text.parse().map_or_else(|_| text.to_owned(), float_text);
     }
     if !text.contains('.') {
-        return if text == "-0" { "0".to_owned() } else { text.to_owned() };
+        return if text == "-0" {
+            "0".to_owned()
+        } else {
+            text.to_owned()
+        };
     }
     let trimmed = text.trim_end_matches('0').trim_end_matches('.');
     if trimmed.bytes().filter(u8::is_ascii_digit).count() > 38 {
         return text.parse().map_or_else(|_| text.to_owned(), float_text);
     }
-    if matches!(trimmed, "-0" | "") { "0".to_owned() } else { trimmed.to_owned() }
+    if matches!(trimmed, "-0" | "") {
+        "0".to_owned()
+    } else {
+        trimmed.to_owned()
+    }
 }
 
 /// A floating-point number as Snowflake's VARIANT shows it: whole ones in scientific form.
 pub(super) fn float_text(value: f64) -> String {
     if !value.is_finite() {
         // JSON has no such numbers; Snowflake shows them as texts.
-        return if value.is_nan() { "\"NaN\"" } else if value > 0.0 { "\"inf\"" } else { "\"-inf\"" }.to_owned();
+        return if value.is_nan() {
+            "\"NaN\""
+        } else if value > 0.0 {
+            "\"inf\""
+        } else {
+            "\"-inf\""
+        }
+        .to_owned();
     }
     let magnitude = value.abs();
     if value.fract() != 0.0 && (1e-5..1e15).contains(&magnitude) {
@@ -83,7 +102,9 @@ pub(super) fn float_text(value: f64) -> String {
     }
     let text = format!("{value:.15e}");
     let (mantissa, exponent) = text.split_once('e').unwrap_or((&text, "0"));
-    let (sign, digits) = exponent.strip_prefix('-').map_or(('+', exponent), |digits| ('-', digits));
+    let (sign, digits) = exponent
+        .strip_prefix('-')
+        .map_or(('+', exponent), |digits| ('-', digits));
     format!("{mantissa}e{sign}{digits:0>2}")
 }
 
@@ -115,7 +136,10 @@ pub(super) fn argument(row: &[Value<'_>], types: &[FunctionType], position: usiz
 
 /// The types of a call's arguments.
 pub(super) fn types(arguments: &[Argument]) -> Vec<FunctionType> {
-    arguments.iter().map(|argument| argument.sql_type.clone()).collect()
+    arguments
+        .iter()
+        .map(|argument| argument.sql_type.clone())
+        .collect()
 }
 
 /// Fails unless the argument is semi-structured (or NULL).
@@ -155,7 +179,9 @@ pub(super) fn compare(left: &Json, right: &Json) -> Ordering {
         (Json::Number(one), Json::Number(other)) => compare_numbers(one.as_str(), other.as_str()),
         (Json::String(one), Json::String(other)) => one.cmp(other),
         (Json::Bool(one), Json::Bool(other)) => one.cmp(other),
-        _ => rank(left).cmp(&rank(right)).then_with(|| write(left).cmp(&write(right))),
+        _ => rank(left)
+            .cmp(&rank(right))
+            .then_with(|| write(left).cmp(&write(right))),
     }
 }
 

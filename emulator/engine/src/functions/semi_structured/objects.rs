@@ -4,11 +4,19 @@ use serde_json::{Map, Value as Json};
 
 use super::json::{argument, elements, fields, from_value, read, require, semi_structured, types, value};
 use crate::SqlType;
-use crate::functions::framework::{Argument, Bound, FunctionError, FunctionType, Result, ScalarFunction, Value, rows};
+use crate::functions::framework::{
+    Argument, Bound, FunctionError, FunctionType, Result, ScalarFunction, Value, rows,
+};
 
 pub(super) const FUNCTIONS: &[ScalarFunction] = &[
-    ScalarFunction::new("sf_object_construct", 0..=1024, |arguments| construct(arguments, false)).sees_nulls(),
-    ScalarFunction::new("sf_object_construct_keep_null", 0..=1024, |arguments| construct(arguments, true)).sees_nulls(),
+    ScalarFunction::new("sf_object_construct", 0..=1024, |arguments| {
+        construct(arguments, false)
+    })
+    .sees_nulls(),
+    ScalarFunction::new("sf_object_construct_keep_null", 0..=1024, |arguments| {
+        construct(arguments, true)
+    })
+    .sees_nulls(),
     ScalarFunction::new("sf_object_insert", 3..=4, insert).sees_nulls(),
     ScalarFunction::new("sf_object_delete", 2..=1024, |arguments| choose(arguments, false)),
     ScalarFunction::new("sf_object_pick", 2..=1024, |arguments| choose(arguments, true)),
@@ -61,7 +69,9 @@ fn insert(arguments: &[Argument]) -> Result<Bound> {
         if row[0].is_null() || row[1].is_null() {
             return Ok(Value::Null);
         }
-        let Some(mut fields) = fields(read(&row[0].to_text()?)?) else { return Ok(Value::Null) };
+        let Some(mut fields) = fields(read(&row[0].to_text()?)?) else {
+            return Ok(Value::Null);
+        };
         let key = row[1].to_text()?.into_owned();
         let update = row.get(3).map_or(Ok(false), Value::to_boolean)?;
         if fields.contains_key(&key) && !update {
@@ -80,19 +90,27 @@ fn choose(arguments: &[Argument], keep: bool) -> Result<Bound> {
     require("sf_object_pick", arguments, 0)?;
     let types = types(arguments);
     rows(object(), move |row| {
-        let Some(all) = fields(read(&row[0].to_text()?)?) else { return Ok(Value::Null) };
+        let Some(all) = fields(read(&row[0].to_text()?)?) else {
+            return Ok(Value::Null);
+        };
         let mut chosen = Vec::new();
         for position in 1..row.len() {
             match argument(row, &types, position)? {
                 Some(Json::Array(names)) => {
-                    chosen.extend(names.into_iter().filter_map(|name| name.as_str().map(str::to_owned)));
+                    chosen.extend(
+                        names
+                            .into_iter()
+                            .filter_map(|name| name.as_str().map(str::to_owned)),
+                    );
                 }
                 Some(Json::String(name)) => chosen.push(name),
                 _ => chosen.push(row[position].to_text()?.into_owned()),
             }
         }
-        let kept: Map<String, Json> =
-            all.into_iter().filter(|(key, _)| chosen.contains(key) == keep).collect();
+        let kept: Map<String, Json> = all
+            .into_iter()
+            .filter(|(key, _)| chosen.contains(key) == keep)
+            .collect();
         Ok(value(&Json::Object(kept)))
     })
 }
@@ -100,7 +118,9 @@ fn choose(arguments: &[Argument], keep: bool) -> Result<Bound> {
 fn keys(arguments: &[Argument]) -> Result<Bound> {
     require("sf_object_keys", arguments, 0)?;
     rows(FunctionType::array(), |row| {
-        let Some(fields) = fields(read(&row[0].to_text()?)?) else { return Ok(Value::Null) };
+        let Some(fields) = fields(read(&row[0].to_text()?)?) else {
+            return Ok(Value::Null);
+        };
         let mut keys: Vec<String> = fields.keys().cloned().collect();
         keys.sort();
         Ok(value(&Json::Array(keys.into_iter().map(Json::String).collect())))
@@ -113,9 +133,14 @@ fn from_arrays(arguments: &[Argument]) -> Result<Bound> {
     rows(object(), |row| {
         let keys = elements(read(&row[0].to_text()?)?);
         let values = elements(read(&row[1].to_text()?)?);
-        let (Some(keys), Some(values)) = (keys, values) else { return Ok(Value::Null) };
+        let (Some(keys), Some(values)) = (keys, values) else {
+            return Ok(Value::Null);
+        };
         if keys.len() != values.len() {
-            return Err(FunctionError::new(100_048, "Key and value arrays are of different lengths"));
+            return Err(FunctionError::new(
+                100_048,
+                "Key and value arrays are of different lengths",
+            ));
         }
         let fields = keys
             .into_iter()
@@ -141,14 +166,33 @@ mod tests {
             ("sf_object_construct()", "{}"),
             ("sf_object_construct_keep_null('a', NULL)", r#"{"a":null}"#),
             ("sf_object_construct('a', sf_parse_json('null'))", r#"{"a":null}"#),
-            ("sf_object_insert(sf_object_construct('a', 1), 'b', 2)", r#"{"a":1,"b":2}"#),
-            ("sf_object_insert(sf_object_construct('a', 1), 'a', 2, true)", r#"{"a":2}"#),
-            ("sf_object_delete(sf_object_construct('a', 1, 'b', 2), 'a')", r#"{"b":2}"#),
-            ("sf_object_pick(sf_object_construct('a', 1, 'b', 2), 'a', 'z')", r#"{"a":1}"#),
-            ("sf_object_keys(sf_object_construct('b', 1, 'a', 2))", r#"["a","b"]"#),
+            (
+                "sf_object_insert(sf_object_construct('a', 1), 'b', 2)",
+                r#"{"a":1,"b":2}"#,
+            ),
+            (
+                "sf_object_insert(sf_object_construct('a', 1), 'a', 2, true)",
+                r#"{"a":2}"#,
+            ),
+            (
+                "sf_object_delete(sf_object_construct('a', 1, 'b', 2), 'a')",
+                r#"{"b":2}"#,
+            ),
+            (
+                "sf_object_pick(sf_object_construct('a', 1, 'b', 2), 'a', 'z')",
+                r#"{"a":1}"#,
+            ),
+            (
+                "sf_object_keys(sf_object_construct('b', 1, 'a', 2))",
+                r#"["a","b"]"#,
+            ),
         ] {
             check(expression, expected);
         }
-        check_error("sf_object_construct('a', 1, 'a', 2)", 100_103, "Duplicate field key 'a'");
+        check_error(
+            "sf_object_construct('a', 1, 'a', 2)",
+            100_103,
+            "Duplicate field key 'a'",
+        );
     }
 }

@@ -4,12 +4,16 @@ use serde_json::Value as Json;
 
 use super::json::{from_value, parse_error, read, semi_structured, types, value, write};
 use crate::SqlType;
-use crate::functions::framework::{Argument, Bound, FunctionError, FunctionType, Result, ScalarFunction, Value, rows};
+use crate::functions::framework::{
+    Argument, Bound, FunctionError, FunctionType, Result, ScalarFunction, Value, rows,
+};
 use crate::functions::strings::plain;
 
 pub(super) const FUNCTIONS: &[ScalarFunction] = &[
     ScalarFunction::new("sf_parse_json", 1..=2, |arguments| parse_json(arguments, false)),
-    ScalarFunction::new("sf_try_parse_json", 1..=2, |arguments| parse_json(arguments, true)),
+    ScalarFunction::new("sf_try_parse_json", 1..=2, |arguments| {
+        parse_json(arguments, true)
+    }),
     ScalarFunction::new("sf_check_json", 1..=1, check_json),
     ScalarFunction::new("sf_to_json", 1..=1, to_json),
     ScalarFunction::new("sf_to_variant", 1..=1, to_variant),
@@ -81,10 +85,12 @@ fn to_object(arguments: &[Argument]) -> Result<Bound> {
 /// An ARRAY stays one; any other value becomes the one element of one.
 fn to_array(arguments: &[Argument]) -> Result<Bound> {
     let types = types(arguments);
-    rows(semi_structured(SqlType::Array), move |row| match from_value(&row[0], &types[0])? {
-        None | Some(Json::Null) => Ok(Value::Null),
-        Some(array @ Json::Array(_)) => Ok(value(&array)),
-        Some(other) => Ok(value(&Json::Array(vec![other]))),
+    rows(semi_structured(SqlType::Array), move |row| {
+        match from_value(&row[0], &types[0])? {
+            None | Some(Json::Null) => Ok(Value::Null),
+            Some(array @ Json::Array(_)) => Ok(value(&array)),
+            Some(other) => Ok(value(&Json::Array(vec![other]))),
+        }
     })
 }
 
@@ -124,7 +130,10 @@ mod tests {
     #[test]
     fn reading_and_writing() {
         for (expression, expected) in [
-            (r#"sf_parse_json('{"b": 1.50, "a": [null, "x"]}')"#, r#"{"a":[null,"x"],"b":1.5}"#),
+            (
+                r#"sf_parse_json('{"b": 1.50, "a": [null, "x"]}')"#,
+                r#"{"a":[null,"x"],"b":1.5}"#,
+            ),
             ("sf_parse_json('null')", "null"),
             ("sf_parse_json(' ')", "NULL"),
             ("sf_try_parse_json('{')", "NULL"),
@@ -137,7 +146,10 @@ mod tests {
             ("sf_strip_null_value(sf_parse_json('null'))", "NULL"),
             ("sf_check_json('[1]')", "NULL"),
             ("sf_variant_compare(sf_parse_json('10'), sf_parse_json('9'))", "1"),
-            ("sf_variant_compare(sf_parse_json('null'), sf_parse_json('9'))", "NULL"),
+            (
+                "sf_variant_compare(sf_parse_json('null'), sf_parse_json('9'))",
+                "NULL",
+            ),
         ] {
             check(expression, expected);
         }

@@ -3,7 +3,9 @@
 use serde_json::Value as Json;
 
 use super::json::{read, require, value};
-use crate::functions::framework::{Argument, Bound, FunctionError, FunctionType, Result, ScalarFunction, Value, rows};
+use crate::functions::framework::{
+    Argument, Bound, FunctionError, FunctionType, Result, ScalarFunction, Value, rows,
+};
 
 pub(super) const FUNCTIONS: &[ScalarFunction] = &[
     ScalarFunction::new("sf_get", 2..=2, |arguments| get(arguments, false)),
@@ -95,12 +97,17 @@ fn get(arguments: &[Argument], blind: bool) -> Result<Bound> {
             (Json::Object(fields), Value::Text(key)) => match fields.get(&**key) {
                 None if blind => {
                     let wanted = key.to_lowercase();
-                    fields.iter().find(|(name, _)| name.to_lowercase() == wanted).map(|(_, field)| field)
+                    fields
+                        .iter()
+                        .find(|(name, _)| name.to_lowercase() == wanted)
+                        .map(|(_, field)| field)
                 }
                 found => found,
             },
             (Json::Array(elements), index @ (Value::Number(_) | Value::Float(_))) => {
-                usize::try_from(index.to_integer()?).ok().and_then(|index| elements.get(index))
+                usize::try_from(index.to_integer()?)
+                    .ok()
+                    .and_then(|index| elements.get(index))
             }
             _ => None,
         };
@@ -142,7 +149,10 @@ mod tests {
     #[test]
     fn getting() {
         for (expression, expected) in [
-            (r#"sf_get_path(sf_parse_json('{"a": {"b": [1, {"c": "x"}]}}'), 'a.b[1].c')"#, "\"x\""),
+            (
+                r#"sf_get_path(sf_parse_json('{"a": {"b": [1, {"c": "x"}]}}'), 'a.b[1].c')"#,
+                "\"x\"",
+            ),
             (r#"sf_get_path(sf_parse_json('{"a": null}'), 'a')"#, "null"),
             (r#"sf_get_path(sf_parse_json('{"a": 1}'), 'A')"#, "NULL"),
             ("sf_get(sf_parse_json('[5, 6]'), 1)", "6"),
@@ -152,6 +162,10 @@ mod tests {
         ] {
             check(expression, expected);
         }
-        check_error("sf_get_path(sf_parse_json('{}'), 'a[')", 100_083, "Invalid extraction path 'a['");
+        check_error(
+            "sf_get_path(sf_parse_json('{}'), 'a[')",
+            100_083,
+            "Invalid extraction path 'a['",
+        );
     }
 }

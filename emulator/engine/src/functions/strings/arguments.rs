@@ -42,6 +42,10 @@ fn unwrapped<'a>(value: &'a Value<'a>) -> Value<'a> {
 }
 
 /// The whole number at a position, or what stands for a missing one.
-pub(in crate::functions) fn optional_integer(row: &[Value<'_>], position: usize, missing: i64) -> Result<i64> {
+pub(in crate::functions) fn optional_integer(
+    row: &[Value<'_>],
+    position: usize,
+    missing: i64,
+) -> Result<i64> {
     row.get(position).map_or(Ok(missing), Value::to_integer)
 }

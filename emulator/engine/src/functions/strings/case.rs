@@ -4,10 +4,16 @@ use super::plain;
 use crate::functions::framework::{Argument, Bound, FunctionType, Result, ScalarFunction, Value};
 
 pub(super) const FUNCTIONS: &[ScalarFunction] = &[
-    ScalarFunction::new("sf_upper", 1..=1, |arguments| text(arguments, |text| text.to_uppercase())),
-    ScalarFunction::new("sf_lower", 1..=1, |arguments| text(arguments, |text| text.to_lowercase())),
+    ScalarFunction::new("sf_upper", 1..=1, |arguments| {
+        text(arguments, |text| text.to_uppercase())
+    }),
+    ScalarFunction::new("sf_lower", 1..=1, |arguments| {
+        text(arguments, |text| text.to_lowercase())
+    }),
     ScalarFunction::new("sf_initcap", 1..=2, initcap),
-    ScalarFunction::new("sf_reverse", 1..=1, |arguments| text(arguments, |text| text.chars().rev().collect())),
+    ScalarFunction::new("sf_reverse", 1..=1, |arguments| {
+        text(arguments, |text| text.chars().rev().collect())
+    }),
     ScalarFunction::new("sf_length", 1..=1, length),
     ScalarFunction::new("sf_octet_length", 1..=1, |arguments| octets(arguments, 1)),
     ScalarFunction::new("sf_bit_length", 1..=1, |arguments| octets(arguments, 8)),
@@ -21,7 +27,9 @@ pub(super) const FUNCTIONS: &[ScalarFunction] = &[
 const WORD_DELIMITERS: &str = " \t\n\r\u{b}\u{c}!?@\"^#$&~_,.:;+-*%/|\\[](){}<>";
 
 fn text(arguments: &[Argument], change: impl Fn(&str) -> String + Send + Sync + 'static) -> Result<Bound> {
-    plain(arguments, FunctionType::text(), move |row| Ok(Value::owned_text(change(&row[0].to_text()?))))
+    plain(arguments, FunctionType::text(), move |row| {
+        Ok(Value::owned_text(change(&row[0].to_text()?)))
+    })
 }
 
 fn initcap(arguments: &[Argument]) -> Result<Bound> {
@@ -91,8 +99,13 @@ fn soundex(text: &str) -> String {
         'R' => Some('6'),
         _ => None,
     };
-    let mut letters = text.chars().filter(char::is_ascii_alphabetic).map(|letter| letter.to_ascii_uppercase());
-    let Some(first) = letters.next() else { return String::new() };
+    let mut letters = text
+        .chars()
+        .filter(char::is_ascii_alphabetic)
+        .map(|letter| letter.to_ascii_uppercase());
+    let Some(first) = letters.next() else {
+        return String::new();
+    };
     let mut out = String::from(first);
     let mut previous = code(first);
     for letter in letters {

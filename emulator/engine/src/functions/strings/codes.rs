@@ -2,16 +2,22 @@
 
 use base64::Engine as _;
 use base64::alphabet::Alphabet;
-use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
 use base64::engine::DecodePaddingMode;
+use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
 
 use super::{optional_integer, plain};
-use crate::functions::framework::{Argument, Bound, FunctionError, FunctionType, Result, ScalarFunction, Value};
+use crate::functions::framework::{
+    Argument, Bound, FunctionError, FunctionType, Result, ScalarFunction, Value,
+};
 
 pub(super) const FUNCTIONS: &[ScalarFunction] = &[
     ScalarFunction::new("sf_base64_encode", 1..=3, base64_encode),
-    ScalarFunction::new("sf_base64_decode_string", 1..=2, |arguments| decode(arguments, base64_decode, true, false)),
-    ScalarFunction::new("sf_base64_decode_binary", 1..=2, |arguments| decode(arguments, base64_decode, false, false)),
+    ScalarFunction::new("sf_base64_decode_string", 1..=2, |arguments| {
+        decode(arguments, base64_decode, true, false)
+    }),
+    ScalarFunction::new("sf_base64_decode_binary", 1..=2, |arguments| {
+        decode(arguments, base64_decode, false, false)
+    }),
     ScalarFunction::new("sf_try_base64_decode_string", 1..=2, |arguments| {
         decode(arguments, base64_decode, true, true)
     }),
@@ -19,10 +25,18 @@ pub(super) const FUNCTIONS: &[ScalarFunction] = &[
         decode(arguments, base64_decode, false, true)
     }),
     ScalarFunction::new("sf_hex_encode", 1..=2, hex_encode),
-    ScalarFunction::new("sf_hex_decode_string", 1..=1, |arguments| decode(arguments, hex_decode, true, false)),
-    ScalarFunction::new("sf_hex_decode_binary", 1..=1, |arguments| decode(arguments, hex_decode, false, false)),
-    ScalarFunction::new("sf_try_hex_decode_string", 1..=1, |arguments| decode(arguments, hex_decode, true, true)),
-    ScalarFunction::new("sf_try_hex_decode_binary", 1..=1, |arguments| decode(arguments, hex_decode, false, true)),
+    ScalarFunction::new("sf_hex_decode_string", 1..=1, |arguments| {
+        decode(arguments, hex_decode, true, false)
+    }),
+    ScalarFunction::new("sf_hex_decode_binary", 1..=1, |arguments| {
+        decode(arguments, hex_decode, false, false)
+    }),
+    ScalarFunction::new("sf_try_hex_decode_string", 1..=1, |arguments| {
+        decode(arguments, hex_decode, true, true)
+    }),
+    ScalarFunction::new("sf_try_hex_decode_binary", 1..=1, |arguments| {
+        decode(arguments, hex_decode, false, true)
+    }),
 ];
 
 /// The three characters that an alphabet argument sets: for 62, for 63, and for padding.
@@ -41,7 +55,10 @@ fn dialect(argument: Option<&Value<'_>>) -> Result<Dialect> {
     let alphabet = Alphabet::new(&format!("{letters}{}{}", sign(0, '+'), sign(1, '/')))
         .map_err(|_| FunctionError::new(100_048, "Invalid alphabet for base64"))?;
     let config = GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
-    Ok(Dialect { codec: GeneralPurpose::new(&alphabet, config), padding: sign(2, '=') })
+    Ok(Dialect {
+        codec: GeneralPurpose::new(&alphabet, config),
+        padding: sign(2, '='),
+    })
 }
 
 /// `BASE64_ENCODE(value[, line length[, alphabet]])`.
@@ -50,10 +67,18 @@ fn base64_encode(arguments: &[Argument]) -> Result<Bound> {
         let dialect = dialect(row.get(2))?;
         let line = usize::try_from(optional_integer(row, 1, 0)?).unwrap_or(0);
         let encoded = dialect.codec.encode(row[0].to_bytes()?);
-        let mut encoded = if dialect.padding == '=' { encoded } else { encoded.replace('=', &dialect.padding.to_string()) };
+        let mut encoded = if dialect.padding == '=' {
+            encoded
+        } else {
+            encoded.replace('=', &dialect.padding.to_string())
+        };
         if line > 0 {
             let signs: Vec<char> = encoded.chars().collect();
-            encoded = signs.chunks(line).map(|line| line.iter().collect::<String>()).collect::<Vec<_>>().join("\n");
+            encoded = signs
+                .chunks(line)
+                .map(|line| line.iter().collect::<String>())
+                .collect::<Vec<_>>()
+                .join("\n");
         }
         Ok(Value::owned_text(encoded))
     })
@@ -62,8 +87,10 @@ fn base64_encode(arguments: &[Argument]) -> Result<Bound> {
 fn base64_decode(row: &[Value<'_>]) -> Result<Option<Vec<u8>>> {
     let dialect = dialect(row.get(1))?;
     let text = row[0].to_text()?;
-    let signs: String =
-        text.chars().filter(|sign| !sign.is_ascii_whitespace() && *sign != dialect.padding).collect();
+    let signs: String = text
+        .chars()
+        .filter(|sign| !sign.is_ascii_whitespace() && *sign != dialect.padding)
+        .collect();
     Ok(dialect.codec.decode(signs).ok())
 }
 
@@ -73,7 +100,11 @@ fn hex_encode(arguments: &[Argument]) -> Result<Bound> {
         let upper = optional_integer(row, 1, 1)? != 0;
         let mut out = String::new();
         for byte in row[0].to_bytes()?.iter() {
-            out.push_str(&if upper { format!("{byte:02X}") } else { format!("{byte:02x}") });
+            out.push_str(&if upper {
+                format!("{byte:02X}")
+            } else {
+                format!("{byte:02x}")
+            });
         }
         Ok(Value::owned_text(out))
     })
@@ -84,14 +115,21 @@ fn hex_decode(row: &[Value<'_>]) -> Result<Option<Vec<u8>>> {
     if text.len() % 2 == 1 || !text.is_ascii() {
         return Ok(None);
     }
-    Ok((0..text.len()).step_by(2).map(|at| u8::from_str_radix(&text[at..at + 2], 16).ok()).collect())
+    Ok((0..text.len())
+        .step_by(2)
+        .map(|at| u8::from_str_radix(&text[at..at + 2], 16).ok())
+        .collect())
 }
 
 type Decoder = fn(&[Value<'_>]) -> Result<Option<Vec<u8>>>;
 
 /// The decoded bytes as BINARY or text; what cannot be decoded is NULL or an error.
 fn decode(arguments: &[Argument], decoder: Decoder, as_text: bool, attempt: bool) -> Result<Bound> {
-    let returns = if as_text { FunctionType::text() } else { FunctionType::binary() };
+    let returns = if as_text {
+        FunctionType::text()
+    } else {
+        FunctionType::binary()
+    };
     plain(arguments, returns, move |row| {
         let bytes = decoder(row)?;
         let decoded = match bytes {
@@ -104,7 +142,10 @@ fn decode(arguments: &[Argument], decoder: Decoder, as_text: bool, attempt: bool
             None if attempt => Ok(Value::Null),
             None => Err(FunctionError::new(
                 100_115,
-                format!("The following string is not a legal encoded value: '{}'", row[0].to_text()?),
+                format!(
+                    "The following string is not a legal encoded value: '{}'",
+                    row[0].to_text()?
+                ),
             )),
         }
     })
@@ -118,7 +159,10 @@ mod tests {
     fn encoding() {
         for (expression, expected) in [
             ("sf_base64_encode('Snowflake')", "U25vd2ZsYWtl"),
-            ("sf_base64_encode('Snowflake ❄❄❄ Snowman ☃☃☃', 32, '$')", "U25vd2ZsYWtlIOKdhOKdhOKdhCBTbm93\nbWFuIOKYg$KYg$KYgw=="),
+            (
+                "sf_base64_encode('Snowflake ❄❄❄ Snowman ☃☃☃', 32, '$')",
+                "U25vd2ZsYWtlIOKdhOKdhOKdhCBTbm93\nbWFuIOKYg$KYg$KYgw==",
+            ),
             ("sf_base64_decode_string('U25vd2ZsYWtl')", "Snowflake"),
             ("sf_try_base64_decode_string('U25vd2ZsYWtl!')", "NULL"),
             ("sf_hex_encode('SNOW')", "534E4F57"),
@@ -128,6 +172,10 @@ mod tests {
         ] {
             check(expression, expected);
         }
-        check_error("sf_hex_decode_string('xx')", 100_115, "The following string is not a legal encoded value: 'xx'");
+        check_error(
+            "sf_hex_decode_string('xx')",
+            100_115,
+            "The following string is not a legal encoded value: 'xx'",
+        );
     }
 }

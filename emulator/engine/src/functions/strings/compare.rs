@@ -55,14 +55,28 @@ fn similarity(left: &[char], right: &[char]) -> f64 {
     if left_matches.is_empty() {
         return 0.0;
     }
-    let right_matches = right.iter().zip(&taken).filter(|(_, taken)| **taken).map(|(character, _)| character);
-    let transposed = left_matches.iter().zip(right_matches).filter(|(one, other)| one != other).count() / 2;
+    let right_matches = right
+        .iter()
+        .zip(&taken)
+        .filter(|(_, taken)| **taken)
+        .map(|(character, _)| character);
+    let transposed = left_matches
+        .iter()
+        .zip(right_matches)
+        .filter(|(one, other)| one != other)
+        .count()
+        / 2;
     let matches = left_matches.len() as f64;
     let jaro = (matches / left.len() as f64
         + matches / right.len() as f64
         + (matches - transposed as f64) / matches)
         / 3.0;
-    let prefix = left.iter().zip(right).take(4).take_while(|(one, other)| one == other).count() as f64;
+    let prefix = left
+        .iter()
+        .zip(right)
+        .take(4)
+        .take_while(|(one, other)| one == other)
+        .count() as f64;
     jaro + prefix * 0.1 * (1.0 - jaro)
 }
 

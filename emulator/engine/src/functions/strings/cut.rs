@@ -1,13 +1,19 @@
 //! Cutting, trimming, padding.
 
 use super::{optional_integer, plain};
-use crate::functions::framework::{Argument, Bound, FunctionError, FunctionType, Result, ScalarFunction, Value};
 use crate::SqlType;
+use crate::functions::framework::{
+    Argument, Bound, FunctionError, FunctionType, Result, ScalarFunction, Value,
+};
 
 pub(super) const FUNCTIONS: &[ScalarFunction] = &[
-    ScalarFunction::new("sf_left", 2..=2, |arguments| cut(arguments, |length, row| Ok((0, count(&row[1], length)?)))),
+    ScalarFunction::new("sf_left", 2..=2, |arguments| {
+        cut(arguments, |length, row| Ok((0, count(&row[1], length)?)))
+    }),
     ScalarFunction::new("sf_right", 2..=2, |arguments| {
-        cut(arguments, |length, row| Ok((length - count(&row[1], length)?, length)))
+        cut(arguments, |length, row| {
+            Ok((length - count(&row[1], length)?, length))
+        })
     }),
     ScalarFunction::new("sf_substr", 2..=3, |arguments| cut(arguments, substr)),
     ScalarFunction::new("sf_trim", 1..=2, |arguments| trim(arguments, true, true)),
@@ -16,6 +22,8 @@ pub(super) const FUNCTIONS: &[ScalarFunction] = &[
     ScalarFunction::new("sf_lpad", 2..=3, |arguments| pad("sf_lpad", arguments, true)),
     ScalarFunction::new("sf_rpad", 2..=3, |arguments| pad("sf_rpad", arguments, false)),
     ScalarFunction::new("sf_insert", 4..=4, insert),
+    ScalarFunction::new("sf_fitted_text", 2..=2, |arguments| fitted(arguments, false)),
+    ScalarFunction::new("sf_try_fitted_text", 2..=2, |arguments| fitted(arguments, true)),
 ];
 
 /// Most characters that padding and repeating make.
@@ -45,7 +53,12 @@ fn cut(
             return Ok(Value::owned_text(text.get(start..end).unwrap_or_default()));
         }
         let (start, end) = range(text.chars().count(), row)?;
-        Ok(Value::owned_text(text.chars().skip(start).take(end.saturating_sub(start)).collect::<String>()))
+        Ok(Value::owned_text(
+            text.chars()
+                .skip(start)
+                .take(end.saturating_sub(start))
+                .collect::<String>(),
+        ))
     })
 }
 
@@ -86,7 +99,10 @@ fn trim(arguments: &[Argument], at_start: bool, at_end: bool) -> Result<Bound> {
 fn pad(function: &'static str, arguments: &[Argument], left: bool) -> Result<Bound> {
     let returns = kept_type(arguments);
     if returns == FunctionType::binary() && arguments.len() == 2 {
-        return Err(FunctionError::argument_types(function, &[&arguments[0].sql_type, &arguments[1].sql_type]));
+        return Err(FunctionError::argument_types(
+            function,
+            &[&arguments[0].sql_type, &arguments[1].sql_type],
+        ));
     }
     plain(arguments, returns, move |row| {
         let wanted = usize::try_from(row[1].to_integer()?).unwrap_or(0);
@@ -94,11 +110,24 @@ fn pad(function: &'static str, arguments: &[Argument], left: bool) -> Result<Bou
             return Err(too_long());
         }
         if let Value::Binary(bytes) = &row[0] {
-            return Ok(Value::from(padded(bytes.to_vec(), wanted, &row[2].to_bytes()?, left)));
+            return Ok(Value::from(padded(
+                bytes.to_vec(),
+                wanted,
+                &row[2].to_bytes()?,
+                left,
+            )));
         }
         let text: Vec<char> = row[0].to_text()?.chars().collect();
-        let filler: Vec<char> = row.get(2).map_or(Ok(" ".into()), Value::to_text)?.chars().collect();
-        Ok(Value::owned_text(padded(text, wanted, &filler, left).into_iter().collect::<String>()))
+        let filler: Vec<char> = row
+            .get(2)
+            .map_or(Ok(" ".into()), Value::to_text)?
+            .chars()
+            .collect();
+        Ok(Value::owned_text(
+            padded(text, wanted, &filler, left)
+                .into_iter()
+                .collect::<String>(),
+        ))
     })
 }
 
@@ -109,7 +138,11 @@ fn padded<T: Copy>(mut whole: Vec<T>, wanted: usize, filler: &[T], left: bool) -
     }
     let missing = wanted - whole.len();
     let fill = filler.iter().copied().cycle().take(missing);
-    if left { fill.chain(whole).collect() } else { whole.into_iter().chain(fill).collect() }
+    if left {
+        fill.chain(whole).collect()
+    } else {
+        whole.into_iter().chain(fill).collect()
+    }
 }
 
 /// `INSERT(base, position, length, inserted)`.
@@ -118,15 +151,37 @@ fn insert(arguments: &[Argument]) -> Result<Bound> {
         let base: Vec<char> = row[0].to_text()?.chars().collect();
         let position = row[1].to_integer()?;
         let replaced = row[2].to_integer()?;
-        let start = usize::try_from(position - 1).ok().filter(|start| *start <= base.len());
+        let start = usize::try_from(position - 1)
+            .ok()
+            .filter(|start| *start <= base.len());
         let (Some(start), Ok(replaced)) = (start, usize::try_from(replaced)) else {
-            return Err(FunctionError::new(100_048, format!("Invalid parameter value: {position}, {replaced}. Reason: the position is outside of the text")));
+            return Err(FunctionError::new(
+                100_048,
+                format!(
+                    "Invalid parameter value: {position}, {replaced}. Reason: the position is outside of the text"
+                ),
+            ));
         };
         let end = (start + replaced).min(base.len());
         let mut out: String = base[..start].iter().collect();
         out.push_str(&row[3].to_text()?);
         out.extend(&base[end..]);
         Ok(Value::owned_text(out))
+    })
+}
+
+/// A text for a VARCHAR of a length: what is longer is refused, or NULL.
+fn fitted(arguments: &[Argument], attempt: bool) -> Result<Bound> {
+    plain(arguments, FunctionType::text(), move |row| {
+        let text = row[0].to_text()?;
+        let length = usize::try_from(row[1].to_integer()?).unwrap_or(0);
+        if text.len() <= length || text.chars().count() <= length {
+            return Ok(Value::owned_text(text));
+        }
+        if attempt {
+            return Ok(Value::Null);
+        }
+        Err(FunctionError::new(100_078, format!("String '{text}' is too long and would be truncated")))
     })
 }
 

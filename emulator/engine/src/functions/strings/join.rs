@@ -2,8 +2,8 @@
 
 use super::cut::{TEXT_LENGTH_MAX, too_long};
 use super::plain;
-use crate::functions::framework::{Argument, Bound, FunctionType, Result, ScalarFunction, Value};
 use crate::SqlType;
+use crate::functions::framework::{Argument, Bound, FunctionType, Result, ScalarFunction, Value};
 
 pub(super) const FUNCTIONS: &[ScalarFunction] = &[
     ScalarFunction::new("sf_concat", 1..=1024, concat),
@@ -17,8 +17,9 @@ pub(super) const FUNCTIONS: &[ScalarFunction] = &[
 
 /// NULL when any argument is; BINARY when all are.
 fn concat(arguments: &[Argument]) -> Result<Bound> {
-    let is_binary =
-        arguments.iter().all(|argument| argument.sql_type == FunctionType::Sql(SqlType::Binary));
+    let is_binary = arguments
+        .iter()
+        .all(|argument| argument.sql_type == FunctionType::Sql(SqlType::Binary));
     if is_binary {
         return plain(arguments, FunctionType::binary(), |row| {
             let mut out = Vec::new();
@@ -53,7 +54,9 @@ fn repeat(arguments: &[Argument]) -> Result<Bound> {
 }
 
 fn space(arguments: &[Argument]) -> Result<Bound> {
-    plain(arguments, FunctionType::text(), |row| repeated(" ", row[0].to_integer()?))
+    plain(arguments, FunctionType::text(), |row| {
+        repeated(" ", row[0].to_integer()?)
+    })
 }
 
 fn repeated(text: &str, count: i64) -> Result<Value<'static>> {
@@ -84,10 +87,12 @@ fn translate(arguments: &[Argument]) -> Result<Bound> {
         let translated = row[0]
             .to_text()?
             .chars()
-            .filter_map(|character| match source.iter().position(|candidate| *candidate == character) {
-                Some(position) => target.get(position).copied(),
-                None => Some(character),
-            })
+            .filter_map(
+                |character| match source.iter().position(|candidate| *candidate == character) {
+                    Some(position) => target.get(position).copied(),
+                    None => Some(character),
+                },
+            )
             .collect::<String>();
         Ok(Value::owned_text(translated))
     })
@@ -97,7 +102,10 @@ fn chr(arguments: &[Argument]) -> Result<Bound> {
     plain(arguments, FunctionType::text(), |row| {
         let code = row[0].to_integer()?;
         let character = u32::try_from(code).ok().and_then(char::from_u32).ok_or_else(|| {
-            crate::functions::FunctionError::new(100_154, format!("Invalid character code {code} in the CHR input"))
+            crate::functions::FunctionError::new(
+                100_154,
+                format!("Invalid character code {code} in the CHR input"),
+            )
         })?;
         Ok(Value::owned_text(character.to_string()))
     })
@@ -124,6 +132,10 @@ mod tests {
         ] {
             check(expression, expected);
         }
-        check_error("sf_chr(-1)", 100_154, "Invalid character code -1 in the CHR input");
+        check_error(
+            "sf_chr(-1)",
+            100_154,
+            "Invalid character code -1 in the CHR input",
+        );
     }
 }

@@ -18,20 +18,28 @@ type Pieces = for<'a> fn(&'a str, &str) -> Vec<&'a str>;
 
 /// An empty separator separates nothing.
 fn split<'a>(text: &'a str, separator: &str) -> Vec<&'a str> {
-    if separator.is_empty() { vec![text] } else { text.split(separator).collect() }
+    if separator.is_empty() {
+        vec![text]
+    } else {
+        text.split(separator).collect()
+    }
 }
 
 /// Each character of `delimiters` is one; there are no empty tokens.
 fn tokens<'a>(text: &'a str, delimiters: &str) -> Vec<&'a str> {
-    text.split(|character| delimiters.contains(character)).filter(|token| !token.is_empty()).collect()
+    text.split(|character| delimiters.contains(character))
+        .filter(|token| !token.is_empty())
+        .collect()
 }
 
 fn array(arguments: &[Argument], pieces: Pieces) -> Result<Bound> {
     plain(arguments, FunctionType::array(), move |row| {
         let text = row[0].to_text()?;
         let by = row.get(1).map_or(Ok(" ".into()), Value::to_text)?;
-        let elements: Vec<String> =
-            pieces(&text, &by).into_iter().map(|piece| serde_json::Value::from(piece).to_string()).collect();
+        let elements: Vec<String> = pieces(&text, &by)
+            .into_iter()
+            .map(|piece| serde_json::Value::from(piece).to_string())
+            .collect();
         Ok(Value::owned_text(format!("[{}]", elements.join(","))))
     })
 }
@@ -41,7 +49,10 @@ fn list(arguments: &[Argument], pieces: Pieces) -> Result<Bound> {
         let text = row[0].to_text()?;
         let by = row.get(1).map_or(Ok(" ".into()), Value::to_text)?;
         Ok(Value::TextList(
-            pieces(&text, &by).into_iter().map(|piece| Some(Cow::Owned(piece.to_owned()))).collect(),
+            pieces(&text, &by)
+                .into_iter()
+                .map(|piece| Some(Cow::Owned(piece.to_owned())))
+                .collect(),
         ))
     })
 }
@@ -56,7 +67,10 @@ fn split_part(arguments: &[Argument]) -> Result<Bound> {
             number if number > 0 => number - 1,
             number => parts.len() as i64 + number,
         };
-        let part = usize::try_from(index).ok().and_then(|index| parts.get(index)).copied();
+        let part = usize::try_from(index)
+            .ok()
+            .and_then(|index| parts.get(index))
+            .copied();
         Ok(Value::owned_text(part.unwrap_or_default()))
     })
 }
@@ -68,7 +82,9 @@ fn strtok(arguments: &[Argument]) -> Result<Bound> {
         let delimiters = row.get(1).map_or(Ok(" ".into()), Value::to_text)?;
         let number = optional_integer(row, 2, 1)?;
         let found = tokens(&text, &delimiters);
-        let token = usize::try_from(number - 1).ok().and_then(|index| found.get(index).copied());
+        let token = usize::try_from(number - 1)
+            .ok()
+            .and_then(|index| found.get(index).copied());
         Ok(token.map_or(Value::Null, Value::owned_text))
     })
 }

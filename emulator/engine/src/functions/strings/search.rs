@@ -4,14 +4,26 @@ use super::{optional_integer, plain};
 use crate::functions::framework::{Argument, Bound, FunctionType, Result, ScalarFunction, Value};
 
 pub(super) const FUNCTIONS: &[ScalarFunction] = &[
-    ScalarFunction::new("sf_contains", 2..=2, |arguments| test(arguments, |whole, part| whole.contains(part), |whole, part| {
-        part.is_empty() || whole.windows(part.len()).any(|window| window == part)
-    })),
+    ScalarFunction::new("sf_contains", 2..=2, |arguments| {
+        test(
+            arguments,
+            |whole, part| whole.contains(part),
+            |whole, part| part.is_empty() || whole.windows(part.len()).any(|window| window == part),
+        )
+    }),
     ScalarFunction::new("sf_startswith", 2..=2, |arguments| {
-        test(arguments, |whole, part| whole.starts_with(part), |whole, part| whole.starts_with(part))
+        test(
+            arguments,
+            |whole, part| whole.starts_with(part),
+            |whole, part| whole.starts_with(part),
+        )
     }),
     ScalarFunction::new("sf_endswith", 2..=2, |arguments| {
-        test(arguments, |whole, part| whole.ends_with(part), |whole, part| whole.ends_with(part))
+        test(
+            arguments,
+            |whole, part| whole.ends_with(part),
+            |whole, part| whole.ends_with(part),
+        )
     }),
     ScalarFunction::new("sf_charindex", 2..=3, charindex),
 ];
@@ -34,10 +46,17 @@ fn charindex(arguments: &[Argument]) -> Result<Bound> {
     plain(arguments, FunctionType::number(18, 0), |row| {
         let (part, whole) = (row[0].to_text()?, row[1].to_text()?);
         let start = usize::try_from(optional_integer(row, 2, 1)?.max(1) - 1).unwrap_or(0);
-        let Some((offset, _)) = whole.char_indices().map(|(at, _)| (at, ())).chain([(whole.len(), ())]).nth(start) else {
+        let Some((offset, _)) = whole
+            .char_indices()
+            .map(|(at, _)| (at, ()))
+            .chain([(whole.len(), ())])
+            .nth(start)
+        else {
             return Ok(Value::integer(0));
         };
-        let found = whole[offset..].find(&*part).map(|at| whole[..offset + at].chars().count() + 1);
+        let found = whole[offset..]
+            .find(&*part)
+            .map(|at| whole[..offset + at].chars().count() + 1);
         Ok(Value::integer(found.unwrap_or(0) as i64))
     })
 }

@@ -1,0 +1,185 @@
+//! Conversions to NUMBER, FLOAT and BOOLEAN.
+
+use super::{attempt, number_format::NumberFormat, of_content};
+use crate::SqlType;
+use crate::functions::framework::{
+    Argument, Bound, FunctionError, FunctionType, Number, Result, ScalarFunction, Value,
+};
+
+pub(in crate::functions) const FUNCTIONS: &[ScalarFunction] = &[
+    ScalarFunction::new("sf_to_number", 1..=4, to_number),
+    ScalarFunction::new("sf_try_to_number", 1..=4, |arguments| {
+        attempt(to_number(arguments))
+    }),
+    ScalarFunction::new("sf_to_double", 1..=2, to_double),
+    ScalarFunction::new("sf_try_to_double", 1..=2, |arguments| {
+        attempt(to_double(arguments))
+    }),
+    ScalarFunction::new("sf_to_boolean", 1..=1, to_boolean),
+    ScalarFunction::new("sf_try_to_boolean", 1..=1, |arguments| {
+        attempt(to_boolean(arguments))
+    }),
+];
+
+/// A format that is a constant, or one that every row brings.
+enum Model {
+    None,
+    Constant(NumberFormat),
+    OfRow,
+}
+
+impl Model {
+    fn of(argument: Option<&Argument>) -> Self {
+        match argument {
+            Some(Argument {
+                sql_type: FunctionType::Sql(SqlType::Text { .. }),
+                constant,
+            }) => match constant {
+                Some(Value::Text(format)) => Self::Constant(NumberFormat::new(format)),
+                _ => Self::OfRow,
+            },
+            _ => Self::None,
+        }
+    }
+
+    fn read(&self, value: &Value<'_>, format: Option<&Value<'_>>) -> Result<Option<Number>> {
+        let read = |format: &NumberFormat| -> Result<Option<Number>> {
+            let text = value.to_text()?;
+            let wrong = || FunctionError::cannot_parse(&text, "number");
+            format.read(&text).map(Some).ok_or_else(wrong)
+        };
+        match (self, format) {
+            (Self::None, _) | (Self::OfRow, None) => Ok(None),
+            (Self::Constant(format), _) => read(format),
+            (Self::OfRow, Some(format)) => read(&NumberFormat::new(&format.to_text()?)),
+        }
+    }
+}
+
+/// `(value[, format][, precision[, scale]])`; NUMBER(38, 0) where nothing is said.
+fn to_number(arguments: &[Argument]) -> Result<Bound> {
+    let model = Model::of(arguments.get(1));
+    let digits = &arguments[if matches!(model, Model::None) { 1 } else { 2 }..];
+    let precision = digit_argument(digits.first(), 2, 38)?;
+    let scale = digit_argument(digits.get(1), 3, 0)?;
+    if precision == 0 || precision > 38 || scale > 37 || scale > precision {
+        let message = format!("Invalid precision or scale for function TO_NUMBER: ({precision},{scale})");
+        return Err(FunctionError::new(1_082, message));
+    }
+    if let FunctionType::Sql(
+        SqlType::Date
+        | SqlType::Time { .. }
+        | SqlType::TimestampNtz { .. }
+        | SqlType::TimestampLtz { .. }
+        | SqlType::TimestampTz { .. }
+        | SqlType::Binary,
+    ) = &arguments[0].sql_type
+    {
+        return Err(FunctionError::argument_types(
+            "sf_to_number",
+            &[&arguments[0].sql_type],
+        ));
+    }
+    of_content(
+        &arguments[0],
+        FunctionType::number(precision, scale),
+        move |value, more| {
+            let number = match model.read(value, more.first())? {
+                Some(number) => number,
+                None => match value {
+                    Value::Float(float) => Number::from_f64(*float, scale)?,
+                    other => other.to_number()?,
+                },
+            };
+            number.fitted(precision, scale).map(Value::Number)
+        },
+    )
+}
+
+fn digit_argument(argument: Option<&Argument>, position: usize, default: u8) -> Result<u8> {
+    match argument {
+        None => Ok(default),
+        Some(argument) => Ok(argument.constant_integer("sf_to_number", position)?.clamp(0, 99) as u8),
+    }
+}
+
+fn to_double(arguments: &[Argument]) -> Result<Bound> {
+    let model = Model::of(arguments.get(1));
+    of_content(&arguments[0], FunctionType::float(), move |value, more| {
+        let float = match model.read(value, more.first())? {
+            Some(number) => number.to_f64(),
+            None => value.to_float()?,
+        };
+        Ok(Value::Float(float))
+    })
+}
+
+fn to_boolean(arguments: &[Argument]) -> Result<Bound> {
+    of_content(&arguments[0], FunctionType::boolean(), |value, _| {
+        value.to_boolean().map(Value::Boolean)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::functions::testing::{check, check_error};
+
+    #[test]
+    fn numbers() {
+        check("sf_to_number('12.3456')", "12");
+        check("sf_to_number('98.76546', 10, 1)", "98.8");
+        check("sf_to_number('98.76546', 10, 8)", "98.76546000");
+        check("sf_to_number(12.5)", "13");
+        check("sf_to_number(-12.5, 3)", "-13");
+        check("sf_to_number(true)", "1");
+        check("sf_to_number(1e15::DOUBLE)", "1000000000000000");
+        check("sf_to_number(0.1::DOUBLE, 10, 2)", "0.10");
+        check("sf_to_number(NULL)", "NULL");
+        check("sf_to_number('$12,345.67', '$99,999.99', 10, 2)", "12345.67");
+        check("sf_to_number('-1,234', '9,999')", "-1234");
+        check("sf_to_number('5.0-', '9.0MI', 10, 1)", "-5.0");
+        check("sf_to_number('ae5', 'XXX')", "2789");
+        check("sf_to_number('\"12.5\"'::sf_variant, 10, 1)", "12.5");
+        check("sf_to_number('12'::sf_variant)", "12");
+        check("sf_to_number('null'::sf_variant)", "NULL");
+        check_error(
+            "sf_to_number('x')",
+            100_038,
+            "Numeric value 'x' is not recognized",
+        );
+        check_error(
+            "sf_to_number('1234', 3, 0)",
+            100_039,
+            "Numeric value '1234' is out of range",
+        );
+        check_error(
+            "sf_to_number(DATE '2024-01-01')",
+            1_044,
+            "Invalid argument types for function 'TO_NUMBER': (DATE)",
+        );
+        check("sf_try_to_number('x')", "NULL");
+        check("sf_try_to_number('12.5', 4, 1)", "12.5");
+    }
+
+    #[test]
+    fn floats_and_booleans() {
+        check("sf_to_double('1.5e3')", "1500.0");
+        check("sf_to_double(1.25)", "1.25");
+        check("sf_to_double('$1.5', '$9.9')", "1.5");
+        check("sf_try_to_double('one')", "NULL");
+        check_error(
+            "sf_to_double('one')",
+            100_038,
+            "Numeric value 'one' is not recognized",
+        );
+        check("sf_to_boolean('yes')", "true");
+        check("sf_to_boolean(0)", "false");
+        check("sf_to_boolean('\"on\"'::sf_variant)", "true");
+        check("sf_try_to_boolean('maybe')", "NULL");
+        check_error(
+            "sf_to_boolean('maybe')",
+            100_037,
+            "Boolean value 'maybe' is not recognized",
+        );
+    }
+}
