@@ -376,6 +376,40 @@ fn a_failed_start_says_why_and_fails() {
 }
 
 #[test]
+fn hangup_reads_the_log_level_again() {
+    let home = Home::new();
+    let running = home.serve();
+    let folder = home.path().join(".config/snowflake-session");
+    std::fs::create_dir_all(&folder).unwrap();
+    let mut stderr = BufReader::new(
+        rustix::io::dup(running.0.stderr.as_ref().unwrap())
+            .map(std::fs::File::from)
+            .unwrap(),
+    );
+    let mut heard = |words: &str| {
+        let mut line = String::new();
+        while !line.contains(words) {
+            line.clear();
+            assert_ne!(
+                stderr.read_line(&mut line).unwrap(),
+                0,
+                "the log ended without {words:?}"
+            );
+        }
+    };
+    for (text, words) in [
+        ("[log]\nlevle = \"debug\"", "did you mean `log.level`?"),
+        ("[log]\nlevel = \"debug\"", "log level read again"),
+    ] {
+        std::fs::write(folder.join("config.toml"), text).unwrap();
+        running.signal(Signal::HUP);
+        heard(words);
+    }
+    running.signal(Signal::TERM);
+    heard("stopped");
+}
+
+#[test]
 fn the_second_signal_ends_it_at_once() {
     let home = Home::new();
     // A client that never finishes its call keeps the drain waiting for its grace; the test does not wait.

@@ -308,6 +308,33 @@ async fn time_limits_cancel_and_say_timeout() {
 }
 
 #[tokio::test]
+async fn a_waiting_query_hears_of_its_time_limit_and_is_never_sent() {
+    let service = Service::start().await;
+    let running = service.execute(sql("hang")).await.unwrap();
+    eventually("the first runs", || service.seen.sql() == ["hang"]).await;
+    let timeout = Some(prost_types::Duration {
+        seconds: 0,
+        nanos: 20_000_000,
+    });
+    let status = service
+        .run(v1::ExecuteQueryRequest {
+            timeout,
+            ..sql("insert into t")
+        })
+        .await
+        .err()
+        .unwrap();
+    assert_eq!(reason(&status).0, "TIMEOUT");
+    assert_eq!(
+        status.message(),
+        "the query's time limit passed while it waited; nothing was run"
+    );
+    drop(running);
+    eventually("nothing is left", || service.sessions.counts().1 == 0).await;
+    assert_eq!(service.seen.sql(), ["hang"]);
+}
+
+#[tokio::test]
 async fn the_deadline_of_the_call_counts_too() {
     let service = Service::start().await;
     let mut request = tonic::Request::new(sql("hang"));
@@ -421,6 +448,13 @@ async fn a_full_queue_refuses_with_the_limit() {
         (Code::ResourceExhausted, "LIMIT_REACHED")
     );
     assert_eq!(status.message(), "session default: 4 statements wait already");
+    // Who leaves makes room.
+    streams.truncate(3);
+    tokio::time::timeout(std::time::Duration::from_secs(20), async {
+        while service.execute(sql("select 1")).await.is_err() {}
+    })
+    .await
+    .expect("room for another statement");
 }
 
 #[tokio::test]

@@ -225,6 +225,13 @@ async fn a_failed_first_login_leaves_no_session_behind() {
         let status = service.run(request).await.err().unwrap();
         assert_eq!((status.code(), reason(&status).0.as_str()), (code, expected));
         eventually("the session went", || service.sessions.counts().0 == 0).await;
+        let status = service
+            .session_service()
+            .create_session(create("new", connection))
+            .await
+            .unwrap_err();
+        assert_eq!(reason(&status).0, expected);
+        eventually("the session went", || service.sessions.counts().0 == 0).await;
     }
     service.run(sql("select 1")).await.unwrap();
 }

@@ -30,7 +30,7 @@ use crate::domain::upstream::{Connector, Upstream};
 /// The owner of one session.
 pub(super) struct Actor {
     pub(super) session: Session,
-    /// Made by using it, not by name: it goes when its first login fails.
+    /// Made in order to be used at once: it goes when its first login fails.
     pub(super) implicit: bool,
     pub(super) mailbox: mpsc::Receiver<Message>,
     pub(super) snapshot: watch::Sender<Snapshot>,
@@ -86,6 +86,18 @@ impl Work {
         }
     }
 
+    /// True for a query whose reader is gone.
+    fn is_unwanted(&self) -> bool {
+        matches!(self, Self::Query { query, .. } if query.events.is_closed())
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        match self {
+            Self::Query { interrupt, .. } => Some(interrupt.deadline),
+            Self::Login { .. } | Self::Update { .. } => None,
+        }
+    }
+
     fn interrupt(&self) -> Option<Interrupt> {
         match self {
             Self::Query { interrupt, .. } => Some(interrupt.clone()),
@@ -102,6 +114,7 @@ impl Actor {
             self.publish();
             if self.rest.current.is_none() {
                 match self.rest.queue.pop_front() {
+                    Some(work) if work.is_unwanted() => continue,
                     Some(work) if !self.rest.ending => {
                         self.begin(work);
                         continue;
@@ -115,6 +128,7 @@ impl Actor {
                 }
             }
             let unused = self.rest.current.is_none() && self.rest.deliveries.is_empty();
+            let first_deadline = self.first_deadline();
             tokio::select! {
                 biased;
                 message = self.mailbox.recv() => {
@@ -134,6 +148,7 @@ impl Actor {
                         self.rest.reading.remove(&request_id);
                     }
                 }
+                () = sleep_until_some(first_deadline) => self.fail_overdue(),
                 () = sleep_until(last_use + self.limits.session_idle), if unused => {
                     tracing::info!("session was not used for its idle limit; closing it");
                     self.rest.ending = true;
@@ -186,10 +201,12 @@ impl Actor {
         }
     }
 
-    fn has_room(&self) -> Result<(), Error> {
+    fn has_room(&mut self) -> Result<(), Error> {
         if self.rest.ending {
             return Err(closing_error(&self.session));
         }
+        // Those who left do not stand in the way of those who came.
+        self.rest.queue.retain(|work| !work.is_unwanted());
         if self.rest.queue.len() >= self.limits.queue_max {
             return Err(self.limit_reached(
                 format!("{} statements wait already", self.rest.queue.len()),
@@ -217,6 +234,29 @@ impl Actor {
             accepted_at,
         });
         Ok(())
+    }
+
+    /// When the first waiting query's time is over.
+    fn first_deadline(&self) -> Option<Instant> {
+        self.rest.queue.iter().filter_map(Work::deadline).min()
+    }
+
+    /// Ends the waiting queries whose time is over.
+    fn fail_overdue(&mut self) {
+        let now = Instant::now();
+        let is_overdue = |work: &Work| work.deadline().is_some_and(|deadline| deadline <= now);
+        let (overdue, waiting): (VecDeque<_>, VecDeque<_>) = std::mem::take(&mut self.rest.queue)
+            .into_iter()
+            .partition(is_overdue);
+        self.rest.queue = waiting;
+        for work in Vec::from(overdue) {
+            let error = Error::new(
+                Reason::Timeout,
+                "the query's time limit passed while it waited; nothing was run",
+            )
+            .with_hint("use another session to run statements side by side, or give it more time");
+            self.fail(work, error);
+        }
     }
 
     fn limit_reached(&self, what: String, key: &str) -> Error {
@@ -323,6 +363,13 @@ impl Actor {
                 let _ = reply.send(closed);
             }
         }
+    }
+}
+
+async fn sleep_until_some(deadline: Option<Instant>) {
+    match deadline {
+        Some(deadline) => sleep_until(deadline).await,
+        None => std::future::pending().await,
     }
 }
 

@@ -152,17 +152,19 @@ impl Sessions {
         login: bool,
         allow_existing: bool,
     ) -> Result<Snapshot, Error> {
-        let handle = match self.lookup(name) {
-            Some(_) if !allow_existing => {
-                return Err(Error::invalid(format!("session {name} exists already"))
-                    .with_hint("use it, close it with `sfctl session close`, or choose another name"));
-            }
-            Some(handle) => same_connection(name, &handle, connection).map(|()| handle)?,
+        let (handle, made) = match self.lookup(name) {
+            Some(handle) => (handle, false),
             None => {
                 let connection = self.connection_or_default(connection).await?;
-                self.enter(name, &connection, false)?
+                // One that is to log in right away goes when it cannot.
+                self.enter(name, &connection, login)?
             }
         };
+        if !made && !allow_existing {
+            return Err(Error::invalid(format!("session {name} exists already"))
+                .with_hint("use it, close it with `sfctl session close`, or choose another name"));
+        }
+        same_connection(name, &handle, connection)?;
         if !login {
             return Ok(handle.snapshot());
         }
@@ -306,7 +308,7 @@ impl Sessions {
             return Ok(handle);
         }
         let connection = self.connection_or_default(connection).await?;
-        let handle = self.enter(name, &connection, true)?;
+        let (handle, _) = self.enter(name, &connection, true)?;
         same_connection(name, &handle, Some(&connection))?;
         Ok(handle)
     }
@@ -326,13 +328,13 @@ impl Sessions {
             .cloned()
     }
 
-    /// Enters a new session into the table, unless somebody else just did.
+    /// Enters a new session into the table, unless somebody else just did; says whether it is new.
     fn enter(
         &self,
         name: &SessionName,
         connection: &ConnectionName,
         implicit: bool,
-    ) -> Result<Handle, Error> {
+    ) -> Result<(Handle, bool), Error> {
         let mut table = self.table();
         table.refuse_when_draining()?;
         if let Some(handle) = table
@@ -340,7 +342,7 @@ impl Sessions {
             .get(name)
             .filter(|handle| !handle.mailbox.is_closed())
         {
-            return Ok(handle.clone());
+            return Ok((handle.clone(), false));
         }
         let sessions_max = self.inner.limits.sessions_max;
         if table.sessions.len() >= sessions_max && !table.sessions.contains_key(name) {
@@ -354,7 +356,7 @@ impl Sessions {
         let handle = self.start(name, connection, implicit, table.serial);
         table.sessions.insert(name.clone(), handle.clone());
         self.inner.count.send_replace(table.sessions.len());
-        Ok(handle)
+        Ok((handle, true))
     }
 
     fn start(&self, name: &SessionName, connection: &ConnectionName, implicit: bool, serial: u64) -> Handle {

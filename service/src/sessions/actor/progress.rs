@@ -21,11 +21,6 @@ use crate::sessions::stage::{self, Done, Ran};
 impl Actor {
     /// Does the first stage of a work item.
     pub(super) fn begin(&mut self, work: Work) {
-        if let Work::Query { query, .. } = &work
-            && query.events.is_closed()
-        {
-            return;
-        }
         match self.session.next_step() {
             Step::Refuse(error) => self.fail(work, error),
             Step::Login => self.begin_login(work),
