@@ -38,8 +38,8 @@ impl Default for DriverConfig {
     fn default() -> Self {
         Self {
             gateway: snowflake_session_gateway::GatewayConfig::default(),
-            query_timeout_max: Duration::from_secs(24 * 60 * 60),
-            login_timeout: Duration::from_secs(60),
+            query_timeout_max: Duration::from_hours(24),
+            login_timeout: Duration::from_mins(1),
             cancel_timeout: Duration::from_secs(10),
             prefetch_chunks_max: 4,
             prefetch_bytes_max: 48 * 1024 * 1024,

@@ -60,7 +60,7 @@ impl PreparedQuery {
         };
         let pending = inner.gateway.announce_query(handle.request_id(), directive);
         let canceller = Canceller {
-            canceller: handle.canceller(),
+            handle: handle.canceller(),
             progress: pending.progress(),
             wait: inner.config.cancel_timeout,
         };
@@ -128,7 +128,7 @@ impl std::fmt::Debug for PreparedQuery {
 /// Cancels one query. Cheap to clone, usable from any task.
 #[derive(Clone)]
 pub struct Canceller {
-    canceller: QueryCanceller,
+    handle: QueryCanceller,
     progress: QueryProgress,
     wait: Duration,
 }
@@ -136,7 +136,7 @@ pub struct Canceller {
 impl Canceller {
     /// The request id of the query.
     pub fn request_id(&self) -> &str {
-        self.canceller.request_id()
+        self.handle.request_id()
     }
 
     /// Asks the server to abort the query and waits until that is confirmed, or until
@@ -145,7 +145,7 @@ impl Canceller {
     /// The running [`PreparedQuery::execute`] then returns [`DriverError::Cancelled`]. A query that is cancelled before
     /// it is sent is never sent.
     pub async fn cancel(&self) -> CancelOutcome {
-        match self.canceller.cancel().await {
+        match self.handle.cancel().await {
             Ok(QueryCancelStatus::NotSubmitted) => CancelOutcome::Confirmed,
             Ok(QueryCancelStatus::AlreadyFinished) => CancelOutcome::NotRunning,
             Err(error) if error.is_server() => CancelOutcome::NotRunning,

@@ -1,5 +1,7 @@
 //! Every way to log in that is supported, as the server sees it, and what a failed login says.
 
+#![allow(clippy::unwrap_used, reason = "a failed step is a failed test")]
+
 #[path = "../../gateway/tests/mock/mod.rs"]
 mod mock;
 mod support;

@@ -1,5 +1,7 @@
 //! Results in parts: order, limits of prefetching, row limits, broken and expired parts.
 
+#![allow(clippy::unwrap_used, reason = "a failed step is a failed test")]
+
 #[path = "../../gateway/tests/mock/mod.rs"]
 mod mock;
 mod support;

@@ -1,5 +1,7 @@
 //! Sessions and queries end to end: driver, crate, gateway, and a mock Snowflake.
 
+#![allow(clippy::unwrap_used, reason = "a failed step is a failed test")]
+
 #[path = "../../gateway/tests/mock/mod.rs"]
 mod mock;
 mod support;
@@ -387,4 +389,17 @@ async fn logout_is_confirmed_and_ends_the_session() {
     let error = session.execute(QueryRequest::new("select 1")).await.unwrap_err();
     assert!(error.is_session_lost(), "{error:?}");
     assert!(mock.queries().is_empty());
+}
+
+#[test]
+fn proxy_variables_of_the_environment_are_not_followed() {
+    // The variables must be there before the process starts, so another run of one test is the witness.
+    let mut child = std::process::Command::new(std::env::current_exe().unwrap());
+    child.args(["--exact", "a_select_takes_one_request_and_comes_back_as_arrow"]);
+    for name in ["HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "ALL_PROXY"] {
+        child.env(name, "http://127.0.0.1:9/");
+    }
+    let output = child.output().unwrap();
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && text.contains("1 passed"), "{text}");
 }

@@ -1,5 +1,7 @@
 //! Connections from files and environment, by table: what is written, and what comes of it.
 
+#![allow(clippy::unwrap_used, reason = "a failed step is a failed test")]
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;

@@ -1,5 +1,7 @@
 //! Every type in both encodings, and what it is in the normal form.
 
+#![allow(clippy::unwrap_used, reason = "a failed step is a failed test")]
+
 #[path = "../../gateway/tests/mock/mod.rs"]
 mod mock;
 mod support;
@@ -93,7 +95,7 @@ fn moments(
             children.push((Field::new(name, DataType::Int32, true), array));
         }
     }
-    let nulls = outer_null.then(|| NullBuffer::from_iter(seconds.iter().map(Option::is_some)));
+    let nulls = outer_null.then(|| seconds.iter().map(Option::is_some).collect::<NullBuffer>());
     let (fields, arrays): (Vec<Field>, Vec<ArrayRef>) = children.into_iter().unzip();
     StructArray::new(Fields::from(fields), arrays, nulls)
 }

@@ -97,7 +97,7 @@ impl Default for RetryLimits {
             connect_attempts_max: 3,
             pause_first: Duration::from_millis(200),
             pause_max: Duration::from_secs(8),
-            elapsed_max: Duration::from_secs(120),
+            elapsed_max: Duration::from_mins(2),
         }
     }
 }
@@ -107,9 +107,9 @@ impl Default for GatewayConfig {
         Self {
             identity: ClientIdentity::default(),
             connect_timeout: Duration::from_secs(10),
-            control_timeout: Duration::from_secs(60),
-            answer_timeout: Duration::from_secs(300),
-            chunk_timeout: Duration::from_secs(120),
+            control_timeout: Duration::from_mins(1),
+            answer_timeout: Duration::from_mins(5),
+            chunk_timeout: Duration::from_mins(2),
             retry: RetryLimits::default(),
             request_body_bytes_max: 128 * 1024 * 1024,
             answer_body_bytes_max: 1024 * 1024 * 1024,
@@ -117,7 +117,7 @@ impl Default for GatewayConfig {
             local_connections_max: 1024,
             pool_idle_timeout: Duration::from_secs(90),
             pool_idle_per_host_max: 32,
-            heartbeat_interval: Duration::from_secs(15 * 60),
+            heartbeat_interval: Duration::from_mins(15),
             proxy: None,
         }
     }

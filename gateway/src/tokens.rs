@@ -2,7 +2,10 @@
 
 use std::sync::Mutex;
 
-use crate::envelope::ControlAnswer;
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::envelope::text;
 use crate::http_client::Answer;
 use crate::secret::Secret;
 
@@ -57,6 +60,15 @@ pub(crate) enum Verdict {
     Over { code: Option<String>, message: String },
 }
 
+/// The part of an answer that can speak about tokens; the rest is skipped, not decoded.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Head {
+    success: bool,
+    code: Value,
+    message: Value,
+}
+
 /// Answers about tokens are small. Larger bodies are results and are not parsed twice.
 const VERDICT_BODY_BYTES_MAX: usize = 64 * 1024;
 
@@ -65,24 +77,17 @@ pub(crate) fn verdict(answer: &Answer) -> Verdict {
     if answer.status != 401 && answer.body.len() > VERDICT_BODY_BYTES_MAX {
         return Verdict::Fine;
     }
-    let parsed = ControlAnswer::parse(&answer.body).unwrap_or_default();
-    if parsed.success && answer.status != 401 {
+    let head: Head = serde_json::from_slice(&answer.body).unwrap_or_default();
+    if head.success && answer.status != 401 {
         return Verdict::Fine;
     }
-    let message = parsed.message_or("the server no longer accepts the session token");
-    match parsed.code.as_deref() {
-        Some("390111" | "390113" | "390114" | "390115") => Verdict::Over {
-            code: parsed.code,
-            message,
-        },
-        Some("390103" | "390104" | "390112") => Verdict::Renewable {
-            code: parsed.code,
-            message,
-        },
-        _ if answer.status == 401 => Verdict::Renewable {
-            code: parsed.code,
-            message,
-        },
+    let code = text(&head.code);
+    let message =
+        text(&head.message).unwrap_or_else(|| "the server no longer accepts the session token".to_owned());
+    match code.as_deref() {
+        Some("390111" | "390113" | "390114" | "390115") => Verdict::Over { code, message },
+        Some("390103" | "390104" | "390112") => Verdict::Renewable { code, message },
+        _ if answer.status == 401 => Verdict::Renewable { code, message },
         _ => Verdict::Fine,
     }
 }

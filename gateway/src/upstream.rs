@@ -42,6 +42,7 @@ pub(crate) struct Upstream {
 }
 
 /// A request in this session, without its token.
+#[expect(clippy::struct_field_names, reason = "request id is the protocol's word")]
 pub(crate) struct Request<'a> {
     pub(crate) method: Method,
     pub(crate) path: &'a str,
@@ -306,6 +307,6 @@ pub(crate) async fn keep_alive(upstream: Weak<Upstream>, interval: Duration) {
             continue;
         }
         drop(upstream);
-        tokio::time::sleep(interval - idle).await;
+        tokio::time::sleep(interval.saturating_sub(idle)).await;
     }
 }

@@ -1,5 +1,7 @@
 //! Logging in, staying logged in, logging out, and who is let in at the loopback door.
 
+#![allow(clippy::unwrap_used, reason = "a failed step is a failed test")]
+
 mod client;
 mod mock;
 

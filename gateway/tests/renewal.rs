@@ -1,5 +1,7 @@
 //! What happens when tokens expire.
 
+#![allow(clippy::unwrap_used, reason = "a failed step is a failed test")]
+
 mod client;
 mod mock;
 

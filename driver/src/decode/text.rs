@@ -228,7 +228,7 @@ mod tests {
     #[test]
     fn decimals_are_exact_or_refused() {
         let check = |text: &str, scale, expected| {
-            assert_eq!(parse_decimal(text.as_bytes(), scale), expected, "{text}")
+            assert_eq!(parse_decimal(text.as_bytes(), scale), expected, "{text}");
         };
         check("1.50", 2, Some(150));
         check("-1.5", 3, Some(-1500));

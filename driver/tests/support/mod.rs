@@ -1,4 +1,5 @@
 //! What the driver's tests share: a quick configuration, a connection to the mock, and answers with rows.
+#![allow(clippy::unwrap_used, reason = "a failed step is a failed test")]
 #![allow(dead_code, reason = "each test binary uses its own part")]
 #![allow(unreachable_pub, reason = "a module of test binaries")]
 

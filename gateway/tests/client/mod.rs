@@ -1,4 +1,5 @@
 //! A plain HTTP client of the gateway, which stands for snowflake-connector-rs.
+#![allow(clippy::unwrap_used, reason = "a failed step is a failed test")]
 #![allow(dead_code, reason = "each test binary uses its own part")]
 #![allow(unreachable_pub, reason = "a module of test binaries")]
 

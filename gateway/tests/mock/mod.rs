@@ -2,6 +2,7 @@
 //!
 //! It keeps just enough state to be honest about tokens (a token it did not give out is refused) and leaves the rest to
 //! closures of the test. Shared by the tests of the gateway and of the driver.
+#![allow(clippy::unwrap_used, reason = "a failed step is a failed test")]
 #![allow(dead_code, reason = "each test binary uses its own part of the mock")]
 #![allow(unreachable_pub, reason = "a module of test binaries")]
 
