@@ -40,10 +40,9 @@ async fn run(described: Value, rows: Rows) -> Result<QueryResult> {
                 field.with_metadata(metadata.into_iter().collect::<HashMap<_, _>>()),
             ]);
             let batch = RecordBatch::try_new(Arc::new(schema.clone()), vec![array]).unwrap();
-            let stream = ipc_stream(&schema, &[batch]);
-            data["rowsetBase64"] = json!(base64::engine::general_purpose::STANDARD.encode(stream));
-            data["queryResultFormat"] = json!("arrow");
+            put_stream(&mut data, &ipc_stream(&schema, &[batch]));
         }
+        Rows::Stream(stream) => put_stream(&mut data, &stream),
     }
     mock.on_query(move |_| {
         let reply = success(data.clone());
@@ -52,9 +51,15 @@ async fn run(described: Value, rows: Rows) -> Result<QueryResult> {
     session.execute(QueryRequest::new("select c")).await
 }
 
+fn put_stream(data: &mut Value, stream: &[u8]) {
+    data["rowsetBase64"] = json!(base64::engine::general_purpose::STANDARD.encode(stream));
+    data["queryResultFormat"] = json!("arrow");
+}
+
 enum Rows {
     Json(Vec<Value>),
     Arrow(ArrayRef, Option<i32>),
+    Stream(Vec<u8>),
 }
 
 fn texts(cells: &[Option<&str>]) -> Rows {
@@ -265,6 +270,37 @@ async fn timestamps_are_instants_in_micros_or_nanos() {
             arrow(Int64Array::from(vec![Some(1_706_704_496_120), None]), Some(3)),
         ],
         TimestampMicrosecondArray::from(vec![Some(1_706_704_496_120_000), None]),
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn nulls_that_the_stream_declares_impossible_are_read_all_the_same() {
+    let array: ArrayRef = Arc::new(moments(&[Some(1), None], Some(&[5, 0]), None, false));
+    let schema_of = |nullable| {
+        let child = |name, data_type| Field::new(name, data_type, nullable);
+        let children = vec![
+            child("epoch", DataType::Int64),
+            child("fraction", DataType::Int32),
+        ];
+        Schema::new(vec![Field::new(
+            "C",
+            DataType::Struct(Fields::from(children)),
+            true,
+        )])
+    };
+    let (truth, claim) = (schema_of(true), schema_of(false));
+    let batch = RecordBatch::try_new(Arc::new(truth.clone()), vec![array]).unwrap();
+    // The schema message of one stream and the batch of the other; the mark for the end has eight bytes.
+    let schema_only = ipc_stream(&truth, &[]).len() - 8;
+    let mut stream = ipc_stream(&claim, &[]);
+    stream.truncate(stream.len() - 8);
+    stream.extend_from_slice(&ipc_stream(&truth, &[batch])[schema_only..]);
+    let expected = TimestampNanosecondArray::from(vec![Some(1_000_000_005), None]);
+    check(
+        column("C", "timestamp_ntz", None, Some(9)),
+        vec![Rows::Stream(stream)],
+        expected,
     )
     .await;
 }

@@ -13,7 +13,6 @@ use arrow_array::types::{
 };
 use arrow_array::{Array, ArrayRef, ArrowNativeTypeOp, PrimitiveArray, RecordBatch, StringArray};
 use arrow_buffer::Buffer;
-use arrow_ipc::reader::StreamDecoder;
 use arrow_schema::{DataType, Field};
 use bytes::Bytes;
 
@@ -21,21 +20,18 @@ use super::DecodeError;
 use super::arrow_time;
 use super::cells::too_many_digits;
 use super::plan::{Kind, Plan};
+use super::stream::IpcStream;
 use super::text::{power_of_ten, write_day_time, write_decfloat, write_year_month};
 
 /// Decodes one IPC stream.
 pub(crate) fn decode(plan: &Plan, stream: Bytes) -> Result<Vec<RecordBatch>, DecodeError> {
-    let broken =
-        |error: arrow_schema::ArrowError| DecodeError::broken(format!("an Arrow stream is broken: {error}"));
-    let mut buffer = Buffer::from(stream);
-    let mut decoder = StreamDecoder::new();
+    let mut stream = IpcStream::new(Buffer::from(stream));
     let mut batches = Vec::new();
-    while let Some(batch) = decoder.decode(&mut buffer).map_err(broken)? {
+    while let Some(batch) = stream.next_batch()? {
         if batch.num_rows() > 0 {
             batches.push(convert_batch(plan, &batch)?);
         }
     }
-    decoder.finish().map_err(broken)?;
     Ok(batches)
 }
 

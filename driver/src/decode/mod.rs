@@ -1,7 +1,7 @@
 //! From what the server sends to the normal form of [`crate::normal_form`].
 //!
 //! A [`Plan`] is made from the server's description of the columns and fixes the schema. Each part of a result, in either
-//! encoding, is then decoded by the same plan in one go and off the I/O threads. `arrow.rs` reads IPC streams and keeps
+//! encoding, is then decoded by the same plan in one go and off the I/O threads. `arrow.rs` reads IPC streams (split by `stream.rs`) and keeps
 //! buffers where the physical type already fits; `json.rs` scans the bytes of a rowset once and fills Arrow builders.
 
 mod arrow;
@@ -10,6 +10,7 @@ mod cells;
 mod json;
 mod plan;
 mod scan;
+mod stream;
 mod text;
 
 use std::io::Read as _;
