@@ -11,6 +11,7 @@ pub mod catalog;
 pub mod config;
 pub mod front;
 pub mod lower;
+pub mod plan;
 pub mod protocol;
 pub mod results;
 pub mod session;

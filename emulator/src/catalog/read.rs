@@ -238,5 +238,6 @@ fn not_text() -> EngineError {
         kind: EngineErrorKind::Internal,
         message: "the catalog answered with something that is not text".to_owned(),
         position: None,
+        code: None,
     }
 }

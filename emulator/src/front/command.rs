@@ -44,6 +44,12 @@ pub enum Command {
     DropAccountObject(DropObject<AccountKind>),
     /// `ALTER WAREHOUSE | ROLE`.
     AlterAccountObject(AlterObject<AccountKind>),
+    /// `CREATE SEQUENCE`.
+    CreateSequence(CreateSequence),
+    /// `DROP SEQUENCE`.
+    DropSequence(DropObject<()>),
+    /// `ALTER VIEW`.
+    AlterView(AlterObject<()>),
     /// `GRANT …` and `REVOKE …`.
     Grant(Grant),
     /// `COMMENT ON …`.
@@ -287,6 +293,23 @@ pub struct CreateAccountObject {
     pub name: Name,
     /// Options.
     pub properties: Vec<Property>,
+}
+
+/// A `CREATE SEQUENCE` statement.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CreateSequence {
+    /// `OR REPLACE`.
+    pub or_replace: bool,
+    /// `IF NOT EXISTS`.
+    pub if_not_exists: bool,
+    /// Name.
+    pub path: Path,
+    /// First value.
+    pub start: i64,
+    /// Distance of values.
+    pub step: i64,
+    /// Comment.
+    pub comment: String,
 }
 
 /// A `GRANT` or `REVOKE` statement; recorded, not enforced.

@@ -2,7 +2,7 @@
 
 use super::command::{
     AccountKind, AlterObject, Change, Command, Comment, CommentKind, CreateAccountObject, CreateNamespace,
-    DropObject, NamespaceKind, Path, Property, PropertyValue,
+    CreateSequence, DropObject, NamespaceKind, Path, Property, PropertyValue,
 };
 use super::cursor::Cursor;
 use super::parse_session::{parse_alter_session, properties};
@@ -17,6 +17,9 @@ pub(super) fn parse_create(cursor: &mut Cursor<'_>) -> Result<Option<Command>, S
     }
     if transient {
         return Ok(None);
+    }
+    if cursor.eat(&["SEQUENCE"]) {
+        return create_sequence(cursor, or_replace).map(Some);
     }
     match account(cursor) {
         Some(kind) => create_account_object(cursor, kind, or_replace).map(Some),
@@ -90,10 +93,51 @@ fn create_account_object(
     }))
 }
 
+fn create_sequence(cursor: &mut Cursor<'_>, or_replace: bool) -> Result<Command, SqlError> {
+    let if_not_exists = cursor.eat(&["IF", "NOT", "EXISTS"]);
+    let path = cursor.path()?;
+    let mut made = CreateSequence {
+        or_replace,
+        if_not_exists,
+        path,
+        start: 1,
+        step: 1,
+        comment: String::new(),
+    };
+    cursor.eat(&["WITH"]);
+    while !cursor.at_end() {
+        if cursor.eat(&["START"]) {
+            cursor.eat(&["WITH"]);
+            cursor.eat_sign('=');
+            made.start = cursor.integer()?;
+        } else if cursor.eat(&["INCREMENT"]) {
+            cursor.eat(&["BY"]);
+            cursor.eat_sign('=');
+            made.step = cursor.integer()?;
+        } else if cursor.eat(&["COMMENT"]) {
+            cursor.expect_sign('=')?;
+            made.comment = cursor.text()?;
+        } else if !(cursor.eat(&["ORDER"]) || cursor.eat(&["NOORDER"]) || cursor.eat_sign(',')) {
+            return Err(cursor.unexpected());
+        }
+    }
+    if made.step == 0 {
+        return Err(SqlError::compilation(
+            "002011",
+            "22023",
+            "Invalid increment value '0' for sequence.",
+        ));
+    }
+    Ok(Command::CreateSequence(made))
+}
+
 /// `DROP …`, after its first word; `None` when it is `sqlparser`'s.
 pub(super) fn parse_drop(cursor: &mut Cursor<'_>) -> Result<Option<Command>, SqlError> {
     if let Some(kind) = namespace(cursor) {
         return drop_object(cursor, kind).map(Command::DropNamespace).map(Some);
+    }
+    if cursor.eat(&["SEQUENCE"]) {
+        return drop_object(cursor, ()).map(Command::DropSequence).map(Some);
     }
     match account(cursor) {
         Some(kind) => drop_object(cursor, kind)
@@ -139,6 +183,9 @@ pub(super) fn parse_alter(cursor: &mut Cursor<'_>) -> Result<Option<Command>, Sq
     }
     if let Some(kind) = namespace(cursor) {
         return alter_object(cursor, kind).map(Command::AlterNamespace).map(Some);
+    }
+    if cursor.eat(&["VIEW"]) {
+        return alter_object(cursor, ()).map(Command::AlterView).map(Some);
     }
     match account(cursor) {
         Some(kind) => alter_object(cursor, kind)

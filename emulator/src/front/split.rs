@@ -17,6 +17,13 @@ pub struct Piece<'a> {
     pub origin: (u32, u32),
 }
 
+impl Piece<'_> {
+    /// Line (from 1) and position (from 0) in the whole text of a byte of this statement.
+    pub fn place(&self, byte: usize) -> (u32, u32) {
+        super::cursor::in_whole_text(self.origin, lexer::line_and_position(self.text, byte))
+    }
+}
+
 /// Statements of a text, without the empty ones.
 ///
 /// Fails when there is none, when the text is too large, when a quote does not end, and for scripting

@@ -187,6 +187,30 @@ fn session_settings_are_read() {
 }
 
 #[test]
+fn sequences_and_views_are_read() {
+    let Command::CreateSequence(made) =
+        command("create or replace sequence s start with 5 increment by -2 comment = 'c'")
+    else {
+        panic!("not CREATE SEQUENCE")
+    };
+    assert_eq!(
+        (made.start, made.step, made.comment.as_str(), made.or_replace),
+        (5, -2, "c", true)
+    );
+    assert!(
+        matches!(command("create sequence s start = 3 noorder"), Command::CreateSequence(s) if s.start == 3)
+    );
+    assert_eq!(
+        read("create sequence s increment 0").unwrap_err().sql_state,
+        "22023"
+    );
+    assert!(matches!(command("drop sequence if exists s"), Command::DropSequence(d) if d.if_exists));
+    assert!(
+        matches!(command("alter view v rename to w"), Command::AlterView(a) if a.change == Change::Rename(path("w")))
+    );
+}
+
+#[test]
 fn the_rest_is_sqlparsers() {
     for text in [
         "select 1",

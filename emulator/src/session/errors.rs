@@ -303,6 +303,7 @@ mod tests {
             kind,
             message: engine.to_owned(),
             position: None,
+            code: None,
         });
         assert_eq!(
             (error.code, error.sql_state, error.message.as_str()),

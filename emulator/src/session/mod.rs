@@ -1,17 +1,42 @@
 //! Sessions: who is logged in, where they are, what they have open.
 //!
-//! `protocol` and `sql_api` see only this room's surface: [`Instance`] opens sessions, [`Session`] runs
-//! statements. Nothing here knows HTTP, JSON or tokens; nothing above knows the engine's SQL.
+//! The rooms above see only this room's surface: [`Instance`] opens sessions, [`Session`] runs
+//! [`Submission`]s. Nothing here knows HTTP, JSON or tokens; nothing above knows the engine's SQL.
+//!
+//! A session is a thread ([`worker`]) that owns its engine connection, its state and its transaction; a
+//! mailbox ([`handle`]) stands before it, and [`control`] stops what it runs. A statement goes through `front`
+//! and `plan` and is carried out by [`query`], [`dml`], [`ddl`] or [`settings`]. What makes the engine
+//! behave like Snowflake between statements is in [`transaction`] (an error undoes its own statement only),
+//! [`locks`] (writers wait) and [`versions`] (what has been committed since).
 
+mod array_binds;
 mod cache;
 mod contract;
+mod control;
+mod ddl;
+mod dml;
 mod errors;
 mod facts;
+mod handle;
+mod instance;
+mod keep_rows;
+mod locate;
 mod locks;
+mod login;
 mod parameters;
+mod query;
+mod samples;
+mod settings;
+mod state;
 mod transaction;
 mod versions;
+mod worker;
 
 pub use contract::*;
 pub use errors::from_engine;
+pub use handle::Session;
+pub use instance::{Instance, InstanceConfig, InstanceError};
 pub use parameters::{Parameter, Parameters};
+
+#[cfg(test)]
+mod tests;

@@ -4,7 +4,8 @@
 //! ends its whole transaction. So the statements that have changed something are kept in a log, and after
 //! such an error the engine's transaction is rolled back and the log is run again. This gives the
 //! same rows only if everything the statements depend on is the same: clock, variables and random
-//! seeds are literals in the logged text; tables are compared by their commit counters ([`Versions`]),
+//! seeds are literals in the logged text; rows that hold sequence values or random identities are logged
+//! themselves ([`Effect::Rows`]); tables are compared by their commit counters ([`Versions`]),
 //! and the number of rows each statement changed is compared too. Where it cannot be the same, the
 //! transaction is lost and the user is told so, rather than committed with other rows.
 //!
@@ -13,6 +14,7 @@
 
 use std::collections::BTreeSet;
 
+use arrow_array::RecordBatch;
 use snowflake_emulator_engine::EngineError;
 
 use super::SqlError;
@@ -22,8 +24,8 @@ use crate::catalog::names::ObjectPath;
 /// Most statements a log holds; a longer transaction cannot survive a run-time error.
 const LOG_STATEMENTS_MAX: usize = 10_000;
 
-/// Most bytes of SQL a log holds.
-const LOG_BYTES_MAX: usize = 64 * 1024 * 1024;
+/// Most bytes of SQL and rows a log holds.
+pub(super) const LOG_BYTES_MAX: usize = 64 * 1024 * 1024;
 
 /// Longest log that is run again only to see newer rows of other sessions.
 const REFRESH_STATEMENTS_MAX: usize = 100;
@@ -39,12 +41,12 @@ pub(crate) trait Replayer {
 }
 
 /// A statement that changed something.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Write {
-    /// Engine statements, in order; the last one's changes are counted.
+    /// Engine statements, in order.
     pub(crate) statements: Vec<String>,
-    /// The last statement answers with a row for each change.
-    pub(crate) answers_rows: bool,
+    /// What makes the counted change.
+    pub(crate) change: Effect,
     /// Rows that it changed.
     pub(crate) changed: u64,
     /// Tables whose rows decide what it does.
@@ -53,13 +55,31 @@ pub(crate) struct Write {
     pub(crate) target: ObjectPath,
 }
 
+/// How a logged statement makes its change again.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Effect {
+    /// The last of its statements makes it and counts its rows.
+    Counted,
+    /// The last of its statements makes it and answers with a row for each.
+    Answered,
+    /// These rows are added to an engine table: the statement would make others the next time.
+    Rows {
+        /// Engine schema, without quotes.
+        schema: String,
+        /// Engine table, without quotes.
+        table: String,
+        /// The rows.
+        batches: Vec<RecordBatch>,
+    },
+    /// It cannot be made again.
+    Unrepeatable,
+}
+
 /// An open transaction of a session.
 #[derive(Debug)]
 pub(crate) struct Transaction {
     /// Snowflake's identity: nanoseconds of its beginning.
     pub(crate) id: u64,
-    /// Name given or made.
-    pub(crate) name: String,
     /// Commit counter of the engine's snapshot.
     snapshot: u64,
     log: Vec<Write>,
@@ -72,7 +92,6 @@ impl Transaction {
     /// A transaction whose engine transaction begins now.
     pub(crate) fn begin(
         id: u64,
-        name: String,
         engine: &mut dyn Replayer,
         versions: &Versions,
     ) -> Result<Self, EngineError> {
@@ -81,7 +100,6 @@ impl Transaction {
         engine.begin()?;
         Ok(Self {
             id,
-            name,
             snapshot,
             log: Vec::new(),
             log_bytes: 0,
@@ -99,6 +117,13 @@ impl Transaction {
     pub(crate) fn record(&mut self, write: Write) {
         self.targets.insert(write.target.clone());
         self.log_bytes += write.statements.iter().map(String::len).sum::<usize>();
+        if let Effect::Rows { batches, .. } = &write.change {
+            self.log_bytes += batches
+                .iter()
+                .map(RecordBatch::get_array_memory_size)
+                .sum::<usize>();
+        }
+        self.overflowed |= write.change == Effect::Unrepeatable;
         if self.overflowed || self.log.len() >= LOG_STATEMENTS_MAX || self.log_bytes > LOG_BYTES_MAX {
             self.overflowed = true;
             self.log.clear();
@@ -170,7 +195,7 @@ fn lost() -> SqlError {
         "000625",
         "40001",
         "The transaction was rolled back: after this error it could not be restored, because other sessions have \
-         since changed tables that it read.",
+         since changed tables that it read, or because it has written more than is kept for that.",
     )
 }
 

@@ -70,6 +70,7 @@ fn failure() -> EngineError {
         kind: EngineErrorKind::Conversion,
         message: "no number".to_owned(),
         position: None,
+        code: None,
     }
 }
 
@@ -103,7 +104,7 @@ fn write(sql: &str, changed: u64) -> Write {
     };
     Write {
         statements: vec![sql.to_owned()],
-        answers_rows: false,
+        change: Effect::Counted,
         changed,
         reads,
         target: table(words[1]),
@@ -142,7 +143,7 @@ fn one_transaction(seed: u64, others: bool) -> bool {
         apply(&mut engine.committed, start);
     }
     let mut model = engine.committed.clone();
-    let mut transaction = Transaction::begin(1, "T".to_owned(), &mut engine, &versions).unwrap();
+    let mut transaction = Transaction::begin(1, &mut engine, &versions).unwrap();
     for _ in 0..25 {
         match dice.roll(6) {
             0 => {
@@ -192,7 +193,7 @@ fn commits_of_others_lose_a_transaction_or_leave_its_rows() {
 #[test]
 fn a_refresh_shows_what_others_committed() {
     let (mut engine, versions) = (FakeEngine::default(), Versions::default());
-    let mut transaction = Transaction::begin(1, "T".to_owned(), &mut engine, &versions).unwrap();
+    let mut transaction = Transaction::begin(1, &mut engine, &versions).unwrap();
     apply(&mut engine.committed, "insert A 5");
     versions.committed([&table("A")]);
     transaction
@@ -214,7 +215,7 @@ fn a_refresh_shows_what_others_committed() {
 #[test]
 fn a_log_that_is_too_long_loses_the_transaction_at_the_first_error() {
     let (mut engine, versions) = (FakeEngine::default(), Versions::default());
-    let mut transaction = Transaction::begin(1, "T".to_owned(), &mut engine, &versions).unwrap();
+    let mut transaction = Transaction::begin(1, &mut engine, &versions).unwrap();
     let mut huge = write("insert A 1", 1);
     huge.statements[0] = "x".repeat(LOG_BYTES_MAX + 1);
     transaction.record(huge);

@@ -1,0 +1,173 @@
+//! What a statement that changes objects is turned into.
+
+use snowflake_emulator_engine::EngineError;
+
+use crate::catalog::Catalog;
+use crate::catalog::names::{Name, ObjectPath, SchemaPath};
+use crate::catalog::records::{Column, Object};
+use crate::lower::Scope;
+use crate::session::SqlError;
+
+/// Why planning or running stopped: the user's fault or the engine's word.
+///
+/// They are kept apart because an engine's conflict is tried again and an error of ours is not.
+#[derive(Debug)]
+pub enum Failure {
+    /// Final, in Snowflake's words.
+    Sql(SqlError),
+    /// The engine's.
+    Engine(EngineError),
+}
+
+impl From<SqlError> for Failure {
+    fn from(error: SqlError) -> Self {
+        Self::Sql(error)
+    }
+}
+
+impl From<EngineError> for Failure {
+    fn from(error: EngineError) -> Self {
+        Self::Engine(error)
+    }
+}
+
+/// What planning may look at.
+pub struct Planner<'a> {
+    /// The catalog, inside the statement's transaction.
+    pub catalog: Catalog<'a>,
+    /// What the lowering needs.
+    pub scope: Scope<'a>,
+    /// Temporary tables of the session.
+    pub temporary: &'a std::collections::BTreeMap<ObjectPath, Temporary>,
+    /// Role that will own what is made.
+    pub owner: &'a str,
+    /// Milliseconds since 1970.
+    pub now_ms: i64,
+    /// Text of the statement.
+    pub text: &'a str,
+}
+
+/// A temporary table, which only its session knows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Temporary {
+    /// Its record; its identity is 0.
+    pub object: Object,
+    /// Its columns.
+    pub columns: Vec<Column>,
+}
+
+/// One thing to do in the statement's transaction.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// Engine SQL.
+    Sql(String),
+    /// Record the columns that an engine table or view turned out to have.
+    RecordColumns {
+        /// Whose columns.
+        object_id: i64,
+        /// Engine name, ready to be written into SQL.
+        physical: String,
+    },
+    /// Find the columns of a temporary table and keep it in the session.
+    KeepTemporary(Box<Temporary>),
+}
+
+/// What a statement changes in the session and the instance once it is committed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Effect {
+    /// The session goes to a schema, or to a database without one.
+    Go(Name, Option<Name>),
+    /// The session leaves a database that is gone.
+    LeaveDatabase(Name),
+    /// The session leaves a schema that is gone.
+    LeaveSchema(SchemaPath),
+    /// The session uses a warehouse.
+    UseWarehouse(Name),
+    /// The session leaves a warehouse that is gone.
+    LeaveWarehouse(Name),
+    /// The session's temporary table is gone.
+    DropTemporary(ObjectPath),
+    /// The session's temporary table has another name.
+    RenameTemporary(ObjectPath, ObjectPath),
+    /// Schemas whose engine schema stays although they are dropped.
+    Bury(Vec<SchemaPath>),
+    /// Schemas that are no longer dropped.
+    Unbury(Vec<SchemaPath>),
+    /// Stop the statements that run in all sessions.
+    AbortAllQueries,
+}
+
+/// What to do for a statement that changes objects.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DdlPlan {
+    /// In order, in one transaction.
+    pub steps: Vec<Step>,
+    /// Answer when all went well.
+    pub status: String,
+    /// Afterwards.
+    pub effects: Vec<Effect>,
+    /// Tables whose rows are others afterwards.
+    pub touched: Vec<ObjectPath>,
+}
+
+impl DdlPlan {
+    /// Nothing to do but to answer.
+    pub fn only(status: impl Into<String>) -> Self {
+        Self {
+            status: status.into(),
+            ..Self::default()
+        }
+    }
+
+    /// The answer of statements that have no text of their own.
+    pub fn executed() -> Self {
+        Self::only("Statement executed successfully.")
+    }
+
+    /// Adds engine SQL.
+    pub fn sql(&mut self, sql: impl Into<String>) {
+        self.steps.push(Step::Sql(sql.into()));
+    }
+
+    /// Adds engine statements.
+    pub fn all(&mut self, statements: impl IntoIterator<Item = String>) {
+        self.steps.extend(statements.into_iter().map(Step::Sql));
+    }
+}
+
+/// `T already exists, statement succeeded.`
+pub(super) fn exists_already(name: &Name) -> DdlPlan {
+    DdlPlan::only(format!("{} already exists, statement succeeded.", name.as_str()))
+}
+
+/// `Drop statement executed successfully (T already dropped).`
+pub(super) fn dropped_already(name: &Name) -> DdlPlan {
+    DdlPlan::only(format!(
+        "Drop statement executed successfully ({} already dropped).",
+        name.as_str()
+    ))
+}
+
+impl Planner<'_> {
+    /// Fails unless the schema is there and may be changed.
+    pub(super) fn writable_schema(&mut self, path: &SchemaPath) -> Result<(), Failure> {
+        let Some(database) = self.catalog.database(&path.database)? else {
+            return Err(SqlError::no_such("Database", &path.database).into());
+        };
+        if self.catalog.schema(path)?.is_none() {
+            return Err(SqlError::no_such("Schema", path).into());
+        }
+        if database.kind != "STANDARD" || path.schema.as_str() == crate::catalog::names::INFORMATION_SCHEMA {
+            return Err(SqlError::new(
+                "003001",
+                "42501",
+                format!(
+                    "SQL access control error:\nInsufficient privileges to operate on schema '{}'",
+                    path.schema.as_str()
+                ),
+            )
+            .into());
+        }
+        Ok(())
+    }
+}

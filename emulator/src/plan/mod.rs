@@ -1,0 +1,86 @@
+//! The plan: what a statement that was read will do, before it does it.
+//!
+//! [`kind`] says what type of statement it is and how it meets a transaction. [`plan_ddl`] turns
+//! statements that change objects into engine SQL, catalog SQL and effects on the session, all to be carried
+//! out elsewhere ([`DdlPlan`]); it reads the catalog but writes nothing. [`Shower`] answers SHOW and DESCRIBE;
+//! [`shape`] makes the results that the emulator words itself.
+
+mod account;
+mod change;
+mod ddl;
+pub mod kind;
+mod namespaces;
+pub mod shape;
+mod show;
+mod show_objects;
+mod tables;
+
+pub use ddl::{DdlPlan, Effect, Failure, Planner, Step, Temporary};
+pub use show::Shower;
+
+use sqlparser::ast::Statement;
+
+use crate::catalog::names::Name;
+use crate::front::{Command, Parsed};
+use crate::session::SqlError;
+
+/// Plans a statement that changes objects ([`kind::Manner::Ddl`]).
+pub fn plan_ddl(
+    planner: &mut Planner<'_>,
+    parsed: &Parsed,
+    current_warehouse: Option<&Name>,
+) -> Result<DdlPlan, Failure> {
+    match parsed {
+        Parsed::Command(command) => plan_command(planner, command, current_warehouse),
+        Parsed::Sql(statement) => match statement.as_ref() {
+            Statement::CreateTable(table) => tables::create_table(planner, table),
+            Statement::CreateView(view) => tables::create_view(planner, view),
+            Statement::AlterTable(table) => change::alter_table(planner, table),
+            Statement::Drop {
+                object_type,
+                if_exists,
+                names,
+                ..
+            } => change::drop_object(planner, *object_type, *if_exists, names),
+            other => {
+                let text = other.to_string();
+                let words: Vec<&str> = text.split_whitespace().take(2).collect();
+                Err(SqlError::unsupported(words.join(" ")).into())
+            }
+        },
+    }
+}
+
+fn plan_command(
+    planner: &mut Planner<'_>,
+    command: &Command,
+    current_warehouse: Option<&Name>,
+) -> Result<DdlPlan, Failure> {
+    match command {
+        Command::CreateNamespace(made) => namespaces::create(planner, made),
+        Command::DropNamespace(dropped) => namespaces::drop(planner, dropped),
+        Command::UndropNamespace(kind, path) => namespaces::undrop(planner, *kind, path),
+        Command::AlterNamespace(altered) => namespaces::alter(planner, altered),
+        Command::UndropTable(path) => change::undrop_table(planner, path),
+        Command::CreateAccountObject(made) => account::create(planner, made),
+        Command::DropAccountObject(dropped) => account::drop(planner, dropped),
+        Command::AlterAccountObject(altered) => account::alter(planner, altered, current_warehouse),
+        Command::CreateSequence(made) => tables::create_sequence(planner, made),
+        Command::DropSequence(dropped) => change::drop_sequence(planner, dropped),
+        Command::AlterView(altered) => change::alter_view(planner, altered),
+        Command::Grant(grant) => account::grant(planner, grant),
+        Command::Comment(comment) => change::comment(planner, comment),
+        Command::Show(_)
+        | Command::Describe(_)
+        | Command::Use(_)
+        | Command::Set(..)
+        | Command::Unset(_)
+        | Command::AlterSession(_)
+        | Command::Begin(_)
+        | Command::Commit
+        | Command::Rollback
+        | Command::Truncate { .. } => {
+            Err(SqlError::internal("a statement that changes no object was planned as one that does").into())
+        }
+    }
+}

@@ -1,0 +1,309 @@
+//! SHOW of what is in schemas, and DESCRIBE.
+
+use super::ddl::{Failure, Temporary};
+use super::shape::{ListType, Shaped, list};
+use super::show::{Listing, Shower};
+use super::tables::dotted;
+use crate::catalog::names::literal;
+use crate::catalog::records::{Column, ObjectKind};
+use crate::catalog::tables::CATALOG_SCHEMA;
+use crate::front::{Describe, Show, ShowKind, ShowScope};
+use crate::session::SqlError;
+
+/// Row counts of the engine's tables, next to the objects `o`.
+const SIZES: &str = "LEFT JOIN (SELECT schema_name AS engine_schema, table_name AS engine_table, estimated_size \
+     FROM duckdb_tables()) sizes ON o.kind = 'TABLE' AND sizes.engine_schema = o.engine_schema \
+     AND sizes.engine_table = o.engine_name";
+
+impl Shower<'_> {
+    /// Tables, views, or both.
+    pub(super) fn objects(&mut self, show: &Show) -> Result<Listing, Failure> {
+        let scope = self.where_scope(&show.scope, "o")?;
+        let kind = match show.kind {
+            ShowKind::Tables => " AND o.kind = 'TABLE'",
+            ShowKind::Views => " AND o.kind = 'VIEW'",
+            _ => "",
+        };
+        let dropped = if show.history {
+            ""
+        } else {
+            " AND o.dropped_ms IS NULL"
+        };
+        let from = format!("({}) o {SIZES} WHERE {scope}{kind}{dropped}", self.all_objects());
+        let mut columns = if show.kind == ShowKind::Views {
+            view_columns()
+        } else {
+            table_columns(show.kind)
+        };
+        if show.history {
+            columns.push(("dropped_on", ListType::Time, "o.dropped_ms"));
+        }
+        let terse: &'static [&'static str] = &["created_on", "name", "kind", "database_name", "schema_name"];
+        Ok(Listing::new(
+            &columns,
+            &from,
+            terse,
+            "o.database_name, o.schema_name, o.name",
+        ))
+    }
+
+    /// The catalog's objects and the session's temporary tables.
+    fn all_objects(&self) -> String {
+        let mut query = format!(
+            "SELECT created_ms, name, database_name, schema_name, kind, comment, cluster_by, owner, retention_days, \
+             is_transient, is_secure, definition, engine_schema, engine_name, dropped_ms, \
+             CASE WHEN is_transient THEN 'TRANSIENT' ELSE 'TABLE' END AS table_kind FROM {CATALOG_SCHEMA}.objects"
+        );
+        for Temporary { object, .. } in self.temporary.values() {
+            let path = &object.path;
+            query.push_str(&format!(
+                " UNION ALL SELECT {}, {}, {}, {}, 'TABLE', {}, '', {}, 1, false, false, NULL, 'main', {}, NULL, 'TEMPORARY'",
+                object.created_ms,
+                literal(path.name.as_str()),
+                literal(path.schema.database.as_str()),
+                literal(path.schema.schema.as_str()),
+                literal(&object.comment),
+                literal(&object.owner),
+                literal(&path.temporary_mangled()),
+            ));
+        }
+        query
+    }
+
+    /// Columns of tables and views.
+    pub(super) fn columns(&mut self, show: &Show) -> Result<Listing, Failure> {
+        use ListType::Text;
+        let from = self.columns_from(show)?;
+        let json = "'{\"type\":\"' || c.type_tag || '\"' \
+             || CASE WHEN c.numeric_precision IS NULL THEN '' ELSE ',\"precision\":' || c.numeric_precision END \
+             || CASE WHEN c.scale IS NULL THEN '' ELSE ',\"scale\":' || c.scale END \
+             || CASE WHEN c.length IS NULL THEN '' ELSE ',\"length\":' || c.length || ',\"byteLength\":' \
+             || CASE c.type_tag WHEN 'TEXT' THEN least(c.length * 4, 16777216) ELSE c.length END END \
+             || ',\"nullable\":' || c.nullable \
+             || CASE WHEN c.type_tag IN ('TEXT', 'BINARY') THEN ',\"fixed\":false' ELSE '' END || '}'";
+        let columns = [
+            ("table_name", Text, "o.name"),
+            ("schema_name", Text, "o.schema_name"),
+            ("column_name", Text, "c.name"),
+            ("data_type", Text, json),
+            (
+                "null?",
+                Text,
+                "CASE WHEN c.nullable THEN 'true' ELSE 'NOT_NULL' END",
+            ),
+            (
+                "default",
+                Text,
+                "CASE WHEN c.default_text LIKE 'IDENTITY%' THEN '' ELSE coalesce(c.default_text, '') END",
+            ),
+            ("kind", Text, "'COLUMN'"),
+            ("expression", Text, "''"),
+            ("comment", Text, "coalesce(c.comment, '')"),
+            ("database_name", Text, "o.database_name"),
+            (
+                "autoincrement",
+                Text,
+                "CASE WHEN c.default_text LIKE 'IDENTITY%' THEN c.default_text ELSE '' END",
+            ),
+            ("schema_evolution_record", Text, "NULL"),
+        ];
+        let order = "o.database_name, o.schema_name, o.name, c.ordinal";
+        Ok(Listing::new(&columns, &from, &[], order).named_by("column_name"))
+    }
+
+    /// Declared primary keys.
+    pub(super) fn primary_keys(&mut self, show: &Show) -> Result<Listing, Failure> {
+        use ListType::{Number, Text, Time};
+        let from = format!("{} AND c.primary_key", self.columns_from(show)?);
+        let columns = [
+            ("created_on", Time, "o.created_ms"),
+            ("database_name", Text, "o.database_name"),
+            ("schema_name", Text, "o.schema_name"),
+            ("table_name", Text, "o.name"),
+            ("column_name", Text, "c.name"),
+            (
+                "key_sequence",
+                Number,
+                "row_number() OVER (PARTITION BY o.id ORDER BY c.ordinal)",
+            ),
+            ("constraint_name", Text, "'SYS_CONSTRAINT_' || o.id"),
+            ("rely", Text, "'false'"),
+            ("comment", Text, "NULL"),
+        ];
+        let order = "o.database_name, o.schema_name, o.name, c.ordinal";
+        Ok(Listing::new(&columns, &from, &[], order).named_by("column_name"))
+    }
+
+    fn columns_from(&mut self, show: &Show) -> Result<String, Failure> {
+        let condition = match &show.scope {
+            ShowScope::Table(written) => {
+                let path = self.names.object_of_parts(written, "SHOW")?;
+                let Some(object) = self.catalog.object(&path)? else {
+                    return Err(SqlError::no_such("Table", dotted(written)).into());
+                };
+                format!("o.id = {}", object.id)
+            }
+            scope => self.where_scope(scope, "o")?,
+        };
+        Ok(format!(
+            "{CATALOG_SCHEMA}.columns c JOIN {CATALOG_SCHEMA}.objects o ON o.id = c.object_id \
+             WHERE {condition} AND o.dropped_ms IS NULL"
+        ))
+    }
+
+    /// Sequences.
+    pub(super) fn sequences(&mut self, show: &Show) -> Result<Listing, Failure> {
+        use ListType::{Number, Text, Time};
+        let scope = self.where_scope(&show.scope, "q")?;
+        let columns = [
+            ("name", Text, "q.name"),
+            ("database_name", Text, "q.database_name"),
+            ("schema_name", Text, "q.schema_name"),
+            ("next_value", Number, "q.start"),
+            ("interval", Number, "q.step"),
+            ("created_on", Time, "q.created_ms"),
+            ("owner", Text, "q.owner"),
+            ("comment", Text, "q.comment"),
+            ("owner_role_type", Text, "'ROLE'"),
+            ("ordered", Text, "'N'"),
+        ];
+        let from = format!("{CATALOG_SCHEMA}.sequences q WHERE {scope}");
+        Ok(Listing::new(
+            &columns,
+            &from,
+            &[],
+            "q.database_name, q.schema_name, q.name",
+        ))
+    }
+
+    /// `DESCRIBE TABLE` or `DESCRIBE VIEW`.
+    pub fn describe(&mut self, described: &Describe) -> Result<Shaped, Failure> {
+        let path = self.names.object_of_parts(&described.path, "DESCRIBE")?;
+        let columns = if let Some(temporary) = self.temporary.get(&path) {
+            temporary.columns.clone()
+        } else {
+            let object = self.catalog.object(&path)?;
+            let wanted = object.filter(|object| !described.view || object.kind == ObjectKind::View);
+            let Some(object) = wanted else {
+                let kind = if described.view { "View" } else { "Table" };
+                let detail = format!(
+                    "{kind} '{}' does not exist or not authorized.",
+                    dotted(&described.path)
+                );
+                return Err(SqlError::compilation("002003", "42S02", detail).into());
+            };
+            self.catalog.columns(object.id)?
+        };
+        Ok(description(&columns))
+    }
+}
+
+fn table_columns(kind: ShowKind) -> Vec<(&'static str, ListType, &'static str)> {
+    use ListType::{Number, Text, Time};
+    let mut columns = vec![
+        ("created_on", Time, "o.created_ms"),
+        ("name", Text, "o.name"),
+        ("database_name", Text, "o.database_name"),
+        ("schema_name", Text, "o.schema_name"),
+        (
+            "kind",
+            Text,
+            "CASE o.kind WHEN 'VIEW' THEN 'VIEW' ELSE o.table_kind END",
+        ),
+        ("comment", Text, "o.comment"),
+        ("cluster_by", Text, "o.cluster_by"),
+        ("rows", Number, "sizes.estimated_size"),
+        ("bytes", Number, "CASE o.kind WHEN 'TABLE' THEN 0 END"),
+        ("owner", Text, "o.owner"),
+        ("retention_time", Text, "o.retention_days"),
+    ];
+    if kind == ShowKind::Tables {
+        columns.extend([
+            ("automatic_clustering", Text, "'OFF'"),
+            ("change_tracking", Text, "'OFF'"),
+            ("search_optimization", Text, "'OFF'"),
+            ("search_optimization_progress", Number, "NULL"),
+            ("search_optimization_bytes", Number, "NULL"),
+            ("is_external", Text, "'N'"),
+            ("enable_schema_evolution", Text, "'N'"),
+            ("owner_role_type", Text, "'ROLE'"),
+            ("is_event", Text, "'N'"),
+            ("budget", Text, "NULL"),
+            ("is_hybrid", Text, "'N'"),
+            ("is_iceberg", Text, "'N'"),
+            ("is_dynamic", Text, "'N'"),
+            ("is_immutable", Text, "'N'"),
+        ]);
+    } else {
+        columns.extend([
+            ("owner_role_type", Text, "'ROLE'"),
+            ("budget", Text, "NULL"),
+            ("is_hybrid", Text, "'N'"),
+            ("is_dynamic", Text, "'N'"),
+            ("is_iceberg", Text, "'N'"),
+        ]);
+    }
+    columns
+}
+
+fn view_columns() -> Vec<(&'static str, ListType, &'static str)> {
+    use ListType::{Text, Time};
+    vec![
+        ("created_on", Time, "o.created_ms"),
+        ("name", Text, "o.name"),
+        ("kind", Text, "'VIEW'"),
+        ("reserved", Text, "''"),
+        ("database_name", Text, "o.database_name"),
+        ("schema_name", Text, "o.schema_name"),
+        ("owner", Text, "o.owner"),
+        ("comment", Text, "o.comment"),
+        ("text", Text, "coalesce(o.definition, '')"),
+        (
+            "is_secure",
+            Text,
+            "CASE WHEN o.is_secure THEN 'true' ELSE 'false' END",
+        ),
+        ("is_materialized", Text, "'false'"),
+        ("owner_role_type", Text, "'ROLE'"),
+        ("change_tracking", Text, "'OFF'"),
+    ]
+}
+
+/// Columns as DESCRIBE lists them.
+fn description(columns: &[Column]) -> Shaped {
+    let names = [
+        "name",
+        "type",
+        "kind",
+        "null?",
+        "default",
+        "primary key",
+        "unique key",
+        "check",
+        "expression",
+        "comment",
+        "policy name",
+        "privacy domain",
+    ];
+    let flag = |yes: bool| Some(if yes { "Y" } else { "N" }.to_owned());
+    let rows = columns
+        .iter()
+        .map(|column| {
+            vec![
+                Some(column.name.as_str().to_owned()),
+                Some(column.stored_type.declared()),
+                Some("COLUMN".to_owned()),
+                flag(column.nullable),
+                column.default.clone(),
+                flag(column.primary_key),
+                flag(column.unique),
+                None,
+                None,
+                column.comment.clone(),
+                None,
+                None,
+            ]
+        })
+        .collect();
+    list(&names.map(|name| (name, ListType::Text)), rows)
+}

@@ -1,0 +1,322 @@
+//! Tables, views and sequences: made.
+//!
+//! A table that is replaced is not dropped but put aside, as DROP TABLE does, so that UNDROP finds it. A
+//! table made from a query is made under another name first: the query may read the table it replaces.
+
+use std::collections::BTreeSet;
+
+use sqlparser::ast::{CommentDef, CreateTable, CreateView, Ident, ObjectName, ObjectNamePart, Statement};
+
+use super::ddl::{DdlPlan, Effect, Failure, Planner, Step, Temporary, exists_already};
+use crate::catalog::names::{Name, NameScope, ObjectPath, parts, quote};
+use crate::catalog::records::{Column, Object, ObjectKind, Sequence, record_columns, where_sequence};
+use crate::catalog::tables::CATALOG_SCHEMA;
+use crate::catalog::types::StoredType;
+use crate::front::CreateSequence;
+use crate::lower::{DeclaredColumn, Lowered, Scope, lower};
+use crate::session::SqlError;
+
+/// `CREATE TABLE`, in all its forms.
+pub(super) fn create_table(planner: &mut Planner<'_>, written: &CreateTable) -> Result<DdlPlan, Failure> {
+    let path = planner.scope.names.object(&written.name, "CREATE TABLE")?;
+    planner.writable_schema(&path.schema)?;
+    let is_temporary = written.temporary || written.volatile;
+    let mut plan = DdlPlan::default();
+    let existing = if is_temporary {
+        planner
+            .temporary
+            .get(&path)
+            .map(|temporary| temporary.object.clone())
+    } else {
+        planner.catalog.object(&path)?
+    };
+    if let Some(existing) = &existing {
+        if written.if_not_exists {
+            return Ok(exists_already(&path.name));
+        }
+        refuse_existing(existing, ObjectKind::Table, written.or_replace)?;
+    }
+    let from_query = written.query.is_some() || written.clone.is_some() || written.like.is_some();
+    let is_staged = from_query && existing.is_some();
+    let lowered = lower_table(planner, written, &path, is_temporary, is_staged)?;
+    if !is_staged {
+        set_aside(existing.as_ref(), is_temporary, planner.now_ms, &mut plan);
+    }
+    plan.all(lowered.before.iter().cloned());
+    plan.sql(lowered.sql.clone());
+    if is_staged {
+        set_aside(existing.as_ref(), is_temporary, planner.now_ms, &mut plan);
+        let (staged, name) = (staged(&path), path.name.physical());
+        plan.sql(if is_temporary {
+            format!(
+                "ALTER TABLE {} RENAME TO {}",
+                staged.physical_temporary(),
+                quote(&path.temporary_mangled())
+            )
+        } else {
+            format!("ALTER TABLE {} RENAME TO {name}", staged.physical())
+        });
+    }
+    let columns = match source_columns(planner, written)? {
+        Some(columns) => columns,
+        None => lowered.columns.iter().map(column_of).collect(),
+    };
+    let id = if is_temporary {
+        0
+    } else {
+        planner.catalog.new_id()?
+    };
+    let object = Object {
+        owner: planner.owner.to_owned(),
+        comment: written.comment.as_ref().map(comment_text).unwrap_or_default(),
+        is_transient: written.transient,
+        cluster_by: written
+            .cluster_by
+            .as_ref()
+            .map(|keys| format!("LINEAR{keys}"))
+            .unwrap_or_default(),
+        retention_days: written
+            .data_retention_time_in_days
+            .and_then(|days| i64::try_from(days).ok())
+            .unwrap_or(1),
+        ..Object::new(id, path.clone(), ObjectKind::Table, planner.now_ms)
+    };
+    if is_temporary {
+        plan.steps
+            .push(Step::KeepTemporary(Box::new(Temporary { object, columns })));
+    } else {
+        plan.sql(object.record());
+        match record_columns(id, 1, &columns) {
+            Some(statement) => plan.sql(statement),
+            None => plan.steps.push(Step::RecordColumns {
+                object_id: id,
+                physical: path.physical(),
+            }),
+        }
+    }
+    plan.status = format!("Table {} successfully created.", path.name.as_str());
+    plan.touched.push(path);
+    Ok(plan)
+}
+
+/// Lowers the statement without OR REPLACE and IF NOT EXISTS, which are decided here.
+fn lower_table(
+    planner: &Planner<'_>,
+    written: &CreateTable,
+    path: &ObjectPath,
+    is_temporary: bool,
+    is_staged: bool,
+) -> Result<Lowered, SqlError> {
+    let target = if is_staged { staged(path) } else { path.clone() };
+    let mut table = written.clone();
+    table.or_replace = false;
+    table.if_not_exists = false;
+    table.temporary = is_temporary;
+    table.volatile = false;
+    table.name = written_name(&target);
+    // A source that is named by the replaced table's own name is the temporary one only if it is one.
+    let mut temporary: BTreeSet<ObjectPath> = planner.scope.names.temporary.clone();
+    if is_temporary {
+        temporary.insert(target);
+    }
+    let names = NameScope {
+        temporary: &temporary,
+        ..planner.scope.names
+    };
+    lower(
+        &Statement::CreateTable(table),
+        &Scope {
+            names,
+            ..planner.scope
+        },
+    )
+}
+
+/// Name under which a table waits until the one it replaces is out of the way.
+fn staged(path: &ObjectPath) -> ObjectPath {
+    path.schema
+        .object(Name::exact(format!("{}#new", path.name.as_str())))
+}
+
+fn written_name(path: &ObjectPath) -> ObjectName {
+    let part = |name: &Name| ObjectNamePart::Identifier(Ident::with_quote('"', name.as_str()));
+    ObjectName(vec![
+        part(&path.schema.database),
+        part(&path.schema.schema),
+        part(&path.name),
+    ])
+}
+
+/// Declared columns of the table that LIKE or CLONE names.
+fn source_columns(planner: &mut Planner<'_>, written: &CreateTable) -> Result<Option<Vec<Column>>, Failure> {
+    use sqlparser::ast::CreateTableLikeKind::{Parenthesized, Plain};
+    let source = match (&written.clone, &written.like) {
+        (Some(source), _) => source,
+        (None, Some(Plain(like) | Parenthesized(like))) => &like.name,
+        (None, None) => return Ok(None),
+    };
+    let path = planner.scope.names.object(source, "CREATE TABLE")?;
+    if let Some(temporary) = planner.temporary.get(&path) {
+        return Ok(Some(temporary.columns.clone()));
+    }
+    match planner.catalog.object(&path)? {
+        Some(object) => Ok(Some(planner.catalog.columns(object.id)?)),
+        None => Err(SqlError::no_object(dotted(&parts(source)?)).into()),
+    }
+}
+
+/// `CREATE VIEW`.
+pub(super) fn create_view(planner: &mut Planner<'_>, written: &CreateView) -> Result<DdlPlan, Failure> {
+    let path = planner.scope.names.object(&written.name, "CREATE VIEW")?;
+    planner.writable_schema(&path.schema)?;
+    let mut plan = DdlPlan::default();
+    if let Some(existing) = planner.catalog.object(&path)? {
+        if written.if_not_exists {
+            return Ok(exists_already(&path.name));
+        }
+        refuse_existing(&existing, ObjectKind::View, written.or_replace)?;
+        plan.sql(format!("DROP VIEW {}", path.physical()));
+        plan.all(existing.forget());
+    }
+    let mut view = written.clone();
+    view.or_replace = false;
+    view.if_not_exists = false;
+    let lowered = lower(&Statement::CreateView(view), &planner.scope)?;
+    if let Some(hidden) = lowered
+        .tables
+        .iter()
+        .find(|table| planner.temporary.contains_key(table))
+    {
+        let feature = format!("VIEW over the temporary table {}", hidden.name);
+        return Err(SqlError::unsupported(feature).into());
+    }
+    plan.all(lowered.before);
+    plan.sql(lowered.sql);
+    let id = planner.catalog.new_id()?;
+    let object = Object {
+        owner: planner.owner.to_owned(),
+        comment: written.comment.clone().unwrap_or_default(),
+        is_secure: written.secure,
+        definition: Some(planner.text.to_owned()),
+        ..Object::new(id, path.clone(), ObjectKind::View, planner.now_ms)
+    };
+    plan.sql(object.record());
+    plan.steps.push(Step::RecordColumns {
+        object_id: id,
+        physical: path.physical(),
+    });
+    plan.status = format!("View {} successfully created.", path.name.as_str());
+    plan.touched.push(path);
+    Ok(plan)
+}
+
+/// `CREATE SEQUENCE`.
+pub(super) fn create_sequence(
+    planner: &mut Planner<'_>,
+    written: &CreateSequence,
+) -> Result<DdlPlan, Failure> {
+    let path = planner
+        .scope
+        .names
+        .object_of_parts(&written.path, "CREATE SEQUENCE")?;
+    planner.writable_schema(&path.schema)?;
+    let mut plan = DdlPlan::default();
+    if planner.catalog.sequence(&path)?.is_some() {
+        if written.if_not_exists {
+            return Ok(exists_already(&path.name));
+        }
+        if !written.or_replace {
+            return Err(SqlError::already_exists(path.name.as_str()).into());
+        }
+        plan.all(drop_sequence_statements(&path));
+    }
+    let bounds = if written.step < 0 {
+        format!(" MINVALUE {} MAXVALUE {}", i64::MIN, i64::MAX)
+    } else {
+        String::new()
+    };
+    let bounds = if written.step > 0 && written.start < 1 {
+        format!(" MINVALUE {}", written.start)
+    } else {
+        bounds
+    };
+    plan.sql(format!(
+        "CREATE SEQUENCE {} INCREMENT BY {}{bounds} START WITH {}",
+        path.physical(),
+        written.step,
+        written.start
+    ));
+    let record = Sequence {
+        path: path.clone(),
+        start: written.start,
+        step: written.step,
+        comment: written.comment.clone(),
+        created_ms: planner.now_ms,
+    };
+    plan.sql(record.record());
+    plan.status = format!("Sequence {} successfully created.", path.name.as_str());
+    Ok(plan)
+}
+
+/// Statements that drop a sequence and forget it.
+pub(super) fn drop_sequence_statements(path: &ObjectPath) -> Vec<String> {
+    vec![
+        format!("DROP SEQUENCE {}", path.physical()),
+        format!(
+            "DELETE FROM {CATALOG_SCHEMA}.sequences WHERE {}",
+            where_sequence(path)
+        ),
+    ]
+}
+
+/// Puts a table that is dropped or replaced where UNDROP finds it; a temporary one is gone.
+pub(super) fn set_aside(existing: Option<&Object>, is_temporary: bool, now_ms: i64, plan: &mut DdlPlan) {
+    let Some(object) = existing else { return };
+    if is_temporary {
+        plan.sql(format!("DROP TABLE {}", object.path.physical_temporary()));
+        plan.effects.push(Effect::DropTemporary(object.path.clone()));
+    } else {
+        plan.sql(format!(
+            "ALTER TABLE {} RENAME TO {}",
+            object.path.physical(),
+            quote(&object.dropped_name())
+        ));
+        plan.sql(object.record_drop(now_ms));
+    }
+}
+
+fn refuse_existing(existing: &Object, wanted: ObjectKind, or_replace: bool) -> Result<(), SqlError> {
+    let name = existing.path.name.as_str();
+    if !or_replace {
+        return Err(SqlError::already_exists(name));
+    }
+    if existing.kind == wanted {
+        return Ok(());
+    }
+    let detail = format!("Object '{name}' already exists as {}", existing.kind.text());
+    Err(SqlError::compilation("001998", "42710", detail))
+}
+
+/// A declared column as the catalog keeps it.
+pub(super) fn column_of(declared: &DeclaredColumn) -> Column {
+    Column {
+        name: Name::exact(declared.name.clone()),
+        stored_type: StoredType::of(&declared.sql_type),
+        nullable: declared.nullable,
+        default: declared.default.clone(),
+        primary_key: declared.primary_key,
+        unique: declared.unique,
+        comment: declared.comment.clone(),
+    }
+}
+
+fn comment_text(comment: &CommentDef) -> String {
+    match comment {
+        CommentDef::WithEq(text) | CommentDef::WithoutEq(text) => text.clone(),
+    }
+}
+
+/// A name as messages repeat it: its parts with points.
+pub(super) fn dotted(parts: &[Name]) -> String {
+    parts.iter().map(Name::as_str).collect::<Vec<_>>().join(".")
+}

@@ -1,0 +1,420 @@
+//! DML: locks, retries, the transaction's log, counts.
+
+use std::collections::BTreeSet;
+use std::ops::ControlFlow;
+use std::time::Duration;
+
+use arrow_array::cast::AsArray;
+use snowflake_emulator_engine::{EngineConnection, EngineErrorKind};
+use sqlparser::ast::{
+    FromTable, Insert, MergeAction, ObjectName, SetExpr, Statement, TableFactor, TableObject, visit_relations,
+};
+
+use super::locks::Holder;
+use super::worker::{Replay, Work, Worker};
+use super::{DmlStats, SqlError, StatementOutput, array_binds, from_engine};
+use crate::catalog::names::{INFORMATION_SCHEMA, Name, ObjectPath};
+use crate::catalog::records::ObjectKind;
+use crate::catalog::tables::SNOWFLAKE;
+use crate::catalog::{Catalog, sample};
+use crate::front::{Command, Parsed};
+use crate::lower::{Answer, Guard, Lowered};
+use crate::plan::Failure;
+use crate::plan::shape::{self, Counts};
+
+/// How often a statement is tried again after another session changed the same rows first.
+const ATTEMPTS_MAX: u32 = 50;
+
+/// Wait before the second attempt; each further one waits that much longer.
+const BACKOFF: Duration = Duration::from_millis(2);
+
+/// A statement that changes rows, ready to run.
+pub(super) struct Change {
+    pub(super) guards: Vec<Guard>,
+    pub(super) statements: Vec<String>,
+    pub(super) answer: Answer,
+    pub(super) target: ObjectPath,
+    /// UPDATE, DELETE and their like keep others from changing the table.
+    locks: bool,
+    pub(super) reads: BTreeSet<ObjectPath>,
+}
+
+impl Worker {
+    /// Runs a statement that changes rows.
+    pub(super) fn dml(&mut self, work: &Work<'_>) -> Result<StatementOutput, SqlError> {
+        if self.transaction.is_none() && !self.state.parameters.truth("AUTOCOMMIT") {
+            self.begin(None, &work.moment)?;
+        }
+        match work.parsed {
+            Parsed::Command(Command::Truncate { if_exists, path }) => {
+                let path = self.state.names().object_of_parts(path, "TRUNCATE")?;
+                if *if_exists && !self.table_exists(&path)? {
+                    return Ok(self.answer(work, shape::status("Statement executed successfully."), None));
+                }
+                let change = Change {
+                    guards: Vec::new(),
+                    statements: vec![format!("DELETE FROM {}", self.state.names().physical_of(&path))],
+                    answer: Answer::Deleted,
+                    reads: BTreeSet::from([path.clone()]),
+                    target: path,
+                    locks: true,
+                };
+                self.change(&change, work)?;
+                Ok(self.answer(work, shape::status("Statement executed successfully."), None))
+            }
+            Parsed::Sql(statement) => {
+                let stats = match array_binds::rows(work.bindings)? {
+                    None => self.one(statement, work)?,
+                    Some(rows) => self.for_each_row(statement, rows, work)?,
+                };
+                Ok(self.answer(work, shape::counts(counts_of(statement), stats), Some(stats)))
+            }
+            Parsed::Command(_) => Err(SqlError::internal("a command that changes no rows")),
+        }
+    }
+
+    fn one(&mut self, statement: &Statement, work: &Work<'_>) -> Result<DmlStats, SqlError> {
+        let lowered = self.lower(statement, work)?;
+        self.prepare(&lowered)?;
+        let change = self.planned(statement, lowered)?;
+        self.change(&change, work)
+    }
+
+    /// Array bindings: an INSERT of values becomes one statement of many rows, others run once for each row.
+    fn for_each_row(
+        &mut self,
+        statement: &Statement,
+        rows: usize,
+        work: &Work<'_>,
+    ) -> Result<DmlStats, SqlError> {
+        let mut total = DmlStats::default();
+        if let Some(batches) = array_binds::spread(statement, work.bindings, rows) {
+            for (spread, bindings) in batches {
+                let work = Work {
+                    bindings: &bindings,
+                    moment: work.moment.clone(),
+                    ..*work
+                };
+                add(&mut total, self.one(&spread, &work)?);
+            }
+            return Ok(total);
+        }
+        for row in 0..rows {
+            let bindings = array_binds::row(work.bindings, row);
+            let work = Work {
+                bindings: &bindings,
+                moment: work.moment.clone(),
+                ..*work
+            };
+            add(&mut total, self.one(statement, &work)?);
+        }
+        Ok(total)
+    }
+
+    fn planned(&self, statement: &Statement, lowered: Lowered) -> Result<Change, SqlError> {
+        let names = self.state.names();
+        let written = target_of(statement);
+        let target = match written.map(|name| names.object(name, "INSERT")) {
+            Some(Ok(path)) => path,
+            // IDENTIFIER($variable) is resolved by the lowering, which names the table first.
+            _ => lowered
+                .tables
+                .first()
+                .cloned()
+                .ok_or_else(|| SqlError::internal("DML without a table"))?,
+        };
+        let (locks, reads) = match statement {
+            Statement::Insert(insert) => {
+                let reads = source_tables(insert, &lowered.tables, |name| names.object(name, "INSERT").ok());
+                (insert.overwrite, reads)
+            }
+            _ => (true, lowered.tables.clone()),
+        };
+        let mut statements = lowered.before;
+        statements.push(lowered.sql);
+        Ok(Change {
+            guards: lowered.guards,
+            statements,
+            answer: lowered.answer,
+            target,
+            locks,
+            reads,
+        })
+    }
+
+    fn change(&mut self, change: &Change, work: &Work<'_>) -> Result<DmlStats, SqlError> {
+        refuse_built_in(&change.target)?;
+        if change.locks && !self.state.temporary_paths.contains(&change.target) {
+            let holder = Holder {
+                session: self.state.id,
+                transaction: self
+                    .transaction
+                    .as_ref()
+                    .map_or(work.moment.ns as u64, |open| open.id),
+                query: work.query_id,
+            };
+            let seconds = u64::try_from(self.state.parameters.integer("LOCK_TIMEOUT")).unwrap_or(0);
+            let control = &self.control;
+            let timeout = Duration::from_secs(seconds);
+            self.shared
+                .locks
+                .acquire(&change.target, holder, timeout, &|| control.is_stopped())
+                .map_err(|error| {
+                    if self.control.is_stopped() {
+                        self.control.reason()
+                    } else {
+                        error
+                    }
+                })?;
+        }
+        let result = if self.transaction.is_some() {
+            self.change_inside(change)
+        } else {
+            self.change_alone(change)
+        };
+        if self.transaction.is_none() {
+            self.shared.locks.release(self.state.id);
+        }
+        result
+    }
+
+    /// In an open transaction: a success goes to its log, a failure undoes itself only.
+    fn change_inside(&mut self, change: &Change) -> Result<DmlStats, SqlError> {
+        // The wait for the lock may have made the snapshot old.
+        self.refresh_for(&change.target)?;
+        let mut attempts = 0;
+        loop {
+            let failure = match self.apply_logged(change) {
+                Ok((stats, write)) => {
+                    if let Some(transaction) = &mut self.transaction {
+                        transaction.record(write);
+                    }
+                    return Ok(stats);
+                }
+                Err(failure) => failure,
+            };
+            attempts += 1;
+            let is_conflict = is_conflict(&failure);
+            let error = self.mend(self.in_words(failure), change.statements.len() > 1);
+            if !is_conflict || attempts >= ATTEMPTS_MAX || self.transaction.is_none() {
+                return Err(error);
+            }
+            self.pause(attempts)?;
+        }
+    }
+
+    fn refresh_for(&mut self, target: &ObjectPath) -> Result<(), SqlError> {
+        let lowered = Lowered {
+            tables: BTreeSet::from([target.clone()]),
+            ..Lowered::default()
+        };
+        self.prepare(&lowered)
+    }
+
+    /// By itself: all or nothing, tried again when another session was first.
+    fn change_alone(&mut self, change: &Change) -> Result<DmlStats, SqlError> {
+        let is_single = change.guards.is_empty() && change.statements.len() == 1;
+        let mut attempts = 0;
+        loop {
+            let result = if is_single {
+                apply(self.connection.as_mut(), change)
+            } else {
+                self.apply_whole(change)
+            };
+            let failure = match result {
+                Ok(stats) => {
+                    self.shared.versions.committed([&change.target]);
+                    return Ok(stats);
+                }
+                Err(failure) => failure,
+            };
+            attempts += 1;
+            if !is_conflict(&failure) || attempts >= ATTEMPTS_MAX {
+                return Err(self.in_words(failure));
+            }
+            self.pause(attempts)?;
+        }
+    }
+
+    fn apply_whole(&mut self, change: &Change) -> Result<DmlStats, Failure> {
+        self.connection.execute("BEGIN TRANSACTION")?;
+        let result = apply(self.connection.as_mut(), change).and_then(|stats| {
+            self.connection
+                .execute("COMMIT")
+                .map(|_| stats)
+                .map_err(Failure::from)
+        });
+        if result.is_err() {
+            use super::transaction::Replayer;
+            self.control
+                .protected(|| Replay(self.connection.as_mut()).rollback());
+        }
+        result
+    }
+
+    pub(super) fn pause(&self, attempts: u32) -> Result<(), SqlError> {
+        std::thread::sleep(BACKOFF * attempts);
+        self.control.check()
+    }
+
+    /// A failure as the user reads it.
+    pub(super) fn in_words(&self, failure: Failure) -> SqlError {
+        match failure {
+            Failure::Sql(error) => error,
+            Failure::Engine(error) if error.kind == EngineErrorKind::Interrupted => self.control.reason(),
+            Failure::Engine(error) => from_engine(&error),
+        }
+    }
+
+    fn table_exists(&mut self, path: &ObjectPath) -> Result<bool, SqlError> {
+        if self.state.temporary_paths.contains(path) {
+            return Ok(true);
+        }
+        let found = Catalog::new(self.connection.as_mut()).object(path);
+        let found = found.map_err(|error| from_engine(&error))?;
+        Ok(found.is_some_and(|object| object.kind == ObjectKind::Table))
+    }
+}
+
+/// Fails when a guard's query finds a row.
+pub(super) fn check_guards(connection: &mut dyn EngineConnection, lowered: &Lowered) -> Result<(), SqlError> {
+    run_guards(connection, &lowered.guards).map_err(|failure| match failure {
+        Failure::Sql(error) => error,
+        Failure::Engine(error) => from_engine(&error),
+    })
+}
+
+pub(super) fn run_guards(connection: &mut dyn EngineConnection, guards: &[Guard]) -> Result<(), Failure> {
+    for guard in guards {
+        let mut reader = connection.query(&guard.sql, 1)?;
+        while let Some(batch) = reader.next_batch()? {
+            if batch.num_rows() > 0 {
+                return Err(guard.error.clone().into());
+            }
+        }
+    }
+    Ok(())
+}
+
+pub(super) fn apply(connection: &mut dyn EngineConnection, change: &Change) -> Result<DmlStats, Failure> {
+    run_guards(connection, &change.guards)?;
+    let Some((last, before)) = change.statements.split_last() else {
+        return Ok(DmlStats::default());
+    };
+    for statement in before {
+        connection.execute(statement)?;
+    }
+    let mut stats = DmlStats::default();
+    match change.answer {
+        Answer::Inserted => stats.inserted = connection.execute(last)?,
+        Answer::Updated => stats.updated = connection.execute(last)?,
+        Answer::Deleted => stats.deleted = connection.execute(last)?,
+        Answer::MergeActions => {
+            let mut reader = connection.query(last, 2048)?;
+            while let Some(batch) = reader.next_batch()? {
+                let actions = batch.column(0).as_string_opt::<i32>();
+                let Some(actions) = actions else {
+                    return Err(SqlError::internal("MERGE answered no actions").into());
+                };
+                for action in actions.iter().flatten() {
+                    match action {
+                        "INSERT" => stats.inserted += 1,
+                        "UPDATE" => stats.updated += 1,
+                        _ => stats.deleted += 1,
+                    }
+                }
+            }
+        }
+        Answer::Rows | Answer::Nothing => {
+            connection.execute(last)?;
+        }
+    }
+    Ok(stats)
+}
+
+fn add(total: &mut DmlStats, more: DmlStats) {
+    total.inserted += more.inserted;
+    total.updated += more.updated;
+    total.deleted += more.deleted;
+}
+
+pub(super) fn is_conflict(failure: &Failure) -> bool {
+    matches!(failure, Failure::Engine(error) if error.kind == EngineErrorKind::Conflict)
+}
+
+/// Which counts a statement answers with.
+pub(super) fn counts_of(statement: &Statement) -> Counts {
+    match statement {
+        Statement::Update(_) => Counts::Updated,
+        Statement::Delete(_) => Counts::Deleted,
+        Statement::Merge(merge) => {
+            let has =
+                |wanted: fn(&MergeAction) -> bool| merge.clauses.iter().any(|clause| wanted(&clause.action));
+            Counts::Merged {
+                inserts: has(|action| matches!(action, MergeAction::Insert(_))),
+                updates: has(|action| matches!(action, MergeAction::Update(_))),
+                deletes: has(|action| matches!(action, MergeAction::Delete { .. })),
+            }
+        }
+        _ => Counts::Inserted,
+    }
+}
+
+fn target_of(statement: &Statement) -> Option<&ObjectName> {
+    let factor = match statement {
+        Statement::Insert(insert) => match &insert.table {
+            TableObject::TableName(name) => return Some(name),
+            _ => return None,
+        },
+        Statement::Update(update) => &update.table.relation,
+        Statement::Delete(delete) => {
+            let (FromTable::WithFromKeyword(tables) | FromTable::WithoutKeyword(tables)) = &delete.from;
+            &tables.first()?.relation
+        }
+        Statement::Merge(merge) => &merge.table,
+        _ => return None,
+    };
+    match factor {
+        TableFactor::Table { name, .. } => Some(name),
+        _ => None,
+    }
+}
+
+/// Tables that decide which rows an INSERT adds.
+fn source_tables(
+    insert: &Insert,
+    named: &BTreeSet<ObjectPath>,
+    resolve: impl Fn(&ObjectName) -> Option<ObjectPath>,
+) -> BTreeSet<ObjectPath> {
+    let Some(source) = &insert.source else {
+        return BTreeSet::new();
+    };
+    let mut found = BTreeSet::new();
+    let _: ControlFlow<()> = visit_relations(source, |name| {
+        found.extend(resolve(name));
+        ControlFlow::Continue(())
+    });
+    let is_values = matches!(*source.body, SetExpr::Values(_));
+    let mut reads: BTreeSet<ObjectPath> = named.intersection(&found).cloned().collect();
+    if !is_values && reads.is_empty() && !found.is_empty() {
+        // Names that only the lowering could resolve: assume that all of them are read.
+        reads.clone_from(named);
+    }
+    reads
+}
+
+/// Refuses to change what the account came with.
+fn refuse_built_in(path: &ObjectPath) -> Result<(), SqlError> {
+    let database = path.schema.database.as_str();
+    let refused = database == sample::DATABASE
+        || database == SNOWFLAKE
+        || path.schema.schema == Name::exact(INFORMATION_SCHEMA);
+    if !refused {
+        return Ok(());
+    }
+    let text = format!(
+        "SQL access control error:\nInsufficient privileges to operate on table '{}'",
+        path.name.as_str()
+    );
+    Err(SqlError::new("003001", "42501", text))
+}

@@ -1,0 +1,323 @@
+//! An instance: one database file, and all sessions on it.
+
+use std::collections::{BTreeMap, HashSet};
+use std::fs::{File, OpenOptions};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+
+use rustix::fs::{FlockOperation, flock};
+use snowflake_emulator_engine::{Engine, EngineConfig, EngineConnection, EngineError, Storage};
+
+use super::control::Control;
+use super::locks::Locks;
+use super::samples::Samples;
+use super::versions::Versions;
+use super::{Session, SessionSpec, SqlError, facts};
+use crate::catalog::Catalog;
+use crate::catalog::names::{Name, ObjectPath, SchemaPath};
+use crate::catalog::tables::{CATALOG_SCHEMA, VERSION, migrations};
+
+/// How an instance is opened.
+#[derive(Clone, Debug)]
+pub struct InstanceConfig {
+    /// Folder that keeps the data, made when absent; without one, data is in memory and ends with the instance.
+    pub data: Option<PathBuf>,
+    /// Most memory the engine may use, in bytes.
+    pub memory_bytes_max: u64,
+    /// Threads of the engine, 1 or more.
+    pub threads: usize,
+    /// Rows of a result batch, 1 or more.
+    pub batch_rows: usize,
+    /// Most sessions at a time.
+    pub sessions_max: usize,
+}
+
+impl InstanceConfig {
+    /// In memory, with limits that suit tests.
+    pub fn in_memory() -> Self {
+        let engine = EngineConfig::in_memory();
+        Self {
+            data: None,
+            memory_bytes_max: engine.memory_bytes_max,
+            threads: engine.threads,
+            batch_rows: 16_384,
+            sessions_max: 1000,
+        }
+    }
+}
+
+/// Why an instance did not open.
+#[derive(Debug, thiserror::Error)]
+pub enum InstanceError {
+    /// The folder cannot be made or used.
+    #[error("use the data folder {path}")]
+    Folder {
+        /// The folder.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// Another process has the folder.
+    #[error("use the data folder {path}: another emulator is running on it")]
+    InUse {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// The data was written by a newer version of this program.
+    #[error("read the catalog: its version {found} is newer than {known}, the newest this program knows")]
+    Newer {
+        /// Version in the file.
+        found: u32,
+        /// Version of this program.
+        known: u32,
+    },
+    /// The engine refused.
+    #[error("open the database: {0}")]
+    Engine(#[from] EngineError),
+}
+
+/// An open instance.
+pub struct Instance {
+    shared: Arc<Shared>,
+}
+
+/// What all sessions of an instance share.
+pub(super) struct Shared {
+    pub(super) engine: Arc<dyn Engine>,
+    pub(super) locks: Locks,
+    pub(super) versions: Versions,
+    pub(super) buried: Buried,
+    pub(super) samples: Samples,
+    pub(super) transactions: Mutex<BTreeMap<u64, OpenTransaction>>,
+    pub(super) batch_rows: usize,
+    sessions: Mutex<BTreeMap<u64, Weak<Control>>>,
+    sessions_max: usize,
+    next_session: AtomicU64,
+    /// Held while the instance lives; the system unlocks it even when the process dies.
+    _lock: Option<File>,
+}
+
+/// An open transaction as SHOW TRANSACTIONS lists it.
+#[derive(Clone, Debug)]
+pub(super) struct OpenTransaction {
+    pub(super) id: u64,
+    pub(super) user: String,
+    pub(super) session: u64,
+    pub(super) name: String,
+    pub(super) started_ms: i64,
+}
+
+impl Instance {
+    /// Opens the engine and makes or migrates the catalog in its file.
+    pub fn open(config: &InstanceConfig) -> Result<Self, InstanceError> {
+        let (storage, temp_directory, lock) = match &config.data {
+            None => (Storage::InMemory, None, None),
+            Some(folder) => {
+                let lock = lock_folder(folder)?;
+                (
+                    Storage::OnDisk(folder.join("emulator.duckdb")),
+                    Some(folder.join("spill")),
+                    Some(lock),
+                )
+            }
+        };
+        let engine = snowflake_emulator_engine::open(&EngineConfig {
+            storage,
+            memory_bytes_max: config.memory_bytes_max,
+            threads: config.threads,
+            temp_directory,
+        })?;
+        Self::with_engine(engine, config, lock)
+    }
+
+    fn with_engine(
+        engine: Arc<dyn Engine>,
+        config: &InstanceConfig,
+        lock: Option<File>,
+    ) -> Result<Self, InstanceError> {
+        let mut connection = engine.connect()?;
+        prepare_catalog(connection.as_mut())?;
+        let buried = Buried::default();
+        buried.add(&buried_schemas(connection.as_mut())?);
+        Ok(Self {
+            shared: Arc::new(Shared {
+                engine,
+                locks: Locks::default(),
+                versions: Versions::default(),
+                buried,
+                samples: Samples::default(),
+                transactions: Mutex::default(),
+                batch_rows: config.batch_rows.max(1),
+                sessions: Mutex::default(),
+                sessions_max: config.sessions_max,
+                next_session: AtomicU64::new(1),
+                _lock: lock,
+            }),
+        })
+    }
+
+    /// Opens a session.
+    ///
+    /// A database, schema, warehouse or role that does not exist is left unset, as Snowflake does at login.
+    pub fn open_session(&self, spec: SessionSpec) -> Result<Arc<Session>, SqlError> {
+        Session::open(Arc::clone(&self.shared), spec).map(Arc::new)
+    }
+
+    /// Writes everything committed into the database file.
+    pub fn checkpoint(&self) -> Result<(), InstanceError> {
+        Ok(self.shared.engine.checkpoint()?)
+    }
+}
+
+impl Shared {
+    /// A number for a new session.
+    pub(super) fn register(&self, control: &Arc<Control>) -> Result<u64, SqlError> {
+        let mut sessions = lock(&self.sessions);
+        if sessions.len() >= self.sessions_max {
+            sessions.retain(|_, control| control.strong_count() > 0);
+        }
+        if sessions.len() >= self.sessions_max {
+            let text = format!("The limit of {} sessions is reached.", self.sessions_max);
+            return Err(SqlError::new("390195", "08004", text));
+        }
+        let id = self.next_session.fetch_add(1, Ordering::Relaxed);
+        sessions.insert(id, Arc::downgrade(control));
+        Ok(id)
+    }
+
+    /// A session is over.
+    pub(super) fn unregister(&self, id: u64) {
+        lock(&self.sessions).remove(&id);
+        lock(&self.transactions).remove(&id);
+        self.locks.release(id);
+    }
+
+    /// Stops the running statements of all sessions but one.
+    pub(super) fn stop_all(&self, but: u64) {
+        let controls: Vec<Arc<Control>> = lock(&self.sessions)
+            .iter()
+            .filter(|(id, _)| **id != but)
+            .filter_map(|(_, control)| control.upgrade())
+            .collect();
+        controls.iter().for_each(Control::stop_running);
+        self.locks.wake();
+    }
+}
+
+/// Schemas that are dropped but still there for UNDROP: no statement may name what is in them.
+#[derive(Default)]
+pub(super) struct Buried {
+    schemas: Mutex<HashSet<SchemaPath>>,
+    count: AtomicUsize,
+}
+
+impl Buried {
+    pub(super) fn add(&self, paths: &[SchemaPath]) {
+        let mut schemas = lock(&self.schemas);
+        schemas.extend(paths.iter().cloned());
+        self.count.store(schemas.len(), Ordering::Release);
+    }
+
+    pub(super) fn remove(&self, paths: &[SchemaPath]) {
+        let mut schemas = lock(&self.schemas);
+        paths.iter().for_each(|path| {
+            schemas.remove(path);
+        });
+        self.count.store(schemas.len(), Ordering::Release);
+    }
+
+    /// The first of the tables that is in a dropped schema.
+    pub(super) fn find<'a>(
+        &self,
+        mut tables: impl Iterator<Item = &'a ObjectPath>,
+    ) -> Option<&'a ObjectPath> {
+        if self.count.load(Ordering::Acquire) == 0 {
+            return None;
+        }
+        let schemas = lock(&self.schemas);
+        tables.find(|table| schemas.contains(&table.schema))
+    }
+}
+
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Makes the folder and takes it for this process.
+fn lock_folder(folder: &Path) -> Result<File, InstanceError> {
+    let failed = |source| InstanceError::Folder {
+        path: folder.to_path_buf(),
+        source,
+    };
+    std::fs::create_dir_all(folder).map_err(failed)?;
+    let file = OpenOptions::new()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(folder.join("lock"))
+        .map_err(failed)?;
+    match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+        Ok(()) => Ok(file),
+        Err(rustix::io::Errno::WOULDBLOCK) => Err(InstanceError::InUse {
+            path: folder.to_path_buf(),
+        }),
+        Err(error) => Err(failed(error.into())),
+    }
+}
+
+/// Brings the catalog to this program's version, and clears away what was dropped long ago.
+fn prepare_catalog(connection: &mut dyn EngineConnection) -> Result<(), InstanceError> {
+    let found = Catalog::new(connection).version()?;
+    if found > VERSION {
+        return Err(InstanceError::Newer {
+            found,
+            known: VERSION,
+        });
+    }
+    let now_ms = facts::now_ms();
+    let mut statements = migrations(found, now_ms);
+    if found > 0 {
+        statements.extend(purge(connection, now_ms)?);
+    }
+    if statements.is_empty() {
+        return Ok(());
+    }
+    connection.execute("BEGIN")?;
+    for statement in &statements {
+        connection.execute(statement)?;
+    }
+    connection.execute("COMMIT")?;
+    Ok(())
+}
+
+/// Statements that remove tables whose days of history are over.
+fn purge(connection: &mut dyn EngineConnection, now_ms: i64) -> Result<Vec<String>, EngineError> {
+    let over = format!(
+        "dropped_ms IS NOT NULL AND dropped_ms + retention_days * 86400000 < {now_ms} AND kind = 'TABLE' \
+         AND engine_name LIKE '%#%'"
+    );
+    let dropped = Catalog::new(connection).objects(&over)?;
+    Ok(dropped
+        .iter()
+        .flat_map(|object| {
+            let name = crate::catalog::names::quote(&object.dropped_name());
+            let mut statements = vec![format!(
+                "DROP TABLE IF EXISTS {}.{name}",
+                object.path.schema.physical()
+            )];
+            statements.extend(object.forget());
+            statements
+        })
+        .collect())
+}
+
+fn buried_schemas(connection: &mut dyn EngineConnection) -> Result<Vec<SchemaPath>, EngineError> {
+    let rows = Catalog::new(connection).rows(&format!(
+        "SELECT database_name, name FROM {CATALOG_SCHEMA}.schemas WHERE dropped_ms IS NOT NULL"
+    ))?;
+    Ok(rows
+        .iter()
+        .map(|row| SchemaPath::new(Name::exact(row.text(0)), Name::exact(row.text(1))))
+        .collect())
+}

@@ -1,0 +1,250 @@
+//! Queries: from the lowered text to rows, and describing without running.
+
+use sqlparser::ast::Statement;
+use tokio::sync::{mpsc, oneshot};
+
+use snowflake_emulator_engine::{BatchReader, EngineColumn};
+
+use super::handle::{Reply, Running, Watch};
+use super::worker::{Done, Replay, Work, Worker};
+use super::{Binding, QueryId, ResultColumn, Rows, SqlError, StatementOutput, from_engine};
+use crate::catalog::names::unmangle;
+use crate::front::Parsed;
+use crate::lower::{Lowered, lower};
+use crate::plan::kind::{self, Manner, manner, statement_type};
+use crate::plan::shape;
+
+/// Batches that wait for a reader before the engine is made to wait.
+const BATCHES_AHEAD: usize = 4;
+
+/// Most bytes that the rows of one statement among several may take; they cannot stream.
+const CHILD_BYTES_MAX: usize = 256 * 1024 * 1024;
+
+impl Worker {
+    /// Lowers a statement in the session's scope.
+    pub(super) fn lower(&self, statement: &Statement, work: &Work<'_>) -> Result<Lowered, SqlError> {
+        let transaction = self.transaction.as_ref().map(|transaction| transaction.id);
+        let scope = self
+            .state
+            .scope(&work.moment, work.piece.text, work.bindings, transaction);
+        lower(statement, &scope)
+    }
+
+    /// Makes sure that what a statement names may be named and has its rows; shows what others committed.
+    pub(super) fn prepare(&mut self, lowered: &Lowered) -> Result<(), SqlError> {
+        if let Some(table) = self.shared.buried.find(lowered.tables.iter()) {
+            return Err(SqlError::no_such("Schema", &table.schema));
+        }
+        let made = self
+            .shared
+            .samples
+            .ensure(self.shared.engine.as_ref(), lowered.tables.iter());
+        if made.map_err(|error| from_engine(&error))? {
+            self.shared.versions.committed(lowered.tables.iter());
+        }
+        self.control.check()?;
+        let Some(mut transaction) = self.transaction.take() else {
+            return Ok(());
+        };
+        let refreshed = self.control.protected(|| {
+            let engine = &mut Replay(self.connection.as_mut());
+            transaction.refresh(engine, &self.shared.versions, &lowered.tables)
+        });
+        match refreshed {
+            Ok(()) => {
+                self.transaction = Some(transaction);
+                Ok(())
+            }
+            Err(lost) => {
+                self.rollback();
+                Err(lost)
+            }
+        }
+    }
+
+    /// Runs a query: small results are answered whole, larger ones stream if there is somebody to answer.
+    pub(super) fn query(
+        &mut self,
+        lowered: &Lowered,
+        query_id: QueryId,
+        reply: &mut Option<Reply>,
+    ) -> Result<Done, SqlError> {
+        self.prepare(lowered)?;
+        let result = self.rows(lowered, query_id, reply);
+        result.map_err(|error| {
+            let error = if self.control.is_stopped() {
+                self.control.reason()
+            } else {
+                error
+            };
+            self.mend(error, false)
+        })
+    }
+
+    fn rows(
+        &mut self,
+        lowered: &Lowered,
+        query_id: QueryId,
+        reply: &mut Option<Reply>,
+    ) -> Result<Done, SqlError> {
+        let context = self.state.snapshot(self.transaction.is_some());
+        let batch_rows = self.shared.batch_rows;
+        let engine = |error| from_engine(&error);
+        super::dml::check_guards(self.connection.as_mut(), lowered)?;
+        for statement in &lowered.before {
+            self.connection.execute(statement).map_err(engine)?;
+        }
+        let mut reader = self.connection.query(&lowered.sql, batch_rows).map_err(engine)?;
+        let mut output = StatementOutput {
+            query_id,
+            statement_type: kind::SELECT,
+            columns: result_columns(reader.columns()),
+            rows: Rows::Ready(Vec::new()),
+            stats: None,
+            context,
+            bind_count: 0,
+            children: Vec::new(),
+        };
+        let Some(first) = reader.next_batch().map_err(engine)? else {
+            return Ok(Done::Answer(output));
+        };
+        let mut batches = vec![first];
+        if batches[0].num_rows() < batch_rows || reply.is_none() {
+            let mut bytes = batches[0].get_array_memory_size();
+            loop {
+                let Some(batch) = reader.next_batch().map_err(engine)? else {
+                    output.rows = Rows::Ready(batches);
+                    return Ok(Done::Answer(output));
+                };
+                bytes += batch.get_array_memory_size();
+                batches.push(batch);
+                if reply.is_some() {
+                    break;
+                }
+                if bytes > CHILD_BYTES_MAX {
+                    let text =
+                        "The result of a statement among several is too large; run the statement by itself.";
+                    return Err(SqlError::new("391908", "54000", text));
+                }
+            }
+        }
+        let Some(answer) = reply.take() else {
+            return Ok(Done::Answer(output));
+        };
+        let (rows, receiver) = mpsc::channel(BATCHES_AHEAD);
+        output.rows = Rows::Stream(receiver);
+        let (finished, done) = oneshot::channel();
+        let watch = Some(Watch {
+            rows: rows.clone(),
+            done,
+        });
+        if answer.send(Ok(Running { output, watch })).is_err() {
+            return Ok(Done::Streamed);
+        }
+        for batch in batches {
+            if rows.blocking_send(Ok(batch)).is_err() {
+                return Ok(Done::Streamed);
+            }
+        }
+        let ended = pump(reader.as_mut(), &rows, || self.control.is_stopped());
+        drop(reader);
+        if let Err(error) = ended {
+            let error = if self.control.is_stopped() {
+                self.control.reason()
+            } else {
+                error
+            };
+            let error = self.mend(error, false);
+            // Nobody may be reading any more; then nobody needs the error.
+            let _ = rows.blocking_send(Err(error));
+        }
+        // Dropped with this frame: the sign that the last row was sent.
+        drop(finished);
+        Ok(Done::Streamed)
+    }
+
+    /// Columns of a statement without running it.
+    pub(super) fn describe(&mut self, work: &Work<'_>) -> Result<Done, SqlError> {
+        let bind_count = count_placeholders(work);
+        let mut output = match (manner(work.parsed), work.parsed) {
+            (Manner::Query | Manner::Dml, Parsed::Sql(statement)) => {
+                let mut bindings = work.bindings.clone();
+                for position in 1..=bind_count {
+                    // A value that is not known yet is NULL, which fits everywhere.
+                    bindings.entry(position.to_string()).or_insert_with(|| Binding {
+                        type_name: "TEXT".to_owned(),
+                        values: vec![None],
+                        is_array: false,
+                    });
+                }
+                let work = Work {
+                    bindings: &bindings,
+                    moment: work.moment.clone(),
+                    ..*work
+                };
+                let lowered = self.lower(statement, &work)?;
+                self.prepare(&lowered)?;
+                let described = self.connection.describe(&lowered.sql);
+                let columns = described.map_err(|error| {
+                    let error = from_engine(&error);
+                    self.mend(error, false)
+                })?;
+                if manner(work.parsed) == Manner::Query {
+                    let mut output = self.answer(&work, shape::status(""), None);
+                    output.columns = result_columns(&columns);
+                    output
+                } else {
+                    let counts = super::dml::counts_of(statement);
+                    self.answer(&work, shape::counts(counts, super::DmlStats::default()), None)
+                }
+            }
+            _ => self.answer(work, shape::status(""), None),
+        };
+        output.statement_type = statement_type(work.parsed);
+        output.rows = Rows::Ready(Vec::new());
+        output.bind_count = bind_count;
+        Ok(Done::Answer(output))
+    }
+}
+
+/// Sends the reader's batches until its end; fails with what the reader says.
+fn pump(
+    reader: &mut (dyn BatchReader + '_),
+    rows: &mpsc::Sender<Result<arrow_array::RecordBatch, SqlError>>,
+    stopped: impl Fn() -> bool,
+) -> Result<(), SqlError> {
+    while let Some(batch) = reader.next_batch().map_err(|error| from_engine(&error))? {
+        if stopped() {
+            return Err(SqlError::canceled());
+        }
+        if rows.blocking_send(Ok(batch)).is_err() {
+            return Ok(());
+        }
+    }
+    Ok(())
+}
+
+/// Columns in Snowflake's spelling.
+pub(super) fn result_columns(columns: &[EngineColumn]) -> Vec<ResultColumn> {
+    columns
+        .iter()
+        .map(|column| ResultColumn {
+            name: unmangle(&column.name),
+            sql_type: column.sql_type.clone(),
+            nullable: true,
+            origin: [String::new(), String::new(), String::new()],
+        })
+        .collect()
+}
+
+/// Placeholders in a statement: the `?`, or the highest `:n`.
+fn count_placeholders(work: &Work<'_>) -> u32 {
+    let (text, tokens) = (work.piece.text, &work.piece.tokens);
+    let questions = tokens.iter().filter(|token| token.is_sign(text, '?')).count() as u32;
+    let numbered = tokens
+        .windows(2)
+        .filter(|pair| pair[0].is_sign(text, ':') && pair[0].end == pair[1].start)
+        .filter_map(|pair| pair[1].text(text).parse::<u32>().ok())
+        .max();
+    questions.max(numbered.unwrap_or(0))
+}

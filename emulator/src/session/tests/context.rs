@@ -1,0 +1,231 @@
+//! USE, session variables, parameters, several statements, bindings.
+
+use std::collections::BTreeMap;
+
+use super::support::{Fixture, bind, submission};
+use crate::session::{ContextSnapshot, ParameterValue, SessionSpec};
+
+#[test]
+fn a_login_without_context_has_none() {
+    let fixture = Fixture::new();
+    let client = fixture.client();
+    let context = client.session.context();
+    assert_eq!((context.database, context.schema), (None, None));
+    assert_eq!(
+        (context.warehouse.as_deref(), context.role.as_deref()),
+        (Some("COMPUTE_WH"), Some("ACCOUNTADMIN"))
+    );
+    let error = client.error("select * from t");
+    assert_eq!((error.code, error.sql_state), ("090105", "22000"));
+    assert_eq!(client.one("select 1"), "1");
+}
+
+#[test]
+fn a_login_may_name_what_does_not_exist() {
+    let fixture = Fixture::new();
+    let spec = SessionSpec {
+        user: "u".to_owned(),
+        database: Some("nope".to_owned()),
+        warehouse: Some("nope".to_owned()),
+        ..SessionSpec::default()
+    };
+    let context = fixture.client_with(spec).session.context();
+    assert_eq!((context.database, context.warehouse), (None, None));
+    fixture.client_in("d");
+    let spec = SessionSpec {
+        user: "u".to_owned(),
+        database: Some("d".to_owned()),
+        ..SessionSpec::default()
+    };
+    let context = fixture.client_with(spec).session.context();
+    assert_eq!(
+        (context.database.as_deref(), context.schema.as_deref()),
+        (Some("D"), Some("PUBLIC"))
+    );
+}
+
+#[test]
+fn use_changes_where_names_are_found() {
+    let fixture = Fixture::new();
+    let client = fixture.client();
+    client.ok("create database d");
+    client.ok("create schema d.s");
+    client.ok("use database d");
+    assert_eq!(
+        client.one("select current_database(), current_schema()"),
+        "D|PUBLIC"
+    );
+    client.ok("use schema s");
+    client.ok("create table t (a int)");
+    client.ok("use d.public");
+    assert_eq!(client.error("select * from t").code, "002003");
+    client.ok("use schema d.s");
+    assert_eq!(client.all("select * from t"), Vec::<String>::new());
+    let error = client.error("use database nope");
+    assert_eq!((error.code, error.sql_state), ("002043", "02000"));
+    assert_eq!(
+        error.message,
+        "SQL compilation error:\nObject does not exist, or operation cannot be performed."
+    );
+    assert_eq!(client.error("use warehouse nope").code, "002043");
+    client.ok("use role sysadmin");
+    let context = client.session.context();
+    assert_eq!(
+        context,
+        ContextSnapshot {
+            database: Some("D".to_owned()),
+            schema: Some("S".to_owned()),
+            warehouse: Some("COMPUTE_WH".to_owned()),
+            role: Some("SYSADMIN".to_owned()),
+            transaction_open: false,
+        }
+    );
+}
+
+#[test]
+fn variables_hold_values() {
+    let fixture = Fixture::new();
+    let client = fixture.client();
+    client.ok("set x = 1 + 1");
+    client.ok("set (a, b) = ('it''s', 2.50)");
+    assert_eq!(client.one("select $x + 1, $a, $b"), "3|it's|2.50");
+    client.ok("set x = 7");
+    assert_eq!(client.one("select $x"), "7");
+    client.ok("unset x");
+    assert_eq!(client.error("select $x").code, "000904");
+    assert_eq!(
+        client.error(&format!("set y = '{}'", "x".repeat(300))).sql_state,
+        "22001"
+    );
+    assert_eq!(client.all("show variables like 'a'").len(), 1);
+}
+
+#[test]
+fn parameters_are_set_and_shown() {
+    let fixture = Fixture::new();
+    let client = fixture.client();
+    let value = |name: &str| {
+        client
+            .session
+            .parameters()
+            .into_iter()
+            .find(|(known, _)| known == name)
+            .unwrap()
+            .1
+    };
+    assert_eq!(
+        value("TIMEZONE"),
+        ParameterValue::Text("America/Los_Angeles".to_owned())
+    );
+    client.ok("alter session set timezone = 'UTC', query_tag = 'q'");
+    assert_eq!(value("TIMEZONE"), ParameterValue::Text("UTC".to_owned()));
+    assert!(
+        client
+            .one("show parameters like 'query_tag'")
+            .starts_with("QUERY_TAG|q||SESSION")
+    );
+    client.ok("alter session unset query_tag");
+    assert_eq!(value("QUERY_TAG"), ParameterValue::Text(String::new()));
+    assert_eq!(client.error("alter session set nope = 1").code, "001016");
+    // One that does not fit leaves the others as they were.
+    client.error("alter session set query_tag = 'z', lock_timeout = 'x'");
+    assert_eq!(value("QUERY_TAG"), ParameterValue::Text(String::new()));
+}
+
+#[test]
+fn several_statements_need_to_be_announced() {
+    let fixture = Fixture::new();
+    let client = fixture.client();
+    let error = client.error("select 1; select 2");
+    assert_eq!((error.code, error.sql_state), ("000008", "0A000"));
+    assert_eq!(
+        error.message,
+        "Actual statement count 2 did not match the desired statement count 1."
+    );
+    for count in [0, 3] {
+        let mut asked = submission("create or replace database d; select 1 a; select 2 b;");
+        asked.statement_count = Some(count);
+        let output = client.submit(asked).unwrap();
+        assert_eq!(output.statement_type, 0xA000);
+        let types: Vec<u32> = output.children.iter().map(|child| child.statement_type).collect();
+        assert_eq!(types, [0x6000, 0x1000, 0x1000]);
+    }
+    let mut asked = submission("select 1; select nope; select 2");
+    asked.statement_count = Some(0);
+    assert_eq!(client.submit(asked).unwrap_err().code, "000904");
+}
+
+#[test]
+fn empty_and_huge_texts_are_refused() {
+    let fixture = Fixture::new();
+    let client = fixture.client();
+    assert_eq!(
+        client.error(" -- nothing").message,
+        "SQL compilation error:\nEmpty SQL statement."
+    );
+    let error = client.error(&format!("select '{}'", "x".repeat(2 << 20)));
+    assert_eq!(error.sql_state, "54000");
+}
+
+#[test]
+fn bindings_take_their_places() {
+    let fixture = Fixture::new();
+    let client = fixture.client_in("d");
+    let mut asked = submission("select ? + 1, ?, :1");
+    asked.bindings = BTreeMap::from([
+        ("1".to_owned(), bind("FIXED", &[Some("41")])),
+        ("2".to_owned(), bind("TEXT", &[Some("a")])),
+    ]);
+    let output = client.submit(asked).unwrap();
+    assert_eq!(client.rows(output).unwrap(), ["42|a|41"]);
+
+    client.ok("create table t (a int, b varchar)");
+    let mut asked = submission("insert into t values (?, ?)");
+    asked.bindings = BTreeMap::from([
+        ("1".to_owned(), bind("FIXED", &[Some("1"), Some("2"), None])),
+        ("2".to_owned(), bind("TEXT", &[Some("x"), None, Some("z")])),
+    ]);
+    let output = client.submit(asked).unwrap();
+    assert_eq!(output.stats.unwrap().inserted, 3);
+    assert_eq!(client.rows(output).unwrap(), ["3"]);
+    assert_eq!(
+        client.all("select * from t order by b"),
+        ["1|x", "NULL|z", "2|NULL"]
+    );
+
+    let mut asked = submission("update t set b = ? where a = ?");
+    asked.bindings = BTreeMap::from([
+        ("1".to_owned(), bind("TEXT", &[Some("p"), Some("q")])),
+        ("2".to_owned(), bind("FIXED", &[Some("1"), Some("2")])),
+    ]);
+    assert_eq!(client.submit(asked).unwrap().stats.unwrap().updated, 2);
+}
+
+#[test]
+fn describing_runs_nothing() {
+    let fixture = Fixture::new();
+    let client = fixture.client_in("d");
+    client.ok("create table t (a int, b varchar)");
+    let mut asked = submission("select a, b as \"low\" from t where a = ? and b = ?");
+    asked.describe_only = true;
+    let output = client.submit(asked).unwrap();
+    let names: Vec<&str> = output.columns.iter().map(|column| column.name.as_str()).collect();
+    assert_eq!((names, output.bind_count), (vec!["A", "low"], 2));
+    let mut asked = submission("insert into t values (1, 'x')");
+    asked.describe_only = true;
+    assert_eq!(
+        client.submit(asked).unwrap().columns[0].name,
+        "number of rows inserted"
+    );
+    assert_eq!(client.one("select count(*) from t"), "0");
+}
+
+#[test]
+fn the_last_query_is_remembered() {
+    let fixture = Fixture::new();
+    let client = fixture.client();
+    let asked = submission("select 1");
+    let query_id = asked.query_id;
+    client.submit(asked).unwrap();
+    assert_eq!(client.one("select last_query_id()"), query_id.to_string());
+}

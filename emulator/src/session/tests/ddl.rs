@@ -1,0 +1,301 @@
+//! Objects made, replaced, altered, dropped and brought back.
+
+use super::support::Fixture;
+
+#[test]
+fn tables_say_what_happened() {
+    let fixture = Fixture::new();
+    let client = fixture.client_in("d");
+    for (sql, status) in [
+        (
+            "create table t (a int, b varchar(10))",
+            "Table T successfully created.",
+        ),
+        (
+            "create table if not exists t (a int)",
+            "T already exists, statement succeeded.",
+        ),
+        (
+            "create or replace table t (a int, b varchar(10))",
+            "Table T successfully created.",
+        ),
+        (
+            "create table u as select 1 x, 'a' y",
+            "Table U successfully created.",
+        ),
+        ("create table v like t", "Table V successfully created."),
+        ("create table w clone u", "Table W successfully created."),
+        (
+            "create view vw as select a from t",
+            "View VW successfully created.",
+        ),
+        (
+            "create view if not exists vw as select 1 b",
+            "VW already exists, statement succeeded.",
+        ),
+        (
+            "create or replace view vw as select b from t",
+            "View VW successfully created.",
+        ),
+        ("create sequence s start 5", "Sequence S successfully created."),
+        ("create schema x", "Schema X successfully created."),
+        ("use schema d.public", "Statement executed successfully."),
+        (
+            "alter table t add column c date",
+            "Statement executed successfully.",
+        ),
+        (
+            "drop table if exists nope",
+            "Drop statement executed successfully (NOPE already dropped).",
+        ),
+        ("drop view vw", "VW successfully dropped."),
+        ("drop sequence s", "S successfully dropped."),
+        ("drop table u", "U successfully dropped."),
+        ("undrop table u", "Table U successfully restored."),
+        ("drop schema x", "X successfully dropped."),
+        ("undrop schema x", "Schema X successfully restored."),
+        ("truncate table u", "Statement executed successfully."),
+        ("create database e", "Database E successfully created."),
+        ("drop database e", "E successfully dropped."),
+        ("undrop database e", "Database E successfully restored."),
+        (
+            "create warehouse wh with warehouse_size = medium",
+            "Warehouse WH successfully created.",
+        ),
+        ("alter warehouse wh suspend", "Statement executed successfully."),
+        ("drop warehouse wh", "WH successfully dropped."),
+        ("create role r", "Role R successfully created."),
+        (
+            "grant select on table d.public.t to role r",
+            "Statement executed successfully.",
+        ),
+        ("drop role r", "R successfully dropped."),
+        (
+            "comment on table d.public.t is 'hello'",
+            "Statement executed successfully.",
+        ),
+    ] {
+        assert_eq!(client.one(sql), status, "{sql}");
+    }
+}
+
+#[test]
+fn what_cannot_be_done_is_said_in_snowflakes_words() {
+    let fixture = Fixture::new();
+    let client = fixture.client_in("d");
+    client.ok("create table t (a int)");
+    client.ok("create view v as select 1 a");
+    for (sql, code, sql_state, detail) in [
+        (
+            "create table t (a int)",
+            "002002",
+            "42710",
+            "Object 'T' already exists.",
+        ),
+        (
+            "create or replace table v (a int)",
+            "001998",
+            "42710",
+            "Object 'V' already exists as VIEW",
+        ),
+        (
+            "drop table nope",
+            "002003",
+            "42S02",
+            "Table 'NOPE' does not exist or not authorized.",
+        ),
+        (
+            "drop view t",
+            "002203",
+            "02000",
+            "Object found is of type 'TABLE', specified type 'VIEW' not valid.",
+        ),
+        (
+            "select * from nope",
+            "002003",
+            "42S02",
+            "Object 'NOPE' does not exist or not authorized.",
+        ),
+        (
+            "create table e.s.t (a int)",
+            "002003",
+            "02000",
+            "Database 'E' does not exist or not authorized.",
+        ),
+        (
+            "create table d.s.t (a int)",
+            "002003",
+            "02000",
+            "Schema 'D.S' does not exist or not authorized.",
+        ),
+        (
+            "create database d",
+            "002002",
+            "42710",
+            "Object 'D' already exists.",
+        ),
+        (
+            "drop database nope",
+            "002003",
+            "02000",
+            "Database 'NOPE' does not exist or not authorized.",
+        ),
+        (
+            "describe table nope",
+            "002003",
+            "42S02",
+            "Table 'NOPE' does not exist or not authorized.",
+        ),
+        (
+            "create stage s",
+            "000002",
+            "0A000",
+            "Unsupported feature 'CREATE STAGE'.",
+        ),
+    ] {
+        let error = client.error(sql);
+        assert_eq!((error.code, error.sql_state), (code, sql_state), "{sql}: {error}");
+        assert_eq!(
+            error.message,
+            format!("SQL compilation error:\n{detail}"),
+            "{sql}"
+        );
+    }
+    let error = client.error("drop database snowflake_sample_data");
+    assert_eq!((error.code, error.sql_state), ("003001", "42501"));
+    let error = client.error("insert into snowflake_sample_data.tpch_sf001.region values (1, 'x', 'y')");
+    assert_eq!((error.code, error.sql_state), ("003001", "42501"));
+}
+
+#[test]
+fn a_table_may_be_replaced_from_itself() {
+    let fixture = Fixture::new();
+    let client = fixture.client_in("d");
+    client.ok("create table t as select 1 a");
+    client.ok("create or replace table t as select a + 1 a, 'x' b from t");
+    assert_eq!(client.one("select * from t"), "2|x");
+    client.ok("create or replace table t as select * from t union all select 9, 'y'");
+    assert_eq!(client.all("select * from t order by a"), ["2|x", "9|y"]);
+    // The replaced one waits for UNDROP.
+    client.ok("alter table t rename to t2");
+    client.ok("undrop table t");
+    assert_eq!(client.one("select * from t"), "2|x");
+}
+
+#[test]
+fn temporary_tables_hide_permanent_ones() {
+    let fixture = Fixture::new();
+    let (one, two) = (fixture.client_in("d"), fixture.client_in("d"));
+    one.ok("create table t as select 'permanent' a");
+    one.ok("create temporary table t as select 'temporary' a");
+    assert_eq!(one.one("select * from t"), "temporary");
+    assert_eq!(two.one("select * from t"), "permanent");
+    one.ok("insert into t values ('more')");
+    assert_eq!(one.one("select count(*) from d.public.t"), "2");
+    assert!(
+        one.all("show tables like 't'")
+            .iter()
+            .any(|row| row.contains("TEMPORARY"))
+    );
+    assert_eq!(two.all("show tables like 't'").len(), 1);
+    one.ok("drop table t");
+    assert_eq!(one.one("select * from t"), "permanent");
+    one.ok("create or replace temp table x (a int)");
+    one.ok("create or replace temp table x (a int, b int)");
+    assert_eq!(one.all("describe table x").len(), 2);
+}
+
+#[test]
+fn columns_are_altered() {
+    let fixture = Fixture::new();
+    let client = fixture.client_in("d");
+    client.ok("create table t (a int not null, b varchar(5) default 'x', c number(10,2))");
+    client.ok("insert into t (a, c) values (1, 2.5)");
+    client.ok("alter table t add column e date");
+    client.ok("alter table t rename column b to f");
+    client.ok("alter table t drop column c");
+    assert_eq!(client.one("select * from t"), "1|x|NULL");
+    let described: Vec<String> = client
+        .all("desc table t")
+        .iter()
+        .map(|row| row.split('|').take(4).collect::<Vec<_>>().join("|"))
+        .collect();
+    assert_eq!(
+        described,
+        [
+            "A|NUMBER(38,0)|COLUMN|N",
+            "F|VARCHAR(5)|COLUMN|Y",
+            "E|DATE|COLUMN|Y"
+        ]
+    );
+    assert_eq!(client.error("alter table t add column a int").code, "001430");
+    client.ok("create table u (z int)");
+    client.ok("alter table t swap with u");
+    assert_eq!(client.all("desc table u").len(), 3);
+    assert_eq!(client.all("select * from t"), Vec::<String>::new());
+}
+
+#[test]
+fn names_may_differ_by_case_only() {
+    let fixture = Fixture::new();
+    let client = fixture.client_in("d");
+    client.ok("create table \"t\" (\"a\" int, \"A\" int)");
+    client.ok("create table t (x int)");
+    client.ok("insert into \"t\" values (1, 2)");
+    assert_eq!(client.one("select \"a\", a from \"t\""), "1|2");
+    let output = client.output("select \"a\" from \"t\"");
+    assert_eq!(output.columns[0].name, "a");
+    assert_eq!(client.all("select * from t"), Vec::<String>::new());
+    client.ok("create schema \"my.schema\"");
+    client.ok("create table \"my.schema\".\"x y\" as select 1 a");
+    assert_eq!(client.one("select * from d.\"my.schema\".\"x y\""), "1");
+}
+
+#[test]
+fn a_dropped_database_is_out_of_reach() {
+    let fixture = Fixture::new();
+    let client = fixture.client_in("d");
+    client.ok("create table t as select 1 a");
+    client.ok("create database other");
+    client.ok("drop database d");
+    assert_eq!(client.error("select * from d.public.t").code, "002003");
+    assert!(client.all("show databases like 'd'").is_empty());
+    client.ok("undrop database d");
+    assert_eq!(client.one("select * from d.public.t"), "1");
+    client.ok("drop database d");
+    client.ok("create database d");
+    assert_eq!(client.error("select * from d.public.t").code, "002003");
+    client.ok("drop database d");
+    let context = client.session.context();
+    assert_eq!((context.database, context.schema), (None, None));
+}
+
+#[test]
+fn data_stays_on_disk_and_belongs_to_one_process() {
+    let folder = std::env::temp_dir().join(format!("emulator-test-{}", uuid::Uuid::new_v4()));
+    let config = crate::session::InstanceConfig {
+        data: Some(folder.clone()),
+        ..crate::session::InstanceConfig::in_memory()
+    };
+    {
+        let fixture = Fixture::open(&config);
+        let client = fixture.client_in("d");
+        client.ok("create table t (a int, v variant)");
+        client.ok("create view w as select a + 1 b from t");
+        client.ok("insert into t select 1, parse_json('{\"k\": 2}')");
+        let Err(refused) = crate::session::Instance::open(&config) else {
+            panic!("opened twice")
+        };
+        assert!(
+            refused.to_string().contains("another emulator is running on it"),
+            "{refused}"
+        );
+        client.runtime.block_on(client.session.close());
+    }
+    let fixture = Fixture::open(&config);
+    let client = fixture.client();
+    assert_eq!(client.one("select * from d.public.w"), "2");
+    assert_eq!(client.one("select v:k from d.public.t"), "2");
+    drop((client, fixture));
+    std::fs::remove_dir_all(&folder).unwrap();
+}

@@ -1,0 +1,147 @@
+//! SHOW, DESCRIBE and INFORMATION_SCHEMA.
+
+use super::support::{Client, Fixture};
+
+fn names(client: &Client, sql: &str) -> Vec<String> {
+    let output = client.output(sql);
+    let at = output
+        .columns
+        .iter()
+        .position(|column| column.name == "name")
+        .unwrap();
+    client
+        .rows(output)
+        .unwrap()
+        .iter()
+        .map(|row| row.split('|').nth(at).unwrap().to_owned())
+        .collect()
+}
+
+#[test]
+fn lists_are_filtered() {
+    let fixture = Fixture::new();
+    let client = fixture.client_in("d");
+    assert_eq!(
+        names(&client, "show databases"),
+        ["D", "SNOWFLAKE", "SNOWFLAKE_SAMPLE_DATA"]
+    );
+    assert_eq!(
+        names(&client, "show databases like 'snow%data'"),
+        ["SNOWFLAKE_SAMPLE_DATA"]
+    );
+    assert_eq!(names(&client, "show schemas"), ["INFORMATION_SCHEMA", "PUBLIC"]);
+    assert_eq!(
+        names(
+            &client,
+            "show schemas in database snowflake_sample_data starts with 'TPCH_SF1' limit 1"
+        ),
+        ["TPCH_SF1"]
+    );
+    client.ok("create table t1 (a int)");
+    client.ok("create table t2 (a int)");
+    client.ok("create view v as select * from t1");
+    assert_eq!(names(&client, "show tables"), ["T1", "T2"]);
+    assert_eq!(
+        names(&client, "show terse tables in account like 't_'"),
+        ["T1", "T2"]
+    );
+    assert_eq!(names(&client, "show objects limit 2 from 'T1'"), ["T2", "V"]);
+    assert_eq!(names(&client, "show views in d.public"), ["V"]);
+    assert_eq!(names(&client, "show warehouses"), ["COMPUTE_WH"]);
+    assert!(names(&client, "show roles").contains(&"SYSADMIN".to_owned()));
+    assert_eq!(client.error("show tables in schema nope").code, "002003");
+    let terse = client.output("show terse tables");
+    let columns: Vec<&str> = terse.columns.iter().map(|column| column.name.as_str()).collect();
+    assert_eq!(
+        columns,
+        ["created_on", "name", "kind", "database_name", "schema_name"]
+    );
+    client.ok("drop table t2");
+    assert_eq!(names(&client, "show tables"), ["T1"]);
+    assert_eq!(names(&client, "show tables history"), ["T1", "T2"]);
+}
+
+#[test]
+fn columns_are_described() {
+    let fixture = Fixture::new();
+    let client = fixture.client_in("d");
+    client.ok(
+        "create table t (id int autoincrement primary key, n number(10,2) not null, v varchar(20) comment 'c', \
+         j variant, ts timestamp_ltz, b boolean default true)",
+    );
+    let described = client.all("describe table t");
+    let short: Vec<String> = described
+        .iter()
+        .map(|row| row.split('|').take(2).collect::<Vec<_>>().join(" "))
+        .collect();
+    assert_eq!(
+        short,
+        [
+            "ID NUMBER(38,0)",
+            "N NUMBER(10,2)",
+            "V VARCHAR(20)",
+            "J VARIANT",
+            "TS TIMESTAMP_LTZ(9)",
+            "B BOOLEAN"
+        ]
+    );
+    assert!(described[0].contains("|Y|"), "primary key: {}", described[0]);
+    let shown = client.all("show columns in table t");
+    assert!(
+        shown[1].contains(r#"{"type":"FIXED","precision":10,"scale":2,"nullable":false}"#),
+        "{}",
+        shown[1]
+    );
+    assert_eq!(client.all("show primary keys in table t").len(), 1);
+    assert_eq!(
+        client.all(
+            "select column_name, data_type, is_nullable from d.information_schema.columns \
+             where table_name = 'T' order by ordinal_position limit 3"
+        ),
+        ["ID|NUMBER|NO", "N|NUMBER|NO", "V|TEXT|YES"]
+    );
+}
+
+#[test]
+fn information_schema_describes_its_database() {
+    let fixture = Fixture::new();
+    let client = fixture.client_in("d");
+    client.ok("create table t as select 1 a");
+    client.ok("create view v as select a from t");
+    assert_eq!(
+        client.all("select table_name, table_type from information_schema.tables order by 1"),
+        ["T|BASE TABLE", "V|VIEW"]
+    );
+    assert_eq!(
+        client.one("select row_count from information_schema.tables where table_name = 'T'"),
+        "1"
+    );
+    assert_eq!(
+        client.all("select schema_name from information_schema.schemata order by 1"),
+        ["INFORMATION_SCHEMA", "PUBLIC"]
+    );
+    assert_eq!(
+        client.one("select view_definition from information_schema.views"),
+        "create view v as select a from t"
+    );
+    assert_eq!(
+        client.one("select count(*) from snowflake_sample_data.information_schema.tables where table_schema = 'TPCH_SF1'"),
+        "8"
+    );
+}
+
+#[test]
+fn grants_are_remembered() {
+    let fixture = Fixture::new();
+    let client = fixture.client_in("d");
+    client.ok("create role r");
+    client.ok("grant usage on database d to role r");
+    client.ok("grant select, insert on all tables in schema d.public to role r");
+    assert_eq!(client.all("show grants to role r").len(), 3);
+    client.ok("revoke usage on database d from role r");
+    assert_eq!(client.all("show grants to role r").len(), 2);
+    assert_eq!(
+        client.error("grant usage on database d to role nope").code,
+        "002003"
+    );
+}

@@ -1,0 +1,10 @@
+//! Sessions on the real engine, as the rooms above use them.
+
+mod context;
+mod ddl;
+mod dml;
+mod lists;
+mod results;
+mod stopping;
+mod support;
+mod transactions;

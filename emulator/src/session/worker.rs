@@ -1,0 +1,423 @@
+//! The thread that owns a session: its connection, its state, its transaction.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::mpsc::Receiver;
+use std::sync::{Arc, Mutex};
+
+use snowflake_emulator_engine::{EngineConnection, EngineError};
+
+use super::cache::Cache;
+use super::control::Control;
+use super::facts;
+use super::handle::{Job, Published, Reply, Running};
+use super::instance::{OpenTransaction, Shared, lock};
+use super::state::{Moment, State};
+use super::transaction::{Effect, Replayer, Transaction, Write};
+use super::{Binding, DmlStats, QueryId, Rows, SqlError, StatementOutput, Submission, from_engine};
+use crate::catalog::names::ObjectPath;
+use crate::front::{Command, Parsed, Piece, parse, split};
+use crate::plan::kind::{self, Manner, manner, statement_type};
+use crate::plan::shape::{self, Shaped};
+
+pub(super) struct Worker {
+    pub(super) shared: Arc<Shared>,
+    pub(super) control: Arc<Control>,
+    pub(super) connection: Box<dyn EngineConnection>,
+    pub(super) state: State,
+    pub(super) transaction: Option<Transaction>,
+    pub(super) cache: Cache,
+    /// Tables that have defaults of changing value, as of a commit counter.
+    pub(super) volatile_defaults: HashMap<ObjectPath, (u64, bool)>,
+    published: Arc<Mutex<Published>>,
+}
+
+/// One statement on its way.
+pub(super) struct Work<'a> {
+    pub(super) piece: &'a Piece<'a>,
+    pub(super) parsed: &'a Parsed,
+    pub(super) bindings: &'a BTreeMap<String, Binding>,
+    pub(super) query_id: QueryId,
+    pub(super) moment: Moment,
+    pub(super) describe_only: bool,
+}
+
+/// What came of a statement: its answer, or that the answer has been given and its rows were streamed.
+pub(super) enum Done {
+    Answer(StatementOutput),
+    Streamed,
+}
+
+impl Worker {
+    pub(super) fn new(
+        shared: Arc<Shared>,
+        control: Arc<Control>,
+        connection: Box<dyn EngineConnection>,
+        state: State,
+        published: Arc<Mutex<Published>>,
+    ) -> Self {
+        let worker = Self {
+            shared,
+            control,
+            connection,
+            state,
+            transaction: None,
+            cache: Cache::default(),
+            volatile_defaults: HashMap::new(),
+            published,
+        };
+        worker.publish();
+        worker
+    }
+
+    /// Does the jobs in order until the session is closed or forgotten.
+    pub(super) fn work(mut self, inbox: &Receiver<Job>) {
+        let mut closing = None;
+        while let Ok(job) = inbox.recv() {
+            match job {
+                Job::Run(submission, reply) => self.run(&submission, reply),
+                Job::Close(done) => {
+                    closing = Some(done);
+                    break;
+                }
+            }
+        }
+        if self.transaction.take().is_some() {
+            self.rollback();
+        }
+        self.shared.unregister(self.state.id);
+        // The connection and its temporary tables end before the answer says so.
+        drop(self);
+        if let Some(done) = closing {
+            // Nobody may be waiting for it any more.
+            let _ = done.send(());
+        }
+    }
+
+    fn run(&mut self, submission: &Submission, reply: Reply) {
+        self.control.begin(submission.query_id);
+        let mut reply = Some(reply);
+        let result = self.submission(submission, &mut reply);
+        self.state.remember(submission.query_id);
+        self.publish();
+        self.control.end();
+        let (Some(reply), answer) = (reply, result) else {
+            return;
+        };
+        let answer = match answer {
+            Ok(Done::Answer(output)) => Ok(Running::ready(output)),
+            Ok(Done::Streamed) => return,
+            Err(error) => Err(error),
+        };
+        // The asker may have gone; the statement has run all the same.
+        let _ = reply.send(answer);
+    }
+
+    pub(super) fn publish(&self) {
+        let mut published = lock(&self.published);
+        published.context = self.state.snapshot(self.transaction.is_some());
+        if published.parameters != self.state.parameters {
+            published.parameters = self.state.parameters.clone();
+        }
+    }
+
+    fn submission(&mut self, submission: &Submission, reply: &mut Option<Reply>) -> Result<Done, SqlError> {
+        self.control.check()?;
+        if submission.bindings.is_empty()
+            && !submission.describe_only
+            && let Some(lowered) = self.cache.get(&submission.sql)
+        {
+            return self.query(&lowered, submission.query_id, reply);
+        }
+        let pieces = split(&submission.sql)?;
+        let wanted = submission.statement_count.map_or_else(
+            || self.state.parameters.integer("MULTI_STATEMENT_COUNT"),
+            i64::from,
+        );
+        if wanted != 0 && pieces.len() as i64 != wanted {
+            let text = format!(
+                "Actual statement count {} did not match the desired statement count {wanted}.",
+                pieces.len()
+            );
+            return Err(SqlError::new("000008", "0A000", text));
+        }
+        let [piece] = pieces.as_slice() else {
+            return self.several(&pieces, submission);
+        };
+        self.with_parameters(submission, |worker| {
+            worker.statement(piece, submission, submission.query_id, reply)
+        })
+    }
+
+    /// Runs with the submission's own parameters in force.
+    fn with_parameters<T>(
+        &mut self,
+        submission: &Submission,
+        work: impl FnOnce(&mut Self) -> Result<T, SqlError>,
+    ) -> Result<T, SqlError> {
+        if submission.parameters.is_empty() {
+            return work(self);
+        }
+        let own = self.state.parameters.with(&submission.parameters)?;
+        let before = std::mem::replace(&mut self.state.parameters, own.clone());
+        let result = work(self);
+        // ALTER SESSION in the statement itself stays; the rest goes back.
+        if self.state.parameters == own {
+            self.state.parameters = before;
+        }
+        result
+    }
+
+    fn several(&mut self, pieces: &[Piece<'_>], submission: &Submission) -> Result<Done, SqlError> {
+        let mut children = Vec::with_capacity(pieces.len());
+        for piece in pieces {
+            self.control.check()?;
+            let query_id = QueryId::new_v4();
+            let child = self.with_parameters(submission, |worker| {
+                worker.statement(piece, submission, query_id, &mut None)
+            })?;
+            self.state.remember(query_id);
+            if let Done::Answer(output) = child {
+                children.push(output);
+            }
+        }
+        let mut output = self.shaped(
+            kind::MULTI_STATEMENT,
+            shape::multiple(),
+            submission.query_id,
+            None,
+        );
+        output.children = children;
+        Ok(Done::Answer(output))
+    }
+
+    fn statement(
+        &mut self,
+        piece: &Piece<'_>,
+        submission: &Submission,
+        query_id: QueryId,
+        reply: &mut Option<Reply>,
+    ) -> Result<Done, SqlError> {
+        let parsed = parse(piece)?;
+        let work = Work {
+            piece,
+            parsed: &parsed,
+            bindings: &submission.bindings,
+            query_id,
+            moment: self.state.moment(),
+            describe_only: submission.describe_only,
+        };
+        let result = if work.describe_only {
+            self.describe(&work)
+        } else {
+            let keep = (submission.sql.trim() == piece.text).then_some(submission.sql.as_str());
+            self.carry_out(&work, keep, reply)
+        };
+        result.map_err(|error| super::locate::locate(error, piece))
+    }
+
+    /// `keep` is the text under which a query may be kept lowered.
+    fn carry_out(
+        &mut self,
+        work: &Work<'_>,
+        keep: Option<&str>,
+        reply: &mut Option<Reply>,
+    ) -> Result<Done, SqlError> {
+        match manner(work.parsed) {
+            Manner::Query => {
+                let Parsed::Sql(statement) = work.parsed else {
+                    return Err(SqlError::internal("a query that is no query"));
+                };
+                let lowered = Arc::new(self.lower(statement, work)?);
+                if let Some(text) = keep
+                    && work.bindings.is_empty()
+                    && !lowered.uses_session_state
+                {
+                    self.cache.insert(text, Arc::clone(&lowered));
+                }
+                self.query(&lowered, work.query_id, reply)
+            }
+            Manner::Dml => self.dml(work).map(Done::Answer),
+            Manner::Ddl => self.ddl(work).map(Done::Answer),
+            Manner::Session => {
+                let Parsed::Command(command) = work.parsed else {
+                    return Err(SqlError::internal("a command that is no command"));
+                };
+                let shaped = self.command(command, work)?;
+                Ok(Done::Answer(self.answer(work, shaped, None)))
+            }
+        }
+    }
+
+    fn command(&mut self, command: &Command, work: &Work<'_>) -> Result<Shaped, SqlError> {
+        match command {
+            Command::Begin(name) => {
+                if self.transaction.is_none() {
+                    let name = name.as_ref().map(|name| name.as_str().to_owned());
+                    self.begin(name, &work.moment)?;
+                }
+            }
+            Command::Commit => self.commit()?,
+            Command::Rollback => {
+                if self.transaction.take().is_some() {
+                    self.rollback();
+                }
+            }
+            other => return self.setting(other, work),
+        }
+        Ok(shape::status("Statement executed successfully."))
+    }
+
+    /// An answer in the emulator's own words.
+    pub(super) fn answer(&self, work: &Work<'_>, shaped: Shaped, stats: Option<DmlStats>) -> StatementOutput {
+        self.shaped(statement_type(work.parsed), shaped, work.query_id, stats)
+    }
+
+    fn shaped(
+        &self,
+        statement_type: u32,
+        shaped: Shaped,
+        query_id: QueryId,
+        stats: Option<DmlStats>,
+    ) -> StatementOutput {
+        StatementOutput {
+            query_id,
+            statement_type,
+            columns: shaped.columns,
+            rows: Rows::Ready(vec![shaped.rows]),
+            stats,
+            context: self.state.snapshot(self.transaction.is_some()),
+            bind_count: 0,
+            children: Vec::new(),
+        }
+    }
+
+    // The transaction.
+
+    pub(super) fn begin(&mut self, name: Option<String>, moment: &Moment) -> Result<(), SqlError> {
+        let id = moment.ns as u64;
+        let name = name.unwrap_or_else(|| QueryId::new_v4().to_string());
+        let begun = Transaction::begin(id, &mut Replay(self.connection.as_mut()), &self.shared.versions);
+        self.transaction = Some(begun.map_err(|error| from_engine(&error))?);
+        let open = OpenTransaction {
+            id,
+            user: self.state.user.clone(),
+            session: self.state.id,
+            name,
+            started_ms: facts::now_ms(),
+        };
+        lock(&self.shared.transactions).insert(self.state.id, open);
+        Ok(())
+    }
+
+    /// Commits the open transaction; nothing to do without one.
+    pub(super) fn commit(&mut self) -> Result<(), SqlError> {
+        let Some(transaction) = self.transaction.take() else {
+            return Ok(());
+        };
+        let committed = self.control.protected(|| self.connection.execute("COMMIT"));
+        match committed {
+            Ok(_) => {
+                self.shared.versions.committed(transaction.targets());
+                self.ended();
+                Ok(())
+            }
+            Err(error) => {
+                self.rollback();
+                Err(from_engine(&error))
+            }
+        }
+    }
+
+    /// Rolls the engine back and gives the locks back; the transaction is already taken.
+    pub(super) fn rollback(&mut self) {
+        self.control
+            .protected(|| Replay(self.connection.as_mut()).rollback());
+        self.ended();
+    }
+
+    fn ended(&mut self) {
+        lock(&self.shared.transactions).remove(&self.state.id);
+        self.shared.locks.release(self.state.id);
+    }
+
+    /// After an error inside a transaction: undoes the failed statement only, or tells that all is lost.
+    ///
+    /// `partly` says that a part of the statement may have taken effect although the engine goes on.
+    pub(super) fn mend(&mut self, error: SqlError, partly: bool) -> SqlError {
+        let Some(mut transaction) = self.transaction.take() else {
+            return error;
+        };
+        let mended = self.control.protected(|| {
+            let engine = &mut Replay(self.connection.as_mut());
+            if !partly && engine.0.execute("SELECT 1").is_ok() {
+                return Ok(());
+            }
+            transaction.restore(engine, &self.shared.versions)
+        });
+        match mended {
+            Ok(()) => {
+                self.transaction = Some(transaction);
+                error
+            }
+            Err(lost) => {
+                self.ended();
+                SqlError {
+                    message: format!("{}\n{}", error.message, lost.message),
+                    ..error
+                }
+            }
+        }
+    }
+}
+
+/// The engine as a transaction's log sees it.
+pub(super) struct Replay<'a>(pub(super) &'a mut dyn EngineConnection);
+
+impl Replayer for Replay<'_> {
+    fn begin(&mut self) -> Result<(), EngineError> {
+        self.0.execute("BEGIN TRANSACTION").map(|_| ())
+    }
+
+    fn rollback(&mut self) {
+        if let Err(error) = self.0.execute("ROLLBACK") {
+            tracing::debug!(%error, "the engine had no transaction to roll back");
+        }
+    }
+
+    fn replay(&mut self, write: &Write) -> Result<u64, EngineError> {
+        let (last, before) = match &write.change {
+            Effect::Rows { .. } => (None, write.statements.as_slice()),
+            _ => match write.statements.split_last() {
+                Some((last, before)) => (Some(last), before),
+                None => (None, [].as_slice()),
+            },
+        };
+        for sql in before {
+            self.0.execute(sql)?;
+        }
+        let mut changed = 0;
+        match (&write.change, last) {
+            (
+                Effect::Rows {
+                    schema,
+                    table,
+                    batches,
+                },
+                _,
+            ) => {
+                for batch in batches {
+                    changed += self.0.append(schema, table, batch)?;
+                }
+            }
+            (Effect::Answered, Some(sql)) => {
+                let mut reader = self.0.query(sql, 1024)?;
+                while let Some(batch) = reader.next_batch()? {
+                    changed += batch.num_rows() as u64;
+                }
+            }
+            (_, Some(sql)) => changed = self.0.execute(sql)?,
+            (_, None) => {}
+        }
+        Ok(changed)
+    }
+}
