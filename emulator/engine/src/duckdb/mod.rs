@@ -10,8 +10,10 @@ mod casts;
 mod connection;
 mod failure;
 mod type_map;
+mod wide;
 
 pub(crate) use type_map::{function_type, logical_type};
+pub(crate) use wide::WideDecimal;
 
 use std::sync::Arc;
 

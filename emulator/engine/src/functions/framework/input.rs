@@ -7,7 +7,7 @@ use duckdb_neo::{
     data_chunk::VectorCollection,
     logical_type::LogicalTypeID,
     types::{
-        BlobValue, DateValue, DecimalSignature, DecimalValue, HugeDecimal, HugeInt, List, LongDecimal,
+        BlobValue, DateValue, DecimalSignature, DecimalValue, HugeInt, List, LongDecimal,
         ShortDecimal, TimeNsValue, TimeValue, TimestampMsValue, TimestampNsValue, TimestampSecValue,
         TimestampTzValue, TimestampValue, WordDecimal,
     },
@@ -15,6 +15,7 @@ use duckdb_neo::{
 };
 
 use super::{Number, Value};
+use crate::duckdb::WideDecimal;
 
 /// One TIMESTAMP_TZ as the engine stores it.
 #[derive(AsDuckDB)]
@@ -39,7 +40,7 @@ pub(super) enum Column<'vector> {
     Decimal16(VectorReader<'vector, ShortDecimal>, u8),
     Decimal32(VectorReader<'vector, WordDecimal>, u8),
     Decimal64(VectorReader<'vector, LongDecimal>, u8),
-    Decimal128(VectorReader<'vector, HugeDecimal>, u8),
+    Decimal128(VectorReader<'vector, WideDecimal>, u8),
     F32(VectorReader<'vector, f32>),
     F64(VectorReader<'vector, f64>),
     Text(VectorReader<'vector, String>),
@@ -92,7 +93,7 @@ impl<'vector> Column<'vector> {
                     1..=4 => Self::Decimal16(reader!(ShortDecimal), scale),
                     5..=9 => Self::Decimal32(reader!(WordDecimal), scale),
                     10..=18 => Self::Decimal64(reader!(LongDecimal), scale),
-                    _ => Self::Decimal128(reader!(HugeDecimal), scale),
+                    _ => Self::Decimal128(reader!(WideDecimal), scale),
                 }
             }
             LogicalTypeID::Float => Self::F32(reader!(f32)),
@@ -173,7 +174,7 @@ impl<'vector> Column<'vector> {
             Self::Decimal16(reader, _) => reader.get(row)?.map(|value| i128::from(value.0)),
             Self::Decimal32(reader, _) => reader.get(row)?.map(|value| i128::from(value.0)),
             Self::Decimal64(reader, _) => reader.get(row)?.map(|value| i128::from(value.0)),
-            Self::Decimal128(reader, _) => reader.get(row)?.map(|value| value.0),
+            Self::Decimal128(reader, _) => reader.get(row)?,
             _ => None,
         })
     }
