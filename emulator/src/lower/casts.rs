@@ -45,7 +45,8 @@ pub(super) fn convert(operand: Expr, target: &SqlType, attempt: bool) -> Expr {
             call(&name, vec![operand, integer(i64::from(*precision)), integer(i64::from(*scale))])
         }
         SqlType::Text { length: Some(length) } => {
-            call("left", vec![call("sf_to_varchar", vec![operand]), integer(i64::from(*length))])
+            let name = if attempt { "sf_try_fitted_text" } else { "sf_fitted_text" };
+            call(name, vec![call("sf_to_varchar", vec![operand]), integer(i64::from(*length))])
         }
         SqlType::Text { length: None } => call("sf_to_varchar", vec![operand]),
         SqlType::Time { scale }
@@ -194,7 +195,7 @@ mod tests {
                 ("select a::number(10,2) b", r#"SELECT sf_to_number("A", 10, 2) AS "B""#),
                 ("select try_cast(a as date) b", r#"SELECT sf_try_to_date("A") AS "B""#),
                 ("select date '1998-12-01' b, '1998-02-30'::date c", r#"SELECT DATE '1998-12-01' AS "B", sf_to_date('1998-02-30') AS "C""#),
-                ("select a::varchar(3) b, a::string c", r#"SELECT left(sf_to_varchar("A"), 3) AS "B", sf_to_varchar("A") AS "C""#),
+                ("select a::varchar(3) b, a::string c", r#"SELECT sf_fitted_text(sf_to_varchar("A"), 3) AS "B", sf_to_varchar("A") AS "C""#),
                 ("select 1::float b, null::int c", r#"SELECT CAST(1 AS DOUBLE) AS "B", CAST(NULL AS DECIMAL(38,0)) AS "C""#),
                 ("select a::timestamp_ntz(3) b", r#"SELECT sf_truncate_fraction(sf_to_timestamp_ntz("A"), 3) AS "B""#),
             ],

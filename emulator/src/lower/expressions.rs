@@ -65,6 +65,10 @@ impl VisitorMut for Walk<'_, '_> {
 
     fn pre_visit_order_by_expr(&mut self, order: &mut OrderByExpr) -> ControlFlow<SqlError> {
         order_nulls(&mut order.options);
+        // `ORDER BY ALL`, which the parser takes for a column of that name.
+        if matches!(&order.expr, Expr::Identifier(ident) if ident.value == "ALL") {
+            order.expr = build::raw("ALL");
+        }
         ControlFlow::Continue(())
     }
 

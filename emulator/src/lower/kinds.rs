@@ -61,7 +61,7 @@ fn of_call(name: &str) -> Kind {
         | "sf_object_delete" | "sf_object_pick" | "sf_array_append" | "sf_array_prepend" | "sf_array_cat"
         | "sf_array_slice" | "sf_array_compact" | "sf_array_distinct" | "sf_array_insert" | "sf_object_keys"
         | "sf_split" | "sf_array_agg" | "sf_object_agg" => Kind::Variant,
-        "sf_to_varchar" | "left" | "right" | "upper" | "lower" | "sf_to_json" | "sf_split_part" | "sf_concat"
+        "sf_to_varchar" | "sf_fitted_text" | "sf_left" | "sf_right" | "sf_upper" | "sf_lower" | "left" | "right" | "upper" | "lower" | "sf_to_json" | "sf_split_part" | "sf_concat"
         | "sf_substr" | "replace" | "sf_regexp_replace" | "sf_regexp_substr" => Kind::Text,
         "sf_to_date" => Kind::Date,
         "sf_to_number" | "sf_to_double" | "count" | "length" => Kind::Number,

@@ -4,13 +4,16 @@
 //! intervals without becoming timestamps; a value out of a VARIANT is compared and computed with as what its
 //! partner is.
 
-use sqlparser::ast::{BinaryOperator, Expr, UnaryOperator};
+use sqlparser::ast::{BinaryOperator, Expr, FunctionArg, FunctionArgExpr, FunctionArguments, UnaryOperator};
 
 use super::build::{call, integer, negate_if, nested, null};
 use super::kinds::{Kind, kind};
 use super::refuse::unsupported;
 use super::intervals;
 use crate::session::SqlError;
+
+/// Name under which the words after `LIKE ALL` wait until the operator takes them.
+pub(super) const ALL_PATTERNS: &str = "sf_all_patterns";
 
 /// Lowers an operator whose operands are lowered already.
 pub(super) fn apply(expr: &mut Expr) -> Result<(), SqlError> {
@@ -172,16 +175,18 @@ fn like(
             escape_char,
         },
     };
-    if !any {
+    let all = all_patterns(&pattern);
+    if !any && all.is_none() {
         let mut lowered = one(value, pattern, escape_char);
         if let Expr::Like { negated: flag, .. } | Expr::ILike { negated: flag, .. } = &mut lowered {
             *flag = negated;
         }
         return Ok(lowered);
     }
-    let patterns = match pattern {
-        Expr::Tuple(patterns) => patterns,
-        Expr::Nested(pattern) => vec![*pattern],
+    let (patterns, connective) = match pattern {
+        _ if all.is_some() => (all.unwrap_or_default(), BinaryOperator::And),
+        Expr::Tuple(patterns) => (patterns, BinaryOperator::Or),
+        Expr::Nested(pattern) => (vec![*pattern], BinaryOperator::Or),
         other => return Err(unsupported(&format!("LIKE ANY {other}"))),
     };
     let alternatives = patterns
@@ -189,11 +194,29 @@ fn like(
         .map(|pattern| one(value.clone(), pattern, escape_char.clone()))
         .reduce(|left, right| Expr::BinaryOp {
             left: Box::new(left),
-            op: BinaryOperator::Or,
+            op: connective.clone(),
             right: Box::new(right),
         })
         .ok_or_else(|| super::refuse::syntax(")"))?;
     Ok(negate_if(negated, Expr::Nested(Box::new(alternatives))))
+}
+
+/// The patterns of `LIKE ALL (..)`, which the parser takes for a call.
+fn all_patterns(pattern: &Expr) -> Option<Vec<Expr>> {
+    match pattern {
+        Expr::Function(function) if super::build::called(pattern) == Some(ALL_PATTERNS) => match &function.args {
+            FunctionArguments::List(list) => list
+                .args
+                .iter()
+                .map(|argument| match argument {
+                    FunctionArg::Unnamed(FunctionArgExpr::Expr(expr)) => Some(expr.clone()),
+                    _ => None,
+                })
+                .collect(),
+            _ => None,
+        },
+        _ => None,
+    }
 }
 
 #[cfg(test)]
@@ -222,6 +245,7 @@ mod tests {
             &[
                 ("select a not like 'x%' escape '!' b", r#"SELECT "A" NOT LIKE 'x%' ESCAPE '!' AS "B""#),
                 ("select a like any ('x%', 'y') b", r#"SELECT ("A" LIKE 'x%' OR "A" LIKE 'y') AS "B""#),
+                ("select a like all ('x%', 'y') b", r#"SELECT ("A" LIKE 'x%' AND "A" LIKE 'y') AS "B""#),
                 ("select a not rlike 'x+' b", r#"SELECT (NOT (sf_regexp_like("A", 'x+'))) AS "B""#),
             ],
         );

@@ -7,9 +7,12 @@ pub(super) fn compilation(code: &'static str, sql_state: &'static str, text: &st
     SqlError { code, sql_state, message: format!("SQL compilation error:\n{text}"), position: None }
 }
 
-/// `Unknown function NAME`.
+/// `Unknown function NAME`; one with a path is taken for a user's.
 pub(super) fn unknown_function(name: &str) -> SqlError {
-    compilation("002141", "42601", &format!("Unknown function {name}"))
+    if name.contains('.') {
+        return compilation("002141", "42601", &format!("Unknown user-defined function {name}"));
+    }
+    compilation("002140", "42601", &format!("Unknown function {name}"))
 }
 
 /// `Unsupported feature 'WHAT'.`, for what Snowflake can and this emulator cannot.

@@ -295,6 +295,10 @@ fn asof(join: &mut Join) -> Result<(), SqlError> {
         vec![filter, (**right).clone()],
     )?;
     let alias = match &join.relation {
+        TableFactor::Table { alias: None, name, .. } => match name.0.last() {
+            Some(ObjectNamePart::Identifier(ident)) => Some(table_alias(ident.clone())),
+            _ => None,
+        },
         TableFactor::Table { alias, .. } | TableFactor::Derived { alias, .. } => alias.clone(),
         _ => None,
     };

@@ -68,6 +68,7 @@ pub(super) fn lower(function: &mut Call, work: &mut Work<'_>) -> Result<Option<E
             work.uses_session_state = true;
             call("sf_uuid_string", std::mem::take(&mut function.args))
         }
+        "ALL" => call(super::super::operators::ALL_PATTERNS, std::mem::take(&mut function.args)),
         "GROUPING_ID" => call("grouping", std::mem::take(&mut function.args)),
         _ => return Ok(None),
     }))

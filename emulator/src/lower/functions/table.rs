@@ -320,7 +320,7 @@ mod tests {
             &[
                 ("select upper(a) b", r#"SELECT sf_upper("A") AS "B""#),
                 ("select to_char(a, 'YYYY') b", r#"SELECT sf_to_varchar("A", 'YYYY') AS "B""#),
-                ("select frobnicate(a) b", "002141 42601: SQL compilation error: Unknown function FROBNICATE"),
+                ("select frobnicate(a) b", "002140 42601: SQL compilation error: Unknown function FROBNICATE"),
                 ("select upper() b", "000938 22023: SQL compilation error: not enough arguments for function [UPPER] expected 1, got 0"),
             ],
         );

@@ -154,7 +154,7 @@ mod tests {
             check(expression, expected);
         }
         let error = evaluate("sf_parse_json('{\"a\"')").unwrap_err();
-        assert_eq!(error.code, Some(100_069));
+        assert_eq!(error.code.map(|code| code.code), Some("100069"));
         assert!(error.message.starts_with("Error parsing JSON: "));
     }
 }

@@ -181,7 +181,10 @@ fn fitted(arguments: &[Argument], attempt: bool) -> Result<Bound> {
         if attempt {
             return Ok(Value::Null);
         }
-        Err(FunctionError::new(100_078, format!("String '{text}' is too long and would be truncated")))
+        Err(FunctionError::new(
+            100_078,
+            format!("String '{text}' is too long and would be truncated"),
+        ))
     })
 }
 
