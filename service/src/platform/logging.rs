@@ -56,6 +56,7 @@ pub fn start(options: &LogOptions) -> Result<Logger> {
         fmt::layer()
             .json()
             .flatten_event(true)
+            .with_current_span(false)
             .with_writer(Mutex::new(file))
             .boxed()
     } else if is_journal(options.journal_stream.as_deref(), std::io::stderr())
@@ -72,6 +73,7 @@ pub fn start(options: &LogOptions) -> Result<Logger> {
         fmt::layer()
             .json()
             .flatten_event(true)
+            .with_current_span(false)
             .with_writer(std::io::stderr)
             .boxed()
     };

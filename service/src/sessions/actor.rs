@@ -7,7 +7,7 @@
 mod progress;
 
 use std::collections::{HashMap, VecDeque};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::WallClock;
 use super::interrupt::Interrupt;
-use super::mailbox::{Cancelled, Closed, Message, QueuedQuery, Reply};
+use super::mailbox::{Cancelled, Closed, Ending, Message, QueuedQuery, Reply};
 use super::snapshot::Snapshot;
 use super::stage::{self, Done, Stage};
 use crate::domain::context::ContextChange;
@@ -50,7 +50,8 @@ pub(super) struct Rest {
     /// How to cancel the results that are being read.
     reading: HashMap<RequestId, CancellationToken>,
     closing: Vec<Reply<Closed>>,
-    ending: bool,
+    /// Why the session ends, once it does; results that are being read hear it too.
+    ending: Arc<OnceLock<Ending>>,
 }
 
 /// Something to do upstream.
@@ -115,15 +116,15 @@ impl Actor {
             if self.rest.current.is_none() {
                 match self.rest.queue.pop_front() {
                     Some(work) if work.is_unwanted() => continue,
-                    Some(work) if !self.rest.ending => {
+                    Some(work) if !self.is_ending() => {
                         self.begin(work);
                         continue;
                     }
                     Some(work) => {
-                        self.fail(work, closing_error(&self.session));
+                        self.fail(work, self.ending_error());
                         continue;
                     }
-                    None if self.rest.ending => break,
+                    None if self.is_ending() => break,
                     None => {}
                 }
             }
@@ -135,7 +136,7 @@ impl Actor {
                     last_use = Instant::now();
                     match message {
                         Some(message) => self.receive(message),
-                        None => self.rest.ending = true,
+                        None => self.end_because(Ending::Unused),
                     }
                 }
                 done = next_stage(&mut self.rest.current) => {
@@ -151,11 +152,26 @@ impl Actor {
                 () = sleep_until_some(first_deadline) => self.fail_overdue(),
                 () = sleep_until(last_use + self.limits.session_idle), if unused => {
                     tracing::info!("session was not used for its idle limit; closing it");
-                    self.rest.ending = true;
+                    self.end_because(Ending::Unused);
                 }
             }
         }
         self.end().await;
+    }
+
+    fn is_ending(&self) -> bool {
+        self.rest.ending.get().is_some()
+    }
+
+    /// Begins to end; the first reason counts.
+    fn end_because(&mut self, why: Ending) {
+        let _ = self.rest.ending.set(why);
+    }
+
+    /// What those hear who still wanted something.
+    fn ending_error(&self) -> Error {
+        let why = self.rest.ending.get().copied().unwrap_or(Ending::Unused);
+        why.error("it was not sent")
     }
 
     /// Shows the session as it is now.
@@ -186,9 +202,9 @@ impl Actor {
                 Err(error) => drop(reply.send(Err(error))),
             },
             Message::Cancel { request_id, reply } => self.cancel(request_id, reply),
-            Message::Close { reply } => {
+            Message::Close { why, reply } => {
                 self.rest.closing.push(reply);
-                self.rest.ending = true;
+                self.end_because(why);
                 if let Some(interrupt) = self
                     .rest
                     .current
@@ -202,8 +218,8 @@ impl Actor {
     }
 
     fn has_room(&mut self) -> Result<(), Error> {
-        if self.rest.ending {
-            return Err(closing_error(&self.session));
+        if self.is_ending() {
+            return Err(self.ending_error());
         }
         // Those who left do not stand in the way of those who came.
         self.rest.queue.retain(|work| !work.is_unwanted());
@@ -359,7 +375,7 @@ impl Actor {
         // Messages that came too late are dropped unanswered, which tells their senders to try a new session;
         // only those who wanted it closed get what they wanted.
         while let Ok(message) = self.mailbox.try_recv() {
-            if let Message::Close { reply } = message {
+            if let Message::Close { reply, .. } = message {
                 let _ = reply.send(closed);
             }
         }
@@ -378,11 +394,4 @@ async fn next_stage(current: &mut Option<Current>) -> Done {
         Some(current) => (&mut current.stage).await,
         None => std::future::pending().await,
     }
-}
-
-fn closing_error(session: &Session) -> Error {
-    Error::new(
-        Reason::Cancelled,
-        format!("session {} was closed", session.name()),
-    )
 }

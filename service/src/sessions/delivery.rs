@@ -1,10 +1,12 @@
 //! Brings the rows of one result to its reader, no faster than the reader reads.
 
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use tokio::time::Instant;
 
 use super::interrupt::{Cause, Events, Interrupt};
+use super::mailbox::Ending;
 use crate::domain::error::{Error, Reason};
 use crate::domain::names::{ConnectionName, RequestId, SessionName};
 use crate::domain::query::{QueryEvent, ResultSchema, Summary};
@@ -20,6 +22,8 @@ pub(super) struct Delivery {
     pub(super) session: SessionName,
     pub(super) connection: ConnectionName,
     pub(super) transaction_open: bool,
+    /// Why its session ends, once it does.
+    pub(super) ending: Arc<OnceLock<Ending>>,
 }
 
 impl Delivery {
@@ -28,11 +32,15 @@ impl Delivery {
         let request_id = self.request_id;
         let interrupt = self.interrupt.clone();
         let timeout = self.timeout;
+        let ending = Arc::clone(&self.ending);
         let ended = tokio::select! {
             biased;
             cause = interrupt.wait() => Err(match cause {
                 Cause::ReaderGone => return request_id,
-                Cause::Cancelled => Error::new(Reason::Cancelled, "the query was cancelled while its result was being read"),
+                Cause::Cancelled => match ending.get() {
+                    Some(why) => why.error("the result was not read to its end"),
+                    None => Error::new(Reason::Cancelled, "the query was cancelled while its result was being read"),
+                },
                 Cause::DeadlinePassed => timed_out(timeout),
             }),
             ended = self.send() => ended,

@@ -7,7 +7,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use super::interrupt::Events;
 use super::snapshot::Snapshot;
 use crate::domain::context::ContextChange;
-use crate::domain::error::Error;
+use crate::domain::error::{Error, Reason};
 use crate::domain::names::{ConnectionName, RequestId, SessionName};
 use crate::domain::query::{CancelOutcome, QueryEvent, Submission};
 use crate::domain::statement::Effect;
@@ -38,7 +38,7 @@ pub(super) enum Message {
         reply: Reply<Cancelled>,
     },
     /// End the session.
-    Close { reply: Reply<Closed> },
+    Close { why: Ending, reply: Reply<Closed> },
 }
 
 /// A statement and where its events go.
@@ -54,6 +54,30 @@ pub(super) struct QueuedQuery {
 pub(super) struct Cancelled {
     pub(super) outcome: CancelOutcome,
     pub(super) request_id: Option<RequestId>,
+}
+
+/// Why a session ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Ending {
+    /// Nobody uses it.
+    Unused,
+    /// Somebody closed it.
+    Closed,
+    /// The service stops.
+    Draining,
+}
+
+impl Ending {
+    /// What a query hears whose session ends; `outcome` says what became of it.
+    pub(super) fn error(self, outcome: &str) -> Error {
+        match self {
+            Self::Unused | Self::Closed => {
+                Error::new(Reason::Cancelled, format!("the session was closed; {outcome}"))
+            }
+            Self::Draining => Error::new(Reason::Draining, format!("the service is stopping; {outcome}"))
+                .with_hint("look at what was done before running the statement again"),
+        }
+    }
 }
 
 /// What came of ending a session.

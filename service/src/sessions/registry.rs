@@ -14,7 +14,7 @@ use tracing::Instrument as _;
 
 use super::WallClock;
 use super::actor::{Actor, Rest};
-use super::mailbox::{Closed, Gone, Handle, MAILBOX_CAPACITY, Message, QueryStream, QueuedQuery};
+use super::mailbox::{Closed, Ending, Gone, Handle, MAILBOX_CAPACITY, Message, QueryStream, QueuedQuery};
 use super::snapshot::Snapshot;
 use crate::domain::context::ContextChange;
 use crate::domain::error::{Error, Reason};
@@ -221,7 +221,10 @@ impl Sessions {
     pub async fn close(&self, name: &SessionName) -> Result<Closed, Error> {
         let handle = self.lookup(name).ok_or_else(|| not_found(name))?;
         handle
-            .ask(|reply| Message::Close { reply })
+            .ask(|reply| Message::Close {
+                why: Ending::Closed,
+                reply,
+            })
             .await
             .map_err(|Gone| not_found(name))
     }
@@ -274,11 +277,12 @@ impl Sessions {
     /// Ends all sessions and waits for them.
     pub async fn close_all(&self) {
         let handles: Vec<Handle> = self.table().sessions.values().cloned().collect();
-        futures_util::future::join_all(
-            handles
-                .iter()
-                .map(|handle| handle.ask(|reply| Message::Close { reply })),
-        )
+        futures_util::future::join_all(handles.iter().map(|handle| {
+            handle.ask(|reply| Message::Close {
+                why: Ending::Draining,
+                reply,
+            })
+        }))
         .await;
         self.inner.actors.close();
         self.inner.actors.wait().await;

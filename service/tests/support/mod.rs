@@ -299,10 +299,7 @@ impl Service {
     }
 
     pub(crate) fn queries(&self) -> QueryServiceClient<Built> {
-        QueryServiceClient::new(InterceptedService::new(
-            self.channel.clone(),
-            name_build as NameBuild,
-        ))
+        queries(&self.channel)
     }
 
     pub(crate) fn session_service(&self) -> SessionServiceClient<Built> {
@@ -343,6 +340,11 @@ impl Service {
             .session
             .unwrap()
     }
+}
+
+/// A client of the query service that says which build it is.
+pub(crate) fn queries(channel: &Channel) -> QueryServiceClient<Built> {
+    QueryServiceClient::new(InterceptedService::new(channel.clone(), name_build as NameBuild))
 }
 
 pub(crate) type NameBuild = fn(Request<()>) -> Result<Request<()>, Status>;

@@ -15,7 +15,7 @@ use crate::domain::statement::Effect;
 use crate::domain::upstream::{Execution, Login};
 use crate::sessions::delivery::{Delivery, timed_out};
 use crate::sessions::interrupt::{Cause, Interrupt};
-use crate::sessions::mailbox::{Cancelled, QueuedQuery, Reply};
+use crate::sessions::mailbox::{Cancelled, Ending, QueuedQuery, Reply};
 use crate::sessions::stage::{self, Done, Ran};
 
 impl Actor {
@@ -84,7 +84,7 @@ impl Actor {
             Done::Login(Err(error)) => {
                 self.session.login_failed();
                 if self.implicit && self.session.phase() == Phase::New && self.rest.queue.is_empty() {
-                    self.rest.ending = true;
+                    self.end_because(Ending::Unused);
                 }
                 Self::answer_cancellers(&work, cancellers, CancelOutcome::Confirmed);
                 self.fail(work, error);
@@ -169,11 +169,11 @@ impl Actor {
             (Some(Err(error)), None) => Err(self.after_failure(error)),
             (Some(Err(error)), Some((cause, outcome))) => {
                 self.after_failure(error);
-                Err(interrupted(cause, outcome, &query))
+                Err(interrupted(cause, outcome, &query, self.rest.ending.get()))
             }
             (None, cause) => {
                 let (cause, outcome) = cause.unwrap_or((Cause::Cancelled, CancelOutcome::Unconfirmed));
-                let error = interrupted(cause, outcome, &query);
+                let error = interrupted(cause, outcome, &query, self.rest.ending.get());
                 self.session.failed(&error);
                 Err(error)
             }
@@ -225,6 +225,7 @@ impl Actor {
             session: self.session.name().clone(),
             connection: self.session.connection().clone(),
             transaction_open: self.session.transaction_open(),
+            ending: Arc::clone(&self.rest.ending),
         };
         self.rest.deliveries.spawn(delivery.run());
     }
@@ -244,16 +245,17 @@ fn not_restored(error: Error) -> Error {
 }
 
 /// What the reader of an interrupted query hears.
-fn interrupted(cause: Cause, outcome: CancelOutcome, query: &QueuedQuery) -> Error {
+fn interrupted(cause: Cause, outcome: CancelOutcome, query: &QueuedQuery, ending: Option<&Ending>) -> Error {
     let confirmed = match outcome {
         CancelOutcome::Confirmed => "Snowflake confirmed that it stopped",
         CancelOutcome::Unconfirmed => "Snowflake did not confirm that it stopped",
         CancelOutcome::NotRunning => "it had ended by then",
     };
     match cause {
-        Cause::Cancelled | Cause::ReaderGone => {
-            Error::new(Reason::Cancelled, format!("the query was cancelled; {confirmed}"))
-        }
+        Cause::Cancelled | Cause::ReaderGone => match ending {
+            Some(why) => why.error(confirmed),
+            None => Error::new(Reason::Cancelled, format!("the query was cancelled; {confirmed}")),
+        },
         Cause::DeadlinePassed => Error::new(
             Reason::Timeout,
             format!(

@@ -1,0 +1,165 @@
+//! The way a service ends: told, or unused; with queries that finish and queries that do not.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test fails by panicking"
+)]
+
+mod support;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, SystemTime};
+
+use snowflake_session::app::{Failure, Parts, Ready, serve};
+use snowflake_session::config::{self, Environment, RunFlags, Settings};
+use snowflake_session::platform::socket;
+use snowflake_session::rpc::Manager;
+use snowflake_session_proto::v1;
+use snowflake_session_proto::v1::lifecycle_service_client::LifecycleServiceClient;
+use support::{FakeConnector, Seen, collect, eventually, reason, sql};
+use tokio::task::JoinHandle;
+use tonic::transport::Channel;
+
+/// The shipped composition around a Snowflake in memory.
+struct Whole {
+    seen: Arc<Seen>,
+    socket: PathBuf,
+    channel: Channel,
+    served: JoinHandle<Result<(), Failure>>,
+    _home: tempfile::TempDir,
+}
+
+impl Whole {
+    async fn start(change: impl FnOnce(&mut Settings)) -> Self {
+        let home = tempfile::tempdir().unwrap();
+        let environment = Environment::from_iter([("HOME".to_owned(), home.path().display().to_string())]);
+        let mut settings = config::load(&environment, &RunFlags::default()).unwrap();
+        settings.limits.cancel_wait = Duration::from_millis(50);
+        change(&mut settings);
+        let socket = home.path().join("s/grpc.sock");
+        let connector = FakeConnector::default();
+        let seen = Arc::clone(&connector.seen);
+        let parts = Parts {
+            connector: Arc::new(connector),
+            settings,
+            listener: socket::bind(&socket).unwrap(),
+            manager: Manager::None,
+            clock: Arc::new(SystemTime::now),
+        };
+        let served = tokio::spawn(serve(parts, Ready::nobody(), || ()));
+        let channel = support::connect(&socket).await;
+        Self {
+            seen,
+            socket,
+            channel,
+            served,
+            _home: home,
+        }
+    }
+
+    async fn shut_down(&self, grace: Duration) {
+        let grace_period = Some(prost_types::Duration::try_from(grace).unwrap());
+        let request = v1::ShutdownRequest { grace_period };
+        LifecycleServiceClient::new(self.channel.clone())
+            .shutdown(request)
+            .await
+            .unwrap();
+    }
+
+    /// Waits for the end of the service, which must be a good one.
+    async fn end(self) -> Arc<Seen> {
+        tokio::time::timeout(Duration::from_secs(20), self.served)
+            .await
+            .expect("an end")
+            .unwrap()
+            .unwrap();
+        assert!(!self.socket.exists());
+        self.seen
+    }
+}
+
+#[tokio::test]
+async fn running_queries_finish_within_the_grace_period() {
+    let service = Whole::start(|_| ()).await;
+    let mut queries = support::queries(&service.channel);
+    queries.execute_query(sql("begin")).await.unwrap();
+    let reading = queries.execute_query(sql("rows 100")).await.unwrap().into_inner();
+    service.shut_down(Duration::from_hours(1)).await;
+    assert_eq!(collect(reading).await.unwrap().summary.row_count, 100);
+    let seen = service.end().await;
+    assert_eq!(seen.sql(), ["begin", "rows 100", "ROLLBACK"]);
+    assert_eq!(seen.closes.load(Ordering::SeqCst), 1);
+}
+
+#[tokio::test]
+async fn what_does_not_finish_is_cancelled_and_hears_why() {
+    let service = Whole::start(|_| ()).await;
+    let mut queries = support::queries(&service.channel);
+    let hanging = queries.execute_query(sql("hang")).await.unwrap().into_inner();
+    let waiting = queries.execute_query(sql("select 1")).await.unwrap().into_inner();
+    let endless = v1::ExecuteQueryRequest {
+        session: "b".into(),
+        ..sql("endless")
+    };
+    let mut endless = queries.execute_query(endless).await.unwrap().into_inner();
+    eventually("both run", || service.seen.sql().len() == 2).await;
+    service.shut_down(Duration::ZERO).await;
+    let status = collect(hanging).await.err().unwrap();
+    assert_eq!(reason(&status).0, "DRAINING");
+    assert_eq!(
+        status.message(),
+        "the service is stopping; Snowflake confirmed that it stopped"
+    );
+    let status = collect(waiting).await.err().unwrap();
+    assert_eq!(status.message(), "the service is stopping; it was not sent");
+    let ended = loop {
+        match endless.message().await {
+            Ok(Some(_)) => {}
+            Ok(None) => panic!("the endless result ended well"),
+            Err(status) => break status,
+        }
+    };
+    assert_eq!(
+        ended.message(),
+        "the service is stopping; the result was not read to its end"
+    );
+    let seen = service.end().await;
+    assert_eq!(
+        (
+            seen.cancels.load(Ordering::SeqCst),
+            seen.closes.load(Ordering::SeqCst)
+        ),
+        (1, 2)
+    );
+}
+
+#[tokio::test]
+async fn a_client_that_never_reads_does_not_keep_it() {
+    let service = Whole::start(|_| ()).await;
+    let endless = support::queries(&service.channel)
+        .execute_query(sql("endless"))
+        .await
+        .unwrap();
+    service.shut_down(Duration::ZERO).await;
+    service.end().await;
+    drop(endless);
+}
+
+#[tokio::test]
+async fn an_unused_service_ends_by_itself() {
+    let service = Whole::start(|settings| {
+        settings.idle_exit = Some(Duration::from_millis(50));
+        settings.limits.session_idle = Duration::from_millis(50);
+    })
+    .await;
+    let answer = support::queries(&service.channel)
+        .execute_query(sql("rows 1"))
+        .await
+        .unwrap();
+    collect(answer.into_inner()).await.unwrap();
+    let seen = service.end().await;
+    assert_eq!(seen.closes.load(Ordering::SeqCst), 1);
+}
