@@ -42,7 +42,7 @@ impl Default for DriverConfig {
             login_timeout: Duration::from_mins(1),
             cancel_timeout: Duration::from_secs(10),
             prefetch_chunks_max: 4,
-            prefetch_bytes_max: 48 * 1024 * 1024,
+            prefetch_bytes_max: 32 * 1024 * 1024,
             batch_bytes_target: 1024 * 1024,
         }
     }

@@ -35,6 +35,8 @@
 //!
 //! Session names, policies, gRPC, screens. It never reads the process environment: a [`Lookup`] is handed in.
 
+#![warn(missing_docs)]
+
 mod decode;
 mod driver;
 mod error;

@@ -101,7 +101,13 @@ impl PreparedQuery {
         let outcome = handle.execute().await;
         match (run.pending.take(), outcome) {
             (Some(captured), _) => {
-                let captured = captured.map_err(from_gateway)?;
+                let captured = captured.map_err(|error| match from_gateway(error) {
+                    DriverError::Timeout { after, .. } => {
+                        let query_id = run.pending.query_id().map(str::to_owned);
+                        DriverError::Timeout { after, query_id }
+                    }
+                    other => other,
+                })?;
                 open_result(&run.inner, captured, request_id, run.row_limit).await
             }
             (None, Err(error)) if error.is_cancelled() => Err(DriverError::Cancelled { query_id: None }),

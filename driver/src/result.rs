@@ -59,7 +59,7 @@ pub enum StatementKind {
     StageFile,
     /// CALL.
     Call,
-    /// Several statements in one text; see [`QueryResult::children`].
+    /// Several statements in one text; see [`ResultHead::children`].
     Multi,
     /// The server did not say, or said something unknown.
     Other,

@@ -375,6 +375,34 @@ async fn a_time_limit_ends_the_wait() {
 }
 
 #[tokio::test]
+async fn a_time_limit_during_polling_knows_the_query_id() {
+    let mock = Mock::start().await;
+    mock.on("queries/", |_| async {
+        let data = json!({ "queryId": "q-slow", "getResultUrl": "/queries/q-slow/result" });
+        Reply::json(&json!({ "success": true, "code": "333333", "message": "in progress", "data": data }))
+    });
+    let session = connect(&mock).await;
+    let request = QueryRequest::new("select slow()").with_timeout(Duration::from_millis(100));
+    let error = session.execute(request).await.unwrap_err();
+    assert!(
+        matches!(&error, DriverError::Timeout { query_id: Some(id), .. } if id == "q-slow"),
+        "{error:?}"
+    );
+}
+
+#[tokio::test]
+async fn what_is_no_query_id_never_becomes_an_address() {
+    let mock = Mock::start().await;
+    let session = connect(&mock).await;
+    let error = session
+        .result_of("../session?delete=true", None)
+        .await
+        .unwrap_err();
+    assert!(matches!(error, DriverError::Configuration { .. }), "{error:?}");
+    assert_eq!(mock.seen("session").len(), 0);
+}
+
+#[tokio::test]
 async fn logout_is_confirmed_and_ends_the_session() {
     let mock = Mock::start().await;
     let session = connect(&mock).await;

@@ -8,6 +8,7 @@ use serde_json::json;
 
 use crate::envelope::ControlAnswer;
 use crate::error::GatewayError;
+use crate::exchange::check_query_id;
 use crate::upstream::Upstream;
 
 /// What the server said to an abort.
@@ -53,6 +54,7 @@ pub(crate) async fn abort_query(
     upstream: &Arc<Upstream>,
     query_id: &str,
 ) -> Result<AbortAnswer, GatewayError> {
+    check_query_id(query_id)?;
     let path = format!("queries/{query_id}/abort-request");
     let answer = upstream
         .command(&path, Vec::new(), Bytes::from_static(b"{}"))

@@ -15,10 +15,11 @@ use uuid::Uuid;
 use crate::abort::{AbortAnswer, abort_query, abort_request};
 use crate::config::GatewayConfig;
 use crate::error::{GatewayError, LoginFailure};
+use crate::exchange::result_by_id;
 use crate::http_client::HttpClient;
 use crate::local;
 use crate::login::{LoginFacts, LoginPlan, log_in, take_nonce};
-use crate::query::{CapturedAnswer, Directive, PendingQuery, QueryProgress, result_by_id};
+use crate::query::{CapturedAnswer, Directive, PendingQuery, QueryProgress};
 use crate::upstream::{Upstream, keep_alive};
 
 /// A running gateway. Cheap to clone; it stops listening when the last clone and the last session are gone.

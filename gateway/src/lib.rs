@@ -18,7 +18,7 @@
 //! # Where to start
 //!
 //! [`Gateway`] and [`GatewaySession`] are the whole surface. Inside, `upstream.rs` is a session with its tokens and
-//! `query.rs` is one statement's way.
+//! `query.rs` is one statement's way, with `exchange.rs` for what goes over the wire.
 //!
 //! # What this crate must not know
 //!
@@ -29,6 +29,7 @@ mod answer;
 mod config;
 mod envelope;
 mod error;
+mod exchange;
 mod gateway;
 mod http_client;
 mod local;

@@ -8,19 +8,16 @@
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use bytes::Bytes;
-use http::Method;
 use serde_json::{Map, Value, json};
 use tokio::sync::watch;
-use uuid::Uuid;
 
-use crate::answer::QueryAnswer;
+use crate::answer::{QueryAnswer, ServerFailure};
 use crate::error::GatewayError;
-use crate::http_client::CallLimits;
-use crate::retry::with_jitter;
-use crate::upstream::{Cost, Request, Upstream};
+use crate::exchange::exchange;
+use crate::upstream::Upstream;
 
 /// What to add to one statement, and how long it may take.
 #[derive(Clone, Debug)]
@@ -65,6 +62,8 @@ pub(crate) struct QuerySlot {
     directive: Directive,
     phase: watch::Sender<Phase>,
     answer: Mutex<Option<Result<CapturedAnswer, GatewayError>>>,
+    /// The server's id, once it is known.
+    query_id: OnceLock<String>,
     /// Set when the query ended: whether it ended by cancellation.
     cancelled: OnceLock<bool>,
     /// Nobody will ask for the answer any more.
@@ -116,6 +115,7 @@ impl PendingQuery {
             directive,
             phase: watch::Sender::new(Phase::Announced),
             answer: Mutex::new(None),
+            query_id: OnceLock::new(),
             cancelled: OnceLock::new(),
             forsaken: AtomicBool::new(false),
         });
@@ -134,6 +134,12 @@ impl PendingQuery {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .take()
+    }
+
+    /// The server's id of the query, as soon as the server has told it: with the answer, or earlier for a query that
+    /// takes long.
+    pub fn query_id(&self) -> Option<&str> {
+        self.slot.query_id.get().map(String::as_str)
     }
 
     /// A view of the query's progress that outlives this announcement.
@@ -186,14 +192,14 @@ pub(crate) async fn run_announced(
         return Reply::Failure;
     }
     let exchange = tokio::spawn(async move {
-        let outcome = exchange(&upstream, &request_id, &slot.directive, &body).await;
+        let outcome = exchange(&upstream, &request_id, &slot.directive, &slot.query_id, &body).await;
         let reply = Reply::for_outcome(&outcome);
         let cancelled = |captured: &CapturedAnswer| {
             captured
                 .answer
                 .failure
                 .as_ref()
-                .is_some_and(crate::answer::ServerFailure::is_cancellation)
+                .is_some_and(ServerFailure::is_cancellation)
         };
         let _ = slot.cancelled.set(outcome.as_ref().is_ok_and(cancelled));
         *slot.answer.lock().unwrap_or_else(PoisonError::into_inner) = Some(outcome);
@@ -265,189 +271,6 @@ impl Reply {
                 "data": null, "code": "390112", "message": "the session is over", "success": false,
             })),
             Self::Failure => None,
-        }
-    }
-}
-
-async fn exchange(
-    upstream: &Arc<Upstream>,
-    request_id: &str,
-    directive: &Directive,
-    body: &Bytes,
-) -> Result<CapturedAnswer, GatewayError> {
-    let body = directed_body(body, directive, upstream.next_sequence())?;
-    let limits = query_limits(upstream, directive.timeout);
-    let request = Request {
-        method: Method::POST,
-        path: "queries/v1/query-request",
-        pairs: Vec::new(),
-        request_id,
-        body,
-        limits,
-    };
-    follow(upstream, request, directive.async_exec).await
-}
-
-/// Reads the result of a query by its id, waiting while it runs.
-pub(crate) async fn result_by_id(
-    upstream: &Arc<Upstream>,
-    query_id: &str,
-    timeout: Duration,
-) -> Result<CapturedAnswer, GatewayError> {
-    let request_id = Uuid::new_v4().to_string();
-    let path = format!("queries/{query_id}/result");
-    let request = Request {
-        method: Method::GET,
-        path: &path,
-        pairs: Vec::new(),
-        request_id: &request_id,
-        body: Bytes::new(),
-        limits: query_limits(upstream, timeout),
-    };
-    follow(upstream, request, false).await
-}
-
-fn query_limits(upstream: &Upstream, allowed: Duration) -> CallLimits {
-    CallLimits {
-        deadline: Instant::now() + allowed,
-        allowed,
-        silence: upstream.config.answer_timeout,
-        retry_silence: false,
-    }
-}
-
-/// Answers that came sooner than this were no long poll, so the next question waits a little.
-const QUICK_ANSWER: Duration = Duration::from_secs(1);
-const POLL_PAUSE_FIRST: Duration = Duration::from_millis(20);
-const POLL_PAUSE_MAX: Duration = Duration::from_secs(2);
-
-/// Sends `request` and asks again while the server says that the statement is still running.
-async fn follow(
-    upstream: &Arc<Upstream>,
-    request: Request<'_>,
-    return_when_submitted: bool,
-) -> Result<CapturedAnswer, GatewayError> {
-    let started = Instant::now();
-    let mut cost = Cost::default();
-    let mut asked = started;
-    let mut received = upstream.send(&request, &mut cost).await?;
-    let mut answer = QueryAnswer::parse(&received.body)?;
-    let mut pause = POLL_PAUSE_FIRST;
-    while answer.in_progress && !return_when_submitted {
-        let path = match (&answer.result_url, &answer.query_id) {
-            (Some(path), _) => path.trim_start_matches('/').to_owned(),
-            (None, Some(query_id)) => format!("queries/{query_id}/result"),
-            (None, None) => {
-                return Err(GatewayError::protocol(
-                    "a running query has neither an address nor an id",
-                ));
-            }
-        };
-        if asked.elapsed() < QUICK_ANSWER {
-            tokio::time::sleep(with_jitter(pause)).await;
-            pause = (pause * 2).min(POLL_PAUSE_MAX);
-        } else {
-            pause = POLL_PAUSE_FIRST;
-        }
-        if Instant::now() >= request.limits.deadline {
-            return Err(GatewayError::TimedOut {
-                after: request.limits.allowed,
-            });
-        }
-        let poll_id = Uuid::new_v4().to_string();
-        let poll = Request {
-            method: Method::GET,
-            path: &path,
-            pairs: Vec::new(),
-            request_id: &poll_id,
-            body: Bytes::new(),
-            limits: CallLimits {
-                retry_silence: true,
-                ..request.limits
-            },
-        };
-        asked = Instant::now();
-        received = upstream.send(&poll, &mut cost).await?;
-        answer = QueryAnswer::parse(&received.body)?;
-    }
-    Ok(CapturedAnswer {
-        answer,
-        elapsed: started.elapsed(),
-        requests: cost.requests,
-        retries: cost.retries,
-        renewals: cost.renewals,
-        body_bytes: received.body.len() as u64,
-    })
-}
-
-/// Adds the directive to the body that the crate made, at its end and without reading the rest: the SQL text in it may
-/// be megabytes.
-fn directed_body(body: &Bytes, directive: &Directive, sequence: u64) -> Result<Bytes, GatewayError> {
-    let now_ms = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default()
-        .as_millis() as u64;
-    let mut extra = json!({
-        "asyncExec": directive.async_exec,
-        "sequenceId": sequence,
-        "querySubmissionTime": now_ms,
-        "isInternal": false,
-    });
-    if directive.describe_only {
-        extra["describeOnly"] = json!(true);
-    }
-    if !directive.parameters.is_empty() {
-        extra["parameters"] = Value::Object(directive.parameters.clone());
-    }
-    let open = body
-        .strip_suffix(b"}")
-        .filter(|open| open.len() > 1 && open.starts_with(b"{"))
-        .ok_or_else(|| GatewayError::protocol("the statement did not arrive as a JSON object"))?;
-    let extra = extra.to_string();
-    let mut merged = Vec::with_capacity(open.len() + extra.len());
-    merged.extend_from_slice(open);
-    merged.push(b',');
-    merged.extend_from_slice(&extra.as_bytes()[1..]);
-    Ok(Bytes::from(merged))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn directive() -> Directive {
-        Directive {
-            parameters: Map::new(),
-            describe_only: false,
-            async_exec: false,
-            timeout: Duration::from_secs(1),
-        }
-    }
-
-    #[test]
-    fn the_directive_is_added_to_the_body() {
-        let mut directive = directive();
-        directive
-            .parameters
-            .insert("MULTI_STATEMENT_COUNT".into(), json!(0));
-        directive.describe_only = true;
-        let body =
-            Bytes::from_static(br#"{"sqlText":"select '}'","bindings":{"1":{"type":"TEXT","value":"x"}}}"#);
-        let merged: Value = serde_json::from_slice(&directed_body(&body, &directive, 7).unwrap()).unwrap();
-        assert_eq!(merged["sqlText"], "select '}'");
-        assert_eq!(merged["bindings"]["1"]["value"], "x");
-        assert_eq!(merged["sequenceId"], 7);
-        assert_eq!(merged["describeOnly"], true);
-        assert_eq!(merged["parameters"]["MULTI_STATEMENT_COUNT"], 0);
-    }
-
-    #[test]
-    fn a_body_that_is_no_object_is_refused() {
-        for body in ["", "{}", "[1]", "{\"a\":1"] {
-            assert!(
-                directed_body(&Bytes::from_static(body.as_bytes()), &directive(), 1).is_err(),
-                "{body}"
-            );
         }
     }
 }

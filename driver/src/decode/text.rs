@@ -30,6 +30,8 @@ pub(crate) fn parse_decimal(text: &[u8], scale: u8) -> Option<i128> {
         rest => (false, rest),
     };
     let mut value: i128 = 0;
+    // Digits are gathered in machine words, because multiplying 128 bits for each would be slow.
+    let (mut word, mut word_digits) = (0_u64, 0_u8);
     let mut fraction_digits: Option<u8> = None;
     let mut any = false;
     for &byte in digits {
@@ -42,15 +44,33 @@ pub(crate) fn parse_decimal(text: &[u8], scale: u8) -> Option<i128> {
                     }
                     continue;
                 }
-                value = value.checked_mul(10)?.checked_add(i128::from(byte - b'0'))?;
+                word = word * 10 + u64::from(byte - b'0');
+                word_digits += 1;
                 fraction_digits = fraction_digits.map(|count| count + 1);
+                if word_digits == WORD_DIGITS_MAX {
+                    value = append_digits(value, word, word_digits)?;
+                    (word, word_digits) = (0, 0);
+                }
             }
             b'.' if fraction_digits.is_none() => fraction_digits = Some(0),
             _ => return None,
         }
     }
+    let value = append_digits(value, word, word_digits)?;
     let value = value.checked_mul(power_of_ten(scale - fraction_digits.unwrap_or(0)))?;
     any.then_some(if negative { -value } else { value })
+}
+
+/// Decimal digits that always fit 64 bits.
+const WORD_DIGITS_MAX: u8 = 18;
+
+fn append_digits(value: i128, word: u64, word_digits: u8) -> Option<i128> {
+    if value == 0 {
+        return Some(i128::from(word));
+    }
+    value
+        .checked_mul(power_of_ten(word_digits))?
+        .checked_add(i128::from(word))
 }
 
 /// Reads a plain integer.
