@@ -7,6 +7,7 @@
 //!
 //! The emulator shares no code with the gateway or the driver: they meet on the wire only.
 
+pub mod app;
 pub mod catalog;
 pub mod config;
 pub mod front;

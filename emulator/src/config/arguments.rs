@@ -54,6 +54,12 @@ pub struct ServeArguments {
     /// Answer "in progress" to statements that take longer, in seconds [default: 45]
     #[arg(long, value_name = "N")]
     pub answer_seconds: Option<u64>,
+    /// Let the engine use up to this much memory, in MiB [default: 2048]
+    #[arg(long, value_name = "MIB")]
+    pub memory: Option<u64>,
+    /// Let the engine use so many threads [default: one for each processor, at most 4]
+    #[arg(long, value_name = "N")]
+    pub threads: Option<usize>,
     /// Keep results in memory up to this size, in MiB; files take the rest [default: 256]
     #[arg(long, value_name = "MIB")]
     pub result_memory: Option<u64>,

@@ -30,6 +30,8 @@ pub(super) struct Limits {
     pub(super) result_seconds: Option<u64>,
     pub(super) result_memory_mib: Option<u64>,
     pub(super) result_disk_mib: Option<u64>,
+    pub(super) memory_mib: Option<u64>,
+    pub(super) threads: Option<usize>,
     pub(super) body_mib: Option<u64>,
     pub(super) connections: Option<usize>,
     pub(super) sessions: Option<usize>,

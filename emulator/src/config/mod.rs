@@ -5,4 +5,4 @@ mod file;
 mod resolve;
 
 pub use arguments::{Cli, Command, ServeArguments};
-pub use resolve::{ConfigError, ServeConfig, Storage};
+pub use resolve::{ConfigError, ServeConfig};

@@ -8,6 +8,7 @@ use super::ServeArguments;
 use super::file::{ConfigFile, FileUser};
 use crate::protocol::{Accounts, AccountsError, Secret, Settings, User};
 use crate::results::SpoolLimits;
+use crate::session::InstanceConfig;
 
 const DEFAULT_LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8432);
 const DEFAULT_RESULT_MEMORY_MIB: u64 = 256;
@@ -19,8 +20,8 @@ const MIB: u64 = 1024 * 1024;
 pub struct ServeConfig {
     /// Where to listen.
     pub listen: SocketAddr,
-    /// Where databases are.
-    pub storage: Storage,
+    /// Where databases are, and what the engine may use.
+    pub instance: InstanceConfig,
     /// Where to write that connections are accepted.
     pub ready_file: Option<PathBuf>,
     /// Stop when standard input ends.
@@ -31,15 +32,6 @@ pub struct ServeConfig {
     pub accounts: Accounts,
     /// How much results may take.
     pub spool_limits: SpoolLimits,
-}
-
-/// Where databases are.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Storage {
-    /// In memory, for the life of the process.
-    Memory,
-    /// In a folder.
-    Folder(PathBuf),
 }
 
 /// Why the configuration cannot be used.
@@ -110,10 +102,10 @@ impl ServeConfig {
                 return Err(ConfigError::RemoteWithoutUsers { address: listen });
             }
         }
-        let storage = match arguments.data.or_else(|| file.data.map(|data| folder.join(data))) {
-            Some(path) if !arguments.in_memory => Storage::Folder(path),
-            _ => Storage::Memory,
-        };
+        let data = arguments
+            .data
+            .or_else(|| file.data.map(|data| folder.join(data)))
+            .filter(|_| !arguments.in_memory);
         let limits = &file.limits;
         let defaults = Settings::default();
         let compress = arguments.compress || file.compress == Some(true);
@@ -173,9 +165,18 @@ impl ServeConfig {
             limits.result_disk_mib,
             DEFAULT_RESULT_DISK_MIB,
         );
+        let defaults = InstanceConfig::in_memory();
+        let engine_memory = positive("memory", arguments.memory.or(limits.memory_mib))?;
+        let instance = InstanceConfig {
+            data,
+            memory_bytes_max: engine_memory.map_or(defaults.memory_bytes_max, |mib| mib.saturating_mul(MIB)),
+            threads: positive("threads", arguments.threads.or(limits.threads))?.unwrap_or(defaults.threads),
+            sessions_max: settings.sessions_max,
+            ..defaults
+        };
         Ok(Self {
             listen,
-            storage,
+            instance,
             ready_file: arguments.ready_file,
             stop_with_stdin: arguments.stop_with_stdin,
             settings,
@@ -268,10 +269,13 @@ mod tests {
         assert_eq!(config.settings.session_idle_max, Duration::from_secs(9));
         assert_eq!(config.settings.answer_wait_max, Duration::from_secs(6));
         assert!(
-            matches!(config.storage, Storage::Folder(path) if path.is_absolute() && path.ends_with("db"))
+            config
+                .instance
+                .data
+                .is_some_and(|path| path.is_absolute() && path.ends_with("db"))
         );
         let config = resolve(text, |arguments| arguments.in_memory = true).unwrap();
-        assert_eq!(config.storage, Storage::Memory);
+        assert_eq!(config.instance.data, None);
     }
 
     #[test]

@@ -4,8 +4,10 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
+use super::refusal::broken;
 use crate::session::{
-    ContextSnapshot, ParameterValue, QueryId, SessionSpec, SqlError, StatementOutput, Submission,
+    ContextSnapshot, Instance, ParameterValue, QueryId, Session, SessionSpec, SqlError, StatementOutput,
+    Submission,
 };
 
 /// An answer that comes later.
@@ -31,4 +33,41 @@ pub trait BackendSession: Send + Sync + 'static {
     fn cancel(&self, query_id: QueryId) -> bool;
     /// Stops what runs, rolls back what is open, and ends the session.
     fn close(&self) -> Answer<'_, ()>;
+}
+
+impl Backend for Arc<Instance> {
+    fn open_session(&self, spec: SessionSpec) -> Answer<'_, Result<Arc<dyn BackendSession>, SqlError>> {
+        let instance = Self::clone(self);
+        Box::pin(async move {
+            let opened = tokio::task::spawn_blocking(move || Instance::open_session(&instance, spec)).await;
+            let session: Arc<dyn BackendSession> = opened.unwrap_or_else(|_| Err(broken()))?;
+            Ok(session)
+        })
+    }
+}
+
+impl BackendSession for Session {
+    fn id(&self) -> u64 {
+        Self::id(self)
+    }
+
+    fn context(&self) -> ContextSnapshot {
+        Self::context(self)
+    }
+
+    fn parameters(&self) -> Vec<(String, ParameterValue)> {
+        Self::parameters(self)
+    }
+
+    fn run(&self, submission: Submission) -> Answer<'_, Result<StatementOutput, SqlError>> {
+        Box::pin(Self::run(self, submission))
+    }
+
+    fn cancel(&self, query_id: QueryId) -> bool {
+        Self::cancel(self, query_id)
+    }
+
+    fn close(&self) -> Answer<'_, ()> {
+        Box::pin(Self::close(self))
+    }
 }

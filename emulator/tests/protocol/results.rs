@@ -56,6 +56,10 @@ async fn fetch(login: &Login, chunk: &Value) -> Answer {
 
 fn gunzip(answer: &Answer) -> Vec<u8> {
     assert_eq!(answer.headers["content-encoding"], "gzip");
+    assert_eq!(
+        answer.headers["content-type"], "application/octet-stream",
+        "Node parses what is called JSON"
+    );
     let mut unpacked = Vec::new();
     GzDecoder::new(answer.body.as_ref())
         .read_to_end(&mut unpacked)

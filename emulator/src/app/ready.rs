@@ -1,0 +1,36 @@
+//! Tells whoever started the emulator where it listens.
+
+use std::io::Write as _;
+use std::net::SocketAddr;
+use std::path::Path;
+
+/// Writes the ready file: complete or not at all, so that whoever waits for it never reads half of it.
+pub(super) fn write(path: &Path, address: SocketAddr) -> std::io::Result<()> {
+    let process_id = std::process::id();
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(format!(".{process_id}"));
+    let unfinished = path.with_file_name(name);
+    let text = serde_json::json!({ "address": address.to_string(), "pid": process_id });
+    let mut file = std::fs::File::create(&unfinished)?;
+    writeln!(file, "{text}")?;
+    drop(file);
+    std::fs::rename(unfinished, path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_ready_file_is_json_and_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("ready.json");
+        std::fs::write(&path, "old").unwrap();
+        write(&path, "127.0.0.1:4123".parse().unwrap()).unwrap();
+        let text = std::fs::read_to_string(&path).unwrap();
+        let ready: serde_json::Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(ready["address"], "127.0.0.1:4123");
+        assert_eq!(ready["pid"], std::process::id());
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+}
