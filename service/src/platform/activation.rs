@@ -110,3 +110,31 @@ fn adopt(fd: RawFd) -> Result<Listener> {
     let path = address.as_pathname().map(PathBuf::from).unwrap_or_default();
     Ok(Listener::passed(socket, path))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn our_units_pass_the_socket_under_our_name() {
+        let unit = include_str!("../../../systemd/user/snowflake-session.socket");
+        assert!(
+            unit.lines()
+                .any(|line| line == format!("FileDescriptorName={NAME}"))
+        );
+        let agent = include_str!("../../../launchd/com.github.snowflake-session.plist");
+        let (_, sockets) = agent
+            .split_once("<key>Sockets</key>")
+            .expect("an agent with sockets");
+        assert!(
+            sockets
+                .trim_start_matches("\n\t<dict>\n\t\t")
+                .starts_with(&format!("<key>{NAME}</key>"))
+        );
+    }
+
+    #[test]
+    fn nothing_announced_is_nothing_passed() {
+        assert!(from_systemd(None).is_ok_and(|passed| passed.is_none()));
+    }
+}

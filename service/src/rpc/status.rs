@@ -18,17 +18,24 @@ const FACT_BYTES_MAX: usize = 1024;
 
 /// The status of an error. Logs it: this is where errors of requests are handled.
 pub(super) fn status(error: &Error) -> Status {
-    if error.reason() == Reason::Internal {
-        tracing::error!(error = %Chain(error), "request failed by a defect of the service");
-    } else {
-        tracing::info!(reason = ?error.reason(), "request failed");
-        tracing::debug!(error = %Chain(error), "request failed");
-    }
+    log(error);
     let (code, reason) = code_and_reason(error.reason());
     let message = fit(&error.to_string(), MESSAGE_ENCODED_MAX);
     let reason = reason.as_str_name().trim_start_matches("ERROR_REASON_");
     let details = ErrorDetails::with_error_info(reason, ERROR_DOMAIN, metadata(error.facts()));
     Status::with_error_details(code, message, details)
+}
+
+fn log(error: &Error) {
+    match error.reason() {
+        Reason::Internal => tracing::error!(error = %Chain(error), "request failed by a defect of the service"),
+        // Their texts quote SQL, and they are the caller's business.
+        Reason::SqlRejected | Reason::InvalidRequest | Reason::Cancelled | Reason::NotFound => {
+            tracing::info!(reason = ?error.reason(), "request failed");
+            tracing::debug!(error = %Chain(error), "request failed");
+        }
+        _ => tracing::warn!(reason = ?error.reason(), error = %Chain(error), "request failed"),
+    }
 }
 
 /// The transport's code and the contract's reason; exhaustive, so that a new reason is thought through here.

@@ -152,13 +152,12 @@ impl Sessions {
         login: bool,
         allow_existing: bool,
     ) -> Result<Snapshot, Error> {
-        let (handle, made) = match self.lookup(name) {
-            Some(handle) => (handle, false),
-            None => {
-                let connection = self.connection_or_default(connection).await?;
-                // One that is to log in right away goes when it cannot.
-                self.enter(name, &connection, login)?
-            }
+        let (handle, made) = if let Some(handle) = self.lookup(name) {
+            (handle, false)
+        } else {
+            let connection = self.connection_or_default(connection).await?;
+            // One that is to log in right away goes when it cannot.
+            self.enter(name, &connection, login)?
         };
         if !made && !allow_existing {
             return Err(Error::invalid(format!("session {name} exists already"))
