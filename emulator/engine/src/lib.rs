@@ -17,7 +17,7 @@ mod types;
 
 pub use config::{EngineConfig, Storage};
 pub use duckdb::open;
-pub use error::{EngineError, EngineErrorKind};
+pub use error::{EngineError, EngineErrorKind, ErrorCode};
 pub use types::{EngineColumn, SqlType};
 
 use std::sync::Arc;

@@ -45,7 +45,7 @@ mod semi_structured;
 mod strings;
 mod temporal;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 
 use duckdb_neo::connection::Connection;
 
@@ -68,6 +68,10 @@ const GROUPS: &[&[ScalarFunction]] = &[
     hashes::FUNCTIONS,
     random::FUNCTIONS,
 ];
+
+/// Names of the engine's own functions that every build of it has, one a line: without those that extensions
+/// bring, ICU's among them, which a library made for development may contain and a release does not.
+pub const BUNDLED_FUNCTIONS: &str = include_str!("../../bundled_functions.txt");
 
 /// Names of all functions registered, for the lowering's tests.
 pub fn names() -> impl Iterator<Item = &'static str> {

@@ -63,7 +63,8 @@ fn invalid(function: &str, argument: f64) -> FunctionError {
 }
 
 fn logarithm(base: f64, x: f64) -> Result<f64> {
-    if base <= 0.0 || base == 1.0 || x <= 0.0 {
+    // A base of 1 has a logarithm of 0, by which nothing can be divided.
+    if base <= 0.0 || base.ln() == 0.0 || x <= 0.0 {
         return Err(FunctionError::new(
             100_047,
             format!("Invalid floating point operation: log({base},{x})"),

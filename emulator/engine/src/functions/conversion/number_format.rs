@@ -206,7 +206,7 @@ impl Fixed {
             text.push('.');
             match (fits, self.fraction) {
                 (_, 0) => {}
-                (true, digits) => text.push_str(&format!("{fraction:0digits$}")),
+                (true, digits) => text.extend(format!("{fraction:0digits$}").chars()),
                 (false, digits) => text.push_str(&"#".repeat(digits)),
             }
         }

@@ -16,8 +16,8 @@ use duckdb_neo::{
 };
 
 use super::{
-    Argument, Bind, Bound, Call, FunctionError, FunctionType, Nulls, Number, ScalarFunction, Settings,
-    Stability, Value,
+    Argument, Bind, Bound, Call, FunctionError, Nulls, NumberColumns, ScalarFunction, Settings, Stability,
+    Value,
     input::{self, Column},
     output,
 };
@@ -175,17 +175,19 @@ impl Adapter {
                         "arithmetic has two arguments",
                     )));
                 };
-                let scale = match bound.returns {
-                    FunctionType::Sql(crate::SqlType::Number { scale, .. }) => scale,
-                    _ => 0,
+                let mut valid = vec![true; rows];
+                let (mut lefts, mut rights) = (Vec::with_capacity(rows), Vec::with_capacity(rows));
+                left.unscaled_all(&mut lefts, &mut valid)?;
+                right.unscaled_all(&mut rights, &mut valid)?;
+                let mut result = vec![0; rows];
+                let batch = NumberColumns {
+                    left: &lefts,
+                    right: &rights,
+                    valid: &valid,
+                    result: &mut result,
                 };
-                output::write(output, &bound.returns, rows, &mut |row, write| {
-                    let (Some(left), Some(right)) = (left.unscaled(row)?, right.unscaled(row)?) else {
-                        return write(Value::Null);
-                    };
-                    let unscaled = call(left, right).map_err(|error| engine_error(&error))?;
-                    write(Value::Number(Number::new(unscaled, scale)))
-                })
+                call(batch).map_err(|error| engine_error(&error))?;
+                output::write_unscaled(output, &bound.returns, &result, &valid)
             }
         }
     }

@@ -81,7 +81,7 @@ impl Value<'_> {
 }
 
 /// A float as Snowflake casts it to text: 15 significant digits where they suffice, `NaN`, `inf`.
-pub(crate) fn float_text(value: f64) -> String {
+fn float_text(value: f64) -> String {
     if value.is_nan() {
         return "NaN".to_owned();
     }
@@ -115,7 +115,7 @@ fn float_from_text(text: &str) -> Option<f64> {
 }
 
 /// The texts that TO_BOOLEAN knows, in any case.
-pub(crate) fn boolean_from_text(text: &str) -> Option<bool> {
+fn boolean_from_text(text: &str) -> Option<bool> {
     match text.trim().to_ascii_lowercase().as_str() {
         "true" | "t" | "yes" | "y" | "on" | "1" => Some(true),
         "false" | "f" | "no" | "n" | "off" | "0" => Some(false),

@@ -242,17 +242,30 @@ pub(crate) struct Bound {
 pub(crate) enum Call {
     /// Called for each row with its arguments.
     Rows(Box<RowFunction>),
-    /// Called for each pair of numbers; unscaled values, none of them NULL. For arithmetic over many rows.
+    /// Called with two columns of numbers at a time. For arithmetic over many rows.
     Numbers(Box<NumberFunction>),
+}
+
+/// Two columns of unscaled numbers and the one made of them.
+pub(crate) struct NumberColumns<'batch> {
+    pub(super) left: &'batch [i128],
+    pub(super) right: &'batch [i128],
+    /// Rows in which neither is NULL; the others have no result.
+    pub(super) valid: &'batch [bool],
+    pub(super) result: &'batch mut [i128],
 }
 
 /// One row's arguments to its result.
 pub(crate) type RowFunction = dyn for<'a> Fn(&'a [Value<'a>]) -> Result<Value<'a>> + Send + Sync;
 
-/// Two unscaled numbers to one, at the result's scale.
-pub(crate) type NumberFunction = dyn Fn(i128, i128) -> Result<i128> + Send + Sync;
+/// Unscaled numbers to unscaled numbers at the result's scale.
+pub(crate) type NumberFunction = dyn Fn(NumberColumns<'_>) -> Result<()> + Send + Sync;
 
 /// A call computed row by row.
+#[expect(
+    clippy::unnecessary_wraps,
+    reason = "a binding ends with it, and bindings can fail"
+)]
 pub(crate) fn rows(
     returns: FunctionType,
     call: impl for<'a> Fn(&'a [Value<'a>]) -> Result<Value<'a>> + Send + Sync + 'static,
@@ -263,13 +276,27 @@ pub(crate) fn rows(
     })
 }
 
-/// A call over two number columns, computed on unscaled values.
+/// A call over two number columns, computed on unscaled values, none of which is NULL.
+#[expect(
+    clippy::unnecessary_wraps,
+    reason = "a binding ends with it, and bindings can fail"
+)]
 pub(crate) fn numbers(
     returns: FunctionType,
     call: impl Fn(i128, i128) -> Result<i128> + Send + Sync + 'static,
 ) -> Result<Bound> {
+    // The loop is here and not with the caller, so that `call` is inlined into it.
+    let columns = move |columns: NumberColumns<'_>| {
+        let pairs = columns.left.iter().zip(columns.right).zip(columns.valid);
+        for (((left, right), valid), result) in pairs.zip(columns.result) {
+            if *valid {
+                *result = call(*left, *right)?;
+            }
+        }
+        Ok(())
+    };
     Ok(Bound {
         returns,
-        call: Call::Numbers(Box::new(call)),
+        call: Call::Numbers(Box::new(columns)),
     })
 }

@@ -1,5 +1,7 @@
 //! The engine's argument vectors as values.
 
+#![expect(clippy::expl_impl_clone_on_copy, reason = "the binding's derive writes it")]
+
 use std::borrow::Cow;
 
 use duckdb_neo::{
@@ -7,9 +9,9 @@ use duckdb_neo::{
     data_chunk::VectorCollection,
     logical_type::LogicalTypeID,
     types::{
-        BlobValue, DateValue, DecimalSignature, DecimalValue, HugeInt, List, LongDecimal,
-        ShortDecimal, TimeNsValue, TimeValue, TimestampMsValue, TimestampNsValue, TimestampSecValue,
-        TimestampTzValue, TimestampValue, WordDecimal,
+        BlobValue, DateValue, DecimalSignature, DecimalValue, HugeInt, List, LongDecimal, ShortDecimal,
+        TimeNsValue, TimeValue, TimestampMsValue, TimestampNsValue, TimestampSecValue, TimestampTzValue,
+        TimestampValue, WordDecimal,
     },
     vector::{StorageKind, VectorReader},
 };
@@ -177,6 +179,34 @@ impl<'vector> Column<'vector> {
             Self::Decimal128(reader, _) => reader.get(row)?,
             _ => None,
         })
+    }
+
+    /// Appends the unscaled numbers of all rows; a NULL is 0 and clears its row in `valid`.
+    pub(super) fn unscaled_all(&self, numbers: &mut Vec<i128>, valid: &mut [bool]) -> duckdb_neo::Result<()> {
+        macro_rules! all {
+            ($reader:expr, $unscaled:expr) => {
+                for (value, valid) in $reader.iter().zip(valid) {
+                    *valid &= value.is_some();
+                    numbers.push(value.map_or(0, $unscaled));
+                }
+            };
+        }
+        match self {
+            Self::I32(reader) => all!(reader, |value| i128::from(*value)),
+            Self::I64(reader) => all!(reader, |value| i128::from(*value)),
+            Self::Decimal16(reader, _) => all!(reader, |value| i128::from(value.0)),
+            Self::Decimal32(reader, _) => all!(reader, |value| i128::from(value.0)),
+            Self::Decimal64(reader, _) => all!(reader, |value| i128::from(value.0)),
+            Self::Decimal128(reader, _) => all!(reader, |value| value),
+            _ => {
+                for (row, valid) in valid.iter_mut().enumerate() {
+                    let number = self.unscaled(row)?;
+                    *valid &= number.is_some();
+                    numbers.push(number.unwrap_or(0));
+                }
+            }
+        }
+        Ok(())
     }
 
     fn scale(&self) -> u8 {

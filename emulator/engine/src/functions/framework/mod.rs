@@ -15,9 +15,9 @@ mod settings;
 mod value;
 
 pub(crate) use adapter::register;
-pub(crate) use coerce::{boolean_from_text, float_text, hex_text};
+pub(crate) use coerce::hex_text;
 pub(crate) use definition::{
-    Argument, Bind, Bound, Call, FunctionType, Nulls, ScalarFunction, Stability, numbers, rows,
+    Argument, Bind, Bound, Call, FunctionType, Nulls, NumberColumns, ScalarFunction, Stability, numbers, rows,
 };
 pub(crate) use error::FunctionError;
 pub(crate) use input::ZonedInstant;

@@ -50,11 +50,6 @@ impl Number {
         Ok(number)
     }
 
-    /// The part before the point, toward zero.
-    pub(crate) fn truncated(self) -> i128 {
-        self.unscaled / POWERS_OF_TEN[usize::from(self.scale)]
-    }
-
     /// The nearest whole number, half away from zero.
     pub(crate) fn rounded(self) -> i128 {
         divided_rounding(self.unscaled, POWERS_OF_TEN[usize::from(self.scale)])
@@ -144,12 +139,6 @@ impl Number {
         Self::parse(&format!("{value:e}"))
             .ok_or_else(|| FunctionError::out_of_range(value))?
             .rescaled(scale)
-    }
-
-    /// Digits before the point that it needs.
-    pub(crate) fn whole_digits(self) -> u8 {
-        let whole = self.truncated().unsigned_abs();
-        if whole == 0 { 0 } else { whole.ilog10() as u8 + 1 }
     }
 }
 

@@ -3,13 +3,15 @@
 use duckdb_neo::{
     Error,
     types::{
-        BlobValue, DateValue, DecimalSignature, HugeDecimal, List, LongDecimal, ShortDecimal, TimeNsValue,
-        TimestampNsValue, WordDecimal,
+        BlobValue, DateValue, HugeDecimal, List, LongDecimal, ShortDecimal, TimeNsValue, TimestampNsValue,
+        WordDecimal,
     },
     vector::{OwnedVectorElement, Unknown, Vector, WritableVectorElement},
 };
 
-use super::{FunctionError, FunctionType, Value, adapter::engine_error, input::ZonedInstant};
+use super::{
+    FunctionError, FunctionType, Number, POWERS_OF_TEN, Value, adapter::engine_error, input::ZonedInstant,
+};
 use crate::SqlType;
 
 /// Gives the value of a row to whoever writes it.
@@ -127,15 +129,48 @@ fn write_numbers(
     if scale == 0 && precision <= 18 {
         return fill_with!(i64, |value: i64| value);
     }
-    match (DecimalSignature {
-        width: precision,
-        scale,
-    })
-    .width
-    {
+    match precision {
         1..=4 => fill_with!(ShortDecimal, ShortDecimal),
         5..=9 => fill_with!(WordDecimal, WordDecimal),
         10..=18 => fill_with!(LongDecimal, LongDecimal),
+        _ => fill_with!(HugeDecimal, HugeDecimal),
+    }
+}
+
+/// Writes numbers that have the scale of `returns` already.
+pub(super) fn write_unscaled(
+    output: Vector<'_, Unknown>,
+    returns: &FunctionType,
+    numbers: &[i128],
+    valid: &[bool],
+) -> duckdb_neo::Result<()> {
+    let FunctionType::Sql(SqlType::Number { precision, scale }) = returns else {
+        return Err(engine_error(&FunctionError::defect("arithmetic gives a number")));
+    };
+    let limit = POWERS_OF_TEN[usize::from(*precision)];
+    macro_rules! fill_with {
+        ($type:ty, $narrow:expr) => {{
+            let mut vector = output.cast::<$type>()?;
+            vector.set_size(numbers.len())?;
+            let mut writer = vector.writer()?;
+            for (row, (number, valid)) in numbers.iter().zip(valid).enumerate() {
+                if !(-limit < *number && *number < limit) {
+                    return Err(engine_error(&FunctionError::overflow(
+                        *scale,
+                        Number::new(*number, *scale),
+                    )));
+                }
+                // Within the limit, every number fits the storage of its precision.
+                writer.set(row, valid.then_some($narrow(*number)))?;
+            }
+            Ok(())
+        }};
+    }
+    match (*precision, *scale) {
+        (1..=18, 0) => fill_with!(i64, |number| number as i64),
+        (1..=4, _) => fill_with!(ShortDecimal, |number| ShortDecimal(number as i16)),
+        (5..=9, _) => fill_with!(WordDecimal, |number| WordDecimal(number as i32)),
+        (10..=18, _) => fill_with!(LongDecimal, |number| LongDecimal(number as i64)),
         _ => fill_with!(HugeDecimal, HugeDecimal),
     }
 }

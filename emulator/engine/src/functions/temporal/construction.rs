@@ -73,22 +73,17 @@ fn timestamp_from_parts(kind: Kind, arguments: &[Argument], settings: Settings<'
         _ => None,
     };
     rows(kind.sql_type(), move |row| {
-        let wall = match &from_two {
-            Some((date, time)) => {
-                let days = date.wall(&row[0])?.days();
-                i64::from(days)
-                    .checked_mul(DAY)
-                    .zip(Some(time.wall(&row[1])?.of_day()))
-            }
-            None => {
-                let days = days_of_parts(&row[0], &row[1], &row[2])?;
-                i64::from(days)
-                    .checked_mul(DAY)
-                    .zip(Some(nanoseconds_of_parts(&row[3..row.len().min(7)])?))
-            }
+        let (days, of_day) = if let Some((date, time)) = &from_two {
+            (date.wall(&row[0])?.days(), time.wall(&row[1])?.of_day())
+        } else {
+            (
+                days_of_parts(&row[0], &row[1], &row[2])?,
+                nanoseconds_of_parts(&row[3..row.len().min(7)])?,
+            )
         };
-        let wall = wall
-            .and_then(|(midnight, of_day)| midnight.checked_add(of_day))
+        let wall = i64::from(days)
+            .checked_mul(DAY)
+            .and_then(|midnight| midnight.checked_add(of_day))
             .ok_or_else(|| FunctionError::new(100_199, "Date is out of the supported range"))?;
         let named_zone = match row.get(7) {
             Some(name) => Some(time_zone(&name.to_text()?)?),

@@ -21,9 +21,9 @@ pub(super) use parts::FUNCTIONS as PARTS;
 pub(super) use shifting::FUNCTIONS as SHIFTING;
 
 pub(crate) use calendar::{
-    DAY, SECOND, civil, date_text, days_from_civil, days_in_month, split, time_text, timestamp_text, weekday,
+    DAY, SECOND, civil, date_text, days_from_civil, split, time_text, timestamp_text, weekday,
     zoned_timestamp_text,
 };
-pub(crate) use detect::{Reading, epoch_nanoseconds};
+pub(crate) use detect::Reading;
 pub(crate) use format::{Format, Moment};
 pub(crate) use zone::{instant_of_wall, offset_minutes, wall_of_instant};
