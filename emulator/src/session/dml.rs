@@ -76,8 +76,10 @@ impl Worker {
     fn one(&mut self, statement: &Statement, work: &Work<'_>) -> Result<DmlStats, SqlError> {
         let lowered = self.lower(statement, work)?;
         self.prepare(&lowered)?;
+        let tables = lowered.tables.clone();
         let change = self.planned(statement, lowered)?;
         self.change(&change, work)
+            .map_err(|error| self.explain_missing(error, &tables))
     }
 
     /// Array bindings: an INSERT of values becomes one statement of many rows, others run once for each row.

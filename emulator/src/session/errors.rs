@@ -99,6 +99,13 @@ impl SqlError {
 /// Names in the engine's message are physical ones; they are given back in Snowflake's spelling.
 pub fn from_engine(error: &EngineError) -> SqlError {
     let message = error.message.trim();
+    if let Some(known) = error.code {
+        return if known.is_of_compilation() {
+            SqlError::compilation(known.code, known.sql_state, message)
+        } else {
+            SqlError::new(known.code, known.sql_state, message)
+        };
+    }
     match error.kind {
         EngineErrorKind::Interrupted => SqlError::canceled(),
         EngineErrorKind::Catalog => catalog(message),
@@ -184,6 +191,13 @@ fn binder(message: &str) -> SqlError {
 
 fn conversion(message: &str) -> SqlError {
     let lower = message.to_ascii_lowercase();
+    if let Some(value) = too_large(message) {
+        return SqlError::new(
+            "100039",
+            "22003",
+            format!("Numeric value '{value}' is out of range"),
+        );
+    }
     let value = quoted(message).unwrap_or_default();
     let numeric = ["int", "decimal", "double", "float", "number"]
         .iter()
@@ -213,6 +227,16 @@ fn conversion(message: &str) -> SqlError {
     } else {
         SqlError::new("100071", "22000", format!("Failed to cast: {message}"))
     }
+}
+
+/// The number in the engine's message that it does not fit its column.
+fn too_large(message: &str) -> Option<&str> {
+    let rest = message
+        .strip_prefix("Could not cast value ")
+        .or_else(|| message.strip_prefix("Casting value \""))?;
+    let (value, target) = rest.split_once([' ', '"'])?;
+    let is_number = value.starts_with(|sign: char| sign.is_ascii_digit() || sign == '-');
+    (is_number && target.contains("DECIMAL")).then_some(value)
 }
 
 fn arithmetic(message: &str) -> SqlError {

@@ -14,13 +14,22 @@ pub(super) fn locate(error: SqlError, piece: &Piece<'_>) -> SqlError {
     let Some(name) = quoted_name(&error) else {
         return error;
     };
-    let Some(position) = find(name, piece) else {
+    let Some((first, last)) = find(name, piece) else {
         return error;
     };
+    let position = piece.place(piece.tokens[first].start);
     let (line, column) = position;
-    let message = match (error.code, error.message.strip_prefix("SQL compilation error:\n")) {
-        ("000904", Some(detail)) => {
+    let detail = error.message.strip_prefix("SQL compilation error:\n");
+    let message = match (error.code, error.sql_state, detail) {
+        ("000904", _, Some(detail)) => {
             format!("SQL compilation error: error line {line} at position {column}\n{detail}")
+        }
+        // The name is repeated as the user wrote it, with or without its schema.
+        ("002003", "42S02", Some(detail)) => {
+            format!(
+                "SQL compilation error:\n{}",
+                detail.replacen(name, &as_written(piece, first, last), 1)
+            )
         }
         _ => error.message.clone(),
     };
@@ -44,15 +53,15 @@ fn quoted_name(error: &SqlError) -> Option<&str> {
     Some(&error.message[start..end])
 }
 
-/// First place of a dotted name; its parts may be written in any case and with quotes.
-fn find(name: &str, piece: &Piece<'_>) -> Option<(u32, u32)> {
+/// First and last token of the first place of a dotted name; its parts may be written in any case and with
+/// quotes, and the text may give more or fewer of them.
+fn find(name: &str, piece: &Piece<'_>) -> Option<(usize, usize)> {
     let parts: Vec<&str> = name.split('.').collect();
     let tokens = &piece.tokens;
-    // A message may give the full path of a name that the text gives in short.
     (0..parts.len()).find_map(|skipped| {
         let wanted = &parts[skipped..];
         let length = wanted.len() * 2 - 1;
-        let at = tokens.windows(length).position(|window| {
+        let mut first = tokens.windows(length).position(|window| {
             window.iter().enumerate().all(|(at, token)| match at % 2 {
                 0 => token
                     .name(piece.text)
@@ -60,8 +69,25 @@ fn find(name: &str, piece: &Piece<'_>) -> Option<(u32, u32)> {
                 _ => token.is_sign(piece.text, '.'),
             })
         })?;
-        Some(piece.place(tokens[at].start))
+        let last = first + length - 1;
+        while first >= 2
+            && tokens[first - 1].is_sign(piece.text, '.')
+            && tokens[first - 2].name(piece.text).is_some()
+        {
+            first -= 2;
+        }
+        Some((first, last))
     })
+}
+
+fn as_written(piece: &Piece<'_>, first: usize, last: usize) -> String {
+    let names = piece.tokens[first..=last]
+        .iter()
+        .filter_map(|token| token.name(piece.text));
+    names
+        .map(|name| name.as_str().to_owned())
+        .collect::<Vec<_>>()
+        .join(".")
 }
 
 #[cfg(test)]
@@ -93,7 +119,19 @@ mod tests {
             "select * from t",
             SqlError::no_object("D.S.T"),
             Some((1, 14)),
-            &SqlError::no_object("D.S.T").message,
+            &SqlError::no_object("T").message,
+        );
+        check(
+            "select * from s.\"T\"",
+            SqlError::no_object("T"),
+            Some((1, 14)),
+            &SqlError::no_object("S.T").message,
+        );
+        check(
+            "select * from s.t",
+            SqlError::no_such("Schema", "D.S"),
+            Some((1, 14)),
+            &SqlError::no_such("Schema", "D.S").message,
         );
         check(
             "select 1",

@@ -35,20 +35,26 @@ impl Worker {
         if let Some(table) = self.shared.buried.find(lowered.tables.iter()) {
             return Err(SqlError::no_such("Schema", &table.schema));
         }
+        let stopped = || self.control.is_stopped();
         let made = self
             .shared
             .samples
-            .ensure(self.shared.engine.as_ref(), lowered.tables.iter());
+            .ensure(self.shared.engine.as_ref(), lowered.tables.iter(), &stopped);
         if made.map_err(|error| from_engine(&error))? {
             self.shared.versions.committed(lowered.tables.iter());
         }
         self.control.check()?;
+        let has_written = self
+            .transaction
+            .as_ref()
+            .is_some_and(|transaction| !transaction.targets().is_empty());
+        let names_view = has_written && self.names_view(&lowered.tables)?;
         let Some(mut transaction) = self.transaction.take() else {
             return Ok(());
         };
         let refreshed = self.control.protected(|| {
             let engine = &mut Replay(self.connection.as_mut());
-            transaction.refresh(engine, &self.shared.versions, &lowered.tables)
+            transaction.refresh(engine, &self.shared.versions, &lowered.tables, names_view)
         });
         match refreshed {
             Ok(()) => {
@@ -71,14 +77,7 @@ impl Worker {
     ) -> Result<Done, SqlError> {
         self.prepare(lowered)?;
         let result = self.rows(lowered, query_id, reply);
-        result.map_err(|error| {
-            let error = if self.control.is_stopped() {
-                self.control.reason()
-            } else {
-                error
-            };
-            self.mend(error, false)
-        })
+        result.map_err(|error| self.explain_missing(error, &lowered.tables))
     }
 
     fn rows(
@@ -185,10 +184,8 @@ impl Worker {
                 let lowered = self.lower(statement, &work)?;
                 self.prepare(&lowered)?;
                 let described = self.connection.describe(&lowered.sql);
-                let columns = described.map_err(|error| {
-                    let error = from_engine(&error);
-                    self.mend(error, false)
-                })?;
+                let columns =
+                    described.map_err(|error| self.explain_missing(from_engine(&error), &lowered.tables))?;
                 if manner(work.parsed) == Manner::Query {
                     let mut output = self.answer(&work, shape::status(""), None);
                     output.columns = result_columns(&columns);

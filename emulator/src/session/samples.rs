@@ -1,15 +1,21 @@
 //! The sample schemas' rows: generated when a statement first names one of their tables.
 
 use std::collections::HashSet;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex, MutexGuard, TryLockError};
+use std::time::Duration;
 
+use arrow_array::RecordBatch;
 use snowflake_emulator_engine::sample_data::{create_tpch_tables, fill_tpch_tables};
-use snowflake_emulator_engine::{Engine, EngineConnection, EngineError};
+use snowflake_emulator_engine::{
+    BatchReader, Engine, EngineColumn, EngineConnection, EngineError, EngineErrorKind, Interrupter,
+};
 
-use super::instance::lock;
 use crate::catalog::Catalog;
 use crate::catalog::names::{ObjectPath, SchemaPath, literal};
 use crate::catalog::sample;
+
+/// How often a session that waits for another's rows looks whether it is to stop.
+const LOOK: Duration = Duration::from_millis(10);
 
 /// Which sample schemas have their rows.
 #[derive(Default)]
@@ -20,28 +26,97 @@ pub(super) struct Samples {
 
 impl Samples {
     /// Makes the rows of the schemas that these tables are in; true when it made some.
+    ///
+    /// Fails with [`EngineErrorKind::Interrupted`] when `stopped` becomes true.
     pub(super) fn ensure<'a>(
         &self,
         engine: &dyn Engine,
         tables: impl Iterator<Item = &'a ObjectPath>,
+        stopped: &(dyn Fn() -> bool + Sync),
     ) -> Result<bool, EngineError> {
         let mut made = false;
         for table in tables {
             let Some(scale_factor) = sample::scale_of(table) else {
                 continue;
             };
-            let mut filled = lock(&self.filled);
+            let mut filled = self.wait(stopped)?;
             if filled.contains(&table.schema) {
                 continue;
             }
             let mut connection = engine.connect()?;
             if !is_filled(connection.as_mut(), &table.schema)? {
-                fill(connection.as_mut(), &table.schema, scale_factor)?;
+                let mut connection = Stoppable {
+                    inner: connection.as_mut(),
+                    stopped,
+                };
+                fill(&mut connection, &table.schema, scale_factor)?;
                 made = true;
             }
             filled.insert(table.schema.clone());
         }
         Ok(made)
+    }
+
+    fn wait(
+        &self,
+        stopped: &(dyn Fn() -> bool + Sync),
+    ) -> Result<MutexGuard<'_, HashSet<SchemaPath>>, EngineError> {
+        loop {
+            match self.filled.try_lock() {
+                Ok(guard) => return Ok(guard),
+                Err(TryLockError::Poisoned(poisoned)) => return Ok(poisoned.into_inner()),
+                Err(TryLockError::WouldBlock) if stopped() => return Err(interrupted()),
+                Err(TryLockError::WouldBlock) => std::thread::sleep(LOOK),
+            }
+        }
+    }
+}
+
+/// A connection that takes no more rows once its session was told to stop.
+struct Stoppable<'a> {
+    inner: &'a mut dyn EngineConnection,
+    stopped: &'a (dyn Fn() -> bool + Sync),
+}
+
+impl Stoppable<'_> {
+    fn check(&self) -> Result<(), EngineError> {
+        if (self.stopped)() {
+            Err(interrupted())
+        } else {
+            Ok(())
+        }
+    }
+}
+
+impl EngineConnection for Stoppable<'_> {
+    fn execute(&mut self, sql: &str) -> Result<u64, EngineError> {
+        self.inner.execute(sql)
+    }
+
+    fn query(&mut self, sql: &str, batch_rows: usize) -> Result<Box<dyn BatchReader + '_>, EngineError> {
+        self.inner.query(sql, batch_rows)
+    }
+
+    fn describe(&mut self, sql: &str) -> Result<Vec<EngineColumn>, EngineError> {
+        self.inner.describe(sql)
+    }
+
+    fn append(&mut self, schema: &str, table: &str, batch: &RecordBatch) -> Result<u64, EngineError> {
+        self.check()?;
+        self.inner.append(schema, table, batch)
+    }
+
+    fn interrupter(&self) -> Arc<dyn Interrupter> {
+        self.inner.interrupter()
+    }
+}
+
+fn interrupted() -> EngineError {
+    EngineError {
+        kind: EngineErrorKind::Interrupted,
+        message: "generating sample data was stopped".to_owned(),
+        position: None,
+        code: None,
     }
 }
 

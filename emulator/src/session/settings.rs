@@ -6,7 +6,7 @@ use super::{ParameterValue, SqlError, from_engine};
 use crate::catalog::Catalog;
 use crate::catalog::names::{Name, PUBLIC, SchemaPath};
 use crate::front::{AlterSession, Command, PropertyValue, Show, ShowKind, Use};
-use crate::lower::Constant;
+use crate::lower::{Constant, Lowered};
 use crate::plan::shape::{ListType, Shaped, list, status};
 use crate::plan::{Failure, Shower};
 
@@ -17,8 +17,13 @@ impl Worker {
     /// Runs a statement that touches neither rows nor objects.
     pub(super) fn setting(&mut self, command: &Command, work: &Work<'_>) -> Result<Shaped, SqlError> {
         match command {
-            Command::Show(show) => self.show(show),
+            Command::Show(show) => {
+                // What others have made in the meantime is listed too.
+                self.prepare(&Lowered::default())?;
+                self.show(show)
+            }
             Command::Describe(described) => {
+                self.prepare(&Lowered::default())?;
                 let shaped = self.shower().describe(described);
                 shaped.map_err(|failure| self.in_words(failure))
             }
@@ -95,8 +100,7 @@ impl Worker {
         self.prepare(&lowered)?;
         let values = self
             .constants(&lowered.sql)
-            .map_err(|failure| self.in_words(failure));
-        let values = values.map_err(|error| self.mend(error, false))?;
+            .map_err(|failure| self.in_words(failure))?;
         if values.len() != names.len() {
             let detail = format!(
                 "Number of variables {} does not match the number of values {}.",

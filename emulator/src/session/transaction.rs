@@ -51,6 +51,8 @@ pub(crate) struct Write {
     pub(crate) changed: u64,
     /// Tables whose rows decide what it does.
     pub(crate) reads: BTreeSet<ObjectPath>,
+    /// A view is among them, so that any table may decide.
+    pub(crate) reads_view: bool,
     /// Table that it changed.
     pub(crate) target: ObjectPath,
 }
@@ -159,7 +161,8 @@ impl Transaction {
         Err(lost())
     }
 
-    /// Makes the commits of other sessions visible to the next statement, which names `tables`.
+    /// Makes the commits of other sessions visible to the next statement, which names `tables`, and with
+    /// `names_view` a view, which may read any table.
     ///
     /// Keeps the older snapshot when the log is long or would not give the same rows.
     pub(crate) fn refresh(
@@ -167,8 +170,9 @@ impl Transaction {
         engine: &mut dyn Replayer,
         versions: &Versions,
         tables: &BTreeSet<ObjectPath>,
+        names_view: bool,
     ) -> Result<(), SqlError> {
-        let stale = if self.targets.is_empty() {
+        let stale = if self.targets.is_empty() || names_view {
             versions.latest() != self.snapshot
         } else {
             versions.changed_since(self.snapshot, tables)

@@ -1,6 +1,7 @@
 //! The thread that owns a session: its connection, its state, its transaction.
 
 use std::collections::{BTreeMap, HashMap};
+use std::panic::AssertUnwindSafe;
 use std::sync::mpsc::Receiver;
 use std::sync::{Arc, Mutex};
 
@@ -12,6 +13,7 @@ use super::facts;
 use super::handle::{Job, Published, Reply, Running};
 use super::instance::{OpenTransaction, Shared, lock};
 use super::state::{Moment, State};
+use super::table_facts::TableFacts;
 use super::transaction::{Effect, Replayer, Transaction, Write};
 use super::{Binding, DmlStats, QueryId, Rows, SqlError, StatementOutput, Submission, from_engine};
 use crate::catalog::names::ObjectPath;
@@ -26,8 +28,8 @@ pub(super) struct Worker {
     pub(super) state: State,
     pub(super) transaction: Option<Transaction>,
     pub(super) cache: Cache,
-    /// Tables that have defaults of changing value, as of a commit counter.
-    pub(super) volatile_defaults: HashMap<ObjectPath, (u64, bool)>,
+    /// What is known of tables, as of a commit counter.
+    pub(super) table_facts: HashMap<ObjectPath, (u64, TableFacts)>,
     published: Arc<Mutex<Published>>,
 }
 
@@ -62,7 +64,7 @@ impl Worker {
             state,
             transaction: None,
             cache: Cache::default(),
-            volatile_defaults: HashMap::new(),
+            table_facts: HashMap::new(),
             published,
         };
         worker.publish();
@@ -96,7 +98,22 @@ impl Worker {
     fn run(&mut self, submission: &Submission, reply: Reply) {
         self.control.begin(submission.query_id);
         let mut reply = Some(reply);
-        let result = self.submission(submission, &mut reply);
+        // A defect in the parser, the lowering or the engine must not take the session with it.
+        let result = std::panic::catch_unwind(AssertUnwindSafe(|| self.submission(submission, &mut reply)));
+        let result = result.unwrap_or_else(|_| {
+            if self.transaction.take().is_some() {
+                self.rollback();
+            }
+            Err(SqlError::internal(
+                "the statement met a defect of the emulator; its transaction is rolled back",
+            ))
+        });
+        let result = result.map_err(|error| {
+            // Whatever it was that an interrupt met, the statement was stopped, and for one reason.
+            let is_stop = error.code == "000604" && self.control.is_stopped();
+            let error = if is_stop { self.control.reason() } else { error };
+            self.mend(error, false)
+        });
         self.state.remember(submission.query_id);
         self.publish();
         self.control.end();

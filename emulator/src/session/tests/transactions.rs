@@ -168,3 +168,26 @@ fn replayed_rows_keep_their_numbers() {
     client.ok("commit");
     assert_eq!(client.all(all).len(), 4);
 }
+
+#[test]
+fn a_view_shows_what_others_committed() {
+    let fixture = Fixture::new();
+    let (one, two) = (fixture.client_in("d"), fixture.client_in("d"));
+    one.ok("create table t (a int)");
+    one.ok("create table mine (a int)");
+    one.ok("create view v as select * from t");
+    one.ok("begin");
+    one.ok("insert into mine values (1)");
+    two.ok("insert into t values (1)");
+    assert_eq!(one.one("select count(*) from v"), "1");
+    // A transaction that has read a view since changed cannot be restored, and says so.
+    one.ok("insert into mine select a from v");
+    two.ok("insert into t values (2)");
+    let error = one.error("insert into mine select 'x' from t");
+    assert!(
+        error.message.contains("The transaction was rolled back"),
+        "{error}"
+    );
+    assert!(!one.session.context().transaction_open);
+    assert_eq!(two.one("select count(*) from mine"), "0");
+}

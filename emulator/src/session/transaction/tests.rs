@@ -107,6 +107,7 @@ fn write(sql: &str, changed: u64) -> Write {
         change: Effect::Counted,
         changed,
         reads,
+        reads_view: false,
         target: table(words[1]),
     }
 }
@@ -197,7 +198,7 @@ fn a_refresh_shows_what_others_committed() {
     apply(&mut engine.committed, "insert A 5");
     versions.committed([&table("A")]);
     transaction
-        .refresh(&mut engine, &versions, &BTreeSet::from([table("A")]))
+        .refresh(&mut engine, &versions, &BTreeSet::from([table("A")]), false)
         .unwrap();
     assert_eq!(engine.open.as_ref().unwrap()[&table("A")], [5]);
 
@@ -206,7 +207,7 @@ fn a_refresh_shows_what_others_committed() {
     apply(&mut engine.committed, "insert A 6");
     versions.committed([&table("A")]);
     transaction
-        .refresh(&mut engine, &versions, &BTreeSet::from([table("A")]))
+        .refresh(&mut engine, &versions, &BTreeSet::from([table("A")]), false)
         .unwrap();
     assert_eq!(engine.open.as_ref().unwrap()[&table("A")], [5, 6]);
     assert_eq!(engine.open.as_ref().unwrap()[&table("B")], [1]);
