@@ -166,13 +166,14 @@ impl RowStream {
             if let Some(batch) = self.ready.pop_front() {
                 return Ok(Some(self.deliver(batch, left)));
             }
-            let Some((handle, weight)) = self.ahead.pop_front() else {
+            // The download leaves the queue only when it is done: a caller that drops this future loses nothing.
+            let Some((handle, weight)) = self.ahead.front_mut() else {
                 return Ok(None);
             };
-            let batches = handle
-                .await
-                .map_err(|_| DriverError::protocol("a download was interrupted"))??;
+            let (outcome, weight) = (handle.await, *weight);
+            self.ahead.pop_front();
             self.ahead_bytes -= weight;
+            let batches = outcome.map_err(|_| DriverError::protocol("a download was interrupted"))??;
             self.accept(batches);
         }
     }

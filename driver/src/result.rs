@@ -215,7 +215,8 @@ impl QueryResult {
     }
 
     /// Returns the next batch, or `None` after the last. A batch is never empty and has roughly
-    /// [`DriverConfig::batch_bytes_target`](crate::DriverConfig::batch_bytes_target) bytes at most.
+    /// [`DriverConfig::batch_bytes_target`](crate::DriverConfig::batch_bytes_target) bytes at most. Dropping the future
+    /// loses no rows: the next call goes on where this one stopped.
     ///
     /// # Errors
     ///

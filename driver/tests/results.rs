@@ -7,6 +7,7 @@ mod mock;
 mod support;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::Int64Type;
@@ -135,6 +136,28 @@ async fn a_result_can_be_read_as_a_stream() {
     let result = execute(&mock, &session, answer, None).await;
     let batches: Vec<RecordBatch> = result.into_stream().try_collect().await.unwrap();
     assert_eq!(values(&batches), (0..30).collect::<Vec<_>>());
+}
+
+#[tokio::test]
+async fn a_reader_that_gives_up_waiting_loses_no_rows() {
+    let mock = Mock::start().await;
+    let session = connect(&mock).await;
+    let answer = arrow_answer(&mock, 6, 1000);
+    let mut result = execute(&mock, &session, answer, None).await;
+    let (mut batches, mut interruptions) = (Vec::new(), 0);
+    loop {
+        match tokio::time::timeout(Duration::from_millis(1), result.next_batch()).await {
+            Err(_) => interruptions += 1,
+            Ok(Ok(Some(batch))) => batches.push(batch),
+            Ok(Ok(None)) => break,
+            Ok(Err(error)) => panic!("{error:?}"),
+        }
+    }
+    assert_eq!(values(&batches), (0..60).collect::<Vec<_>>());
+    assert!(
+        interruptions > 0,
+        "no wait was interrupted, so nothing was tested"
+    );
 }
 
 #[tokio::test]
