@@ -104,6 +104,7 @@ struct Connection(Arc<Session>);
 #[error("{} ({}): {}", .0.code, .0.sql_state, .0.message)]
 struct Refusal(SqlError);
 
+#[async_trait::async_trait]
 impl AsyncDB for Connection {
     type Error = Refusal;
     type ColumnType = DefaultColumnType;

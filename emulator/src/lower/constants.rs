@@ -9,22 +9,52 @@ use std::ops::ControlFlow;
 use snowflake_emulator_engine::SqlType;
 use sqlparser::ast::{
     Expr, FunctionArg, FunctionArgExpr, FunctionArguments, Ident, ObjectName, ObjectNamePart, Statement,
-    Value, VisitMut, VisitorMut,
+    SetExpr, Value, VisitMut, VisitorMut,
 };
 
 use super::build::{boolean, exact, null, text};
-use super::refuse::{compilation, invalid_identifier};
+use super::refuse::{compilation, invalid_identifier, unsupported};
 use super::{Constant, Scope, casts};
 use crate::catalog::names;
 use crate::session::SqlError;
 
 /// Puts the values in. Gives true when there were any.
-pub(super) fn apply(statement: &mut Statement, scope: &Scope<'_>, row: usize) -> Result<bool, SqlError> {
-    let mut values = Values { scope, row, found: false, position: 0 };
+///
+/// Array bindings repeat the one row of an `INSERT .. VALUES` for each of their rows.
+pub(super) fn apply(statement: &mut Statement, scope: &Scope<'_>) -> Result<bool, SqlError> {
+    let mut values = Values { scope, row: 0, found: false, position: 0 };
+    let rows = scope.bindings.values().filter(|binding| binding.is_array).map(|binding| binding.values.len()).max();
+    if let Some(rows) = rows {
+        repeat_row(statement, &mut values, rows)?;
+    }
     match statement.visit(&mut values) {
         ControlFlow::Break(error) => Err(error),
         ControlFlow::Continue(()) => Ok(values.found),
     }
+}
+
+/// Writes the row of an `INSERT .. VALUES` once for each row of the bindings.
+fn repeat_row(statement: &mut Statement, values: &mut Values<'_>, rows: usize) -> Result<(), SqlError> {
+    let template = match statement {
+        Statement::Insert(insert) => match insert.source.as_mut().map(|source| &mut *source.body) {
+            Some(SetExpr::Values(list)) if list.rows.len() == 1 => list,
+            _ => return Err(unsupported("array bindings outside of INSERT with one row of VALUES")),
+        },
+        _ if rows <= 1 => return Ok(()),
+        _ => return Err(unsupported("array bindings outside of INSERT with one row of VALUES")),
+    };
+    let row = template.rows.remove(0);
+    for index in 0..rows {
+        (values.row, values.position) = (index, 0);
+        let mut copy = row.clone();
+        for expr in copy.iter_mut() {
+            if let ControlFlow::Break(error) = expr.visit(values) {
+                return Err(error);
+            }
+        }
+        template.rows.push(copy);
+    }
+    Ok(())
 }
 
 struct Values<'a> {
@@ -211,10 +241,34 @@ mod tests {
             random_seed: None,
         };
         let mut statement = parse(sql);
-        match apply(&mut statement, &scope, 0) {
+        match apply(&mut statement, &scope) {
             Ok(_) => statement.to_string(),
             Err(error) => error.message,
         }
+    }
+
+    #[test]
+    fn array_bindings_repeat_the_row() {
+        let column = |values: &[&str]| Binding {
+            type_name: "FIXED".to_owned(),
+            values: values.iter().map(|value| Some((*value).to_owned())).collect(),
+            is_array: true,
+        };
+        let bindings = BTreeMap::from([("1".to_owned(), column(&["1", "2"])), ("2".to_owned(), column(&["3", "4"]))]);
+        let (temporary, variables) = (BTreeSet::new(), BTreeMap::new());
+        let scope = Scope {
+            names: NameScope { database: None, schema: None, temporary: &temporary },
+            source: None,
+            facts: facts(),
+            variables: &variables,
+            bindings: &bindings,
+            random_seed: None,
+        };
+        let mut statement = parse("insert into t values (?, ? + 1)");
+        apply(&mut statement, &scope).unwrap();
+        assert_eq!(statement.to_string(), "INSERT INTO t VALUES (1, 3 + 1), (2, 4 + 1)");
+        let mut update = parse("update t set a = ?");
+        assert_eq!(apply(&mut update, &scope).unwrap_err().code, "000002");
     }
 
     #[test]

@@ -37,11 +37,6 @@ pub(super) fn apply(statement: &mut Statement, work: &mut Work<'_>) -> Result<()
     finish(statement.visit(&mut Walk { work }))
 }
 
-/// Lowers one expression.
-pub(super) fn apply_one(expr: &mut Expr, work: &mut Work<'_>) -> Result<(), SqlError> {
-    finish(expr.visit(&mut Walk { work }))
-}
-
 fn finish(flow: ControlFlow<SqlError>) -> Result<(), SqlError> {
     match flow {
         ControlFlow::Break(error) => Err(error),

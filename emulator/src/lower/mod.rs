@@ -50,7 +50,7 @@ pub fn lower(statement: &Statement, scope: &Scope<'_>) -> Result<Lowered, SqlErr
     // First, while expressions still are what was written.
     labels::apply(&mut statement, scope.source);
     // Before names have their spelling, because IDENTIFIER(..) makes names.
-    let has_values = constants::apply(&mut statement, scope, 0)?;
+    let has_values = constants::apply(&mut statement, scope)?;
     identifiers::apply(&mut statement);
     // Clauses and tables move expressions about; they are lowered in their final place.
     select::apply(&mut statement)?;

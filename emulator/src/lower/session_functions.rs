@@ -5,7 +5,7 @@
 
 use sqlparser::ast::Expr;
 
-use super::build::{engine_cast, integer, null, raw, text};
+use super::build::{engine_cast, null, raw, text};
 use super::expressions::Work;
 use super::refuse::{invalid_argument, unsupported};
 use crate::catalog::names::literal as quoted;
@@ -102,12 +102,6 @@ fn clock(name: &str, work: &Work<'_>) -> Result<Expr, SqlError> {
             super::casts::timestamp_text(utc)
         )),
     })
-}
-
-/// Nanoseconds of the statement's time, for functions that take the clock as an argument.
-pub(super) fn statement_time(work: &mut Work<'_>) -> Expr {
-    work.uses_session_state = true;
-    integer(work.scope.facts.statement_time_ns)
 }
 
 #[cfg(test)]

@@ -34,7 +34,7 @@ pub(super) fn lower(function: &mut Call) -> Result<Option<Expr>, SqlError> {
             let [value] = function.exactly()?;
             let total = aggregate(function, "sum", vec![value.clone()]);
             let rows = aggregate(function, "count", vec![value]);
-            call("sf_div", vec![total, rows])
+            call("sf_avg_div", vec![total, rows])
         }
         "COUNT_IF" => {
             let [condition] = function.exactly()?;
@@ -273,8 +273,8 @@ mod tests {
             lowered,
             &[
                 ("select count(*) a, count(distinct b) c, sum(d) e", r#"SELECT count(*) AS "A", count(DISTINCT "B") AS "C", sum("D") AS "E""#),
-                ("select avg(a) over (partition by b) c", r#"SELECT sf_div(sum("A") OVER (PARTITION BY "B"), count("A") OVER (PARTITION BY "B")) AS "C""#),
-                ("select avg(distinct a) b", r#"SELECT sf_div(sum(DISTINCT "A"), count(DISTINCT "A")) AS "B""#),
+                ("select avg(a) over (partition by b) c", r#"SELECT sf_avg_div(sum("A") OVER (PARTITION BY "B"), count("A") OVER (PARTITION BY "B")) AS "C""#),
+                ("select avg(distinct a) b", r#"SELECT sf_avg_div(sum(DISTINCT "A"), count(DISTINCT "A")) AS "B""#),
                 ("select count(a, b) c", r#"SELECT count(CASE WHEN "A" IS NULL OR "B" IS NULL THEN NULL ELSE 1 END) AS "C""#),
                 ("select count_if(a > 1) b", r#"SELECT count(CASE WHEN "A" > 1 THEN 1 END) AS "B""#),
                 ("select listagg(a, ', ') within group (order by b desc) c", r#"SELECT coalesce(string_agg(sf_to_varchar("A"), ', ' ORDER BY "B" DESC NULLS FIRST), '') AS "C""#),

@@ -63,6 +63,12 @@ pub(super) fn lower(function: &mut Call, work: &mut Work<'_>) -> Result<Option<E
             raw("(row_number() OVER () - 1)")
         }
         "RANDOM" => random(function, work)?,
+        "UNIFORM" | "NORMAL" | "RANDSTR" => {
+            let count = if function.name == "RANDSTR" { 2 } else { 3 };
+            function.expect(count, count)?;
+            work.uses_session_state = true;
+            call(&format!("sf_{}", function.name.to_lowercase()), std::mem::take(&mut function.args))
+        }
         "UUID_STRING" => {
             function.expect(0, 2)?;
             work.uses_session_state = true;
