@@ -311,6 +311,28 @@ fn a_view_follows_the_settings_of_the_session_that_queries_it() {
 }
 
 #[test]
+fn functions_read_the_settings_of_their_session() {
+    let engine = engine();
+    let mut connection = engine.connect().unwrap();
+    // 2017-01-01 was a Sunday.
+    let day_of_week = "SELECT sf_date_part('dayofweek', DATE '2017-01-01')";
+    let week = "SELECT sf_date_part('week', DATE '2017-01-01')";
+    assert_eq!(number(&mut *connection, day_of_week), 0);
+    assert_eq!(number(&mut *connection, week), 52);
+    connection
+        .execute("SET sf_week_start = '1'; SET sf_week_of_year_policy = '1'")
+        .unwrap();
+    assert_eq!(number(&mut *connection, day_of_week), 7);
+    assert_eq!(number(&mut *connection, week), 1);
+    connection
+        .execute("SET sf_date_output_format = 'DD.MM.YYYY'; SET sf_date_input_format = 'DD.MM.YYYY'")
+        .unwrap();
+    let round_trip =
+        "SELECT count(*) FROM (SELECT sf_to_varchar(sf_to_date('03.02.2024')) AS t) WHERE t = '03.02.2024'";
+    assert_eq!(number(&mut *connection, round_trip), 1);
+}
+
+#[test]
 fn data_on_disk_survives_and_is_locked() {
     let folder = std::env::temp_dir().join(format!("snowflake-engine-test-{}", std::process::id()));
     std::fs::create_dir_all(&folder).unwrap();
