@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use snowflake_session_proto::v1;
 use snowflake_session_proto::v1::execute_query_response::Event;
-use support::{Service, collect, eventually, limits, next, reason, sql};
+use support::{Service, eventually, limits, next, reason, sql};
 use tonic::Code;
 
 #[tokio::test]

@@ -9,10 +9,8 @@
 mod support;
 
 use std::sync::atomic::Ordering;
-use std::time::Duration;
 
 use snowflake_session_proto::v1;
-use snowflake_session_proto::v1::execute_query_response::Event;
 use support::{Service, collect, eventually, limits, next, reason, sql};
 use tonic::Code;
 

@@ -12,7 +12,7 @@ use snowflake_session_driver::{
 use tokio::sync::OnceCell;
 
 use super::emulator::{Emulator, EmulatorOptions, Running};
-use super::error::from_driver;
+use super::error::{explain, from_driver};
 use super::upstream::{DriverSession, context_of};
 use crate::domain::error::Error;
 use crate::domain::limits::Limits;
@@ -90,6 +90,27 @@ impl Backend {
             .map_err(from_driver)
     }
 
+    async fn log_in(&self, settings: &ConnectionSettings, emulator: Option<Running>) -> Result<Login, Error> {
+        let driver = self.driver().await?;
+        let session = driver.connect(settings, &ConnectOptions::default()).await;
+        let session = session.map_err(|error| explain(error, emulator.as_ref()))?;
+        let info = session.info();
+        let identity = Identity {
+            user: info.user.clone(),
+            account: info.account.clone(),
+            server_version: info.server_version.clone(),
+            host: settings.endpoint.host_str().unwrap_or_default().to_owned(),
+            upstream_session_id: info.session_id.unwrap_or_default(),
+        };
+        let context = context_of(&info.context);
+        let upstream = DriverSession::new(session, emulator, self.batch_bytes_max);
+        Ok(Login {
+            upstream: Arc::new(upstream),
+            identity,
+            context,
+        })
+    }
+
     async fn settings(
         &self,
         connection: &ConnectionName,
@@ -135,26 +156,14 @@ impl Connector for Backend {
 
     async fn login(&self, connection: &ConnectionName) -> Result<Login, Error> {
         let (settings, emulator) = self.settings(connection).await?;
-        let driver = self.driver().await?;
-        let session = driver
-            .connect(&settings, &ConnectOptions::default())
-            .await
-            .map_err(from_driver)?;
-        let info = session.info();
-        let identity = Identity {
-            user: info.user.clone(),
-            account: info.account.clone(),
-            server_version: info.server_version.clone(),
-            host: settings.endpoint.host_str().unwrap_or_default().to_owned(),
-            upstream_session_id: info.session_id.unwrap_or_default(),
-        };
-        let context = context_of(&info.context);
-        let upstream = DriverSession::new(session, emulator, self.batch_bytes_max);
-        Ok(Login {
-            upstream: Arc::new(upstream),
-            identity,
-            context,
-        })
+        match self.log_in(&settings, emulator.clone()).await {
+            // It died between our look and the login: one that is started anew may do better.
+            Err(_) if emulator.is_some_and(|emulator| !emulator.is_alive()) => {
+                let (settings, emulator) = self.settings(connection).await?;
+                self.log_in(&settings, emulator).await
+            }
+            logged_in => logged_in,
+        }
     }
 
     fn emulator_address(&self) -> Option<String> {

@@ -2,6 +2,7 @@
 
 use snowflake_session_driver::{DriverError, SqlError};
 
+use super::emulator::Running;
 use crate::domain::error::{Error, Facts, Reason};
 
 /// Translates an error of the driver.
@@ -63,6 +64,19 @@ pub(super) fn from_driver(error: DriverError) -> Error {
         }
         other => Error::internal(other.to_string()).with_source(other),
     }
+}
+
+/// Translates an error of the driver, in the words that fit the emulator when that is what went away.
+pub(super) fn explain(error: DriverError, emulator: Option<&Running>) -> Error {
+    let error = from_driver(error);
+    let went_away = matches!(error.reason(), Reason::Unreachable | Reason::SessionLost)
+        && emulator.is_some_and(|emulator| !emulator.is_alive());
+    if !went_away {
+        return error;
+    }
+    Error::new(Reason::Unreachable, "the local emulator ended unexpectedly")
+        .with_hint("run the statement again: the emulator is started anew; its log, emulator.log, is in the state folder")
+        .with_source(error)
 }
 
 fn from_sql(error: SqlError) -> Error {

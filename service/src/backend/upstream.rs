@@ -11,7 +11,7 @@ use snowflake_session_driver::{
 
 use super::emulator::Running;
 use super::encode::BatchEncoder;
-use super::error::from_driver;
+use super::error::{explain, from_driver};
 use crate::domain::context::Context;
 use crate::domain::error::{Error, Reason};
 use crate::domain::names::RequestId;
@@ -49,22 +49,6 @@ impl DriverSession {
             .as_ref()
             .is_some_and(|emulator| !emulator.is_alive())
     }
-
-    /// An error, in the words that fit the emulator when that is what went away.
-    fn explain(&self, error: driver::DriverError) -> Error {
-        let error = from_driver(error);
-        if matches!(error.reason(), Reason::Unreachable | Reason::SessionLost) && self.emulator_died() {
-            return Error::new(
-                Reason::Unreachable,
-                "the local emulator ended while the statement ran",
-            )
-            .with_hint(
-                "run the statement again: the emulator is started anew; its log is in the state folder",
-            )
-            .with_source(error);
-        }
-        error
-    }
 }
 
 #[async_trait]
@@ -78,7 +62,10 @@ impl Upstream for DriverSession {
         self.set_running(Some((request_id, prepared.canceller())));
         let result = prepared.execute().await;
         self.set_running(None);
-        execution(result.map_err(|error| self.explain(error))?, self.batch_bytes_max)
+        execution(
+            result.map_err(|error| explain(error, self.emulator.as_ref()))?,
+            self.batch_bytes_max,
+        )
     }
 
     async fn cancel(&self, request_id: RequestId) -> Result<CancelOutcome, Error> {

@@ -28,7 +28,9 @@ pub(super) fn status(error: &Error) -> Status {
 
 fn log(error: &Error) {
     match error.reason() {
-        Reason::Internal => tracing::error!(error = %Chain(error), "request failed by a defect of the service"),
+        Reason::Internal => {
+            tracing::error!(error = %Chain(error), "request failed by a defect of the service");
+        }
         // Their texts quote SQL, and they are the caller's business.
         Reason::SqlRejected | Reason::InvalidRequest | Reason::Cancelled | Reason::NotFound => {
             tracing::info!(reason = ?error.reason(), "request failed");

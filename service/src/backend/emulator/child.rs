@@ -6,7 +6,7 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
-use tokio::process::Command;
+use tokio::process::{ChildStdin, Command};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, timeout};
 
@@ -23,6 +23,8 @@ const READY_POLL: Duration = Duration::from_millis(2);
 /// A running child.
 pub(super) struct Child {
     process: tokio::process::Child,
+    /// Its end tells the child to stop. Kept out of `process`, which closes it as soon as it is waited for.
+    stdin: Option<ChildStdin>,
     /// The task that copies its stderr, until it was waited for.
     output: Option<JoinHandle<()>>,
     ready_file: PathBuf,
@@ -50,9 +52,11 @@ impl Child {
             .stderr
             .take()
             .ok_or_else(|| Error::internal("the emulator has no stderr"))?;
+        let stdin = process.stdin.take();
         let output = tokio::spawn(copy(stderr, log, last.clone()));
         let mut child = Self {
             process,
+            stdin,
             output: Some(output),
             ready_file,
         };
@@ -120,7 +124,7 @@ impl Child {
     /// Stops the process: closes its stdin, then SIGTERM, then SIGKILL, a third of `limit` for each.
     pub(super) async fn stop(&mut self, limit: Duration) {
         let step = limit / 3;
-        drop(self.process.stdin.take());
+        drop(self.stdin.take());
         if timeout(step, self.process.wait()).await.is_err() {
             if let Some(pid) = self
                 .process
@@ -232,6 +236,11 @@ mod tests {
         );
         assert_eq!(starts(folder.path()).len(), 1);
         assert_eq!(emulator.address(), Some(one.address));
+        for _ in 0..50 {
+            sleep(Duration::from_millis(1)).await;
+            assert!(emulator.running().await.unwrap().is_alive());
+        }
+        assert_eq!(starts(folder.path()).len(), 1, "it stays until it is told to go");
         emulator.stop().await;
         assert!(!one.is_alive() && !two.is_alive());
         assert_eq!(emulator.address(), None);
