@@ -168,7 +168,7 @@ impl Driver {
         }
         session = session.with_session_parameter(NONCE_PARAMETER, nonce.into());
         let query = QueryConfig::new()
-            .with_query_response_timeout(self.config.query_timeout_max + CRATE_MARGIN)
+            .with_query_response_timeout(self.config.query_timeout_max.saturating_add(CRATE_MARGIN))
             .with_query_cancel_request_timeout(self.config.cancel_timeout);
         // Naming the gateway as the proxy too keeps the crate's client from following HTTP_PROXY, which would send
         // credentials for a loopback address to the network.

@@ -110,7 +110,11 @@ impl UpstreamSession {
             .timeout
             .unwrap_or(Duration::MAX)
             .min(self.inner.config.query_timeout_max);
-        let handle = statement_handle(&self.inner.session, &request, timeout + CRATE_MARGIN)?;
+        let handle = statement_handle(
+            &self.inner.session,
+            &request,
+            timeout.saturating_add(CRATE_MARGIN),
+        )?;
         Ok(PreparedQuery::new(
             Arc::clone(&self.inner),
             handle,

@@ -16,7 +16,7 @@ pub struct GatewayConfig {
     /// Longest silence of the server after a query request, per request. Snowflake answers within about 45 s, with
     /// "still running" if need be.
     pub answer_timeout: Duration,
-    /// Longest time for one download of a result part, per attempt.
+    /// Longest silence during the download of a result part; then it is tried again.
     pub chunk_timeout: Duration,
     /// Retries of one request after a transport failure, 5xx, 429 or 408.
     pub retry: RetryLimits,
@@ -109,7 +109,7 @@ impl Default for GatewayConfig {
             connect_timeout: Duration::from_secs(10),
             control_timeout: Duration::from_mins(1),
             answer_timeout: Duration::from_mins(5),
-            chunk_timeout: Duration::from_mins(2),
+            chunk_timeout: Duration::from_secs(30),
             retry: RetryLimits::default(),
             request_body_bytes_max: 128 * 1024 * 1024,
             answer_body_bytes_max: 1024 * 1024 * 1024,

@@ -71,12 +71,7 @@ pub(crate) fn check_query_id(query_id: &str) -> Result<(), GatewayError> {
 const QUERY_ID_BYTES_MAX: usize = 128;
 
 fn query_limits(upstream: &Upstream, allowed: Duration) -> CallLimits {
-    CallLimits {
-        deadline: Instant::now() + allowed,
-        allowed,
-        silence: upstream.config.answer_timeout,
-        retry_silence: false,
-    }
+    CallLimits::lasting(allowed, upstream.config.answer_timeout)
 }
 
 /// Answers that came sooner than this were no long poll, so the next question waits a little.
@@ -128,10 +123,7 @@ async fn follow(
             pairs: Vec::new(),
             request_id: &poll_id,
             body: Bytes::new(),
-            limits: CallLimits {
-                retry_silence: true,
-                ..request.limits
-            },
+            limits: request.limits.retrying_silence(),
         };
         asked = Instant::now();
         received = upstream.send(&poll, &mut cost).await?;

@@ -42,6 +42,30 @@ pub(crate) struct CallLimits {
     pub(crate) retry_silence: bool,
 }
 
+/// Stands for "no limit" where an instant is needed.
+const LONGEST: Duration = Duration::from_hours(24 * 365);
+
+impl CallLimits {
+    /// `allowed` in all from now on, and at most `silence` without a sign of the server, which then is not asked again.
+    pub(crate) fn lasting(allowed: Duration, silence: Duration) -> Self {
+        let allowed = allowed.min(LONGEST);
+        Self {
+            deadline: Instant::now() + allowed,
+            allowed,
+            silence,
+            retry_silence: false,
+        }
+    }
+
+    /// The same, but a silent server is asked again.
+    pub(crate) fn retrying_silence(self) -> Self {
+        Self {
+            retry_silence: true,
+            ..self
+        }
+    }
+}
+
 /// A complete answer.
 #[derive(Debug)]
 pub(crate) struct Answer {
@@ -166,12 +190,7 @@ impl HttpClient {
     pub(crate) async fn download(&self, url: &Url, headers: &HeaderMap) -> Result<Bytes, GatewayError> {
         let mut backoff = Backoff::new(self.config.retry);
         loop {
-            let limits = CallLimits {
-                deadline: Instant::now() + self.config.chunk_timeout,
-                allowed: self.config.chunk_timeout,
-                silence: self.config.chunk_timeout,
-                retry_silence: true,
-            };
+            let limits = CallLimits::lasting(LONGEST, self.config.chunk_timeout).retrying_silence();
             match self.download_once(url, headers, &limits).await {
                 Ok(body) => return Ok(body),
                 Err(AttemptEnd::Final(error)) => return Err(error),

@@ -5,7 +5,7 @@
 
 use std::convert::Infallible;
 use std::sync::{Arc, Weak};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Method, Request, Response, StatusCode, header};
@@ -211,12 +211,7 @@ async fn forward(
             .collect(),
         request_id: &request_id,
         body,
-        limits: CallLimits {
-            deadline: Instant::now() + allowed,
-            allowed,
-            silence: allowed,
-            retry_silence: false,
-        },
+        limits: CallLimits::lasting(allowed, allowed),
     };
     match upstream.send(&request, &mut Cost::default()).await {
         Ok(answer) => body_reply(StatusCode::OK, answer.body),

@@ -1,6 +1,6 @@
 //! Logging in: the crate's body goes through, with what the crate cannot say added.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::Method;
@@ -97,12 +97,7 @@ pub(crate) async fn log_in(
         request_id: &request_id,
         token: None,
         body: Bytes::from(body.to_string()),
-        limits: CallLimits {
-            deadline: Instant::now() + plan.timeout,
-            allowed: plan.timeout,
-            silence: plan.timeout,
-            retry_silence: false,
-        },
+        limits: CallLimits::lasting(plan.timeout, plan.timeout),
     };
     let answer = match http.call(&call).await {
         Err(GatewayError::Refused { status, .. }) => return Err(refused_by_status(&plan.endpoint, status)),

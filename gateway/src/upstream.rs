@@ -22,6 +22,9 @@ use crate::tokens::{TokenCell, Verdict, verdict};
 /// How often one request may be answered "token expired" in a row before we believe that renewing does not help.
 const RENEWALS_IN_A_ROW_MAX: u32 = 3;
 
+/// Small requests are answered at once by a healthy server, so a silent one is asked so many times within the limit.
+const CONTROL_TRIES: u32 = 3;
+
 /// One login at the server.
 pub(crate) struct Upstream {
     pub(crate) http: Arc<HttpClient>,
@@ -229,12 +232,7 @@ impl Upstream {
 
     pub(crate) fn control_limits(&self) -> CallLimits {
         let allowed = self.config.control_timeout;
-        CallLimits {
-            deadline: Instant::now() + allowed,
-            allowed,
-            silence: allowed,
-            retry_silence: true,
-        }
+        CallLimits::lasting(allowed, allowed / CONTROL_TRIES).retrying_silence()
     }
 
     /// Sends a small request of the session and reads its answer.

@@ -232,3 +232,34 @@ async fn downloads_carry_the_given_headers_only_and_are_retried() {
     ));
     assert_eq!(mock.seen("files/busy").len(), 7);
 }
+
+#[tokio::test]
+async fn a_download_that_falls_silent_is_tried_again() {
+    let mock = Mock::start().await;
+    let config = GatewayConfig {
+        chunk_timeout: Duration::from_millis(50),
+        ..config()
+    };
+    let client = Client::start(&mock, config, plan(mock.url())).await.unwrap();
+    mock.on("slow-part", {
+        let calls = Arc::new(AtomicUsize::new(0));
+        move |_| {
+            let call = calls.fetch_add(1, Ordering::SeqCst);
+            async move {
+                if call == 0 {
+                    std::future::pending().await
+                } else {
+                    Reply::bytes("data")
+                }
+            }
+        }
+    });
+    let address = mock.url().join("slow-part").unwrap();
+    let data = client
+        .session
+        .download(address.as_str(), &http::HeaderMap::new())
+        .await
+        .unwrap();
+    assert_eq!(data, "data");
+    assert_eq!(mock.seen("slow-part").len(), 2);
+}

@@ -287,7 +287,7 @@ impl Mock {
         let path = seen.path.clone();
         let open = matches!(
             path.as_str(),
-            "session/v1/login-request" | "session/token-request"
+            "session/v1/login-request" | "session/token-request" | "slow-part"
         );
         if !open && let Some(refusal) = self.check_token(&seen) {
             let barrier = self.inner.refusals.lock().unwrap().clone();
