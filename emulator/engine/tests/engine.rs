@@ -1,5 +1,11 @@
 //! The engine through its traits, as the emulator uses it.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![expect(
+    clippy::from_iter_instead_of_collect,
+    reason = "the array type is said where it matters"
+)]
+
 use std::sync::Arc;
 
 use arrow_array::{

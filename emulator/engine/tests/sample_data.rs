@@ -1,5 +1,7 @@
 //! The generated sample data, against figures that TPC-H publishes.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::collections::BTreeMap;
 
 use arrow_array::{cast::AsArray, types::Int64Type};

@@ -26,7 +26,7 @@ pub(super) const FUNCTIONS: &[ScalarFunction] = &[
     ScalarFunction::new("sf_array_slice", 3..=3, slice),
     ScalarFunction::new("sf_array_compact", 1..=1, |arguments| {
         changed(arguments, |elements| {
-            elements.retain(|element| !element.is_null())
+            elements.retain(|element| !element.is_null());
         })
     }),
     ScalarFunction::new("sf_array_reverse", 1..=1, |arguments| {

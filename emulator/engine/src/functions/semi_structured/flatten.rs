@@ -129,7 +129,7 @@ fn key_path(path: &str, key: &str) -> String {
     }
 }
 
-fn part<'a>(element: &'a str, position: usize) -> Option<&'a str> {
+fn part(element: &str, position: usize) -> Option<&str> {
     element
         .splitn(5, SEPARATOR)
         .nth(position)

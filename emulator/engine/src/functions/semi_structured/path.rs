@@ -61,15 +61,13 @@ pub(super) fn parse(path: &str) -> Result<Vec<Step>> {
 }
 
 fn bracket(inside: &str) -> Option<(Step, &str)> {
-    let (step, after) = match inside.chars().next()? {
-        quote @ ('"' | '\'') => {
-            let (key, after) = quoted_text(&inside[1..], quote)?;
-            (Step::Key(key), after)
-        }
-        _ => {
-            let end = inside.find(']')?;
-            (Step::Index(inside[..end].trim().parse().ok()?), &inside[end..])
-        }
+    let first = inside.chars().next()?;
+    let (step, after) = if matches!(first, '"' | '\'') {
+        let (key, after) = quoted_text(&inside[1..], first)?;
+        (Step::Key(key), after)
+    } else {
+        let end = inside.find(']')?;
+        (Step::Index(inside[..end].trim().parse().ok()?), &inside[end..])
     };
     Some((step, after.strip_prefix(']')?))
 }

@@ -4,12 +4,8 @@ use super::plain;
 use crate::functions::framework::{Argument, Bound, FunctionType, Result, ScalarFunction, Value};
 
 pub(super) const FUNCTIONS: &[ScalarFunction] = &[
-    ScalarFunction::new("sf_upper", 1..=1, |arguments| {
-        text(arguments, |text| text.to_uppercase())
-    }),
-    ScalarFunction::new("sf_lower", 1..=1, |arguments| {
-        text(arguments, |text| text.to_lowercase())
-    }),
+    ScalarFunction::new("sf_upper", 1..=1, |arguments| text(arguments, str::to_uppercase)),
+    ScalarFunction::new("sf_lower", 1..=1, |arguments| text(arguments, str::to_lowercase)),
     ScalarFunction::new("sf_initcap", 1..=2, initcap),
     ScalarFunction::new("sf_reverse", 1..=1, |arguments| {
         text(arguments, |text| text.chars().rev().collect())

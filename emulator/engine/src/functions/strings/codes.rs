@@ -7,7 +7,7 @@ use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
 
 use super::{optional_integer, plain};
 use crate::functions::framework::{
-    Argument, Bound, FunctionError, FunctionType, Result, ScalarFunction, Value,
+    Argument, Bound, FunctionError, FunctionType, Result, ScalarFunction, Value, hex_text,
 };
 
 pub(super) const FUNCTIONS: &[ScalarFunction] = &[
@@ -98,15 +98,12 @@ fn base64_decode(row: &[Value<'_>]) -> Result<Option<Vec<u8>>> {
 fn hex_encode(arguments: &[Argument]) -> Result<Bound> {
     plain(arguments, FunctionType::text(), |row| {
         let upper = optional_integer(row, 1, 1)? != 0;
-        let mut out = String::new();
-        for byte in row[0].to_bytes()?.iter() {
-            out.push_str(&if upper {
-                format!("{byte:02X}")
-            } else {
-                format!("{byte:02x}")
-            });
-        }
-        Ok(Value::owned_text(out))
+        let text = hex_text(&row[0].to_bytes()?);
+        Ok(Value::owned_text(if upper {
+            text
+        } else {
+            text.to_ascii_lowercase()
+        }))
     })
 }
 

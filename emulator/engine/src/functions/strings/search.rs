@@ -15,15 +15,11 @@ pub(super) const FUNCTIONS: &[ScalarFunction] = &[
         test(
             arguments,
             |whole, part| whole.starts_with(part),
-            |whole, part| whole.starts_with(part),
+            <[u8]>::starts_with,
         )
     }),
     ScalarFunction::new("sf_endswith", 2..=2, |arguments| {
-        test(
-            arguments,
-            |whole, part| whole.ends_with(part),
-            |whole, part| whole.ends_with(part),
-        )
+        test(arguments, |whole, part| whole.ends_with(part), <[u8]>::ends_with)
     }),
     ScalarFunction::new("sf_charindex", 2..=3, charindex),
 ];
@@ -46,12 +42,8 @@ fn charindex(arguments: &[Argument]) -> Result<Bound> {
     plain(arguments, FunctionType::number(18, 0), |row| {
         let (part, whole) = (row[0].to_text()?, row[1].to_text()?);
         let start = usize::try_from(optional_integer(row, 2, 1)?.max(1) - 1).unwrap_or(0);
-        let Some((offset, _)) = whole
-            .char_indices()
-            .map(|(at, _)| (at, ()))
-            .chain([(whole.len(), ())])
-            .nth(start)
-        else {
+        let offsets = whole.char_indices().map(|(at, _)| at).chain([whole.len()]);
+        let Some(offset) = offsets.into_iter().nth(start) else {
             return Ok(Value::integer(0));
         };
         let found = whole[offset..]
