@@ -273,7 +273,13 @@ fn timestamps_with_offset() {
     );
     assert!(array.is_null(2));
     assert_eq!(metadata(&field, "logicalType"), "TIMESTAMP_TZ");
-    let (texts, array, _) = encode(SqlType::TimestampTz { scale: 3 }, zoned());
+    assert_eq!(
+        metadata(&field, "byteLength"),
+        "16",
+        "tells Python of three parts"
+    );
+    let (texts, array, field) = encode(SqlType::TimestampTz { scale: 3 }, zoned());
+    assert_eq!(metadata(&field, "byteLength"), "8", "tells Python of two parts");
     assert_eq!(
         texts,
         [json!("1709210096.123 1560"), json!("-0.250 960"), Value::Null]

@@ -1,12 +1,17 @@
 //! When to stop: signals, and the end of standard input.
 
 use std::io::Read as _;
+use std::time::{Duration, Instant};
 
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 /// Bytes of standard input that are read and forgotten at a time.
 const STDIN_BLOCK: usize = 1024;
+
+/// Signals so close together are one request: whoever signals a process and its group, as `timeout` and
+/// terminals do, sends two.
+const SAME_REQUEST: Duration = Duration::from_millis(500);
 
 /// Requests to stop.
 #[derive(Clone, Debug)]
@@ -26,17 +31,24 @@ impl Stop {
         let mut interrupt = signal(SignalKind::interrupt())?;
         let watcher = stop.clone();
         tokio::spawn(async move {
+            let mut first: Option<Instant> = None;
             loop {
                 tokio::select! {
                     _ = terminate.recv() => {}
                     _ = interrupt.recv() => {}
                 }
-                if watcher.requested.is_cancelled() {
-                    watcher.repeated.cancel();
-                    return;
+                match first {
+                    None => {
+                        tracing::info!("stopping");
+                        first = Some(Instant::now());
+                        watcher.requested.cancel();
+                    }
+                    Some(first) if first.elapsed() < SAME_REQUEST => {}
+                    Some(_) => {
+                        watcher.repeated.cancel();
+                        return;
+                    }
                 }
-                tracing::info!("stopping");
-                watcher.requested.cancel();
             }
         });
         if stop_with_stdin {

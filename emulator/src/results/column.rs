@@ -102,12 +102,18 @@ impl WireColumn {
     /// stricter field would turn a wrong promise into a broken stream.
     pub fn field(&self, physical: DataType) -> Field {
         let number = |value: Option<u32>| value.unwrap_or(0).to_string();
+        // Of a timestamp with offset, Python's connector reads here whether it has two parts or three.
+        let byte_length = match (&self.sql_type, &physical) {
+            (SqlType::TimestampTz { .. }, DataType::Struct(parts)) if parts.len() == 2 => Some(8),
+            (SqlType::TimestampTz { .. }, _) => Some(16),
+            _ => self.byte_length,
+        };
         let metadata = HashMap::from([
             ("logicalType".to_owned(), self.tag.to_ascii_uppercase()),
             ("precision".to_owned(), number(self.precision)),
             ("scale".to_owned(), number(self.scale)),
             ("charLength".to_owned(), number(self.length)),
-            ("byteLength".to_owned(), number(self.byte_length)),
+            ("byteLength".to_owned(), number(byte_length)),
             ("nullable".to_owned(), self.nullable.to_string()),
         ]);
         Field::new(&self.name, physical, true).with_metadata(metadata)
