@@ -103,11 +103,16 @@ impl Backend {
             upstream_session_id: info.session_id.unwrap_or_default(),
         };
         let context = context_of(&info.context);
+        let autocommit = !info
+            .parameters
+            .iter()
+            .any(|(name, value)| name == "AUTOCOMMIT" && value.eq_ignore_ascii_case("false"));
         let upstream = DriverSession::new(session, emulator, self.batch_bytes_max);
         Ok(Login {
             upstream: Arc::new(upstream),
             identity,
             context,
+            autocommit,
         })
     }
 

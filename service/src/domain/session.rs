@@ -54,6 +54,8 @@ pub struct Session {
     phase: Phase,
     context: Context,
     identity: Identity,
+    /// Each statement is a transaction of its own unless one was begun.
+    autocommit: bool,
     held: Held,
     lost: Option<Held>,
     last_query_id: String,
@@ -95,6 +97,7 @@ impl Session {
             phase: Phase::New,
             context: Context::default(),
             identity: Identity::default(),
+            autocommit: true,
             held: Held::default(),
             lost: None,
             last_query_id: String::new(),
@@ -130,7 +133,8 @@ impl Session {
 
     /// The login succeeded: returns the statements that bring the new upstream session to the context that
     /// the session had.
-    pub fn connected(&mut self, identity: Identity, context: Context) -> Vec<String> {
+    pub fn connected(&mut self, identity: Identity, context: Context, autocommit: bool) -> Vec<String> {
+        self.autocommit = autocommit;
         let restore = self.context.restore_from(&context);
         if restore.is_empty() {
             self.context = context;
@@ -166,6 +170,9 @@ impl Session {
             // Snowflake commits before and after each DDL statement.
             self.held.transaction = false;
         }
+        if executed.kind == StatementKind::Dml && !self.autocommit {
+            self.held.transaction = true;
+        }
         match effect {
             Effect::None => {}
             Effect::Begin => self.held.transaction = true,
@@ -173,6 +180,10 @@ impl Session {
             Effect::Hold(Holding::TemporaryObject) => self.held.temporary_objects = true,
             Effect::Hold(Holding::Variable) => self.held.variables = true,
             Effect::Hold(Holding::Parameter) => self.held.parameters = true,
+            Effect::SetAutocommit(autocommit) => {
+                self.autocommit = autocommit;
+                self.held.parameters = true;
+            }
         }
     }
 
@@ -243,7 +254,10 @@ mod tests {
         let mut session = Session::new(SessionName::default_name(), ConnectionName::local());
         assert!(matches!(session.next_step(), Step::Login));
         session.connecting();
-        assert_eq!(session.connected(identity(), context("DB")), Vec::<String>::new());
+        assert_eq!(
+            session.connected(identity(), context("DB"), true),
+            Vec::<String>::new()
+        );
         session
     }
 
@@ -300,6 +314,22 @@ mod tests {
     }
 
     #[test]
+    fn without_autocommit_a_change_opens_a_transaction() {
+        let mut session = session();
+        session.finished(Effect::SetAutocommit(false), &executed(StatementKind::Session));
+        for (effect, kind, open) in [
+            (Effect::None, StatementKind::Query, false),
+            (Effect::None, StatementKind::Dml, true),
+            (Effect::End, StatementKind::Transaction, false),
+            (Effect::SetAutocommit(true), StatementKind::Session, false),
+            (Effect::None, StatementKind::Dml, false),
+        ] {
+            session.finished(effect, &executed(kind));
+            assert_eq!(session.transaction_open(), open, "{effect:?} {kind:?}");
+        }
+    }
+
+    #[test]
     fn a_loss_is_said_once_then_the_context_is_restored() {
         let mut session = session();
         session.finished(Effect::Begin, &executed(StatementKind::Transaction));
@@ -317,7 +347,7 @@ mod tests {
         assert!(matches!(session.next_step(), Step::Login));
         session.connecting();
         assert_eq!(
-            session.connected(identity(), context("OTHER")),
+            session.connected(identity(), context("OTHER"), true),
             ["USE DATABASE DB"]
         );
         assert!(!session.transaction_open());

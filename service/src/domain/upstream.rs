@@ -37,6 +37,8 @@ pub struct Login {
     pub identity: Identity,
     /// Session context after the login.
     pub context: Context,
+    /// Each statement is a transaction of its own unless one is begun.
+    pub autocommit: bool,
 }
 
 /// Who a session is logged in as, and where.

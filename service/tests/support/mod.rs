@@ -101,6 +101,7 @@ impl Connector for FakeConnector {
             upstream: Arc::new(upstream),
             identity,
             context,
+            autocommit: true,
         })
     }
 

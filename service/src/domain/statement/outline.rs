@@ -22,6 +22,8 @@ pub enum Effect {
     End,
     /// Makes something that lives only as long as the upstream session.
     Hold(Holding),
+    /// Says whether each statement is a transaction of its own.
+    SetAutocommit(bool),
 }
 
 /// Things that live only as long as an upstream session.
@@ -127,8 +129,8 @@ impl<'a> Statements<'a> {
     }
 }
 
-/// Tokens of a statement that are kept to tell its effect.
-const HEAD_LENGTH: usize = 8;
+/// Tokens of a statement that are kept to tell its effect: enough for a list of session parameters.
+const HEAD_LENGTH: usize = 64;
 
 fn effect(head: &[Token<'_>]) -> Effect {
     let at = |index: usize| head.get(index).copied().unwrap_or(Token::Semicolon);
@@ -146,8 +148,8 @@ fn effect(head: &[Token<'_>]) -> Effect {
     if first.is("SET") {
         return Effect::Hold(Holding::Variable);
     }
-    if first.is("ALTER") && at(1).is("SESSION") && at(2).is("SET") {
-        return Effect::Hold(Holding::Parameter);
+    if first.is("ALTER") && at(1).is("SESSION") {
+        return alter_session(&head[2..]);
     }
     if first.is("CREATE") {
         let is_filler = |token: &Token<'_>| token.is_any(&["OR", "REPLACE", "LOCAL", "GLOBAL"]);
@@ -157,6 +159,19 @@ fn effect(head: &[Token<'_>]) -> Effect {
         }
     }
     Effect::None
+}
+
+/// The effect of `ALTER SESSION`, of which `rest` is what follows.
+fn alter_session(rest: &[Token<'_>]) -> Effect {
+    let autocommit = rest.iter().position(|token| token.is("AUTOCOMMIT"));
+    match rest.first() {
+        Some(token) if token.is("SET") => match autocommit.and_then(|at| rest.get(at + 2)) {
+            Some(value) => Effect::SetAutocommit(!value.is("FALSE")),
+            None => Effect::Hold(Holding::Parameter),
+        },
+        Some(token) if token.is("UNSET") && autocommit.is_some() => Effect::SetAutocommit(true),
+        _ => Effect::None,
+    }
 }
 
 #[cfg(test)]
@@ -225,6 +240,12 @@ mod tests {
                 "alter session set timezone = 'UTC'",
             ),
             (Effect::None, "alter session unset timezone"),
+            (
+                Effect::SetAutocommit(false),
+                "alter session set timezone = 'UTC', autocommit = false",
+            ),
+            (Effect::SetAutocommit(true), "ALTER SESSION SET AUTOCOMMIT=TRUE"),
+            (Effect::SetAutocommit(true), "alter session unset autocommit"),
             (
                 Effect::Hold(Holding::TemporaryObject),
                 "create or replace temp table t(a int)",

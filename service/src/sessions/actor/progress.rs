@@ -115,7 +115,9 @@ impl Actor {
         );
         let upstream = Arc::clone(&login.upstream);
         self.rest.upstream = Some(login.upstream);
-        let restore = self.session.connected(login.identity, login.context);
+        let restore = self
+            .session
+            .connected(login.identity, login.context, login.autocommit);
         if restore.is_empty() {
             return self.begin_run_again(work, cancellers);
         }
