@@ -65,7 +65,10 @@ fn run_subject(subject: &str) {
     files.sort();
     assert!(!files.is_empty(), "{subject} has no files");
     let runtime = tokio::runtime::Runtime::new().unwrap();
-    let failures: Vec<String> = files.iter().flat_map(|file| runtime.block_on(run_file(file))).collect();
+    let failures: Vec<String> = files
+        .iter()
+        .flat_map(|file| runtime.block_on(run_file(file)))
+        .collect();
     assert!(failures.is_empty(), "\n{}", failures.join("\n\n"));
 }
 
@@ -111,8 +114,14 @@ impl AsyncDB for Connection {
 
     async fn run(&mut self, sql: &str) -> Result<DBOutput<DefaultColumnType>, Refusal> {
         let (columns, batches) = run(&self.0, sql).await.map_err(Refusal)?;
-        let rows = batches.iter().flat_map(|batch| render::rows(&columns, batch)).collect();
-        Ok(DBOutput::Rows { types: vec![DefaultColumnType::Any; columns.len()], rows })
+        let rows = batches
+            .iter()
+            .flat_map(|batch| render::rows(&columns, batch))
+            .collect();
+        Ok(DBOutput::Rows {
+            types: vec![DefaultColumnType::Any; columns.len()],
+            rows,
+        })
     }
 
     async fn shutdown(&mut self) {

@@ -29,10 +29,17 @@ fn all_queries_run() {
             describe_only: false,
             statement_count: None,
         };
-        let output = runtime.block_on(session.run(submission)).unwrap_or_else(|error| panic!("{name}: {error}"));
+        let output = runtime
+            .block_on(session.run(submission))
+            .unwrap_or_else(|error| panic!("{name}: {error}"));
         let columns = answer.lines().next().unwrap().split(',').count();
         assert_eq!(output.columns.len(), columns, "{name}");
-        let Rows::Ready(batches) = output.rows else { panic!("{name} has a small answer") };
-        assert!(batches.iter().any(|batch| batch.num_rows() > 0), "{name} has rows");
+        let Rows::Ready(batches) = output.rows else {
+            panic!("{name} has a small answer")
+        };
+        assert!(
+            batches.iter().any(|batch| batch.num_rows() > 0),
+            "{name} has rows"
+        );
     }
 }

@@ -30,7 +30,10 @@ pub(super) fn exact(name: impl Into<String>) -> Ident {
 
 /// A call of an engine function.
 pub(super) fn call(name: &str, args: Vec<Expr>) -> Expr {
-    let args = args.into_iter().map(|arg| FunctionArg::Unnamed(FunctionArgExpr::Expr(arg))).collect();
+    let args = args
+        .into_iter()
+        .map(|arg| FunctionArg::Unnamed(FunctionArgExpr::Expr(arg)))
+        .collect();
     Expr::Function(Function {
         name: raw_name(name),
         uses_odbc_syntax: false,
@@ -69,12 +72,19 @@ pub(super) fn null() -> Expr {
 
 /// The engine's own conversion to one of its types.
 pub(super) fn engine_cast(expr: Expr, engine_type: &str) -> Expr {
-    raw(format!("CAST({} AS {engine_type})", super::physical::text_of(expr)))
+    raw(format!(
+        "CAST({} AS {engine_type})",
+        super::physical::text_of(expr)
+    ))
 }
 
 /// `left op right` in parentheses.
 pub(super) fn binary(left: Expr, op: BinaryOperator, right: Expr) -> Expr {
-    Expr::Nested(Box::new(Expr::BinaryOp { left: Box::new(left), op, right: Box::new(right) }))
+    Expr::Nested(Box::new(Expr::BinaryOp {
+        left: Box::new(left),
+        op,
+        right: Box::new(right),
+    }))
 }
 
 /// `expr IS NULL`.
@@ -142,7 +152,10 @@ pub(super) fn literal_integer(expr: &Expr) -> Option<i64> {
             Value::Number(digits, _) => digits.parse().ok(),
             _ => None,
         },
-        Expr::UnaryOp { op: UnaryOperator::Minus, expr } => literal_integer(expr).map(|n| -n),
+        Expr::UnaryOp {
+            op: UnaryOperator::Minus,
+            expr,
+        } => literal_integer(expr).map(|n| -n),
         Expr::Nested(inner) => literal_integer(inner),
         _ => None,
     }

@@ -17,14 +17,25 @@ use crate::session::SqlError;
 /// Lowers a cast or typed literal whose operand is lowered already.
 pub(super) fn apply(expr: &mut Expr) -> Result<(), SqlError> {
     let lowered = match expr {
-        Expr::Cast { kind, expr: operand, data_type, format: None } => {
+        Expr::Cast {
+            kind,
+            expr: operand,
+            data_type,
+            format: None,
+        } => {
             let target = types::sql_type(data_type)?;
             let operand = std::mem::replace(&mut **operand, super::build::null());
-            convert(operand, &target, matches!(kind, CastKind::TryCast | CastKind::SafeCast))
+            convert(
+                operand,
+                &target,
+                matches!(kind, CastKind::TryCast | CastKind::SafeCast),
+            )
         }
         Expr::Cast { .. } => return Err(unsupported("CAST with FORMAT")),
         Expr::TypedString(TypedString { data_type, value, .. }) => {
-            let Value::SingleQuotedString(value) = &value.value else { return Ok(()) };
+            let Value::SingleQuotedString(value) = &value.value else {
+                return Ok(());
+            };
             convert(text(value.clone()), &types::sql_type(data_type)?, false)
         }
         Expr::Convert { .. } => return Err(super::refuse::unknown_function("CONVERT")),
@@ -39,14 +50,30 @@ pub(super) fn convert(operand: Expr, target: &SqlType, attempt: bool) -> Expr {
     if let Some(constant) = constant(&operand, target) {
         return constant;
     }
-    let name = format!("{}{}", if attempt { "sf_try_to_" } else { "sf_to_" }, function_suffix(target));
+    let name = format!(
+        "{}{}",
+        if attempt { "sf_try_to_" } else { "sf_to_" },
+        function_suffix(target)
+    );
     match target {
-        SqlType::Number { precision, scale } => {
-            call(&name, vec![operand, integer(i64::from(*precision)), integer(i64::from(*scale))])
-        }
+        SqlType::Number { precision, scale } => call(
+            &name,
+            vec![
+                operand,
+                integer(i64::from(*precision)),
+                integer(i64::from(*scale)),
+            ],
+        ),
         SqlType::Text { length: Some(length) } => {
-            let name = if attempt { "sf_try_fitted_text" } else { "sf_fitted_text" };
-            call(name, vec![call("sf_to_varchar", vec![operand]), integer(i64::from(*length))])
+            let name = if attempt {
+                "sf_try_fitted_text"
+            } else {
+                "sf_fitted_text"
+            };
+            call(
+                name,
+                vec![call("sf_to_varchar", vec![operand]), integer(i64::from(*length))],
+            )
         }
         SqlType::Text { length: None } => call("sf_to_varchar", vec![operand]),
         SqlType::Time { scale }
@@ -55,7 +82,10 @@ pub(super) fn convert(operand: Expr, target: &SqlType, attempt: bool) -> Expr {
         | SqlType::TimestampTz { scale }
             if *scale < 9 =>
         {
-            call("sf_truncate_fraction", vec![call(&name, vec![operand]), integer(i64::from(*scale))])
+            call(
+                "sf_truncate_fraction",
+                vec![call(&name, vec![operand]), integer(i64::from(*scale))],
+            )
         }
         _ => call(&name, vec![operand]),
     }
@@ -105,7 +135,13 @@ fn is_iso_date(text: &str) -> bool {
     let bytes = text.as_bytes();
     let number = |range: std::ops::Range<usize>| text.get(range).and_then(|part| part.parse::<u32>().ok());
     bytes.len() == 10
-        && bytes.iter().enumerate().all(|(i, b)| if matches!(i, 4 | 7) { *b == b'-' } else { b.is_ascii_digit() })
+        && bytes.iter().enumerate().all(|(i, b)| {
+            if matches!(i, 4 | 7) {
+                *b == b'-'
+            } else {
+                b.is_ascii_digit()
+            }
+        })
         && number(0..4).is_some_and(|year| year >= 1600)
         && number(5..7).is_some_and(|month| (1..=12).contains(&month))
         && number(8..10).is_some_and(|day| (1..=31).contains(&day))
@@ -120,7 +156,10 @@ fn is_iso_date(text: &str) -> bool {
 /// A bound value as a constant: the drivers' words for types, and their number forms of dates and times.
 pub(super) fn bound_constant(type_name: &str, value: Option<String>) -> Result<Constant, SqlError> {
     let sql_type = match type_name.to_uppercase().as_str() {
-        "FIXED" => SqlType::Number { precision: 38, scale: 0 },
+        "FIXED" => SqlType::Number {
+            precision: 38,
+            scale: 0,
+        },
         "REAL" => SqlType::Float,
         "TEXT" | "ANY" | "" => SqlType::Text { length: None },
         "BOOLEAN" => SqlType::Boolean,
@@ -138,7 +177,13 @@ pub(super) fn bound_constant(type_name: &str, value: Option<String>) -> Result<C
 }
 
 fn bound_text(sql_type: &SqlType, value: String) -> Result<String, SqlError> {
-    let invalid = || compilation("002010", "22023", &format!("invalid value for a bind variable: {value}"));
+    let invalid = || {
+        compilation(
+            "002010",
+            "22023",
+            &format!("invalid value for a bind variable: {value}"),
+        )
+    };
     let instant = |nanoseconds: i128| jiff::Timestamp::from_nanosecond(nanoseconds).map_err(|_| invalid());
     let utc = |nanoseconds: i128| instant(nanoseconds).map(|t| jiff::tz::TimeZone::UTC.to_datetime(t));
     Ok(match sql_type {
@@ -167,7 +212,12 @@ fn bound_text(sql_type: &SqlType, value: String) -> Result<String, SqlError> {
                     let local = utc(nanoseconds + minutes * 60_000_000_000)?;
                     let sign = if minutes < 0 { '-' } else { '+' };
                     let minutes = minutes.abs();
-                    format!("{} {sign}{:02}{:02}", timestamp_text(local), minutes / 60, minutes % 60)
+                    format!(
+                        "{} {sign}{:02}{:02}",
+                        timestamp_text(local),
+                        minutes / 60,
+                        minutes % 60
+                    )
                 }
                 _ => value,
             },
@@ -192,24 +242,53 @@ mod tests {
         check(
             lowered,
             &[
-                ("select a::number(10,2) b", r#"SELECT sf_to_number("A", 10, 2) AS "B""#),
-                ("select try_cast(a as date) b", r#"SELECT sf_try_to_date("A") AS "B""#),
-                ("select date '1998-12-01' b, '1998-02-30'::date c", r#"SELECT DATE '1998-12-01' AS "B", sf_to_date('1998-02-30') AS "C""#),
-                ("select a::varchar(3) b, a::string c", r#"SELECT sf_fitted_text(sf_to_varchar("A"), 3) AS "B", sf_to_varchar("A") AS "C""#),
-                ("select 1::float b, null::int c", r#"SELECT CAST(1 AS DOUBLE) AS "B", CAST(NULL AS DECIMAL(38,0)) AS "C""#),
-                ("select a::timestamp_ntz(3) b", r#"SELECT sf_truncate_fraction(sf_to_timestamp_ntz("A"), 3) AS "B""#),
+                (
+                    "select a::number(10,2) b",
+                    r#"SELECT sf_to_number("A", 10, 2) AS "B""#,
+                ),
+                (
+                    "select try_cast(a as date) b",
+                    r#"SELECT sf_try_to_date("A") AS "B""#,
+                ),
+                (
+                    "select date '1998-12-01' b, '1998-02-30'::date c",
+                    r#"SELECT DATE '1998-12-01' AS "B", sf_to_date('1998-02-30') AS "C""#,
+                ),
+                (
+                    "select a::varchar(3) b, a::string c",
+                    r#"SELECT sf_fitted_text(sf_to_varchar("A"), 3) AS "B", sf_to_varchar("A") AS "C""#,
+                ),
+                (
+                    "select 1::float b, null::int c",
+                    r#"SELECT CAST(1 AS DOUBLE) AS "B", CAST(NULL AS DECIMAL(38,0)) AS "C""#,
+                ),
+                (
+                    "select a::timestamp_ntz(3) b",
+                    r#"SELECT sf_truncate_fraction(sf_to_timestamp_ntz("A"), 3) AS "B""#,
+                ),
             ],
         );
     }
 
     #[test]
     fn bound_times_become_text() {
-        let text = |type_name: &str, value: &str| bound_constant(type_name, Some(value.to_owned())).unwrap().text.unwrap();
+        let text = |type_name: &str, value: &str| {
+            bound_constant(type_name, Some(value.to_owned()))
+                .unwrap()
+                .text
+                .unwrap()
+        };
         assert_eq!(text("DATE", "-86400000"), "1969-12-31");
         assert_eq!(text("TIME", "3723000000004"), "01:02:03.000000004");
-        assert_eq!(text("TIMESTAMP_NTZ", "1000000001"), "1970-01-01 00:00:01.000000001");
+        assert_eq!(
+            text("TIMESTAMP_NTZ", "1000000001"),
+            "1970-01-01 00:00:01.000000001"
+        );
         assert_eq!(text("TIMESTAMP_LTZ", "0"), "1970-01-01 00:00:00.000000000 +0000");
-        assert_eq!(text("TIMESTAMP_TZ", "0 960"), "1969-12-31 16:00:00.000000000 -0800");
+        assert_eq!(
+            text("TIMESTAMP_TZ", "0 960"),
+            "1969-12-31 16:00:00.000000000 -0800"
+        );
         assert_eq!(bound_constant("MAP", None).unwrap_err().code, "000002");
     }
 }

@@ -20,7 +20,8 @@ pub(super) fn check(transform: impl Fn(&str) -> String, pairs: &[(&str, &str)]) 
 
 /// Parses one statement.
 pub(super) fn parse(sql: &str) -> Statement {
-    let mut statements = Parser::parse_sql(&SnowflakeDialect {}, sql).unwrap_or_else(|e| panic!("{sql}: {e}"));
+    let mut statements =
+        Parser::parse_sql(&SnowflakeDialect {}, sql).unwrap_or_else(|e| panic!("{sql}: {e}"));
     assert_eq!(statements.len(), 1, "{sql}");
     statements.remove(0)
 }
@@ -30,7 +31,11 @@ pub(super) fn lowering(sql: &str) -> Result<Lowered, SqlError> {
     let (database, schema) = (Name::exact("D"), Name::exact("S"));
     let (temporary, variables, bindings) = (BTreeSet::new(), BTreeMap::new(), BTreeMap::new());
     let scope = Scope {
-        names: NameScope { database: Some(&database), schema: Some(&schema), temporary: &temporary },
+        names: NameScope {
+            database: Some(&database),
+            schema: Some(&schema),
+            temporary: &temporary,
+        },
         source: Some(sql),
         facts: facts(),
         variables: &variables,
@@ -64,6 +69,11 @@ pub(super) fn facts() -> Facts<'static> {
 pub(super) fn lowered(sql: &str) -> String {
     match lowering(sql) {
         Ok(lowered) => lowered.sql,
-        Err(error) => format!("{} {}: {}", error.code, error.sql_state, error.message.replace('\n', " ")),
+        Err(error) => format!(
+            "{} {}: {}",
+            error.code,
+            error.sql_state,
+            error.message.replace('\n', " ")
+        ),
     }
 }

@@ -8,8 +8,8 @@ use std::ops::ControlFlow;
 
 use snowflake_emulator_engine::SqlType;
 use sqlparser::ast::{
-    Expr, FunctionArg, FunctionArgExpr, FunctionArguments, Ident, ObjectName, ObjectNamePart, Statement,
-    SetExpr, Value, VisitMut, VisitorMut,
+    Expr, FunctionArg, FunctionArgExpr, FunctionArguments, Ident, ObjectName, ObjectNamePart, SetExpr,
+    Statement, Value, VisitMut, VisitorMut,
 };
 
 use super::build::{boolean, exact, null, text};
@@ -22,8 +22,18 @@ use crate::session::SqlError;
 ///
 /// Array bindings repeat the one row of an `INSERT .. VALUES` for each of their rows.
 pub(super) fn apply(statement: &mut Statement, scope: &Scope<'_>) -> Result<bool, SqlError> {
-    let mut values = Values { scope, row: 0, found: false, position: 0 };
-    let rows = scope.bindings.values().filter(|binding| binding.is_array).map(|binding| binding.values.len()).max();
+    let mut values = Values {
+        scope,
+        row: 0,
+        found: false,
+        position: 0,
+    };
+    let rows = scope
+        .bindings
+        .values()
+        .filter(|binding| binding.is_array)
+        .map(|binding| binding.values.len())
+        .max();
     if let Some(rows) = rows {
         repeat_row(statement, &mut values, rows)?;
     }
@@ -38,10 +48,18 @@ fn repeat_row(statement: &mut Statement, values: &mut Values<'_>, rows: usize) -
     let template = match statement {
         Statement::Insert(insert) => match insert.source.as_mut().map(|source| &mut *source.body) {
             Some(SetExpr::Values(list)) if list.rows.len() == 1 => list,
-            _ => return Err(unsupported("array bindings outside of INSERT with one row of VALUES")),
+            _ => {
+                return Err(unsupported(
+                    "array bindings outside of INSERT with one row of VALUES",
+                ));
+            }
         },
         _ if rows <= 1 => return Ok(()),
-        _ => return Err(unsupported("array bindings outside of INSERT with one row of VALUES")),
+        _ => {
+            return Err(unsupported(
+                "array bindings outside of INSERT with one row of VALUES",
+            ));
+        }
     };
     let row = template.rows.remove(0);
     for index in 0..rows {
@@ -91,7 +109,9 @@ impl VisitorMut for Values<'_> {
 impl Values<'_> {
     fn replacement(&mut self, expr: &Expr) -> Result<Option<Expr>, SqlError> {
         match expr {
-            Expr::Identifier(ident) if ident.quote_style.is_none() && ident.value.eq_ignore_ascii_case("current_user") => {
+            Expr::Identifier(ident)
+                if ident.quote_style.is_none() && ident.value.eq_ignore_ascii_case("current_user") =>
+            {
                 Ok(Some(super::build::call("CURRENT_USER", Vec::new())))
             }
             Expr::Value(value) => match &value.value {
@@ -103,7 +123,9 @@ impl Values<'_> {
                 _ => Ok(None),
             },
             Expr::Function(function) if function.name.to_string().eq_ignore_ascii_case("identifier") => {
-                let FunctionArguments::List(list) = &function.args else { return Ok(None) };
+                let FunctionArguments::List(list) = &function.args else {
+                    return Ok(None);
+                };
                 let [FunctionArg::Unnamed(FunctionArgExpr::Expr(argument))] = list.args.as_slice() else {
                     return Ok(None);
                 };
@@ -123,11 +145,14 @@ impl Values<'_> {
         for part in &name.0 {
             match part {
                 ObjectNamePart::Function(function) => {
-                    let [FunctionArg::Unnamed(FunctionArgExpr::Expr(argument))] = function.args.as_slice() else {
+                    let [FunctionArg::Unnamed(FunctionArgExpr::Expr(argument))] = function.args.as_slice()
+                    else {
                         return Err(invalid_identifier(&name.to_string()));
                     };
                     resolved.extend(
-                        self.dotted(argument)?.iter().map(|part| ObjectNamePart::Identifier(exact(part.as_str()))),
+                        self.dotted(argument)?
+                            .iter()
+                            .map(|part| ObjectNamePart::Identifier(exact(part.as_str()))),
                     );
                 }
                 identifier @ ObjectNamePart::Identifier(_) => resolved.push(identifier.clone()),
@@ -151,7 +176,10 @@ impl Values<'_> {
     }
 
     fn placeholder(&mut self, placeholder: &str) -> Result<Expr, SqlError> {
-        if let Some(column) = placeholder.strip_prefix('$').and_then(|digits| digits.parse::<u32>().ok()) {
+        if let Some(column) = placeholder
+            .strip_prefix('$')
+            .and_then(|digits| digits.parse::<u32>().ok())
+        {
             return Ok(Expr::Identifier(exact(format!("COLUMN{column}"))));
         }
         let constant = self.constant(placeholder)?;
@@ -161,9 +189,18 @@ impl Values<'_> {
     fn constant(&mut self, placeholder: &str) -> Result<Constant, SqlError> {
         self.found = true;
         if let Some(name) = placeholder.strip_prefix('$') {
-            return self.scope.variables.get(&name.to_uppercase()).cloned().ok_or_else(|| {
-                compilation("000904", "42000", &format!("Session variable '${}' does not exist", name.to_uppercase()))
-            });
+            return self
+                .scope
+                .variables
+                .get(&name.to_uppercase())
+                .cloned()
+                .ok_or_else(|| {
+                    compilation(
+                        "000904",
+                        "42000",
+                        &format!("Session variable '${}' does not exist", name.to_uppercase()),
+                    )
+                });
         }
         let key = if placeholder == "?" {
             self.position += 1;
@@ -177,14 +214,20 @@ impl Values<'_> {
             message: format!("SQL compilation error:\nBind variable {placeholder} not set."),
             position: None,
         })?;
-        let value = if binding.is_array { binding.values.get(self.row) } else { binding.values.first() };
+        let value = if binding.is_array {
+            binding.values.get(self.row)
+        } else {
+            binding.values.first()
+        };
         casts::bound_constant(&binding.type_name, value.cloned().flatten())
     }
 }
 
 /// A constant as a literal that the later steps treat like one that was typed.
 pub(super) fn literal(constant: &Constant) -> Expr {
-    let Some(value) = &constant.text else { return null() };
+    let Some(value) = &constant.text else {
+        return null();
+    };
     match &constant.sql_type {
         SqlType::Text { .. } => text(value.clone()),
         SqlType::Boolean => boolean(value.eq_ignore_ascii_case("true") || value == "1"),
@@ -218,8 +261,23 @@ mod tests {
     fn filled(sql: &str) -> String {
         let temporary = BTreeSet::new();
         let variables = BTreeMap::from([
-            ("N".to_owned(), Constant { sql_type: SqlType::Number { precision: 3, scale: 1 }, text: Some("-1.5".into()) }),
-            ("T".to_owned(), Constant { sql_type: SqlType::Text { length: None }, text: Some("s.\"t\"".into()) }),
+            (
+                "N".to_owned(),
+                Constant {
+                    sql_type: SqlType::Number {
+                        precision: 3,
+                        scale: 1,
+                    },
+                    text: Some("-1.5".into()),
+                },
+            ),
+            (
+                "T".to_owned(),
+                Constant {
+                    sql_type: SqlType::Text { length: None },
+                    text: Some("s.\"t\"".into()),
+                },
+            ),
         ]);
         let binding = |type_name: &str, value: Option<&str>| Binding {
             type_name: type_name.to_owned(),
@@ -233,7 +291,11 @@ mod tests {
             ("4".to_owned(), binding("TEXT", None)),
         ]);
         let scope = Scope {
-            names: NameScope { database: None, schema: None, temporary: &temporary },
+            names: NameScope {
+                database: None,
+                schema: None,
+                temporary: &temporary,
+            },
             source: None,
             facts: facts(),
             variables: &variables,
@@ -254,10 +316,17 @@ mod tests {
             values: values.iter().map(|value| Some((*value).to_owned())).collect(),
             is_array: true,
         };
-        let bindings = BTreeMap::from([("1".to_owned(), column(&["1", "2"])), ("2".to_owned(), column(&["3", "4"]))]);
+        let bindings = BTreeMap::from([
+            ("1".to_owned(), column(&["1", "2"])),
+            ("2".to_owned(), column(&["3", "4"])),
+        ]);
         let (temporary, variables) = (BTreeSet::new(), BTreeMap::new());
         let scope = Scope {
-            names: NameScope { database: None, schema: None, temporary: &temporary },
+            names: NameScope {
+                database: None,
+                schema: None,
+                temporary: &temporary,
+            },
             source: None,
             facts: facts(),
             variables: &variables,
@@ -266,7 +335,10 @@ mod tests {
         };
         let mut statement = parse("insert into t values (?, ? + 1)");
         apply(&mut statement, &scope).unwrap();
-        assert_eq!(statement.to_string(), "INSERT INTO t VALUES (1, 3 + 1), (2, 4 + 1)");
+        assert_eq!(
+            statement.to_string(),
+            "INSERT INTO t VALUES (1, 3 + 1), (2, 4 + 1)"
+        );
         let mut update = parse("update t set a = ?");
         assert_eq!(apply(&mut update, &scope).unwrap_err().code, "000002");
     }
@@ -276,11 +348,20 @@ mod tests {
         check(
             filled,
             &[
-                ("select ?, ?, ?, ?", "SELECT 7, 'it''s', CAST('1970-01-02' AS DATE), NULL"),
-                ("select :2, $n, $1 from values (1)", "SELECT 'it''s', -1.5, \"COLUMN1\" FROM (VALUES (1))"),
+                (
+                    "select ?, ?, ?, ?",
+                    "SELECT 7, 'it''s', CAST('1970-01-02' AS DATE), NULL",
+                ),
+                (
+                    "select :2, $n, $1 from values (1)",
+                    "SELECT 'it''s', -1.5, \"COLUMN1\" FROM (VALUES (1))",
+                ),
                 ("select * from identifier($t)", "SELECT * FROM \"S\".\"t\""),
                 ("select $$a'b$$", "SELECT 'a''b'"),
-                ("select $nope", "SQL compilation error:\nSession variable '$NOPE' does not exist"),
+                (
+                    "select $nope",
+                    "SQL compilation error:\nSession variable '$NOPE' does not exist",
+                ),
             ],
         );
     }

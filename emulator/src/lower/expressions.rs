@@ -28,7 +28,12 @@ pub(super) struct Work<'a> {
 impl<'a> Work<'a> {
     /// Work on a statement that runs now.
     pub(super) fn new(scope: &'a Scope<'a>) -> Self {
-        Self { scope, stored: false, uses_session_state: false, sequences: Vec::new() }
+        Self {
+            scope,
+            stored: false,
+            uses_session_state: false,
+            sequences: Vec::new(),
+        }
     }
 }
 
@@ -159,7 +164,11 @@ fn literal(value: &Value) -> Result<Option<Expr>, SqlError> {
         Value::HexStringLiteral(digits) => {
             let valid = digits.len() % 2 == 0 && digits.bytes().all(|b| b.is_ascii_hexdigit());
             if !valid {
-                return Err(compilation("001003", "42000", &format!("syntax error unexpected 'X'{digits}''.")));
+                return Err(compilation(
+                    "001003",
+                    "42000",
+                    &format!("syntax error unexpected 'X'{digits}''."),
+                ));
             }
             Some(build::raw(format!("from_hex('{digits}')")))
         }

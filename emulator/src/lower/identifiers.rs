@@ -26,7 +26,13 @@ impl VisitorMut for Spelling {
 
     fn pre_visit_ident(&mut self, ident: &mut Ident) -> ControlFlow<SqlError> {
         if ident.quote_style.is_none() {
-            ident.value = ident.value.to_uppercase();
+            ident.value = match ident.value.strip_prefix('$') {
+                // The first column of VALUES, as in `v.$1`.
+                Some(number) if number.bytes().all(|digit| digit.is_ascii_digit()) => {
+                    format!("COLUMN{number}")
+                }
+                _ => ident.value.to_uppercase(),
+            };
         }
         ident.quote_style = Some('"');
         ControlFlow::Continue(())
@@ -44,7 +50,8 @@ impl VisitorMut for Spelling {
 
     fn pre_visit_select(&mut self, select: &mut sqlparser::ast::Select) -> ControlFlow<SqlError> {
         for item in &mut select.projection {
-            if let SelectItem::QualifiedWildcard(SelectItemQualifiedWildcardKind::ObjectName(name), _) = item {
+            if let SelectItem::QualifiedWildcard(SelectItemQualifiedWildcardKind::ObjectName(name), _) = item
+            {
                 keep_last(name);
             }
         }
@@ -84,7 +91,11 @@ mod tests {
             spelled,
             &[
                 ("select a, \"a\" from t", r#"SELECT "A", "a" FROM "T""#),
-                ("select db.s.t.a, s.t.*, t.b from db.s.t", r#"SELECT "T"."A", "T".*, "T"."B" FROM "DB"."S"."T""#),
+                (
+                    "select db.s.t.a, s.t.*, t.b from db.s.t",
+                    r#"SELECT "T"."A", "T".*, "T"."B" FROM "DB"."S"."T""#,
+                ),
+                ("select v.$1 from v", r#"SELECT "V"."COLUMN1" FROM "V""#),
                 ("select s.seq.nextval", r#"SELECT "S"."SEQ"."NEXTVAL""#),
             ],
         );

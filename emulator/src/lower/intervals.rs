@@ -23,9 +23,11 @@ pub(super) fn add(left: Expr, op: &BinaryOperator, right: Expr) -> Result<Expr, 
         return Err(unsupported("interval"));
     };
     let sign = if *op == BinaryOperator::Minus { -1 } else { 1 };
-    Ok(amounts(&interval)?.into_iter().fold(value, |value, (amount, part)| {
-        call("sf_dateadd", vec![text(part), integer(sign * amount), value])
-    }))
+    Ok(amounts(&interval)?
+        .into_iter()
+        .fold(value, |value, (amount, part)| {
+            call("sf_dateadd", vec![text(part), integer(sign * amount), value])
+        }))
 }
 
 fn strip(expr: Expr) -> Expr {
@@ -38,7 +40,13 @@ fn strip(expr: Expr) -> Expr {
 /// Amounts and parts of an interval in the order written.
 fn amounts(interval: &Interval) -> Result<Vec<(i64, &'static str)>, SqlError> {
     let written = || interval.to_string();
-    let invalid = || compilation("001008", "22023", &format!("invalid value [{}] for an interval", written()));
+    let invalid = || {
+        compilation(
+            "001008",
+            "22023",
+            &format!("invalid value [{}] for an interval", written()),
+        )
+    };
     if let Some(field) = &interval.leading_field {
         let amount = literal_text(&interval.value)
             .and_then(|text| text.trim().parse().ok())
@@ -51,11 +59,17 @@ fn amounts(interval: &Interval) -> Result<Vec<(i64, &'static str)>, SqlError> {
     let mut amounts = Vec::new();
     for piece in text.split(',') {
         let piece = piece.trim();
-        let end = piece.find(|c: char| !(c.is_ascii_digit() || c == '-' || c == '+')).unwrap_or(piece.len());
+        let end = piece
+            .find(|c: char| !(c.is_ascii_digit() || c == '-' || c == '+'))
+            .unwrap_or(piece.len());
         let amount: i64 = piece[..end].parse().map_err(|_| invalid())?;
         let unit = piece[end..].trim();
         // A number without a unit counts seconds.
-        let part = if unit.is_empty() { "second" } else { parts::addable(unit).ok_or_else(invalid)? };
+        let part = if unit.is_empty() {
+            "second"
+        } else {
+            parts::addable(unit).ok_or_else(invalid)?
+        };
         amounts.push((amount, part));
     }
     Ok(amounts)
@@ -70,11 +84,26 @@ mod tests {
         check(
             lowered,
             &[
-                ("select a + interval '1 year' b", r#"SELECT sf_dateadd('year', 1, "A") AS "B""#),
-                ("select date '1998-12-01' - interval '90 day' b", r#"SELECT sf_dateadd('day', -90, DATE '1998-12-01') AS "B""#),
-                ("select interval '1 y, 3 mons' + a b", r#"SELECT sf_dateadd('month', 3, sf_dateadd('year', 1, "A")) AS "B""#),
-                ("select a + interval '2 furlongs' b", "001008 22023: SQL compilation error: invalid value [INTERVAL '2 furlongs'] for an interval"),
-                ("select interval '1 day' b", "000002 0A000: Unsupported feature 'INTERVAL outside of date arithmetic'."),
+                (
+                    "select a + interval '1 year' b",
+                    r#"SELECT sf_dateadd('year', 1, "A") AS "B""#,
+                ),
+                (
+                    "select date '1998-12-01' - interval '90 day' b",
+                    r#"SELECT sf_dateadd('day', -90, DATE '1998-12-01') AS "B""#,
+                ),
+                (
+                    "select interval '1 y, 3 mons' + a b",
+                    r#"SELECT sf_dateadd('month', 3, sf_dateadd('year', 1, "A")) AS "B""#,
+                ),
+                (
+                    "select a + interval '2 furlongs' b",
+                    "001008 22023: SQL compilation error: invalid value [INTERVAL '2 furlongs'] for an interval",
+                ),
+                (
+                    "select interval '1 day' b",
+                    "000002 0A000: Unsupported feature 'INTERVAL outside of date arithmetic'.",
+                ),
             ],
         );
     }

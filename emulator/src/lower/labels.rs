@@ -17,7 +17,9 @@ use crate::session::SqlError;
 
 /// Gives an alias to every selected expression that is not a plain column.
 pub(super) fn apply(statement: &mut Statement, source: Option<&str>) {
-    let texts = source.and_then(|source| select_items(source, statement)).unwrap_or_default();
+    let texts = source
+        .and_then(|source| select_items(source, statement))
+        .unwrap_or_default();
     let mut labels = Labels { texts, next: 0 };
     let _: ControlFlow<SqlError> = statement.visit(&mut labels);
 }
@@ -32,12 +34,19 @@ impl VisitorMut for Labels {
     type Break = SqlError;
 
     fn pre_visit_select(&mut self, select: &mut Select) -> ControlFlow<SqlError> {
-        let texts = self.texts.get(self.next).filter(|texts| texts.len() == select.projection.len());
+        let texts = self
+            .texts
+            .get(self.next)
+            .filter(|texts| texts.len() == select.projection.len());
         for (index, item) in select.projection.iter_mut().enumerate() {
-            let SelectItem::UnnamedExpr(expr) = item else { continue };
+            let SelectItem::UnnamedExpr(expr) = item else {
+                continue;
+            };
             let label = match expr {
                 Expr::CompoundIdentifier(parts)
-                    if parts.last().is_some_and(|last| last.value.eq_ignore_ascii_case("nextval")) =>
+                    if parts
+                        .last()
+                        .is_some_and(|last| last.value.eq_ignore_ascii_case("nextval")) =>
                 {
                     "NEXTVAL".to_owned()
                 }
@@ -47,7 +56,10 @@ impl VisitorMut for Labels {
                     None => expr.to_string().to_uppercase(),
                 },
             };
-            *item = SelectItem::ExprWithAlias { expr: expr.clone(), alias: exact(label) };
+            *item = SelectItem::ExprWithAlias {
+                expr: expr.clone(),
+                alias: exact(label),
+            };
         }
         self.next += 1;
         ControlFlow::Continue(())
@@ -65,7 +77,9 @@ struct Open {
 
 /// Texts of the items of each SELECT; `None` when the text has another number of SELECTs than the tree.
 fn select_items(source: &str, statement: &Statement) -> Option<Vec<Vec<String>>> {
-    let tokens = Tokenizer::new(&SnowflakeDialect {}, source).tokenize_with_location().ok()?;
+    let tokens = Tokenizer::new(&SnowflakeDialect {}, source)
+        .tokenize_with_location()
+        .ok()?;
     let lines = line_starts(source);
     let mut lists: Vec<Vec<String>> = Vec::new();
     let mut open: Vec<Open> = Vec::new();
@@ -85,7 +99,9 @@ fn select_items(source: &str, statement: &Statement) -> Option<Vec<Vec<String>>>
                 close(&mut open, &mut lists, source);
             }
         }
-        if open.last().is_some_and(|select| select.depth == depth && select.reading)
+        if open
+            .last()
+            .is_some_and(|select| select.depth == depth && select.reading)
             && ends_list(token, keyword, previous)
         {
             finish_item(open.last_mut()?, &mut lists, source);
@@ -106,7 +122,12 @@ fn select_items(source: &str, statement: &Statement) -> Option<Vec<Vec<String>>>
             while open.last().is_some_and(|select| select.depth == depth) {
                 close(&mut open, &mut lists, source);
             }
-            open.push(Open { index: lists.len(), depth, item: None, reading: true });
+            open.push(Open {
+                index: lists.len(),
+                depth,
+                item: None,
+                reading: true,
+            });
             lists.push(Vec::new());
         }
         if matches!(token, Token::LParen | Token::LBracket | Token::LBrace) {
@@ -176,7 +197,9 @@ fn close(open: &mut Vec<Open>, lists: &mut [Vec<String>], source: &str) {
 }
 
 fn line_starts(source: &str) -> Vec<usize> {
-    std::iter::once(0).chain(source.match_indices('\n').map(|(at, _)| at + 1)).collect()
+    std::iter::once(0)
+        .chain(source.match_indices('\n').map(|(at, _)| at + 1))
+        .collect()
 }
 
 /// Byte position of a 1-based line and column, which counts characters.
@@ -215,11 +238,26 @@ mod tests {
             labelled,
             &[
                 ("select count( * ), a", r#"SELECT count(*) AS "COUNT( * )", a"#),
-                ("select 'a', 1+1 as b, 1", r#"SELECT 'a' AS "'A'", 1 + 1 AS b, 1 AS "1""#),
-                ("select distinct a is distinct from b from t", r#"SELECT DISTINCT a IS DISTINCT FROM b AS "A IS DISTINCT FROM B" FROM t"#),
-                ("select (select max( b ) from u) from t", r#"SELECT (SELECT max(b) AS "MAX( B )" FROM u) AS "(SELECT MAX( B ) FROM U)" FROM t"#),
-                ("select f(a , 'é'),\n  a/ 2 from t union all select 1, 2", "SELECT f(a, 'é') AS \"F(A , 'É')\", a / 2 AS \"A/ 2\" FROM t UNION ALL SELECT 1 AS \"1\", 2 AS \"2\""),
-                ("with x as (select 1 a) select a+a from x;", r#"WITH x AS (SELECT 1 AS a) SELECT a + a AS "A+A" FROM x"#),
+                (
+                    "select 'a', 1+1 as b, 1",
+                    r#"SELECT 'a' AS "'A'", 1 + 1 AS b, 1 AS "1""#,
+                ),
+                (
+                    "select distinct a is distinct from b from t",
+                    r#"SELECT DISTINCT a IS DISTINCT FROM b AS "A IS DISTINCT FROM B" FROM t"#,
+                ),
+                (
+                    "select (select max( b ) from u) from t",
+                    r#"SELECT (SELECT max(b) AS "MAX( B )" FROM u) AS "(SELECT MAX( B ) FROM U)" FROM t"#,
+                ),
+                (
+                    "select f(a , 'é'),\n  a/ 2 from t union all select 1, 2",
+                    "SELECT f(a, 'é') AS \"F(A , 'É')\", a / 2 AS \"A/ 2\" FROM t UNION ALL SELECT 1 AS \"1\", 2 AS \"2\"",
+                ),
+                (
+                    "with x as (select 1 a) select a+a from x;",
+                    r#"WITH x AS (SELECT 1 AS a) SELECT a + a AS "A+A" FROM x"#,
+                ),
                 ("select s.nextval", r#"SELECT s.nextval AS "NEXTVAL""#),
             ],
         );

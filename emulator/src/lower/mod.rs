@@ -31,6 +31,7 @@ mod scope;
 mod select;
 mod session_functions;
 mod statements;
+mod table_functions;
 mod tables;
 mod types;
 

@@ -7,9 +7,9 @@
 use sqlparser::ast::{BinaryOperator, Expr, FunctionArg, FunctionArgExpr, FunctionArguments, UnaryOperator};
 
 use super::build::{call, integer, negate_if, nested, null};
+use super::intervals;
 use super::kinds::{Kind, kind};
 use super::refuse::unsupported;
-use super::intervals;
 use crate::session::SqlError;
 
 /// Name under which the words after `LIKE ALL` wait until the operator takes them.
@@ -25,14 +25,16 @@ pub(super) fn apply(expr: &mut Expr) -> Result<(), SqlError> {
         Expr::UnaryOp { op, expr: operand } => match op {
             UnaryOperator::Not => {}
             UnaryOperator::Plus => {}
-            UnaryOperator::Minus => {
-                if kind(operand) != Kind::Number {
-                    *expr = call("sf_sub", vec![integer(0), take(operand)]);
-                }
-            }
+            UnaryOperator::Minus if kind(operand) == Kind::Number => {}
+            UnaryOperator::Minus => *expr = call("sf_sub", vec![integer(0), take(operand)]),
             other => return Err(unsupported(&format!("operator {other}"))),
         },
-        Expr::Between { expr: value, low, high, .. } => {
+        Expr::Between {
+            expr: value,
+            low,
+            high,
+            ..
+        } => {
             if kind(value) == Kind::Variant {
                 let operand = take(value);
                 **value = as_partner(operand, kind(low));
@@ -44,7 +46,9 @@ pub(super) fn apply(expr: &mut Expr) -> Result<(), SqlError> {
                 }
             }
         }
-        Expr::InList { expr: value, list, .. } => {
+        Expr::InList {
+            expr: value, list, ..
+        } => {
             if kind(value) == Kind::Variant {
                 let partner = list.first().map_or(Kind::Unknown, kind);
                 let operand = take(value);
@@ -65,7 +69,11 @@ fn take(expr: &mut Box<Expr>) -> Expr {
 }
 
 fn binary_operation(left: Expr, op: BinaryOperator, right: Expr) -> Result<Expr, SqlError> {
-    let rebuilt = |left, op, right| Expr::BinaryOp { left: Box::new(left), op, right: Box::new(right) };
+    let rebuilt = |left, op, right| Expr::BinaryOp {
+        left: Box::new(left),
+        op,
+        right: Box::new(right),
+    };
     Ok(match op {
         BinaryOperator::Plus | BinaryOperator::Minus
             if kind(&left) == Kind::Interval || kind(&right) == Kind::Interval =>
@@ -92,7 +100,11 @@ fn binary_operation(left: Expr, op: BinaryOperator, right: Expr) -> Result<Expr,
 /// The engine's `||` serves where both sides are surely text.
 fn concatenation(left: Expr, right: Expr) -> Expr {
     if kind(&left) == Kind::Text && kind(&right) == Kind::Text {
-        return Expr::BinaryOp { left: Box::new(left), op: BinaryOperator::StringConcat, right: Box::new(right) };
+        return Expr::BinaryOp {
+            left: Box::new(left),
+            op: BinaryOperator::StringConcat,
+            right: Box::new(right),
+        };
     }
     call("sf_concat", vec![left, right])
 }
@@ -102,9 +114,17 @@ fn compare(left: Expr, op: BinaryOperator, right: Expr) -> Expr {
     match (kind(&left), kind(&right)) {
         (Kind::Variant, _) | (_, Kind::Variant) => {
             let order = call("sf_variant_compare", vec![left, right]);
-            Expr::BinaryOp { left: Box::new(order), op, right: Box::new(integer(0)) }
+            Expr::BinaryOp {
+                left: Box::new(order),
+                op,
+                right: Box::new(integer(0)),
+            }
         }
-        _ => Expr::BinaryOp { left: Box::new(left), op, right: Box::new(right) },
+        _ => Expr::BinaryOp {
+            left: Box::new(left),
+            op,
+            right: Box::new(right),
+        },
     }
 }
 
@@ -132,15 +152,38 @@ fn as_partner(variant: Expr, partner: Kind) -> Expr {
 /// `LIKE`, `ILIKE`, `RLIKE` and their `ANY` and `ALL` forms.
 pub(super) fn pattern(expr: &mut Expr) -> Result<(), SqlError> {
     let lowered = match expr {
-        Expr::Like { negated, any, expr: value, pattern, escape_char } => {
-            like("LIKE", (*negated, *any), take(value), take(pattern), escape_char.take())?
-        }
-        Expr::ILike { negated, any, expr: value, pattern, escape_char } => {
-            like("ILIKE", (*negated, *any), take(value), take(pattern), escape_char.take())?
-        }
-        Expr::RLike { negated, expr: value, pattern, .. } => {
-            negate_if(*negated, call("sf_regexp_like", vec![take(value), take(pattern)]))
-        }
+        Expr::Like {
+            negated,
+            any,
+            expr: value,
+            pattern,
+            escape_char,
+        } => like(
+            "LIKE",
+            (*negated, *any),
+            take(value),
+            take(pattern),
+            escape_char.take(),
+        )?,
+        Expr::ILike {
+            negated,
+            any,
+            expr: value,
+            pattern,
+            escape_char,
+        } => like(
+            "ILIKE",
+            (*negated, *any),
+            take(value),
+            take(pattern),
+            escape_char.take(),
+        )?,
+        Expr::RLike {
+            negated,
+            expr: value,
+            pattern,
+            ..
+        } => negate_if(*negated, call("sf_regexp_like", vec![take(value), take(pattern)])),
         Expr::SimilarTo { .. } => return Err(unsupported("SIMILAR TO")),
         _ => return Ok(()),
     };
@@ -204,17 +247,19 @@ fn like(
 /// The patterns of `LIKE ALL (..)`, which the parser takes for a call.
 fn all_patterns(pattern: &Expr) -> Option<Vec<Expr>> {
     match pattern {
-        Expr::Function(function) if super::build::called(pattern) == Some(ALL_PATTERNS) => match &function.args {
-            FunctionArguments::List(list) => list
-                .args
-                .iter()
-                .map(|argument| match argument {
-                    FunctionArg::Unnamed(FunctionArgExpr::Expr(expr)) => Some(expr.clone()),
-                    _ => None,
-                })
-                .collect(),
-            _ => None,
-        },
+        Expr::Function(function) if super::build::called(pattern) == Some(ALL_PATTERNS) => {
+            match &function.args {
+                FunctionArguments::List(list) => list
+                    .args
+                    .iter()
+                    .map(|argument| match argument {
+                        FunctionArg::Unnamed(FunctionArgExpr::Expr(expr)) => Some(expr.clone()),
+                        _ => None,
+                    })
+                    .collect(),
+                _ => None,
+            }
+        }
         _ => None,
     }
 }
@@ -229,11 +274,26 @@ mod tests {
             lowered,
             &[
                 ("select a / b x", r#"SELECT sf_div("A", "B") AS "X""#),
-                ("select a % 2 x, -a y, -1 z", r#"SELECT sf_mod("A", 2) AS "X", sf_sub(0, "A") AS "Y", CAST(-1 AS BIGINT) AS "Z""#),
-                ("select a - b * (1 - c) x", r#"SELECT sf_sub("A", sf_mul("B", (sf_sub(1, "C")))) AS "X""#),
-                ("select a || 'x' x, 'a' || 'b' y", r#"SELECT sf_concat("A", 'x') AS "X", 'a' || 'b' AS "Y""#),
-                ("select v:a = 1 x, v:b > c y", r#"SELECT sf_to_double(sf_get_path("V", 'a')) = 1 AS "X", sf_variant_compare(sf_get_path("V", 'b'), sf_to_variant("C")) > 0 AS "Y""#),
-                ("select not a and b or c x", r#"SELECT NOT "A" AND "B" OR "C" AS "X""#),
+                (
+                    "select a % 2 x, -a y, -1 z",
+                    r#"SELECT sf_mod("A", 2) AS "X", sf_sub(0, "A") AS "Y", CAST(-1 AS BIGINT) AS "Z""#,
+                ),
+                (
+                    "select a - b * (1 - c) x",
+                    r#"SELECT sf_sub("A", sf_mul("B", (sf_sub(1, "C")))) AS "X""#,
+                ),
+                (
+                    "select a || 'x' x, 'a' || 'b' y",
+                    r#"SELECT sf_concat("A", 'x') AS "X", 'a' || 'b' AS "Y""#,
+                ),
+                (
+                    "select v:a = 1 x, v:b > c y",
+                    r#"SELECT sf_to_double(sf_get_path("V", 'a')) = 1 AS "X", sf_variant_compare(sf_get_path("V", 'b'), sf_to_variant("C")) > 0 AS "Y""#,
+                ),
+                (
+                    "select not a and b or c x",
+                    r#"SELECT NOT "A" AND "B" OR "C" AS "X""#,
+                ),
             ],
         );
     }
@@ -243,10 +303,22 @@ mod tests {
         check(
             lowered,
             &[
-                ("select a not like 'x%' escape '!' b", r#"SELECT "A" NOT LIKE 'x%' ESCAPE '!' AS "B""#),
-                ("select a like any ('x%', 'y') b", r#"SELECT ("A" LIKE 'x%' OR "A" LIKE 'y') AS "B""#),
-                ("select a like all ('x%', 'y') b", r#"SELECT ("A" LIKE 'x%' AND "A" LIKE 'y') AS "B""#),
-                ("select a not rlike 'x+' b", r#"SELECT (NOT (sf_regexp_like("A", 'x+'))) AS "B""#),
+                (
+                    "select a not like 'x%' escape '!' b",
+                    r#"SELECT "A" NOT LIKE 'x%' ESCAPE '!' AS "B""#,
+                ),
+                (
+                    "select a like any ('x%', 'y') b",
+                    r#"SELECT ("A" LIKE 'x%' OR "A" LIKE 'y') AS "B""#,
+                ),
+                (
+                    "select a like all ('x%', 'y') b",
+                    r#"SELECT ("A" LIKE 'x%' AND "A" LIKE 'y') AS "B""#,
+                ),
+                (
+                    "select a not rlike 'x+' b",
+                    r#"SELECT (NOT (sf_regexp_like("A", 'x+'))) AS "B""#,
+                ),
             ],
         );
     }

@@ -41,7 +41,7 @@ fn path_access(value: Expr, path: &JsonPath) -> Expr {
             JsonPathElem::Dot { key, quoted } => push_key(&mut run, key, *quoted),
             JsonPathElem::Bracket { key } | JsonPathElem::ColonBracket { key } => {
                 if let Some(index) = literal_integer(key) {
-                    run.push_str(&format!("[{index}]"));
+                    run.extend(["[", &index.to_string(), "]"]);
                 } else if let Some(name) = literal_text(key) {
                     push_key(&mut run, name, true);
                 } else {
@@ -53,12 +53,16 @@ fn path_access(value: Expr, path: &JsonPath) -> Expr {
             }
         }
     }
-    if run.is_empty() { value } else { call("sf_get_path", vec![value, text(run)]) }
+    if run.is_empty() {
+        value
+    } else {
+        call("sf_get_path", vec![value, text(run)])
+    }
 }
 
 fn push_key(run: &mut String, key: &str, quoted: bool) {
     if quoted {
-        run.push_str(&format!("[\"{}\"]", key.replace('\\', "\\\\").replace('"', "\\\"")));
+        run.extend(["[\"", &key.replace('\\', "\\\\").replace('"', "\\\""), "\"]"]);
     } else {
         if !run.is_empty() {
             run.push('.');
@@ -84,11 +88,26 @@ mod tests {
         check(
             lowered,
             &[
-                ("select v:a.b[0].\"C d\" x", r#"SELECT sf_get_path("V", 'a.b[0]["C d"]') AS "X""#),
-                ("select t.v:Ab::int x from t", r#"SELECT sf_to_number(sf_get_path("T"."V", 'Ab'), 38, 0) AS "X" FROM "D.S"."T" AS "T""#),
-                ("select v['a'] x, v[0] y", r#"SELECT sf_get_path("V", '["a"]') AS "X", sf_get_path("V", '[0]') AS "Y""#),
-                ("select v:a[b] x", r#"SELECT sf_get(sf_get_path("V", 'a'), "B") AS "X""#),
-                ("select {'a': 1, 'b': c} x, [1, 'y'] y", r#"SELECT sf_object_construct_keep_null('a', 1, 'b', "C") AS "X", sf_array_construct(1, 'y') AS "Y""#),
+                (
+                    "select v:a.b[0].\"C d\" x",
+                    r#"SELECT sf_get_path("V", 'a.b[0]["C d"]') AS "X""#,
+                ),
+                (
+                    "select t.v:Ab::int x from t",
+                    r#"SELECT sf_to_number(sf_get_path("T"."V", 'Ab'), 38, 0) AS "X" FROM "D.S"."T" AS "T""#,
+                ),
+                (
+                    "select v['a'] x, v[0] y",
+                    r#"SELECT sf_get_path("V", '["a"]') AS "X", sf_get_path("V", '[0]') AS "Y""#,
+                ),
+                (
+                    "select v:a[b] x",
+                    r#"SELECT sf_get(sf_get_path("V", 'a'), "B") AS "X""#,
+                ),
+                (
+                    "select {'a': 1, 'b': c} x, [1, 'y'] y",
+                    r#"SELECT sf_object_construct_keep_null('a', 1, 'b', "C") AS "X", sf_array_construct(1, 'y') AS "Y""#,
+                ),
             ],
         );
     }

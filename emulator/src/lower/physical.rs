@@ -68,7 +68,10 @@ mod tests {
             spelled,
             &[
                 (r#"select "aB", c"#, r#"SELECT "~a~B", "C""#),
-                (r"select 'it''s', '''''', '\'', 'a\\'", r"SELECT 'it''s', '''''', '''', 'a\'"),
+                (
+                    r"select 'it''s', '''''', '\'', 'a\\'",
+                    r"SELECT 'it''s', '''''', '''', 'a\'",
+                ),
             ],
         );
     }

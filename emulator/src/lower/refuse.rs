@@ -4,13 +4,22 @@ use crate::session::SqlError;
 
 /// A compilation error with Snowflake's first line.
 pub(super) fn compilation(code: &'static str, sql_state: &'static str, text: &str) -> SqlError {
-    SqlError { code, sql_state, message: format!("SQL compilation error:\n{text}"), position: None }
+    SqlError {
+        code,
+        sql_state,
+        message: format!("SQL compilation error:\n{text}"),
+        position: None,
+    }
 }
 
 /// `Unknown function NAME`; one with a path is taken for a user's.
 pub(super) fn unknown_function(name: &str) -> SqlError {
     if name.contains('.') {
-        return compilation("002141", "42601", &format!("Unknown user-defined function {name}"));
+        return compilation(
+            "002141",
+            "42601",
+            &format!("Unknown user-defined function {name}"),
+        );
     }
     compilation("002140", "42601", &format!("Unknown function {name}"))
 }
@@ -27,13 +36,25 @@ pub(super) fn unsupported(feature: &str) -> SqlError {
 
 /// Wrong number of arguments.
 pub(super) fn argument_count(call: &str, expected: usize, got: usize) -> SqlError {
-    let (code, amount) = if got < expected { ("000938", "not enough") } else { ("000939", "too many") };
-    compilation(code, "22023", &format!("{amount} arguments for function [{call}] expected {expected}, got {got}"))
+    let (code, amount) = if got < expected {
+        ("000938", "not enough")
+    } else {
+        ("000939", "too many")
+    };
+    compilation(
+        code,
+        "22023",
+        &format!("{amount} arguments for function [{call}] expected {expected}, got {got}"),
+    )
 }
 
 /// A call whose arguments have no meaning for the function.
 pub(super) fn invalid_argument(call: &str) -> SqlError {
-    compilation("001044", "42P13", &format!("Invalid argument types for function '{call}'"))
+    compilation(
+        "001044",
+        "42P13",
+        &format!("Invalid argument types for function '{call}'"),
+    )
 }
 
 /// A word that the grammar does not allow there.

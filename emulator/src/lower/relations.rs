@@ -8,7 +8,8 @@ use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 
 use sqlparser::ast::{
-    Ident, ObjectName, ObjectNamePart, Query, SetExpr, Statement, TableAlias, TableFactor, VisitMut, VisitorMut,
+    Ident, ObjectName, ObjectNamePart, Query, SetExpr, Statement, TableAlias, TableFactor, VisitMut,
+    VisitorMut,
 };
 
 use super::build::{exact, raw_name};
@@ -17,7 +18,10 @@ use crate::catalog::names::{self, NameScope, ObjectPath};
 use crate::session::SqlError;
 
 /// Resolves the names of tables in all FROM clauses; gives the objects found.
-pub(super) fn apply(statement: &mut Statement, scope: &NameScope<'_>) -> Result<BTreeSet<ObjectPath>, SqlError> {
+pub(super) fn apply(
+    statement: &mut Statement,
+    scope: &NameScope<'_>,
+) -> Result<BTreeSet<ObjectPath>, SqlError> {
     let mut relations = Relations {
         scope,
         operation: operation(statement),
@@ -67,7 +71,9 @@ impl VisitorMut for Relations<'_> {
 
     fn pre_visit_query(&mut self, query: &mut Query) -> ControlFlow<SqlError> {
         self.common.push(BTreeSet::new());
-        let Some(with) = &mut query.with else { return ControlFlow::Continue(()) };
+        let Some(with) = &mut query.with else {
+            return ControlFlow::Continue(());
+        };
         let mut recursive = with.recursive;
         for table in &mut with.cte_tables {
             let name = table.alias.name.value.clone();
@@ -90,7 +96,14 @@ impl VisitorMut for Relations<'_> {
     }
 
     fn pre_visit_table_factor(&mut self, factor: &mut TableFactor) -> ControlFlow<SqlError> {
-        let TableFactor::Table { name, alias, args: None, version, .. } = factor else {
+        let TableFactor::Table {
+            name,
+            alias,
+            args: None,
+            version,
+            ..
+        } = factor
+        else {
             return ControlFlow::Continue(());
         };
         if version.is_some() {
@@ -111,7 +124,9 @@ impl Relations<'_> {
     }
 
     fn resolve(&mut self, name: &mut ObjectName, alias: &mut Option<TableAlias>) -> Result<(), SqlError> {
-        let Some(ObjectNamePart::Identifier(last)) = name.0.last() else { return Ok(()) };
+        let Some(ObjectNamePart::Identifier(last)) = name.0.last() else {
+            return Ok(());
+        };
         let is_final = last.quote_style.is_none();
         let is_common = name.0.len() == 1 && self.common.iter().any(|names| names.contains(&last.value));
         if is_final || is_common {
@@ -129,7 +144,12 @@ impl Relations<'_> {
 
 /// An alias without columns.
 pub(super) fn table_alias(name: Ident) -> TableAlias {
-    TableAlias { explicit: true, name, columns: Vec::new(), at: None }
+    TableAlias {
+        explicit: true,
+        name,
+        columns: Vec::new(),
+        at: None,
+    }
 }
 
 /// A common table is recursive when the right side of its set operation reads it; Snowflake does not insist
@@ -171,9 +191,18 @@ mod tests {
             lowered,
             &[
                 ("select a from t", r#"SELECT "A" FROM "D.S"."T" AS "T""#),
-                ("select x.a from e.s.t as x", r#"SELECT "X"."A" FROM "E.S"."T" AS "X""#),
-                ("select a from e..\"t\"", r#"SELECT "A" FROM "E.PUBLIC"."~t~" AS "~t~""#),
-                ("with t as (select a from t) select a from t", r#"WITH "T" AS (SELECT "A" FROM "D.S"."T" AS "T") SELECT "A" FROM "T""#),
+                (
+                    "select x.a from e.s.t as x",
+                    r#"SELECT "X"."A" FROM "E.S"."T" AS "X""#,
+                ),
+                (
+                    "select a from e..\"t\"",
+                    r#"SELECT "A" FROM "E.PUBLIC"."~t~" AS "~t~""#,
+                ),
+                (
+                    "with t as (select a from t) select a from t",
+                    r#"WITH "T" AS (SELECT "A" FROM "D.S"."T" AS "T") SELECT "A" FROM "T""#,
+                ),
                 (
                     "with r as (select a from t union all select a from r) select a from r, q where a in (select b from r)",
                     r#"WITH RECURSIVE "R" AS (SELECT "A" FROM "D.S"."T" AS "T" UNION ALL SELECT "A" FROM "R") SELECT "A" FROM "R", "D.S"."Q" AS "Q" WHERE "A" IN (SELECT "B" FROM "R")"#,

@@ -60,19 +60,33 @@ fn shape_query(query: &mut Query) -> Result<(), SqlError> {
             Some(TopQuantity::Expr(expr)) => expr,
             None => return Err(super::refuse::syntax("TOP")),
         };
-        query.limit_clause = Some(LimitClause::LimitOffset { limit: Some(limit), offset: None, limit_by: Vec::new() });
+        query.limit_clause = Some(LimitClause::LimitOffset {
+            limit: Some(limit),
+            offset: None,
+            limit_by: Vec::new(),
+        });
     }
-    if let Some(Fetch { with_ties, percent, quantity }) = query.fetch.take() {
+    if let Some(Fetch {
+        with_ties,
+        percent,
+        quantity,
+    }) = query.fetch.take()
+    {
         if with_ties || percent {
             return Err(unsupported("FETCH with PERCENT or WITH TIES"));
         }
         let count = quantity.unwrap_or_else(|| integer(1));
         match &mut query.limit_clause {
             None => {
-                query.limit_clause =
-                    Some(LimitClause::LimitOffset { limit: Some(count), offset: None, limit_by: Vec::new() });
+                query.limit_clause = Some(LimitClause::LimitOffset {
+                    limit: Some(count),
+                    offset: None,
+                    limit_by: Vec::new(),
+                });
             }
-            Some(LimitClause::LimitOffset { limit: limit @ None, .. }) => *limit = Some(count),
+            Some(LimitClause::LimitOffset {
+                limit: limit @ None, ..
+            }) => *limit = Some(count),
             Some(_) => return Err(super::refuse::syntax("FETCH")),
         }
     }
@@ -152,9 +166,10 @@ fn star(options: &mut WildcardAdditionalOptions) -> Result<(), SqlError> {
     if options.opt_except.is_some() || options.opt_alias.is_some() {
         return Err(super::refuse::syntax("EXCEPT"));
     }
-    if let Some(sqlparser::ast::ExcludeSelectItem::Single(column)) = options.opt_exclude.take_if(|exclude| {
-        matches!(exclude, sqlparser::ast::ExcludeSelectItem::Single(_))
-    }) {
+    if let Some(sqlparser::ast::ExcludeSelectItem::Single(column)) = options
+        .opt_exclude
+        .take_if(|exclude| matches!(exclude, sqlparser::ast::ExcludeSelectItem::Single(_)))
+    {
         options.opt_exclude = Some(sqlparser::ast::ExcludeSelectItem::Multiple(vec![column]));
     }
     Ok(())
@@ -191,13 +206,34 @@ mod tests {
         check(
             lowered,
             &[
-                ("select top 3 a from t", r#"SELECT "A" FROM "D.S"."T" AS "T" LIMIT 3"#),
-                ("select a from t order by a desc fetch first 2 rows only", r#"SELECT "A" FROM "D.S"."T" AS "T" ORDER BY "A" DESC NULLS FIRST LIMIT 2"#),
-                ("select a from t minus select b from u", r#"SELECT "A" FROM "D.S"."T" AS "T" EXCEPT SELECT "B" FROM "D.S"."U" AS "U""#),
-                ("select * exclude a from t", r#"SELECT * EXCLUDE ("A") FROM "D.S"."T" AS "T""#),
-                ("select * from t join u", r#"SELECT * FROM "D.S"."T" AS "T" CROSS JOIN "D.S"."U" AS "U""#),
-                ("select a from t limit null offset 2", r#"SELECT "A" FROM "D.S"."T" AS "T" OFFSET 2"#),
-                ("select a from t connect by a = 1", "000002 0A000: Unsupported feature 'CONNECT BY'."),
+                (
+                    "select top 3 a from t",
+                    r#"SELECT "A" FROM "D.S"."T" AS "T" LIMIT 3"#,
+                ),
+                (
+                    "select a from t order by a desc fetch first 2 rows only",
+                    r#"SELECT "A" FROM "D.S"."T" AS "T" ORDER BY "A" DESC NULLS FIRST LIMIT 2"#,
+                ),
+                (
+                    "select a from t minus select b from u",
+                    r#"SELECT "A" FROM "D.S"."T" AS "T" EXCEPT SELECT "B" FROM "D.S"."U" AS "U""#,
+                ),
+                (
+                    "select * exclude a from t",
+                    r#"SELECT * EXCLUDE ("A") FROM "D.S"."T" AS "T""#,
+                ),
+                (
+                    "select * from t join u",
+                    r#"SELECT * FROM "D.S"."T" AS "T" CROSS JOIN "D.S"."U" AS "U""#,
+                ),
+                (
+                    "select a from t limit null offset 2",
+                    r#"SELECT "A" FROM "D.S"."T" AS "T" OFFSET 2"#,
+                ),
+                (
+                    "select a from t connect by a = 1",
+                    "000002 0A000: Unsupported feature 'CONNECT BY'.",
+                ),
             ],
         );
     }

@@ -8,7 +8,7 @@ use sqlparser::ast::Expr;
 use super::build::{engine_cast, null, raw, text};
 use super::expressions::Work;
 use super::refuse::{invalid_argument, unsupported};
-use crate::catalog::names::literal as quoted;
+use crate::catalog::names::{Name, literal as quoted};
 use crate::session::SqlError;
 
 /// The value of a session function; `None` when `name` is none.
@@ -17,8 +17,8 @@ pub(super) fn value(name: &str, args: &[Expr], work: &mut Work<'_>) -> Result<Op
     let names = work.scope.names;
     let optional = |value: Option<&str>| value.map_or_else(null_text, text);
     let answer = match name {
-        "CURRENT_DATABASE" => optional(names.database.map(|name| name.as_str())),
-        "CURRENT_SCHEMA" => optional(names.schema.map(|name| name.as_str())),
+        "CURRENT_DATABASE" => optional(names.database.map(Name::as_str)),
+        "CURRENT_SCHEMA" => optional(names.schema.map(Name::as_str)),
         "CURRENT_SCHEMAS" => match (names.database, names.schema) {
             (Some(database), Some(schema)) => text(format!("[\"{database}.{schema}\"]")),
             _ => text("[]"),
@@ -34,9 +34,9 @@ pub(super) fn value(name: &str, args: &[Expr], work: &mut Work<'_>) -> Result<Op
         "CURRENT_CLIENT" => text(facts.client),
         "CURRENT_IP_ADDRESS" => text(facts.ip_address),
         "CURRENT_SESSION" => text(facts.session_id.to_string()),
-        "CURRENT_TRANSACTION" => {
-            facts.transaction_id.map_or_else(null_text, |transaction| text(transaction.to_string()))
-        }
+        "CURRENT_TRANSACTION" => facts
+            .transaction_id
+            .map_or_else(null_text, |transaction| text(transaction.to_string())),
         "CURRENT_STATEMENT" => text(work.scope.source.unwrap_or_default()),
         "LAST_QUERY_ID" => last_query(args, facts.query_ids)?,
         "IS_ROLE_IN_SESSION" => match args {
@@ -67,10 +67,16 @@ fn last_query(args: &[Expr], query_ids: &[String]) -> Result<Expr, SqlError> {
         }
         _ => return Err(invalid_argument("LAST_QUERY_ID")),
     };
-    let from_end = usize::try_from(-position).ok().and_then(|back| query_ids.len().checked_sub(back));
-    let from_start = usize::try_from(position).ok().and_then(|place| place.checked_sub(1));
+    let from_end = usize::try_from(-position)
+        .ok()
+        .and_then(|back| query_ids.len().checked_sub(back));
+    let from_start = usize::try_from(position)
+        .ok()
+        .and_then(|place| place.checked_sub(1));
     let found = if position < 0 { from_end } else { from_start };
-    Ok(found.and_then(|index| query_ids.get(index)).map_or_else(null_text, text))
+    Ok(found
+        .and_then(|index| query_ids.get(index))
+        .map_or_else(null_text, text))
 }
 
 /// The statement's time in the form that the function gives.
@@ -96,7 +102,10 @@ fn clock(name: &str, work: &Work<'_>) -> Result<Expr, SqlError> {
     Ok(match name {
         "CURRENT_DATE" => raw(format!("DATE {}", quoted(&local.date().to_string()))),
         "CURRENT_TIME" | "LOCALTIME" => raw(format!("CAST('{:.9}' AS TIME_NS)", local.time())),
-        "SYSDATE" => raw(format!("CAST('{}' AS TIMESTAMP_NS)", super::casts::timestamp_text(utc))),
+        "SYSDATE" => raw(format!(
+            "CAST('{}' AS TIMESTAMP_NS)",
+            super::casts::timestamp_text(utc)
+        )),
         _ => raw(format!(
             "CAST(CAST('{}' AS TIMESTAMP_NS) AS sf_timestamp_ltz)",
             super::casts::timestamp_text(utc)
@@ -113,11 +122,26 @@ mod tests {
         check(
             lowered,
             &[
-                ("select current_database() a, current_schema() b, current_warehouse() c", r#"SELECT 'D' AS "A", 'S' AS "B", CAST(NULL AS VARCHAR) AS "C""#),
-                ("select current_date a, current_date() b", r#"SELECT DATE '2024-01-02' AS "A", DATE '2024-01-02' AS "B""#),
-                ("select current_timestamp a", r#"SELECT CAST(CAST('2024-01-02 12:00:00.000000000' AS TIMESTAMP_NS) AS sf_timestamp_ltz) AS "A""#),
-                ("select current_time()", r#"SELECT CAST('04:00:00.000000000' AS TIME_NS) AS "CURRENT_TIME{28}{29}""#),
-                ("select last_query_id() a", r#"SELECT CAST(NULL AS VARCHAR) AS "A""#),
+                (
+                    "select current_database() a, current_schema() b, current_warehouse() c",
+                    r#"SELECT 'D' AS "A", 'S' AS "B", CAST(NULL AS VARCHAR) AS "C""#,
+                ),
+                (
+                    "select current_date a, current_date() b",
+                    r#"SELECT DATE '2024-01-02' AS "A", DATE '2024-01-02' AS "B""#,
+                ),
+                (
+                    "select current_timestamp a",
+                    r#"SELECT CAST(CAST('2024-01-02 12:00:00.000000000' AS TIMESTAMP_NS) AS sf_timestamp_ltz) AS "A""#,
+                ),
+                (
+                    "select current_time()",
+                    r#"SELECT CAST('04:00:00.000000000' AS TIME_NS) AS "CURRENT_TIME{28}{29}""#,
+                ),
+                (
+                    "select last_query_id() a",
+                    r#"SELECT CAST(NULL AS VARCHAR) AS "A""#,
+                ),
             ],
         );
         assert!(lowering("select current_user").unwrap().uses_session_state);

@@ -6,18 +6,17 @@
 use std::ops::ControlFlow;
 
 use sqlparser::ast::{
-    Expr, ExprWithAlias, FunctionArg, FunctionArgExpr, FunctionArguments, Ident, Join, JoinConstraint,
-    JoinOperator, ObjectName, ObjectNamePart, PivotValueSource, Query, SetExpr, Statement, TableAlias,
-    TableAliasColumnDef, TableFactor, TableSample, TableSampleKind, TableSampleMethod, TableSampleModifier,
-    TableSampleUnit, TableWithJoins, Values, VisitMut, VisitorMut, visit_expressions_mut,
+    Expr, ExprWithAlias, FunctionArguments, Join, JoinConstraint, JoinOperator, ObjectNamePart,
+    PivotValueSource, Query, SelectItem, SetExpr, Statement, TableAlias, TableAliasColumnDef, TableFactor,
+    TableSample, TableSampleKind, TableSampleMethod, TableSampleModifier, TableSampleUnit, TableWithJoins,
+    Values, VisitMut, VisitorMut, visit_expressions_mut,
 };
-use sqlparser::dialect::SnowflakeDialect;
-use sqlparser::parser::Parser;
 
-use super::build::{boolean, exact, null, text};
+use super::build::{boolean, exact};
 use super::expressions::widen_literal;
-use super::refuse::{compilation, unknown_function, unsupported};
+use super::refuse::{unknown_function, unsupported};
 use super::relations::table_alias;
+use super::table_functions;
 use crate::session::SqlError;
 
 /// Rewrites the special tables of a statement.
@@ -45,7 +44,47 @@ impl VisitorMut for Tables {
                 }
             }
         }
+        number_generated_rows(select);
         ControlFlow::Continue(())
+    }
+}
+
+/// Gives `SEQ4()` and its like the number of the row that the select's one generator makes.
+fn number_generated_rows(select: &mut sqlparser::ast::Select) {
+    let mut generators = select.from.iter().filter_map(|table| match &table.relation {
+        TableFactor::Derived {
+            subquery,
+            alias: Some(alias),
+            ..
+        } if is_generator(subquery) => Some(alias.name.clone()),
+        _ => None,
+    });
+    let (Some(generator), None) = (generators.next(), generators.next()) else {
+        return;
+    };
+    let _: ControlFlow<()> = visit_expressions_mut(select, |expr| {
+        if let Expr::Function(function) = expr
+            && matches!(
+                super::identifiers::simple(&function.name),
+                Some("SEQ1" | "SEQ2" | "SEQ4" | "SEQ8")
+            )
+        {
+            *expr = Expr::CompoundIdentifier(vec![generator.clone(), exact(GENERATED)]);
+        }
+        ControlFlow::Continue(())
+    });
+}
+
+/// Column of a generator's rows.
+pub(super) const GENERATED: &str = "GENERATED";
+
+fn is_generator(query: &Query) -> bool {
+    match &*query.body {
+        SetExpr::Select(select) => matches!(
+            select.projection.as_slice(),
+            [SelectItem::ExprWithAlias { alias, .. }] if alias.value == GENERATED
+        ),
+        _ => false,
     }
 }
 
@@ -64,34 +103,59 @@ fn widen(values: &mut Values) {
 
 fn lower_factor(factor: &mut TableFactor) -> Result<(), SqlError> {
     match factor {
-        TableFactor::Derived { subquery, alias, sample, .. } => {
+        TableFactor::Derived {
+            subquery,
+            alias,
+            sample,
+            ..
+        } => {
             if let SetExpr::Values(values) = &mut *subquery.body {
                 widen(values);
                 name_columns(alias, values.rows.first().map_or(0, |row| row.len()));
             }
             lower_sample(sample)
         }
-        TableFactor::Table { name, alias, args: Some(args), .. } => {
-            let replacement = table_function(&name.clone(), std::mem::take(&mut args.args), alias.take())?;
+        TableFactor::Table {
+            name,
+            alias,
+            args: Some(args),
+            ..
+        } => {
+            let replacement =
+                table_functions::lower(&name.clone(), std::mem::take(&mut args.args), alias.take())?;
             *factor = replacement;
             Ok(())
         }
-        TableFactor::Table { sample, json_path: None, with_ordinality: false, .. } => lower_sample(sample),
-        TableFactor::Function { name, args, alias, .. } => {
-            let replacement = table_function(&name.clone(), std::mem::take(args), alias.take())?;
+        TableFactor::Table {
+            sample,
+            json_path: None,
+            with_ordinality: false,
+            ..
+        } => lower_sample(sample),
+        TableFactor::Function {
+            name, args, alias, ..
+        } => {
+            let replacement = table_functions::lower(&name.clone(), std::mem::take(args), alias.take())?;
             *factor = replacement;
             Ok(())
         }
-        TableFactor::TableFunction { expr: Expr::Function(function), alias } => {
+        TableFactor::TableFunction {
+            expr: Expr::Function(function),
+            alias,
+        } => {
             let FunctionArguments::List(list) = &mut function.args else {
                 return Err(unknown_function(&function.name.to_string()));
             };
             let args = std::mem::take(&mut list.args);
-            let replacement = table_function(&function.name.clone(), args, alias.take())?;
+            let replacement = table_functions::lower(&function.name.clone(), args, alias.take())?;
             *factor = replacement;
             Ok(())
         }
-        TableFactor::Pivot { value_source, default_on_null, .. } => {
+        TableFactor::Pivot {
+            value_source,
+            default_on_null,
+            ..
+        } => {
             if default_on_null.is_some() {
                 return Err(unsupported("PIVOT with DEFAULT ON NULL"));
             }
@@ -108,21 +172,34 @@ fn name_columns(alias: &mut Option<TableAlias>, count: usize) {
     let alias = alias.get_or_insert_with(|| table_alias(exact("VALUES")));
     if alias.columns.is_empty() {
         alias.columns = (1..=count)
-            .map(|number| TableAliasColumnDef { name: exact(format!("COLUMN{number}")), data_type: None })
+            .map(|number| TableAliasColumnDef {
+                name: exact(format!("COLUMN{number}")),
+                data_type: None,
+            })
             .collect();
     }
 }
 
 /// The engine samples blocks unless told otherwise; Snowflake rows.
 fn lower_sample(sample: &mut Option<TableSampleKind>) -> Result<(), SqlError> {
-    let Some(TableSampleKind::BeforeTableAlias(found) | TableSampleKind::AfterTableAlias(found)) = sample.take() else {
+    let Some(TableSampleKind::BeforeTableAlias(found) | TableSampleKind::AfterTableAlias(found)) =
+        sample.take()
+    else {
         return Ok(());
     };
-    let TableSample { name, quantity, seed, .. } = *found;
-    let Some(mut quantity) = quantity else { return Err(super::refuse::syntax("SAMPLE")) };
+    let TableSample {
+        name, quantity, seed, ..
+    } = *found;
+    let Some(mut quantity) = quantity else {
+        return Err(super::refuse::syntax("SAMPLE"));
+    };
     let by_rows = quantity.unit == Some(TableSampleUnit::Rows);
     quantity.parenthesized = true;
-    quantity.unit = Some(if by_rows { TableSampleUnit::Rows } else { TableSampleUnit::Percent });
+    quantity.unit = Some(if by_rows {
+        TableSampleUnit::Rows
+    } else {
+        TableSampleUnit::Percent
+    });
     let name = match name {
         _ if by_rows => None,
         Some(TableSampleMethod::System | TableSampleMethod::Block) => Some(TableSampleMethod::System),
@@ -145,7 +222,9 @@ fn lower_sample(sample: &mut Option<TableSampleKind>) -> Result<(), SqlError> {
 
 /// A pivoted column is named after its literal, quotes included.
 fn name_pivot_columns(source: &mut PivotValueSource) -> Result<(), SqlError> {
-    let PivotValueSource::List(values) = source else { return Err(unsupported("PIVOT with ANY or a subquery")) };
+    let PivotValueSource::List(values) = source else {
+        return Err(unsupported("PIVOT with ANY or a subquery"));
+    };
     for ExprWithAlias { expr, alias } in values {
         if alias.is_none() {
             *alias = Some(exact(expr.to_string()));
@@ -154,125 +233,15 @@ fn name_pivot_columns(source: &mut PivotValueSource) -> Result<(), SqlError> {
     Ok(())
 }
 
-/// Arguments of a table function by name or position.
-struct Arguments {
-    function: String,
-    positional: Vec<Expr>,
-    named: Vec<(String, Expr)>,
-}
-
-impl Arguments {
-    fn read(function: &str, args: Vec<FunctionArg>) -> Result<Self, SqlError> {
-        let mut read = Self { function: function.to_owned(), positional: Vec::new(), named: Vec::new() };
-        for argument in args {
-            match argument {
-                FunctionArg::Unnamed(FunctionArgExpr::Expr(expr)) => read.positional.push(expr),
-                FunctionArg::Named { name, arg: FunctionArgExpr::Expr(expr), .. } => {
-                    read.named.push((name.value.to_uppercase(), expr));
-                }
-                other => return Err(unsupported(&format!("argument {other} of {function}"))),
-            }
-        }
-        Ok(read)
-    }
-
-    fn take(&mut self, name: &str, position: usize) -> Option<Expr> {
-        if let Some(found) = self.named.iter().position(|(given, _)| given == name) {
-            return Some(self.named.remove(found).1);
-        }
-        match self.positional.get_mut(position) {
-            Some(slot) => Some(std::mem::replace(slot, null())),
-            None => None,
-        }
-    }
-
-    fn required(&mut self, name: &str, position: usize) -> Result<Expr, SqlError> {
-        let function = self.function.clone();
-        self.take(name, position).ok_or_else(|| {
-            compilation("000938", "22023", &format!("not enough arguments for function [{function}] expected {}, got {position}", position + 1))
-        })
-    }
-}
-
-fn table_function(
-    name: &ObjectName,
-    args: Vec<FunctionArg>,
-    alias: Option<TableAlias>,
-) -> Result<TableFactor, SqlError> {
-    let function = match name.0.as_slice() {
-        [ObjectNamePart::Identifier(ident)] => ident.value.clone(),
-        _ => return Err(unknown_function(&name.to_string().replace('"', ""))),
-    };
-    let mut arguments = Arguments::read(&function, args)?;
-    let query = match function.as_str() {
-        "FLATTEN" => flatten(&mut arguments)?,
-        "GENERATOR" => {
-            if arguments.take("TIMELIMIT", usize::MAX).is_some() {
-                return Err(unsupported("GENERATOR with TIMELIMIT"));
-            }
-            let count = arguments.required("ROWCOUNT", 0)?;
-            template("SELECT range AS \"GENERATED\" FROM range(placeholder_1)", vec![count])?
-        }
-        "SPLIT_TO_TABLE" | "STRTOK_SPLIT_TO_TABLE" => {
-            let value = arguments.required("STRING", 0)?;
-            let delimiter = arguments.take("DELIMITER", 1).unwrap_or_else(|| text(" "));
-            let list = if function == "SPLIT_TO_TABLE" { "sf_split_list" } else { "sf_strtok_list" };
-            template(
-                &format!(
-                    "SELECT 1 AS \"SEQ\", piece_index AS \"INDEX\", piece AS \"VALUE\" FROM \
-                     (SELECT unnest({list}(placeholder_1, placeholder_2)) AS piece, \
-                     generate_subscripts({list}(placeholder_1, placeholder_2), 1) AS piece_index)"
-                ),
-                vec![value, delimiter],
-            )?
-        }
-        "RESULT_SCAN" => return Err(unsupported("RESULT_SCAN")),
-        _ => return Err(unknown_function(&function)),
-    };
-    let alias = alias.unwrap_or_else(|| table_alias(exact(function)));
-    Ok(TableFactor::Derived { lateral: true, subquery: Box::new(query), alias: Some(alias), sample: None })
-}
-
-/// `FLATTEN(INPUT => .., PATH => .., OUTER => .., RECURSIVE => .., MODE => ..)`.
-fn flatten(arguments: &mut Arguments) -> Result<Query, SqlError> {
-    let input = arguments.required("INPUT", 0)?;
-    let path = arguments.take("PATH", 1).unwrap_or_else(|| text(""));
-    let outer = arguments.take("OUTER", 2).unwrap_or_else(|| boolean(false));
-    let recursive = arguments.take("RECURSIVE", 3).unwrap_or_else(|| boolean(false));
-    let mode = arguments.take("MODE", 4).unwrap_or_else(|| text("BOTH"));
-    template(
-        "SELECT 1 AS \"SEQ\", sf_flatten_key(element) AS \"KEY\", \
-         sf_flatten_path(element) AS \"PATH\", sf_flatten_index(element) AS \"INDEX\", \
-         sf_flatten_value(element) AS \"VALUE\", sf_flatten_this(placeholder_1, element) AS \"THIS\" \
-         FROM (SELECT unnest(sf_flatten(placeholder_1, placeholder_2, placeholder_3, placeholder_4, \
-         placeholder_5)) AS element)",
-        vec![input, path, outer, recursive, mode],
-    )
-}
-
-/// A query from engine text; `placeholder_N` stands for the Nth expression.
-///
-/// Names without quotes are the engine's, as everywhere after the identifiers have their spelling.
-fn template(sql: &str, values: Vec<Expr>) -> Result<Query, SqlError> {
-    let parsed = Parser::parse_sql(&SnowflakeDialect {}, sql).ok().and_then(|mut statements| statements.pop());
-    let Some(Statement::Query(mut query)) = parsed else {
-        return Err(unsupported("table function"));
-    };
-    let _: ControlFlow<()> = visit_expressions_mut(&mut query, |expr| {
-        if let Expr::Identifier(Ident { value, quote_style: None, .. }) = expr
-            && let Some(number) = value.strip_prefix("placeholder_")
-            && let Some(replacement) = number.parse::<usize>().ok().and_then(|number| values.get(number - 1))
-        {
-            *expr = replacement.clone();
-        }
-        ControlFlow::Continue(())
-    });
-    Ok(*query)
-}
-
 /// `ASOF JOIN r MATCH_CONDITION (l.t >= r.t) [ON ..]`: for each row on the left the nearest on the right.
 fn asof(join: &mut Join) -> Result<(), SqlError> {
-    let JoinOperator::AsOf { match_condition, constraint } = &join.join_operator else { return Ok(()) };
+    let JoinOperator::AsOf {
+        match_condition,
+        constraint,
+    } = &join.join_operator
+    else {
+        return Ok(());
+    };
     let condition = match match_condition {
         Expr::Nested(inner) => (**inner).clone(),
         other => other.clone(),
@@ -286,28 +255,42 @@ fn asof(join: &mut Join) -> Result<(), SqlError> {
         other => return Err(unsupported(&format!("MATCH_CONDITION with {other}"))),
     };
     let filter = match constraint {
-        JoinConstraint::On(on) => super::build::binary(on.clone(), sqlparser::ast::BinaryOperator::And, condition.clone()),
+        JoinConstraint::On(on) => {
+            super::build::binary(on.clone(), sqlparser::ast::BinaryOperator::And, condition.clone())
+        }
         JoinConstraint::None => condition.clone(),
         _ => return Err(unsupported("ASOF JOIN with USING")),
     };
-    let mut query = template(
+    let mut query = table_functions::template(
         &format!("SELECT * FROM relation WHERE placeholder_1 ORDER BY placeholder_2 {descending} LIMIT 1"),
         vec![filter, (**right).clone()],
     )?;
     let alias = match &join.relation {
-        TableFactor::Table { alias: None, name, .. } => match name.0.last() {
+        TableFactor::Table {
+            alias: None, name, ..
+        } => match name.0.last() {
             Some(ObjectNamePart::Identifier(ident)) => Some(table_alias(ident.clone())),
             _ => None,
         },
         TableFactor::Table { alias, .. } | TableFactor::Derived { alias, .. } => alias.clone(),
         _ => None,
     };
-    let Some(alias) = alias else { return Err(unsupported("ASOF JOIN with a table without a name")) };
+    let Some(alias) = alias else {
+        return Err(unsupported("ASOF JOIN with a table without a name"));
+    };
     if let SetExpr::Select(select) = &mut *query.body {
         let relation = join.relation.clone();
-        select.from = vec![TableWithJoins { relation, joins: Vec::new() }];
+        select.from = vec![TableWithJoins {
+            relation,
+            joins: Vec::new(),
+        }];
     }
-    join.relation = TableFactor::Derived { lateral: true, subquery: Box::new(query), alias: Some(table_alias(alias.name)), sample: None };
+    join.relation = TableFactor::Derived {
+        lateral: true,
+        subquery: Box::new(query),
+        alias: Some(table_alias(alias.name)),
+        sample: None,
+    };
     join.join_operator = JoinOperator::Left(JoinConstraint::On(boolean(true)));
     Ok(())
 }
@@ -321,26 +304,27 @@ mod tests {
         check(
             lowered,
             &[
-                ("select column1 a from values (1, 'x'), (2, 'y')", r#"SELECT "COLUMN1" AS "A" FROM (VALUES (CAST(1 AS BIGINT), 'x'), (2, 'y')) AS "VALUES" ("COLUMN1", "COLUMN2")"#),
-                ("select $1 a from (values (1)) v", r#"SELECT "COLUMN1" AS "A" FROM (VALUES (CAST(1 AS BIGINT))) "V" ("COLUMN1")"#),
-                ("select seq4() a from table(generator(rowcount => 3))", r#"SELECT (row_number() OVER () - 1) AS "A" FROM LATERAL (SELECT range AS "GENERATED" FROM range(3)) AS "GENERATOR""#),
-                ("select a from t sample (10)", r#"SELECT "A" FROM "D.S"."T" AS "T" TABLESAMPLE BERNOULLI (10 PERCENT)"#),
+                (
+                    "select column1 a from values (1, 'x'), (2, 'y')",
+                    r#"SELECT "COLUMN1" AS "A" FROM (VALUES (CAST(1 AS BIGINT), 'x'), (2, 'y')) AS "VALUES" ("COLUMN1", "COLUMN2")"#,
+                ),
+                (
+                    "select $1 a from (values (1)) v",
+                    r#"SELECT "COLUMN1" AS "A" FROM (VALUES (CAST(1 AS BIGINT))) "V" ("COLUMN1")"#,
+                ),
+                (
+                    "select seq4() a from table(generator(rowcount => 3))",
+                    r#"SELECT "GENERATOR"."GENERATED" AS "A" FROM LATERAL (SELECT range AS "GENERATED" FROM range(3)) AS "GENERATOR""#,
+                ),
+                (
+                    "select a from t sample (10)",
+                    r#"SELECT "A" FROM "D.S"."T" AS "T" TABLESAMPLE BERNOULLI (10 PERCENT)"#,
+                ),
                 (
                     "select * from t pivot(sum(a) for k in ('x', 'y')) as p",
                     r#"SELECT * FROM "D.S"."T" AS "T" PIVOT(sum("A") FOR "K" IN ('x' AS "{27}~x{27}~", 'y' AS "{27}~y{27}~")) AS "P""#,
                 ),
             ],
-        );
-    }
-
-    #[test]
-    fn flatten_is_lateral() {
-        check(
-            lowered,
-            &[(
-                "select f.value:a b from t, lateral flatten(input => t.v:items, outer => true) f",
-                r#"SELECT sf_get_path("F"."VALUE", 'a') AS "B" FROM "D.S"."T" AS "T", LATERAL (SELECT CAST(1 AS BIGINT) AS "SEQ", sf_flatten_key(element) AS "KEY", sf_flatten_path(element) AS "PATH", sf_flatten_index(element) AS "INDEX", sf_flatten_value(element) AS "VALUE", sf_flatten_this(sf_get_path("T"."V", 'items'), element) AS "THIS" FROM (SELECT unnest(sf_flatten(sf_get_path("T"."V", 'items'), '', true, false, 'BOTH')) AS element)) "F""#,
-            )],
         );
     }
 }

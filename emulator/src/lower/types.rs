@@ -31,7 +31,10 @@ pub fn sql_type(written: &DataType) -> Result<SqlType, SqlError> {
         | DataType::Int4(_)
         | DataType::Int8(_)
         | DataType::Integer(_)
-        | DataType::BigInt(_) => SqlType::Number { precision: 38, scale: 0 },
+        | DataType::BigInt(_) => SqlType::Number {
+            precision: 38,
+            scale: 0,
+        },
         DataType::Float(_)
         | DataType::Float4
         | DataType::Float8
@@ -44,14 +47,18 @@ pub fn sql_type(written: &DataType) -> Result<SqlType, SqlError> {
         | DataType::CharacterVarying(length)
         | DataType::CharVarying(length) => text(length.as_ref(), None)?,
         DataType::Char(length) | DataType::Character(length) => text(length.as_ref(), Some(1))?,
-        DataType::String(length) => SqlType::Text { length: length.map(text_length).transpose()? },
+        DataType::String(length) => SqlType::Text {
+            length: length.map(text_length).transpose()?,
+        },
         DataType::Text => SqlType::Text { length: None },
         DataType::Bool | DataType::Boolean => SqlType::Boolean,
         DataType::Date => SqlType::Date,
-        DataType::Time(scale, TimezoneInfo::None) => SqlType::Time { scale: time_scale(*scale)? },
-        DataType::Datetime(scale) | DataType::TimestampNtz(scale) => {
-            SqlType::TimestampNtz { scale: time_scale(*scale)? }
-        }
+        DataType::Time(scale, TimezoneInfo::None) => SqlType::Time {
+            scale: time_scale(*scale)?,
+        },
+        DataType::Datetime(scale) | DataType::TimestampNtz(scale) => SqlType::TimestampNtz {
+            scale: time_scale(*scale)?,
+        },
         DataType::Timestamp(scale, zone) => {
             let scale = time_scale(*scale)?;
             match zone {
@@ -60,7 +67,9 @@ pub fn sql_type(written: &DataType) -> Result<SqlType, SqlError> {
             }
         }
         DataType::Binary(_) => SqlType::Binary,
-        DataType::Varbinary(None | Some(BinaryLength::IntegerLength { .. } | BinaryLength::Max)) => SqlType::Binary,
+        DataType::Varbinary(None | Some(BinaryLength::IntegerLength { .. } | BinaryLength::Max)) => {
+            SqlType::Binary
+        }
         DataType::Array(ArrayElemTypeDef::None) => SqlType::Array,
         DataType::Array(_) | DataType::Map(..) | DataType::Struct(..) => {
             return Err(unsupported("structured types"));
@@ -75,26 +84,39 @@ fn custom(name: &ObjectName, arguments: &[String]) -> Result<SqlType, SqlError> 
         return Err(unsupported_type(&name.to_string()));
     };
     let word = ident.value.to_uppercase();
-    let argument = arguments.first().and_then(|argument| argument.trim().parse::<u64>().ok());
+    let argument = arguments
+        .first()
+        .and_then(|argument| argument.trim().parse::<u64>().ok());
     Ok(match word.as_str() {
         "NUMBER" => {
-            let scale = arguments.get(1).and_then(|scale| scale.trim().parse::<i64>().ok());
+            let scale = arguments
+                .get(1)
+                .and_then(|scale| scale.trim().parse::<i64>().ok());
             number(match (argument, scale) {
                 (None, _) => ExactNumberInfo::None,
                 (Some(precision), None) => ExactNumberInfo::Precision(precision),
                 (Some(precision), Some(scale)) => ExactNumberInfo::PrecisionAndScale(precision, scale),
             })?
         }
-        "BYTEINT" => SqlType::Number { precision: 38, scale: 0 },
-        "STRING" | "VARCHAR" | "NVARCHAR2" | "VARCHAR2" => {
-            SqlType::Text { length: argument.map(text_length).transpose()? }
-        }
-        "NCHAR" => SqlType::Text { length: Some(text_length(argument.unwrap_or(1))?) },
-        "TIMESTAMP_LTZ" | "TIMESTAMPLTZ" => SqlType::TimestampLtz { scale: time_scale(argument)? },
-        "TIMESTAMP_TZ" | "TIMESTAMPTZ" => SqlType::TimestampTz { scale: time_scale(argument)? },
-        "TIMESTAMP_NTZ" | "TIMESTAMPNTZ" | "DATETIME" | "TIMESTAMP" => {
-            SqlType::TimestampNtz { scale: time_scale(argument)? }
-        }
+        "BYTEINT" => SqlType::Number {
+            precision: 38,
+            scale: 0,
+        },
+        "STRING" | "VARCHAR" | "NVARCHAR2" | "VARCHAR2" => SqlType::Text {
+            length: argument.map(text_length).transpose()?,
+        },
+        "NCHAR" => SqlType::Text {
+            length: Some(text_length(argument.unwrap_or(1))?),
+        },
+        "TIMESTAMP_LTZ" | "TIMESTAMPLTZ" => SqlType::TimestampLtz {
+            scale: time_scale(argument)?,
+        },
+        "TIMESTAMP_TZ" | "TIMESTAMPTZ" => SqlType::TimestampTz {
+            scale: time_scale(argument)?,
+        },
+        "TIMESTAMP_NTZ" | "TIMESTAMPNTZ" | "DATETIME" | "TIMESTAMP" => SqlType::TimestampNtz {
+            scale: time_scale(argument)?,
+        },
         "VARIANT" => SqlType::Variant,
         "OBJECT" => SqlType::Object,
         "ARRAY" => SqlType::Array,
@@ -116,9 +138,16 @@ fn number(info: ExactNumberInfo) -> Result<SqlType, SqlError> {
         return Err(range(&format!("numeric precision {precision}"), "1", "38"));
     }
     if !(0..=NUMBER_SCALE_MAX).contains(&scale) || scale > precision as i64 {
-        return Err(range(&format!("numeric scale {scale}"), "0", &precision.min(37).to_string()));
+        return Err(range(
+            &format!("numeric scale {scale}"),
+            "0",
+            &precision.min(37).to_string(),
+        ));
     }
-    Ok(SqlType::Number { precision: precision as u8, scale: scale as u8 })
+    Ok(SqlType::Number {
+        precision: precision as u8,
+        scale: scale as u8,
+    })
 }
 
 fn text(length: Option<&CharacterLength>, default: Option<u32>) -> Result<SqlType, SqlError> {
@@ -133,7 +162,11 @@ fn text(length: Option<&CharacterLength>, default: Option<u32>) -> Result<SqlTyp
 fn text_length(length: u64) -> Result<u32, SqlError> {
     match u32::try_from(length) {
         Ok(length @ 1..=TEXT_LENGTH_MAX) => Ok(length),
-        _ => Err(range(&format!("length {length}"), "1", &TEXT_LENGTH_MAX.to_string())),
+        _ => Err(range(
+            &format!("length {length}"),
+            "1",
+            &TEXT_LENGTH_MAX.to_string(),
+        )),
     }
 }
 
@@ -146,7 +179,11 @@ fn time_scale(scale: Option<u64>) -> Result<u8, SqlError> {
 }
 
 fn range(what: &str, low: &str, high: &str) -> SqlError {
-    compilation("002017", "42601", &format!("invalid {what}: must be between {low} and {high}"))
+    compilation(
+        "002017",
+        "42601",
+        &format!("invalid {what}: must be between {low} and {high}"),
+    )
 }
 
 /// The type as one would write it.
@@ -158,13 +195,15 @@ pub(super) fn data_type(sql_type: &SqlType) -> DataType {
         )
     };
     match sql_type {
-        SqlType::Number { precision, scale } => {
-            DataType::Decimal(ExactNumberInfo::PrecisionAndScale(u64::from(*precision), i64::from(*scale)))
-        }
+        SqlType::Number { precision, scale } => DataType::Decimal(ExactNumberInfo::PrecisionAndScale(
+            u64::from(*precision),
+            i64::from(*scale),
+        )),
         SqlType::Float => DataType::DoublePrecision,
-        SqlType::Text { length } => DataType::Varchar(
-            length.map(|length| CharacterLength::IntegerLength { length: u64::from(length), unit: None }),
-        ),
+        SqlType::Text { length } => DataType::Varchar(length.map(|length| CharacterLength::IntegerLength {
+            length: u64::from(length),
+            unit: None,
+        })),
         SqlType::Boolean => DataType::Boolean,
         SqlType::Date => DataType::Date,
         SqlType::Time { scale } => DataType::Time(Some(u64::from(*scale)), TimezoneInfo::None),
@@ -187,9 +226,14 @@ mod tests {
 
     fn typed(written: &str) -> String {
         let statement = parse(&format!("select cast(x as {written})"));
-        let sqlparser::ast::Statement::Query(query) = statement else { panic!("a query") };
-        let sqlparser::ast::SetExpr::Select(select) = *query.body else { panic!("a select") };
-        let Some(sqlparser::ast::SelectItem::UnnamedExpr(Expr::Cast { data_type, .. })) = select.projection.first()
+        let sqlparser::ast::Statement::Query(query) = statement else {
+            panic!("a query")
+        };
+        let sqlparser::ast::SetExpr::Select(select) = *query.body else {
+            panic!("a select")
+        };
+        let Some(sqlparser::ast::SelectItem::UnnamedExpr(Expr::Cast { data_type, .. })) =
+            select.projection.first()
         else {
             panic!("a cast")
         };
@@ -206,9 +250,15 @@ mod tests {
             &[
                 ("int", "Number { precision: 38, scale: 0 } DECIMAL(38,0)"),
                 ("number", "Number { precision: 38, scale: 0 } DECIMAL(38,0)"),
-                ("number(10, 2)", "Number { precision: 10, scale: 2 } DECIMAL(10,2)"),
+                (
+                    "number(10, 2)",
+                    "Number { precision: 10, scale: 2 } DECIMAL(10,2)",
+                ),
                 ("decimal(5)", "Number { precision: 5, scale: 0 } BIGINT"),
-                ("number(39)", "002017 SQL compilation error: invalid numeric precision 39: must be between 1 and 38"),
+                (
+                    "number(39)",
+                    "002017 SQL compilation error: invalid numeric precision 39: must be between 1 and 38",
+                ),
                 ("varchar(3)", "Text { length: Some(3) } VARCHAR"),
                 ("char", "Text { length: Some(1) } VARCHAR"),
                 ("string", "Text { length: None } VARCHAR"),
@@ -219,7 +269,10 @@ mod tests {
                 ("timestamp_ltz", "TimestampLtz { scale: 9 } sf_timestamp_ltz"),
                 ("variant", "Variant sf_variant"),
                 ("array", "Array sf_array"),
-                ("frob", "002040 SQL compilation error: Unsupported data type 'FROB'."),
+                (
+                    "frob",
+                    "002040 SQL compilation error: Unsupported data type 'FROB'.",
+                ),
             ],
         );
     }

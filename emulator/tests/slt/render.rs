@@ -15,7 +15,9 @@ pub fn rows(columns: &[ResultColumn], batch: &RecordBatch) -> Vec<Vec<String>> {
     (0..batch.num_rows())
         .map(|row| {
             let values = columns.iter().zip(batch.columns());
-            values.map(|(column, array)| value(&column.sql_type, array, row)).collect()
+            values
+                .map(|(column, array)| value(&column.sql_type, array, row))
+                .collect()
         })
         .collect()
 }
@@ -30,23 +32,38 @@ fn value(sql_type: &SqlType, array: &ArrayRef, row: usize) -> String {
         SqlType::Boolean => array.as_boolean().value(row).to_string(),
         SqlType::Text { .. } | SqlType::Variant | SqlType::Object | SqlType::Array => {
             let text = array.as_string::<i32>().value(row);
-            if text.is_empty() { "(empty)".to_owned() } else { text.to_owned() }
+            if text.is_empty() {
+                "(empty)".to_owned()
+            } else {
+                text.to_owned()
+            }
         }
         SqlType::Date => date(i64::from(array.as_primitive::<Date32Type>().value(row))),
         SqlType::Time { .. } => time(array.as_primitive::<Time64NanosecondType>().value(row), 0),
         SqlType::TimestampNtz { .. } => timestamp(array.as_primitive::<TimestampNanosecondType>().value(row)),
         SqlType::TimestampLtz { .. } => {
-            format!("{} +0000", timestamp(array.as_primitive::<TimestampNanosecondType>().value(row)))
+            format!(
+                "{} +0000",
+                timestamp(array.as_primitive::<TimestampNanosecondType>().value(row))
+            )
         }
         SqlType::TimestampTz { .. } => {
             let parts = array.as_struct();
-            let instant = parts.column(0).as_primitive::<TimestampNanosecondType>().value(row);
+            let instant = parts
+                .column(0)
+                .as_primitive::<TimestampNanosecondType>()
+                .value(row);
             let offset = i64::from(parts.column(1).as_primitive::<Int32Type>().value(row));
             let sign = if offset < 0 { '-' } else { '+' };
             let local = timestamp(instant + offset * 60_000_000_000);
             format!("{local} {sign}{:02}{:02}", offset.abs() / 60, offset.abs() % 60)
         }
-        SqlType::Binary => array.as_binary::<i32>().value(row).iter().map(|byte| format!("{byte:02X}")).collect(),
+        SqlType::Binary => array
+            .as_binary::<i32>()
+            .value(row)
+            .iter()
+            .map(|byte| format!("{byte:02X}"))
+            .collect(),
     }
 }
 
@@ -62,10 +79,18 @@ fn integer(array: &ArrayRef, row: usize) -> i128 {
 }
 
 fn decimal(unscaled: i128, scale: u8) -> String {
-    let digits = format!("{:0>width$}", unscaled.unsigned_abs(), width = usize::from(scale) + 1);
+    let digits = format!(
+        "{:0>width$}",
+        unscaled.unsigned_abs(),
+        width = usize::from(scale) + 1
+    );
     let (whole, fraction) = digits.split_at(digits.len() - usize::from(scale));
     let sign = if unscaled < 0 { "-" } else { "" };
-    if fraction.is_empty() { format!("{sign}{whole}") } else { format!("{sign}{whole}.{fraction}") }
+    if fraction.is_empty() {
+        format!("{sign}{whole}")
+    } else {
+        format!("{sign}{whole}.{fraction}")
+    }
 }
 
 fn float(value: f64) -> String {
@@ -84,14 +109,23 @@ fn date(days: i64) -> String {
     let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
     let month_index = (5 * day_of_year + 2) / 153;
     let day = day_of_year - (153 * month_index + 2) / 5 + 1;
-    let month = if month_index < 10 { month_index + 3 } else { month_index - 9 };
+    let month = if month_index < 10 {
+        month_index + 3
+    } else {
+        month_index - 9
+    };
     let year = year_of_era + era * 400 + i64::from(month <= 2);
     format!("{year:04}-{month:02}-{day:02}")
 }
 
 fn time(nanoseconds: i64, digits: usize) -> String {
     let seconds = nanoseconds / 1_000_000_000;
-    let clock = format!("{:02}:{:02}:{:02}", seconds / 3600, seconds / 60 % 60, seconds % 60);
+    let clock = format!(
+        "{:02}:{:02}:{:02}",
+        seconds / 3600,
+        seconds / 60 % 60,
+        seconds % 60
+    );
     if digits == 0 {
         return clock;
     }
@@ -101,5 +135,9 @@ fn time(nanoseconds: i64, digits: usize) -> String {
 
 fn timestamp(nanoseconds: i64) -> String {
     const DAY: i64 = 86_400_000_000_000;
-    format!("{} {}", date(nanoseconds.div_euclid(DAY)), time(nanoseconds.rem_euclid(DAY), 3))
+    format!(
+        "{} {}",
+        date(nanoseconds.div_euclid(DAY)),
+        time(nanoseconds.rem_euclid(DAY), 3)
+    )
 }

@@ -4,8 +4,8 @@
 //! quotient, because Snowflake's is exact where the engine's is a float.
 
 use sqlparser::ast::{
-    Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentClause, FunctionArgumentList, FunctionArguments,
-    OrderByExpr, WindowType,
+    Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentClause, FunctionArgumentList,
+    FunctionArguments, OrderByExpr, WindowType,
 };
 
 use super::super::build::{binary, call, case, either, integer, is_null, nested, null, raw_name, text};
@@ -19,8 +19,8 @@ pub(super) fn lower(function: &mut Call) -> Result<Option<Expr>, SqlError> {
     Ok(Some(match name.as_str() {
         "COUNT" => count(function)?,
         "SUM" | "MIN" | "MAX" | "ANY_VALUE" | "MODE" | "STDDEV_POP" | "VAR_POP" | "CORR" | "COVAR_POP"
-        | "COVAR_SAMP" | "REGR_AVGX" | "REGR_AVGY" | "REGR_COUNT" | "REGR_INTERCEPT" | "REGR_R2" | "REGR_SLOPE"
-        | "REGR_SXX" | "REGR_SXY" | "REGR_SYY" => same(function, &name.to_lowercase())?,
+        | "COVAR_SAMP" | "REGR_AVGX" | "REGR_AVGY" | "REGR_COUNT" | "REGR_INTERCEPT" | "REGR_R2"
+        | "REGR_SLOPE" | "REGR_SXX" | "REGR_SXY" | "REGR_SYY" => same(function, &name.to_lowercase())?,
         "STDDEV" | "STDDEV_SAMP" => same(function, "stddev_samp")?,
         "VARIANCE" | "VAR_SAMP" | "VARIANCE_SAMP" => same(function, "var_samp")?,
         "VARIANCE_POP" => same(function, "var_pop")?,
@@ -48,7 +48,11 @@ pub(super) fn lower(function: &mut Call) -> Result<Option<Expr>, SqlError> {
             let present = aggregate(function, "count", vec![value.clone()]);
             let truths = aggregate(function, "count", vec![case(vec![(value, integer(1))], None)]);
             let is_one = binary(truths, sqlparser::ast::BinaryOperator::Eq, integer(1));
-            either(binary(present, sqlparser::ast::BinaryOperator::Eq, integer(0)), null(), is_one)
+            either(
+                binary(present, sqlparser::ast::BinaryOperator::Eq, integer(0)),
+                null(),
+                is_one,
+            )
         }
         "BITAND_AGG" | "BIT_AND_AGG" | "BITANDAGG" => bits(function, "bit_and")?,
         "BITOR_AGG" | "BIT_OR_AGG" | "BITORAGG" => bits(function, "bit_or")?,
@@ -60,7 +64,11 @@ pub(super) fn lower(function: &mut Call) -> Result<Option<Expr>, SqlError> {
         "PERCENTILE_CONT" | "PERCENTILE_DISC" => percentile(function)?,
         "APPROX_PERCENTILE" => {
             let [value, fraction] = function.exactly()?;
-            aggregate(function, "quantile_cont", vec![call("sf_to_double", vec![value]), fraction])
+            aggregate(
+                function,
+                "quantile_cont",
+                vec![call("sf_to_double", vec![value]), fraction],
+            )
         }
         "MIN_BY" | "MAX_BY" => extreme_by(function)?,
         "LISTAGG" => listagg(function)?,
@@ -105,12 +113,19 @@ fn build(
     duplicate_treatment: Option<sqlparser::ast::DuplicateTreatment>,
     clauses: Vec<FunctionArgumentClause>,
 ) -> Expr {
-    let args = args.into_iter().map(|arg| FunctionArg::Unnamed(FunctionArgExpr::Expr(arg))).collect();
+    let args = args
+        .into_iter()
+        .map(|arg| FunctionArg::Unnamed(FunctionArgExpr::Expr(arg)))
+        .collect();
     Expr::Function(Function {
         name: raw_name(engine),
         uses_odbc_syntax: false,
         parameters: FunctionArguments::None,
-        args: FunctionArguments::List(FunctionArgumentList { duplicate_treatment, args, clauses }),
+        args: FunctionArguments::List(FunctionArgumentList {
+            duplicate_treatment,
+            args,
+            clauses,
+        }),
         within_group: Vec::new(),
         filter: original.filter.clone(),
         null_treatment: None,
@@ -129,7 +144,9 @@ fn count(function: &mut Call) -> Result<Expr, SqlError> {
     Ok(match args.len() {
         // An empty list is the star here: `COUNT()` itself does not exist.
         0 => match &function.function.args {
-            FunctionArguments::List(list) if !list.args.is_empty() => aggregate(function, "count", vec![super::super::build::raw("*")]),
+            FunctionArguments::List(list) if !list.args.is_empty() => {
+                aggregate(function, "count", vec![super::super::build::raw("*")])
+            }
             _ => return Err(argument_count("COUNT", 1, 0)),
         },
         1 => aggregate(function, "count", args),
@@ -143,7 +160,11 @@ fn count(function: &mut Call) -> Result<Expr, SqlError> {
                     right: Box::new(right),
                 })
                 .unwrap_or_else(null);
-            let value = if is_distinct { call("row", args) } else { integer(1) };
+            let value = if is_distinct {
+                call("row", args)
+            } else {
+                integer(1)
+            };
             aggregate(function, "count", vec![either(any_null, null(), value)])
         }
     })
@@ -151,12 +172,20 @@ fn count(function: &mut Call) -> Result<Expr, SqlError> {
 
 fn boolean(function: &mut Call, engine: &str) -> Result<Expr, SqlError> {
     let [value] = function.exactly()?;
-    Ok(aggregate(function, engine, vec![call("sf_to_boolean", vec![value])]))
+    Ok(aggregate(
+        function,
+        engine,
+        vec![call("sf_to_boolean", vec![value])],
+    ))
 }
 
 fn bits(function: &mut Call, engine: &str) -> Result<Expr, SqlError> {
     let [value] = function.exactly()?;
-    Ok(aggregate(function, engine, vec![super::super::build::engine_cast(value, "BIGINT")]))
+    Ok(aggregate(
+        function,
+        engine,
+        vec![super::super::build::engine_cast(value, "BIGINT")],
+    ))
 }
 
 /// Three more digits after the point, as many as Snowflake gives an interpolated value.
@@ -172,16 +201,28 @@ fn percentile(function: &mut Call) -> Result<Expr, SqlError> {
         return Err(syntax("WITHIN"));
     };
     let descending = matches!(options.sort, Some(sqlparser::ast::OrderBySort::Desc));
-    let fraction = if descending { call("sf_sub", vec![integer(1), fraction]) } else { fraction };
+    let fraction = if descending {
+        call("sf_sub", vec![integer(1), fraction])
+    } else {
+        fraction
+    };
     Ok(match function.name.as_str() {
-        "PERCENTILE_CONT" => aggregate(function, "quantile_cont", vec![interpolated(expr.clone()), fraction]),
+        "PERCENTILE_CONT" => aggregate(
+            function,
+            "quantile_cont",
+            vec![interpolated(expr.clone()), fraction],
+        ),
         _ => aggregate(function, "quantile_disc", vec![expr.clone(), fraction]),
     })
 }
 
 /// `MIN_BY(value, key[, n])`; with `n` an ARRAY.
 fn extreme_by(function: &mut Call) -> Result<Expr, SqlError> {
-    let engine = if function.name == "MIN_BY" { "arg_min" } else { "arg_max" };
+    let engine = if function.name == "MIN_BY" {
+        "arg_min"
+    } else {
+        "arg_max"
+    };
     function.expect(2, 3)?;
     let mut args = std::mem::take(&mut function.args);
     if args.len() == 2 {
@@ -190,7 +231,11 @@ fn extreme_by(function: &mut Call) -> Result<Expr, SqlError> {
     let count = args.remove(2);
     let key = args.remove(1);
     let value = call("sf_to_variant", args);
-    let values = aggregate(function, engine, vec![super::super::build::engine_cast(value, "VARCHAR"), key, count]);
+    let values = aggregate(
+        function,
+        engine,
+        vec![super::super::build::engine_cast(value, "VARCHAR"), key, count],
+    );
     Ok(call("sf_array_from_list", vec![values]))
 }
 
@@ -210,7 +255,13 @@ fn listagg(function: &mut Call) -> Result<Expr, SqlError> {
             key
         })
         .collect();
-    let listed = joined(function, call("sf_to_varchar", vec![value]), delimiter, order, false)?;
+    let listed = joined(
+        function,
+        call("sf_to_varchar", vec![value]),
+        delimiter,
+        order,
+        false,
+    )?;
     Ok(call("coalesce", vec![listed, text("")]))
 }
 
@@ -226,7 +277,11 @@ fn joined(
         FunctionArguments::List(list) => list.duplicate_treatment,
         _ => None,
     };
-    let treatment = if force_distinct { Some(sqlparser::ast::DuplicateTreatment::Distinct) } else { treatment };
+    let treatment = if force_distinct {
+        Some(sqlparser::ast::DuplicateTreatment::Distinct)
+    } else {
+        treatment
+    };
     let mut original = function.function.clone();
     let mut order = order;
     if let Some(WindowType::WindowSpec(window)) = &mut original.over {
@@ -234,7 +289,10 @@ fn joined(
             return Err(unsupported(&format!("{} with ORDER BY in OVER", function.name)));
         }
         if treatment.is_some() && !order.is_empty() {
-            return Err(unsupported(&format!("{} DISTINCT with an order as a window function", function.name)));
+            return Err(unsupported(&format!(
+                "{} DISTINCT with an order as a window function",
+                function.name
+            )));
         }
         // In a window the order is the window's, over the whole partition.
         if !order.is_empty() {
@@ -242,8 +300,18 @@ fn joined(
             window.window_frame = Some(super::windows::whole_partition());
         }
     }
-    let clauses = if order.is_empty() { Vec::new() } else { vec![FunctionArgumentClause::OrderBy(order)] };
-    Ok(build(&original, "string_agg", vec![value, delimiter], treatment, clauses))
+    let clauses = if order.is_empty() {
+        Vec::new()
+    } else {
+        vec![FunctionArgumentClause::OrderBy(order)]
+    };
+    Ok(build(
+        &original,
+        "string_agg",
+        vec![value, delimiter],
+        treatment,
+        clauses,
+    ))
 }
 
 /// `ARRAY_AGG([DISTINCT] value) [WITHIN GROUP (ORDER BY ..)]`; NULLs are left out.
@@ -252,7 +320,10 @@ fn array_agg(function: &mut Call, force_distinct: bool) -> Result<Expr, SqlError
     let order = std::mem::take(&mut function.function.within_group);
     let element = super::super::build::engine_cast(call("sf_to_variant", vec![value]), "VARCHAR");
     let listed = joined(function, element, text(","), order, force_distinct)?;
-    Ok(call("sf_array_from_elements", vec![call("coalesce", vec![listed, text("")])]))
+    Ok(call(
+        "sf_array_from_elements",
+        vec![call("coalesce", vec![listed, text("")])],
+    ))
 }
 
 /// `OBJECT_AGG(key, value)`; pairs with a NULL are left out.
@@ -260,7 +331,10 @@ fn object_agg(function: &mut Call) -> Result<Expr, SqlError> {
     let [key, value] = function.exactly()?;
     let pair = call("sf_object_pair", vec![key, value]);
     let listed = joined(function, pair, text(","), Vec::new(), false)?;
-    Ok(call("sf_object_from_pairs", vec![call("coalesce", vec![listed, text("")])]))
+    Ok(call(
+        "sf_object_from_pairs",
+        vec![call("coalesce", vec![listed, text("")])],
+    ))
 }
 
 #[cfg(test)]
@@ -272,15 +346,42 @@ mod tests {
         check(
             lowered,
             &[
-                ("select count(*) a, count(distinct b) c, sum(d) e", r#"SELECT count(*) AS "A", count(DISTINCT "B") AS "C", sum("D") AS "E""#),
-                ("select avg(a) over (partition by b) c", r#"SELECT sf_avg_div(sum("A") OVER (PARTITION BY "B"), count("A") OVER (PARTITION BY "B")) AS "C""#),
-                ("select avg(distinct a) b", r#"SELECT sf_avg_div(sum(DISTINCT "A"), count(DISTINCT "A")) AS "B""#),
-                ("select count(a, b) c", r#"SELECT count(CASE WHEN "A" IS NULL OR "B" IS NULL THEN NULL ELSE 1 END) AS "C""#),
-                ("select count_if(a > 1) b", r#"SELECT count(CASE WHEN "A" > 1 THEN 1 END) AS "B""#),
-                ("select listagg(a, ', ') within group (order by b desc) c", r#"SELECT coalesce(string_agg(sf_to_varchar("A"), ', ' ORDER BY "B" DESC NULLS FIRST), '') AS "C""#),
-                ("select array_agg(a) within group (order by b) c", r#"SELECT sf_array_from_elements(coalesce(string_agg(CAST(sf_to_variant("A") AS VARCHAR), ',' ORDER BY "B" NULLS LAST), '')) AS "C""#),
-                ("select median(a) b", r#"SELECT median(sf_mul("A", 1.000)) AS "B""#),
-                ("select percentile_cont(0.25) within group (order by a) b", r#"SELECT quantile_cont(sf_mul("A", 1.000), 0.25) AS "B""#),
+                (
+                    "select count(*) a, count(distinct b) c, sum(d) e",
+                    r#"SELECT count(*) AS "A", count(DISTINCT "B") AS "C", sum("D") AS "E""#,
+                ),
+                (
+                    "select avg(a) over (partition by b) c",
+                    r#"SELECT sf_avg_div(sum("A") OVER (PARTITION BY "B"), count("A") OVER (PARTITION BY "B")) AS "C""#,
+                ),
+                (
+                    "select avg(distinct a) b",
+                    r#"SELECT sf_avg_div(sum(DISTINCT "A"), count(DISTINCT "A")) AS "B""#,
+                ),
+                (
+                    "select count(a, b) c",
+                    r#"SELECT count(CASE WHEN "A" IS NULL OR "B" IS NULL THEN NULL ELSE 1 END) AS "C""#,
+                ),
+                (
+                    "select count_if(a > 1) b",
+                    r#"SELECT count(CASE WHEN "A" > 1 THEN 1 END) AS "B""#,
+                ),
+                (
+                    "select listagg(a, ', ') within group (order by b desc) c",
+                    r#"SELECT coalesce(string_agg(sf_to_varchar("A"), ', ' ORDER BY "B" DESC NULLS FIRST), '') AS "C""#,
+                ),
+                (
+                    "select array_agg(a) within group (order by b) c",
+                    r#"SELECT sf_array_from_elements(coalesce(string_agg(CAST(sf_to_variant("A") AS VARCHAR), ',' ORDER BY "B" NULLS LAST), '')) AS "C""#,
+                ),
+                (
+                    "select median(a) b",
+                    r#"SELECT median(sf_mul("A", 1.000)) AS "B""#,
+                ),
+                (
+                    "select percentile_cont(0.25) within group (order by a) b",
+                    r#"SELECT quantile_cont(sf_mul("A", 1.000), 0.25) AS "B""#,
+                ),
             ],
         );
     }

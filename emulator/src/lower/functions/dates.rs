@@ -19,15 +19,24 @@ pub(super) fn lower(function: &mut Call, _work: &mut Work<'_>) -> Result<Option<
             let [part, value] = function.exactly()?;
             // Snowflake takes the two arguments in either order.
             if word(&part).as_deref().and_then(addable).is_some() {
-                call("sf_date_trunc", vec![part_argument(&name, &part, addable)?, value])
+                call(
+                    "sf_date_trunc",
+                    vec![part_argument(&name, &part, addable)?, value],
+                )
             } else {
-                call("sf_date_trunc", vec![part_argument(&name, &value, addable)?, part])
+                call(
+                    "sf_date_trunc",
+                    vec![part_argument(&name, &value, addable)?, part],
+                )
             }
         }
         "TRUNC" => match function.args.as_slice() {
             [_, part] if literal_text(part).is_some() => {
                 let [value, part] = function.exactly()?;
-                call("sf_date_trunc", vec![part_argument(&name, &part, addable)?, value])
+                call(
+                    "sf_date_trunc",
+                    vec![part_argument(&name, &part, addable)?, value],
+                )
             }
             _ => {
                 function.expect(1, 2)?;
@@ -69,7 +78,11 @@ pub(super) fn lower(function: &mut Call, _work: &mut Work<'_>) -> Result<Option<
 /// `EXTRACT(part FROM value)`.
 pub(super) fn extract(part: &str, value: Expr) -> Result<Expr, SqlError> {
     let part = extractable(part.trim_matches('"')).ok_or_else(|| {
-        compilation("001035", "22023", &format!("{part} is not a valid date/time component for function EXTRACT."))
+        compilation(
+            "001035",
+            "22023",
+            &format!("{part} is not a valid date/time component for function EXTRACT."),
+        )
     })?;
     Ok(call("sf_date_part", vec![text(part), value]))
 }
@@ -77,7 +90,10 @@ pub(super) fn extract(part: &str, value: Expr) -> Result<Expr, SqlError> {
 fn three(function: &mut Call, engine: &str) -> Result<Expr, SqlError> {
     let name = function.name.clone();
     let [part, second, third] = function.exactly()?;
-    Ok(call(engine, vec![part_argument(&name, &part, addable)?, second, third]))
+    Ok(call(
+        engine,
+        vec![part_argument(&name, &part, addable)?, second, third],
+    ))
 }
 
 #[cfg(test)]
@@ -89,12 +105,30 @@ mod tests {
         check(
             lowered,
             &[
-                ("select dateadd(mons, 2, a) b", r#"SELECT sf_dateadd('month', 2, "A") AS "B""#),
-                ("select datediff('hh', a, b) c", r#"SELECT sf_datediff('hour', "A", "B") AS "C""#),
-                ("select date_trunc('MONTH', a) b, trunc(a, 'year') c, trunc(a, 2) d", r#"SELECT sf_date_trunc('month', "A") AS "B", sf_date_trunc('year', "A") AS "C", sf_trunc("A", 2) AS "D""#),
-                ("select extract(year from a) b, year(a) c, date_part(epoch_second, a) d", r#"SELECT sf_date_part('year', "A") AS "B", sf_date_part('year', "A") AS "C", sf_date_part('epoch_second', "A") AS "D""#),
-                ("select last_day(a) b", r#"SELECT sf_last_day("A", 'month') AS "B""#),
-                ("select dateadd(fortnight, 2, a) b", "001035 22023: SQL compilation error: \"FORTNIGHT\" is not a valid date/time component for function DATEADD."),
+                (
+                    "select dateadd(mons, 2, a) b",
+                    r#"SELECT sf_dateadd('month', 2, "A") AS "B""#,
+                ),
+                (
+                    "select datediff('hh', a, b) c",
+                    r#"SELECT sf_datediff('hour', "A", "B") AS "C""#,
+                ),
+                (
+                    "select date_trunc('MONTH', a) b, trunc(a, 'year') c, trunc(a, 2) d",
+                    r#"SELECT sf_date_trunc('month', "A") AS "B", sf_date_trunc('year', "A") AS "C", sf_trunc("A", 2) AS "D""#,
+                ),
+                (
+                    "select extract(year from a) b, year(a) c, date_part(epoch_second, a) d",
+                    r#"SELECT sf_date_part('year', "A") AS "B", sf_date_part('year', "A") AS "C", sf_date_part('epoch_second', "A") AS "D""#,
+                ),
+                (
+                    "select last_day(a) b",
+                    r#"SELECT sf_last_day("A", 'month') AS "B""#,
+                ),
+                (
+                    "select dateadd(fortnight, 2, a) b",
+                    "001035 22023: SQL compilation error: \"FORTNIGHT\" is not a valid date/time component for function DATEADD.",
+                ),
             ],
         );
     }

@@ -42,7 +42,10 @@ pub(super) fn lower(function: &mut Call, work: &mut Work<'_>) -> Result<Option<E
         }
         "EQUAL_NULL" => {
             let [left, right] = function.exactly()?;
-            Expr::Nested(Box::new(Expr::IsNotDistinctFrom(Box::new(nested(left)), Box::new(nested(right)))))
+            Expr::Nested(Box::new(Expr::IsNotDistinctFrom(
+                Box::new(nested(left)),
+                Box::new(nested(right)),
+            )))
         }
         "DECODE" => decode(function)?,
         "GREATEST" | "LEAST" => extreme(function)?,
@@ -67,14 +70,20 @@ pub(super) fn lower(function: &mut Call, work: &mut Work<'_>) -> Result<Option<E
             let count = if function.name == "RANDSTR" { 2 } else { 3 };
             function.expect(count, count)?;
             work.uses_session_state = true;
-            call(&format!("sf_{}", function.name.to_lowercase()), std::mem::take(&mut function.args))
+            call(
+                &format!("sf_{}", function.name.to_lowercase()),
+                std::mem::take(&mut function.args),
+            )
         }
         "UUID_STRING" => {
             function.expect(0, 2)?;
             work.uses_session_state = true;
             call("sf_uuid_string", std::mem::take(&mut function.args))
         }
-        "ALL" => call(super::super::operators::ALL_PATTERNS, std::mem::take(&mut function.args)),
+        "ALL" => call(
+            super::super::operators::ALL_PATTERNS,
+            std::mem::take(&mut function.args),
+        ),
         "GROUPING_ID" => call("grouping", std::mem::take(&mut function.args)),
         _ => return Ok(None),
     }))
@@ -157,11 +166,26 @@ mod tests {
         check(
             lowered,
             &[
-                ("select iff(a > 1, 'x', b) c", r#"SELECT CASE WHEN "A" > 1 THEN 'x' ELSE "B" END AS "C""#),
-                ("select nvl2(a, 1, 2) b", r#"SELECT CASE WHEN "A" IS NOT NULL THEN 1 ELSE 2 END AS "B""#),
-                ("select decode(a, 1, 'x', null, 'y', 'z') b", r#"SELECT CASE WHEN "A" IS NOT DISTINCT FROM 1 THEN 'x' WHEN "A" IS NOT DISTINCT FROM NULL THEN 'y' ELSE 'z' END AS "B""#),
-                ("select greatest(a, 2) b, least(1, 2) c", r#"SELECT CASE WHEN "A" IS NULL THEN NULL ELSE greatest("A", 2) END AS "B", least(1, 2) AS "C""#),
-                ("select zeroifnull(a) b, equal_null(a, b) c", r#"SELECT coalesce("A", 0) AS "B", ("A" IS NOT DISTINCT FROM "B") AS "C""#),
+                (
+                    "select iff(a > 1, 'x', b) c",
+                    r#"SELECT CASE WHEN "A" > 1 THEN 'x' ELSE "B" END AS "C""#,
+                ),
+                (
+                    "select nvl2(a, 1, 2) b",
+                    r#"SELECT CASE WHEN "A" IS NOT NULL THEN 1 ELSE 2 END AS "B""#,
+                ),
+                (
+                    "select decode(a, 1, 'x', null, 'y', 'z') b",
+                    r#"SELECT CASE WHEN "A" IS NOT DISTINCT FROM 1 THEN 'x' WHEN "A" IS NOT DISTINCT FROM NULL THEN 'y' ELSE 'z' END AS "B""#,
+                ),
+                (
+                    "select greatest(a, 2) b, least(1, 2) c",
+                    r#"SELECT CASE WHEN "A" IS NULL THEN NULL ELSE greatest("A", 2) END AS "B", least(1, 2) AS "C""#,
+                ),
+                (
+                    "select zeroifnull(a) b, equal_null(a, b) c",
+                    r#"SELECT coalesce("A", 0) AS "B", ("A" IS NOT DISTINCT FROM "B") AS "C""#,
+                ),
                 ("select random() b", r#"SELECT sf_random(42) AS "B""#),
             ],
         );

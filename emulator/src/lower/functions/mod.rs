@@ -12,8 +12,8 @@ mod text;
 mod windows;
 
 use sqlparser::ast::{
-    CeilFloorKind, DateTimeField, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, ObjectName,
-    ObjectNamePart, TrimWhereField,
+    CeilFloorKind, DateTimeField, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments,
+    ObjectName, ObjectNamePart, TrimWhereField,
 };
 
 use super::build::{call, null, raw, text as literal};
@@ -22,7 +22,6 @@ use super::refuse::{argument_count, invalid_identifier, unknown_function, unsupp
 use super::session_functions;
 use crate::catalog::names;
 use crate::session::SqlError;
-
 
 /// A call whose arguments are lowered already.
 pub(super) struct Call {
@@ -52,7 +51,9 @@ impl Call {
     }
 
     fn has_window_or_filter(&self) -> bool {
-        self.function.over.is_some() || self.function.filter.is_some() || !self.function.within_group.is_empty()
+        self.function.over.is_some()
+            || self.function.filter.is_some()
+            || !self.function.within_group.is_empty()
     }
 }
 
@@ -68,13 +69,23 @@ pub(super) fn apply(expr: &mut Expr, work: &mut Work<'_>) -> Result<(), SqlError
         Expr::Ceil { expr, field } => rounding("ceil", operand(expr), field)?,
         Expr::Floor { expr, field } => rounding("floor", operand(expr), field)?,
         Expr::Position { expr, r#in } => call("sf_charindex", vec![operand(expr), operand(r#in)]),
-        Expr::Substring { expr, substring_from, substring_for, .. } => {
+        Expr::Substring {
+            expr,
+            substring_from,
+            substring_for,
+            ..
+        } => {
             let mut args = vec![operand(expr)];
             args.extend(substring_from.take().map(|from| *from));
             args.extend(substring_for.take().map(|length| *length));
             text::substr(args)?
         }
-        Expr::Trim { expr, trim_where, trim_what, trim_characters } => {
+        Expr::Trim {
+            expr,
+            trim_where,
+            trim_what,
+            trim_characters,
+        } => {
             let name = match trim_where {
                 Some(TrimWhereField::Leading) => "ltrim",
                 Some(TrimWhereField::Trailing) => "rtrim",
@@ -112,12 +123,22 @@ fn read(function: &mut Function) -> Result<Option<Call>, SqlError> {
     let name = ident.value.clone();
     let mut args = Vec::new();
     if let FunctionArguments::List(list) = &mut function.args {
-        let star = matches!(list.args.as_slice(), [FunctionArg::Unnamed(FunctionArgExpr::Wildcard)]);
+        let star = matches!(
+            list.args.as_slice(),
+            [FunctionArg::Unnamed(FunctionArgExpr::Wildcard)]
+        );
+        if star && name != "COUNT" {
+            return Err(unsupported(&format!("{name}(*)")));
+        }
         if !star {
             for argument in std::mem::take(&mut list.args) {
                 match argument {
                     FunctionArg::Unnamed(FunctionArgExpr::Expr(expr)) => args.push(expr),
-                    FunctionArg::Unnamed(FunctionArgExpr::QualifiedWildcard(_) | FunctionArgExpr::Wildcard | FunctionArgExpr::WildcardWithOptions(_)) => {
+                    FunctionArg::Unnamed(
+                        FunctionArgExpr::QualifiedWildcard(_)
+                        | FunctionArgExpr::Wildcard
+                        | FunctionArgExpr::WildcardWithOptions(_),
+                    ) => {
                         return Err(unsupported(&format!("{name}(*)")));
                     }
                     FunctionArg::Named { .. } | FunctionArg::ExprNamed { .. } => {
@@ -130,7 +151,11 @@ fn read(function: &mut Function) -> Result<Option<Call>, SqlError> {
         args.push(Expr::Subquery(query.clone()));
         function.args = FunctionArguments::None;
     }
-    Ok(Some(Call { name, args, function: function.clone() }))
+    Ok(Some(Call {
+        name,
+        args,
+        function: function.clone(),
+    }))
 }
 
 fn lower_call(mut call: Call, work: &mut Work<'_>) -> Result<Expr, SqlError> {
@@ -160,8 +185,12 @@ fn lower_call(mut call: Call, work: &mut Work<'_>) -> Result<Expr, SqlError> {
 
 /// `sequence.NEXTVAL`.
 pub(super) fn sequence_value(expr: &mut Expr, work: &mut Work<'_>) -> Result<(), SqlError> {
-    let Expr::CompoundIdentifier(parts) = expr else { return Ok(()) };
-    let Some((last, name)) = parts.split_last() else { return Ok(()) };
+    let Expr::CompoundIdentifier(parts) = expr else {
+        return Ok(());
+    };
+    let Some((last, name)) = parts.split_last() else {
+        return Ok(());
+    };
     if last.value != "NEXTVAL" {
         return Ok(());
     }

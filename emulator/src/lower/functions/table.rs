@@ -28,7 +28,15 @@ pub(crate) type Entry = (&'static str, usize, usize, Form);
 const MANY: usize = usize::MAX;
 
 /// All plain calls, by subject.
-pub(crate) const TABLES: &[&[Entry]] = &[NUMBERS, TEXTS, PATTERNS, SEMI_STRUCTURED, CONVERSIONS, DATES, OTHERS];
+pub(crate) const TABLES: &[&[Entry]] = &[
+    NUMBERS,
+    TEXTS,
+    PATTERNS,
+    SEMI_STRUCTURED,
+    CONVERSIONS,
+    DATES,
+    OTHERS,
+];
 
 use Form::{Alias, Engine, Ours};
 
@@ -256,9 +264,14 @@ const DATES: &[Entry] = &[
     ("NEXT_DAY", 2, 2, Ours),
     ("PREVIOUS_DAY", 2, 2, Ours),
     ("TIMEFROMPARTS", 3, 4, Alias("sf_time_from_parts")),
-    ("TIMESTAMPNTZFROMPARTS", 6, 7, Alias("sf_timestamp_ntz_from_parts")),
-    ("TIMESTAMPFROMPARTS", 2, 8, Alias("sf_timestamp_from_parts")),
-    ("TIMESTAMP_FROM_PARTS", 2, 8, Ours),
+    (
+        "TIMESTAMPNTZFROMPARTS",
+        6,
+        7,
+        Alias("sf_timestamp_ntz_from_parts"),
+    ),
+    ("TIMESTAMPFROMPARTS", 2, 7, Alias("sf_timestamp_ntz_from_parts")),
+    ("TIMESTAMP_FROM_PARTS", 2, 7, Alias("sf_timestamp_ntz_from_parts")),
     ("TIMESTAMP_NTZ_FROM_PARTS", 2, 7, Ours),
     ("TIMESTAMP_LTZ_FROM_PARTS", 6, 7, Ours),
     ("TIMESTAMP_TZ_FROM_PARTS", 6, 8, Ours),
@@ -273,7 +286,10 @@ const OTHERS: &[Entry] = &[
 
 /// Finds the entry of a function.
 pub(super) fn find(name: &str) -> Option<&'static Entry> {
-    TABLES.iter().flat_map(|table| table.iter()).find(|entry| entry.0 == name)
+    TABLES
+        .iter()
+        .flat_map(|table| table.iter())
+        .find(|entry| entry.0 == name)
 }
 
 /// Lowers a plain call; refuses what is in no table.
@@ -308,7 +324,9 @@ mod tests {
     #[test]
     fn every_function_exists() {
         let ours: BTreeSet<&str> = snowflake_emulator_engine::functions::names().collect();
-        let bundled: BTreeSet<&str> = include_str!("../../../engine/bundled_functions.txt").lines().collect();
+        let bundled: BTreeSet<&str> = include_str!("../../../engine/bundled_functions.txt")
+            .lines()
+            .collect();
         // Not functions but syntax that looks like them.
         let syntax = ["coalesce", "nullif"];
         let missing: Vec<String> = TABLES
@@ -334,9 +352,18 @@ mod tests {
             lowered,
             &[
                 ("select upper(a) b", r#"SELECT sf_upper("A") AS "B""#),
-                ("select to_char(a, 'YYYY') b", r#"SELECT sf_to_varchar("A", 'YYYY') AS "B""#),
-                ("select frobnicate(a) b", "002140 42601: SQL compilation error: Unknown function FROBNICATE"),
-                ("select upper() b", "000938 22023: SQL compilation error: not enough arguments for function [UPPER] expected 1, got 0"),
+                (
+                    "select to_char(a, 'YYYY') b",
+                    r#"SELECT sf_to_varchar("A", 'YYYY') AS "B""#,
+                ),
+                (
+                    "select frobnicate(a) b",
+                    "002140 42601: SQL compilation error: Unknown function FROBNICATE",
+                ),
+                (
+                    "select upper() b",
+                    "000938 22023: SQL compilation error: not enough arguments for function [UPPER] expected 1, got 0",
+                ),
             ],
         );
     }

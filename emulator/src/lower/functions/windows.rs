@@ -18,7 +18,11 @@ pub(super) fn lower(function: &mut Call) -> Result<Option<Expr>, SqlError> {
     let name = function.name.clone();
     let (least, most) = match name.as_str() {
         "ROW_NUMBER" | "RANK" | "DENSE_RANK" | "PERCENT_RANK" | "CUME_DIST" => (0, 0),
-        "NTILE" | "FIRST_VALUE" | "LAST_VALUE" | "RATIO_TO_REPORT" | "CONDITIONAL_TRUE_EVENT"
+        "NTILE"
+        | "FIRST_VALUE"
+        | "LAST_VALUE"
+        | "RATIO_TO_REPORT"
+        | "CONDITIONAL_TRUE_EVENT"
         | "CONDITIONAL_CHANGE_EVENT" => (1, 1),
         "LAG" | "LEAD" => (1, 3),
         "NTH_VALUE" => (2, 2),
@@ -29,7 +33,9 @@ pub(super) fn lower(function: &mut Call) -> Result<Option<Expr>, SqlError> {
         return Err(compilation(
             "002303",
             "42601",
-            &format!("Window function [{name}] may not appear outside of SELECT, QUALIFY, and ORDER BY clauses."),
+            &format!(
+                "Window function [{name}] may not appear outside of SELECT, QUALIFY, and ORDER BY clauses."
+            ),
         ));
     }
     let args = std::mem::take(&mut function.args);
@@ -47,7 +53,9 @@ pub(super) fn lower(function: &mut Call) -> Result<Option<Expr>, SqlError> {
             call("sf_div", args.into_iter().chain([total]).collect())
         }
         "CONDITIONAL_TRUE_EVENT" => {
-            let truths = args.into_iter().map(|condition| case(vec![(condition, integer(1))], Some(integer(0))));
+            let truths = args
+                .into_iter()
+                .map(|condition| case(vec![(condition, integer(1))], Some(integer(0))));
             let truths = truths.collect();
             if let Some(WindowType::WindowSpec(window)) = &mut function.function.over {
                 window.window_frame = Some(up_to_current_row());
@@ -87,7 +95,9 @@ fn window(function: &Call, engine: &str, args: Vec<Expr>) -> Expr {
     };
     let clauses = match function.function.null_treatment.or(inner) {
         Some(NullTreatment::IgnoreNulls) => {
-            vec![FunctionArgumentClause::IgnoreOrRespectNulls(NullTreatment::IgnoreNulls)]
+            vec![FunctionArgumentClause::IgnoreOrRespectNulls(
+                NullTreatment::IgnoreNulls,
+            )]
         }
         _ => Vec::new(),
     };
@@ -97,7 +107,10 @@ fn window(function: &Call, engine: &str, args: Vec<Expr>) -> Expr {
         parameters: FunctionArguments::None,
         args: FunctionArguments::List(FunctionArgumentList {
             duplicate_treatment: None,
-            args: args.into_iter().map(|arg| FunctionArg::Unnamed(FunctionArgExpr::Expr(arg))).collect(),
+            args: args
+                .into_iter()
+                .map(|arg| FunctionArg::Unnamed(FunctionArgExpr::Expr(arg)))
+                .collect(),
             clauses,
         }),
         within_group: Vec::new(),
@@ -116,11 +129,26 @@ mod tests {
         check(
             lowered,
             &[
-                ("select row_number() over (order by a) b", r#"SELECT row_number() OVER (ORDER BY "A" NULLS LAST) AS "B""#),
-                ("select last_value(a) over (partition by c order by b) d", r#"SELECT last_value("A") OVER (PARTITION BY "C" ORDER BY "B" NULLS LAST ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING) AS "D""#),
-                ("select lag(a) ignore nulls over (order by b desc) c", r#"SELECT lag("A" IGNORE NULLS) OVER (ORDER BY "B" DESC NULLS FIRST) AS "C""#),
-                ("select ratio_to_report(a) over (partition by b) c", r#"SELECT sf_div("A", sum("A") OVER (PARTITION BY "B")) AS "C""#),
-                ("select row_number() b", "002303 42601: SQL compilation error: Window function [ROW_NUMBER] may not appear outside of SELECT, QUALIFY, and ORDER BY clauses."),
+                (
+                    "select row_number() over (order by a) b",
+                    r#"SELECT row_number() OVER (ORDER BY "A" NULLS LAST) AS "B""#,
+                ),
+                (
+                    "select last_value(a) over (partition by c order by b) d",
+                    r#"SELECT last_value("A") OVER (PARTITION BY "C" ORDER BY "B" NULLS LAST ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING) AS "D""#,
+                ),
+                (
+                    "select lag(a) ignore nulls over (order by b desc) c",
+                    r#"SELECT lag("A" IGNORE NULLS) OVER (ORDER BY "B" DESC NULLS FIRST) AS "C""#,
+                ),
+                (
+                    "select ratio_to_report(a) over (partition by b) c",
+                    r#"SELECT sf_div("A", sum("A") OVER (PARTITION BY "B")) AS "C""#,
+                ),
+                (
+                    "select row_number() b",
+                    "002303 42601: SQL compilation error: Window function [ROW_NUMBER] may not appear outside of SELECT, QUALIFY, and ORDER BY clauses.",
+                ),
             ],
         );
     }

@@ -15,12 +15,19 @@ use crate::session::SqlError;
 pub(super) fn finish(table: AlterTable, work: &mut Work<'_>) -> Result<Lowered, SqlError> {
     let (path, table_name) = target(&table.name, &work.scope.names, "ALTER TABLE")?;
     let exists = if table.if_exists { "IF EXISTS " } else { "" };
-    let mut lowered = Lowered { answer: Answer::Nothing, ..Lowered::default() };
+    let mut lowered = Lowered {
+        answer: Answer::Nothing,
+        ..Lowered::default()
+    };
     let mut statements = Vec::new();
     for operation in &table.operations {
         let alter = |text: String| format!("ALTER TABLE {exists}{table_name} {text}");
         match operation {
-            AlterTableOperation::AddColumn { if_not_exists, column_def, .. } => {
+            AlterTableOperation::AddColumn {
+                if_not_exists,
+                column_def,
+                ..
+            } => {
                 let place = Place::of(path.clone(), &work.scope.names);
                 let (text, declared) = column(column_def, &place, work, &mut lowered.before)?;
                 let guard = if *if_not_exists { "IF NOT EXISTS " } else { "" };
@@ -34,17 +41,26 @@ pub(super) fn finish(table: AlterTable, work: &mut Work<'_>) -> Result<Lowered, 
                 }
                 lowered.columns.push(declared);
             }
-            AlterTableOperation::DropColumn { column_names, if_exists, .. } => {
+            AlterTableOperation::DropColumn {
+                column_names,
+                if_exists,
+                ..
+            } => {
                 let guard = if *if_exists { "IF EXISTS " } else { "" };
                 for name in column_names {
                     statements.push(alter(format!("DROP COLUMN {guard}{}", physical_ident(name))));
                 }
             }
-            AlterTableOperation::RenameColumn { old_column_name, new_column_name } => {
+            AlterTableOperation::RenameColumn {
+                old_column_name,
+                new_column_name,
+            } => {
                 let (old, new) = (physical_ident(old_column_name), physical_ident(new_column_name));
                 statements.push(alter(format!("RENAME COLUMN {old} TO {new}")));
             }
-            AlterTableOperation::RenameTable { table_name: RenameTableNameKind::To(new) | RenameTableNameKind::As(new) } => {
+            AlterTableOperation::RenameTable {
+                table_name: RenameTableNameKind::To(new) | RenameTableNameKind::As(new),
+            } => {
                 statements.push(alter(format!("RENAME TO {}", renamed(&path, new, work)?)));
             }
             AlterTableOperation::SwapWith { table_name: other } => {
@@ -52,7 +68,10 @@ pub(super) fn finish(table: AlterTable, work: &mut Work<'_>) -> Result<Lowered, 
             }
             AlterTableOperation::AlterColumn { column_name, op } => {
                 let name = physical_ident(column_name);
-                statements.push(alter(format!("ALTER COLUMN {name} {}", alter_column(column_name, op)?)));
+                statements.push(alter(format!(
+                    "ALTER COLUMN {name} {}",
+                    alter_column(column_name, op)?
+                )));
             }
             AlterTableOperation::ClusterBy { .. }
             | AlterTableOperation::DropClusteringKey
@@ -79,11 +98,17 @@ fn alter_column(name: &Ident, operation: &AlterColumnOperation) -> Result<String
         AlterColumnOperation::SetNotNull => "SET NOT NULL".to_owned(),
         AlterColumnOperation::DropNotNull => "DROP NOT NULL".to_owned(),
         AlterColumnOperation::DropDefault => "DROP DEFAULT".to_owned(),
-        AlterColumnOperation::SetDefault { value } => format!("SET DEFAULT {}", physical::text_of(value.clone())),
+        AlterColumnOperation::SetDefault { value } => {
+            format!("SET DEFAULT {}", physical::text_of(value.clone()))
+        }
         AlterColumnOperation::SetDataType { data_type, .. } => {
             let sql_type = types::sql_type(data_type)?;
             let value = casts::convert(sqlparser::ast::Expr::Identifier(name.clone()), &sql_type, false);
-            format!("SET DATA TYPE {} USING {}", sql_type.engine_type(), physical::text_of(value))
+            format!(
+                "SET DATA TYPE {} USING {}",
+                sql_type.engine_type(),
+                physical::text_of(value)
+            )
         }
         other @ AlterColumnOperation::AddGenerated { .. } => return Err(unsupported(&other.to_string())),
     })
@@ -96,7 +121,11 @@ fn renamed(old: &ObjectPath, new: &ObjectName, work: &Work<'_>) -> Result<String
         return Err(unsupported("ALTER TABLE RENAME TO another schema"));
     }
     let is_temporary = work.scope.names.temporary.contains(old);
-    Ok(if is_temporary { names::quote(&new.temporary_mangled()) } else { new.name.physical() })
+    Ok(if is_temporary {
+        names::quote(&new.temporary_mangled())
+    } else {
+        new.name.physical()
+    })
 }
 
 fn swap(path: &ObjectPath, other: &ObjectName, work: &Work<'_>) -> Result<Vec<String>, SqlError> {
@@ -125,11 +154,26 @@ mod tests {
         check(
             lowered,
             &[
-                ("alter table t add column a int", r#"ALTER TABLE "D.S"."T" ADD COLUMN "A" DECIMAL(38,0)"#),
-                ("alter table t drop column a", r#"ALTER TABLE "D.S"."T" DROP COLUMN "A""#),
-                ("alter table t rename column a to b", r#"ALTER TABLE "D.S"."T" RENAME COLUMN "A" TO "B""#),
-                ("alter table t rename to u", r#"ALTER TABLE "D.S"."T" RENAME TO "U""#),
-                ("alter table t alter column a set data type varchar", r#"ALTER TABLE "D.S"."T" ALTER COLUMN "A" SET DATA TYPE VARCHAR USING sf_to_varchar("A")"#),
+                (
+                    "alter table t add column a int",
+                    r#"ALTER TABLE "D.S"."T" ADD COLUMN "A" DECIMAL(38,0)"#,
+                ),
+                (
+                    "alter table t drop column a",
+                    r#"ALTER TABLE "D.S"."T" DROP COLUMN "A""#,
+                ),
+                (
+                    "alter table t rename column a to b",
+                    r#"ALTER TABLE "D.S"."T" RENAME COLUMN "A" TO "B""#,
+                ),
+                (
+                    "alter table t rename to u",
+                    r#"ALTER TABLE "D.S"."T" RENAME TO "U""#,
+                ),
+                (
+                    "alter table t alter column a set data type varchar",
+                    r#"ALTER TABLE "D.S"."T" ALTER COLUMN "A" SET DATA TYPE VARCHAR USING sf_to_varchar("A")"#,
+                ),
             ],
         );
         assert_eq!(lowering("alter table t swap with u").unwrap().before.len(), 2);

@@ -22,11 +22,19 @@ pub(super) fn finish(table: CreateTable, work: &mut Work<'_>) -> Result<Lowered,
     refuse_kinds(&table)?;
     let operation = "CREATE TABLE";
     let path = work.scope.names.object(&table.name, operation)?;
-    let place = Place { temporary: table.temporary, path };
+    let place = Place {
+        temporary: table.temporary,
+        path,
+    };
     let physical_name = place.physical();
-    let mut lowered = Lowered { answer: Answer::Nothing, ..Lowered::default() };
+    let mut lowered = Lowered {
+        answer: Answer::Nothing,
+        ..Lowered::default()
+    };
     if table.or_replace {
-        lowered.before.push(format!("DROP TABLE IF EXISTS {physical_name}"));
+        lowered
+            .before
+            .push(format!("DROP TABLE IF EXISTS {physical_name}"));
     }
     let create = |columns: &str| {
         let word = if table.temporary { "TEMPORARY " } else { "" };
@@ -75,16 +83,27 @@ pub(super) struct Place {
 impl Place {
     /// The place of an existing table.
     pub(super) fn of(path: ObjectPath, scope: &NameScope<'_>) -> Self {
-        Self { temporary: scope.temporary.contains(&path), path }
+        Self {
+            temporary: scope.temporary.contains(&path),
+            path,
+        }
     }
 
     fn physical(&self) -> String {
-        if self.temporary { self.path.physical_temporary() } else { self.path.physical() }
+        if self.temporary {
+            self.path.physical_temporary()
+        } else {
+            self.path.physical()
+        }
     }
 
     /// Name of the sequence behind a column; the time makes it new for each table of that name.
     fn sequence(&self, column: &str, created_ns: i64) -> String {
-        let name = format!("{}.{}.{created_ns:x}", self.path.name.mangled(), names::mangle(column));
+        let name = format!(
+            "{}.{}.{created_ns:x}",
+            self.path.name.mangled(),
+            names::mangle(column)
+        );
         if self.temporary {
             let name = format!("{}.{name}", self.path.schema.mangled());
             format!("{}.{}", names::TEMPORARY_SCHEMA, names::quote(&name))
@@ -100,8 +119,14 @@ fn refuse_kinds(table: &CreateTable) -> Result<(), SqlError> {
         CreateTable { dynamic: true, .. } => "DYNAMIC TABLE",
         CreateTable { iceberg: true, .. } => "ICEBERG TABLE",
         CreateTable { version: Some(_), .. } => "time travel",
-        CreateTable { with_aggregation_policy: Some(_), .. } => "AGGREGATION POLICY",
-        CreateTable { with_row_access_policy: Some(_), .. } => "ROW ACCESS POLICY",
+        CreateTable {
+            with_aggregation_policy: Some(_),
+            ..
+        } => "AGGREGATION POLICY",
+        CreateTable {
+            with_row_access_policy: Some(_),
+            ..
+        } => "ROW ACCESS POLICY",
         _ => return Ok(()),
     };
     Err(unsupported(kind))
@@ -110,7 +135,9 @@ fn refuse_kinds(table: &CreateTable) -> Result<(), SqlError> {
 fn source_table(table: &CreateTable) -> Option<&ObjectName> {
     match (&table.clone, &table.like) {
         (Some(source), _) => Some(source),
-        (None, Some(CreateTableLikeKind::Plain(like) | CreateTableLikeKind::Parenthesized(like))) => Some(&like.name),
+        (None, Some(CreateTableLikeKind::Plain(like) | CreateTableLikeKind::Parenthesized(like))) => {
+            Some(&like.name)
+        }
         (None, None) => None,
     }
 }
@@ -148,15 +175,17 @@ pub(super) fn column(
             ColumnOption::Comment(comment) => declared.comment = Some(comment.clone()),
             ColumnOption::Default(value) => {
                 let engine = physical::text_of(value.clone());
-                text.push_str(&format!(" DEFAULT {engine}"));
+                text.extend([" DEFAULT ", &engine]);
                 declared.default = Some(engine);
             }
             ColumnOption::Identity(kind) => {
                 let (start, step) = identity(kind)?;
                 let sequence = place.sequence(&declared.name, work.scope.facts.statement_time_ns);
                 let word = if place.temporary { "TEMPORARY " } else { "" };
-                before.push(format!("CREATE {word}SEQUENCE {sequence} START {start} INCREMENT {step}"));
-                text.push_str(&format!(" DEFAULT nextval({})", names::literal(&sequence)));
+                before.push(format!(
+                    "CREATE {word}SEQUENCE {sequence} START {start} INCREMENT {step}"
+                ));
+                text.extend([" DEFAULT nextval(", &names::literal(&sequence), ")"]);
                 declared.default = Some(format!("IDENTITY START {start} INCREMENT {step} NOORDER"));
             }
             ColumnOption::Collation(_) => return Err(unsupported("COLLATE")),
@@ -191,7 +220,8 @@ fn identity(kind: &IdentityPropertyKind) -> Result<(i64, i64), SqlError> {
         return Ok((1, 1));
     };
     let number = |expr: &Expr| {
-        literal_integer(expr).ok_or_else(|| compilation("001003", "42000", &format!("syntax error unexpected '{expr}'.")))
+        literal_integer(expr)
+            .ok_or_else(|| compilation("001003", "42000", &format!("syntax error unexpected '{expr}'.")))
     };
     Ok((number(&parameters.seed)?, number(&parameters.increment)?))
 }
@@ -201,10 +231,16 @@ fn declare_keys(constraints: &[TableConstraint], columns: &mut [DeclaredColumn])
         match constraint {
             TableConstraint::PrimaryKey(key) => {
                 for key_column in &key.columns {
-                    let Expr::Identifier(ident) = &key_column.column.expr else { continue };
+                    let Expr::Identifier(ident) = &key_column.column.expr else {
+                        continue;
+                    };
                     let found = columns.iter_mut().find(|column| column.name == ident.value);
                     let Some(column) = found else {
-                        return Err(compilation("000904", "42000", &format!("invalid identifier '{}'", ident.value)));
+                        return Err(compilation(
+                            "000904",
+                            "42000",
+                            &format!("invalid identifier '{}'", ident.value),
+                        ));
                     };
                     column.primary_key = true;
                 }
@@ -233,20 +269,44 @@ mod tests {
         check(
             lowered,
             &[
-                ("create table t (a int, b number(10,2) not null, c varchar)", r#"CREATE TABLE "D.S"."T" ("A" DECIMAL(38,0), "B" DECIMAL(10,2) NOT NULL, "C" VARCHAR)"#),
-                ("create table if not exists e.s.t (a date default current_date())", r#"CREATE TABLE IF NOT EXISTS "E.S"."T" ("A" DATE DEFAULT CAST(sf_to_timestamp_ntz(CAST(CAST(CAST(now() AS TIMESTAMP) AS TIMESTAMP_NS) AS sf_timestamp_ltz)) AS DATE))"#),
-                ("create temp table t (v variant)", r#"CREATE TEMPORARY TABLE temp.main."D.S.T" ("V" sf_variant)"#),
-                ("create table t as select a from u", r#"CREATE TABLE "D.S"."T" AS SELECT "A" FROM "D.S"."U" AS "U""#),
-                ("create table t clone u", r#"CREATE TABLE "D.S"."T" AS SELECT * FROM "D.S"."U""#),
-                ("create table t like u", r#"CREATE TABLE "D.S"."T" AS SELECT * FROM "D.S"."U" LIMIT 0"#),
-                ("create table t (a varchar(3))", r#"CREATE TABLE "D.S"."T" ("A" VARCHAR CHECK (CASE WHEN length("A") > 3 THEN error('String ''' || "A" || ''' is too long and would be truncated') ELSE true END))"#),
+                (
+                    "create table t (a int, b number(10,2) not null, c varchar)",
+                    r#"CREATE TABLE "D.S"."T" ("A" DECIMAL(38,0), "B" DECIMAL(10,2) NOT NULL, "C" VARCHAR)"#,
+                ),
+                (
+                    "create table if not exists e.s.t (a date default current_date())",
+                    r#"CREATE TABLE IF NOT EXISTS "E.S"."T" ("A" DATE DEFAULT CAST(sf_to_timestamp_ntz(CAST(CAST(CAST(now() AS TIMESTAMP) AS TIMESTAMP_NS) AS sf_timestamp_ltz)) AS DATE))"#,
+                ),
+                (
+                    "create temp table t (v variant)",
+                    r#"CREATE TEMPORARY TABLE temp.main."D.S.T" ("V" sf_variant)"#,
+                ),
+                (
+                    "create table t as select a from u",
+                    r#"CREATE TABLE "D.S"."T" AS SELECT "A" FROM "D.S"."U" AS "U""#,
+                ),
+                (
+                    "create table t clone u",
+                    r#"CREATE TABLE "D.S"."T" AS SELECT * FROM "D.S"."U""#,
+                ),
+                (
+                    "create table t like u",
+                    r#"CREATE TABLE "D.S"."T" AS SELECT * FROM "D.S"."U" LIMIT 0"#,
+                ),
+                (
+                    "create table t (a varchar(3))",
+                    r#"CREATE TABLE "D.S"."T" ("A" VARCHAR CHECK (CASE WHEN length("A") > 3 THEN error('String ''' || "A" || ''' is too long and would be truncated') ELSE true END))"#,
+                ),
             ],
         );
     }
 
     #[test]
     fn keys_and_identities_are_declared() {
-        let table = lowering("create or replace table t (id int autoincrement start 10 increment 5, k int, primary key (k))").unwrap();
+        let table = lowering(
+            "create or replace table t (id int autoincrement start 10 increment 5, k int, primary key (k))",
+        )
+        .unwrap();
         assert_eq!(
             table.before,
             [

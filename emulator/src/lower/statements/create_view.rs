@@ -18,15 +18,26 @@ pub(super) fn finish(mut view: CreateView, work: &mut Work<'_>) -> Result<Lowere
     let path = work.scope.names.object(&view.name, "CREATE VIEW")?;
     let replace = if view.or_replace { "OR REPLACE " } else { "" };
     let exists = if view.if_not_exists { "IF NOT EXISTS " } else { "" };
-    let columns: Vec<String> =
-        view.columns.iter().map(|column| Name::exact(column.name.value.clone()).physical()).collect();
-    let columns = if columns.is_empty() { String::new() } else { format!(" ({})", columns.join(", ")) };
+    let columns: Vec<String> = view
+        .columns
+        .iter()
+        .map(|column| Name::exact(column.name.value.clone()).physical())
+        .collect();
+    let columns = if columns.is_empty() {
+        String::new()
+    } else {
+        format!(" ({})", columns.join(", "))
+    };
     let sql = format!(
         "CREATE {replace}VIEW {exists}{}{columns} AS {}",
         path.physical(),
         physical::part_text(&mut view.query)
     );
-    let mut lowered = Lowered { sql, answer: Answer::Nothing, ..Lowered::default() };
+    let mut lowered = Lowered {
+        sql,
+        answer: Answer::Nothing,
+        ..Lowered::default()
+    };
     lowered.tables.insert(path);
     Ok(lowered)
 }
@@ -40,9 +51,18 @@ mod tests {
         check(
             lowered,
             &[
-                ("create or replace view v (x) as select a from t", r#"CREATE OR REPLACE VIEW "D.S"."V" ("X") AS SELECT "A" FROM "D.S"."T" AS "T""#),
-                ("create view v as select sysdate() a", r#"CREATE VIEW "D.S"."V" AS SELECT CAST(CAST(now() AS TIMESTAMP) AS TIMESTAMP_NS) AS "A""#),
-                ("create materialized view v as select 1 a", "000002 0A000: Unsupported feature 'MATERIALIZED VIEW'."),
+                (
+                    "create or replace view v (x) as select a from t",
+                    r#"CREATE OR REPLACE VIEW "D.S"."V" ("X") AS SELECT "A" FROM "D.S"."T" AS "T""#,
+                ),
+                (
+                    "create view v as select sysdate() a",
+                    r#"CREATE VIEW "D.S"."V" AS SELECT CAST(CAST(now() AS TIMESTAMP) AS TIMESTAMP_NS) AS "A""#,
+                ),
+                (
+                    "create materialized view v as select 1 a",
+                    "000002 0A000: Unsupported feature 'MATERIALIZED VIEW'.",
+                ),
             ],
         );
     }

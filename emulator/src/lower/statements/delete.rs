@@ -9,14 +9,20 @@ use crate::session::SqlError;
 
 pub(super) fn finish(mut delete: Delete) -> Result<Lowered, SqlError> {
     let (FromTable::WithFromKeyword(tables) | FromTable::WithoutKeyword(tables)) = &delete.from;
-    let [table] = tables.as_slice() else { return Err(syntax(",")) };
+    let [table] = tables.as_slice() else {
+        return Err(syntax(","));
+    };
     single_table(table)?;
     if !delete.tables.is_empty() || !delete.order_by.is_empty() || delete.limit.is_some() {
         return Err(syntax("DELETE"));
     }
     delete.from = FromTable::WithFromKeyword(tables.clone());
     let sql = physical::part_text(&mut delete);
-    Ok(Lowered { sql, answer: Answer::Deleted, ..Lowered::default() })
+    Ok(Lowered {
+        sql,
+        answer: Answer::Deleted,
+        ..Lowered::default()
+    })
 }
 
 #[cfg(test)]
@@ -29,7 +35,10 @@ mod tests {
             lowered,
             &[
                 ("delete from t", r#"DELETE FROM "D.S"."T" AS "T""#),
-                ("delete from t using u where t.a = u.a", r#"DELETE FROM "D.S"."T" AS "T" USING "D.S"."U" AS "U" WHERE "T"."A" = "U"."A""#),
+                (
+                    "delete from t using u where t.a = u.a",
+                    r#"DELETE FROM "D.S"."T" AS "T" USING "D.S"."U" AS "U" WHERE "T"."A" = "U"."A""#,
+                ),
             ],
         );
     }

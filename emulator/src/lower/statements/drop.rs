@@ -9,23 +9,35 @@ use super::super::{Answer, Lowered};
 use crate::session::SqlError;
 
 pub(super) fn finish(statement: Statement, work: &mut Work<'_>) -> Result<Lowered, SqlError> {
-    let mut lowered = Lowered { answer: Answer::Nothing, ..Lowered::default() };
+    let mut lowered = Lowered {
+        answer: Answer::Nothing,
+        ..Lowered::default()
+    };
     match &statement {
-        Statement::Drop { object_type, if_exists, names, .. } => {
+        Statement::Drop {
+            object_type,
+            if_exists,
+            names,
+            ..
+        } => {
             let kind = match object_type {
                 ObjectType::Table => "TABLE",
                 ObjectType::View => "VIEW",
                 ObjectType::Sequence => "SEQUENCE",
                 other => return Err(unsupported(&format!("DROP {other}"))),
             };
-            let [name] = names.as_slice() else { return Err(syntax(",")) };
+            let [name] = names.as_slice() else {
+                return Err(syntax(","));
+            };
             let (path, physical) = target(name, &work.scope.names, "DROP")?;
             let exists = if *if_exists { "IF EXISTS " } else { "" };
             lowered.sql = format!("DROP {kind} {exists}{physical}");
             lowered.tables.insert(path);
         }
         Statement::Truncate(truncate) => {
-            let [table] = truncate.table_names.as_slice() else { return Err(syntax(",")) };
+            let [table] = truncate.table_names.as_slice() else {
+                return Err(syntax(","));
+            };
             let (path, physical) = target(&table.name, &work.scope.names, "TRUNCATE")?;
             lowered.sql = format!("DELETE FROM {physical}");
             lowered.tables.insert(path);

@@ -14,17 +14,24 @@ pub(super) fn finish(mut insert: Insert, work: &mut Work<'_>) -> Result<Lowered,
     if insert.multi_table_insert_type.is_some() {
         return Err(unsupported("multi-table INSERT"));
     }
-    let TableObject::TableName(name) = &insert.table else { return Err(syntax("INSERT")) };
+    let TableObject::TableName(name) = &insert.table else {
+        return Err(syntax("INSERT"));
+    };
     let (path, table) = target(name, &work.scope.names, "INSERT")?;
     insert.table = TableObject::TableName(raw_name(&table));
     insert.columns.iter_mut().for_each(keep_last);
-    let Some(source) = &mut insert.source else { return Err(syntax("INSERT")) };
+    let Some(source) = &mut insert.source else {
+        return Err(syntax("INSERT"));
+    };
     if let SetExpr::Values(values) = &mut *source.body {
         for row in &mut values.rows {
             row.iter_mut().for_each(default_word);
         }
     }
-    let mut lowered = Lowered { answer: Answer::Inserted, ..Lowered::default() };
+    let mut lowered = Lowered {
+        answer: Answer::Inserted,
+        ..Lowered::default()
+    };
     if std::mem::take(&mut insert.overwrite) {
         lowered.before.push(format!("DELETE FROM {table}"));
     }
@@ -51,13 +58,25 @@ mod tests {
         check(
             lowered,
             &[
-                ("insert into t values (1, 'a'), (default, null)", r#"INSERT INTO "D.S"."T" VALUES (1, 'a'), (DEFAULT, NULL)"#),
-                ("insert into e.s.t (a, \"b\") select 1, x from u", r#"INSERT INTO "E.S"."T" ("A", "~b~") SELECT CAST(1 AS BIGINT) AS "1", "X" FROM "D.S"."U" AS "U""#),
-                ("insert all into t into u select 1", "000002 0A000: Unsupported feature 'multi-table INSERT'."),
+                (
+                    "insert into t values (1, 'a'), (default, null)",
+                    r#"INSERT INTO "D.S"."T" VALUES (1, 'a'), (DEFAULT, NULL)"#,
+                ),
+                (
+                    "insert into e.s.t (a, \"b\") select 1, x from u",
+                    r#"INSERT INTO "E.S"."T" ("A", "~b~") SELECT CAST(1 AS BIGINT) AS "1", "X" FROM "D.S"."U" AS "U""#,
+                ),
+                (
+                    "insert all into t into u select 1",
+                    "000002 0A000: Unsupported feature 'multi-table INSERT'.",
+                ),
             ],
         );
         let overwrite = lowering("insert overwrite into t select 1 a").unwrap();
         assert_eq!(overwrite.before, [r#"DELETE FROM "D.S"."T""#]);
-        assert_eq!(overwrite.sql, r#"INSERT INTO "D.S"."T" SELECT CAST(1 AS BIGINT) AS "A""#);
+        assert_eq!(
+            overwrite.sql,
+            r#"INSERT INTO "D.S"."T" SELECT CAST(1 AS BIGINT) AS "A""#
+        );
     }
 }

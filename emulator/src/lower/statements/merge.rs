@@ -1,6 +1,8 @@
 //! `MERGE INTO`: the engine's own, with Snowflake's refusal of ambiguous matches before it.
 
-use sqlparser::ast::{Expr, Merge, MergeAction, MergeClauseKind, MergeInsertKind, MergeUpdateKind, TableFactor};
+use sqlparser::ast::{
+    Expr, Merge, MergeAction, MergeClauseKind, MergeInsertKind, MergeUpdateKind, TableFactor,
+};
 
 use super::super::build::nested;
 use super::super::identifiers::keep_last;
@@ -10,7 +12,12 @@ use super::update::own_column;
 use crate::session::SqlError;
 
 pub(super) fn finish(mut merge: Merge) -> Result<Lowered, SqlError> {
-    let TableFactor::Table { alias: Some(alias), .. } = &merge.table else { return Err(syntax("MERGE")) };
+    let TableFactor::Table {
+        alias: Some(alias), ..
+    } = &merge.table
+    else {
+        return Err(syntax("MERGE"));
+    };
     let alias = alias.name.clone();
     if merge.output.is_some() {
         return Err(syntax("OUTPUT"));
@@ -42,7 +49,12 @@ pub(super) fn finish(mut merge: Merge) -> Result<Lowered, SqlError> {
     let guards = guard(&merge, alias, &changes).into_iter().collect();
     merge.into = true;
     let sql = format!("{} RETURNING merge_action", physical::part_text(&mut merge));
-    Ok(Lowered { guards, sql, answer: Answer::MergeActions, ..Lowered::default() })
+    Ok(Lowered {
+        guards,
+        sql,
+        answer: Answer::MergeActions,
+        ..Lowered::default()
+    })
 }
 
 /// Finds a target row that two source rows would change: Snowflake refuses to choose.
@@ -51,9 +63,17 @@ fn guard(merge: &Merge, alias: sqlparser::ast::Ident, changes: &[Option<Expr>]) 
         return None;
     }
     let text = |expr: Expr| physical::text_of(nested(expr));
-    let applies: Option<Vec<String>> =
-        changes.iter().map(|condition| condition.clone().map(|condition| format!("({})", text(condition)))).collect();
-    let filter = applies.map(|conditions| format!(" WHERE {}", conditions.join(" OR "))).unwrap_or_default();
+    let applies: Option<Vec<String>> = changes
+        .iter()
+        .map(|condition| {
+            condition
+                .clone()
+                .map(|condition| format!("({})", text(condition)))
+        })
+        .collect();
+    let filter = applies
+        .map(|conditions| format!(" WHERE {}", conditions.join(" OR ")))
+        .unwrap_or_default();
     let sql = format!(
         "SELECT 1 FROM {} JOIN {} ON {}{filter} GROUP BY {}.rowid HAVING count(*) > 1 LIMIT 1",
         physical::part_text(&mut merge.table.clone()),

@@ -25,7 +25,11 @@ pub(super) fn finish(statement: Statement, work: &mut Work<'_>) -> Result<Lowere
     match statement {
         mut query @ Statement::Query(_) => {
             super::physical::apply(&mut query);
-            Ok(Lowered { sql: query.to_string(), answer: Answer::Rows, ..Lowered::default() })
+            Ok(Lowered {
+                sql: query.to_string(),
+                answer: Answer::Rows,
+                ..Lowered::default()
+            })
         }
         Statement::Insert(insert) => insert::finish(insert, work),
         Statement::Update(update) => update::finish(update),

@@ -9,8 +9,14 @@ use super::super::{Answer, Lowered};
 use crate::session::SqlError;
 
 pub(super) fn finish(statement: Statement, work: &mut Work<'_>) -> Result<Lowered, SqlError> {
-    let Statement::CreateSequence { if_not_exists, name, sequence_options, data_type: None, owned_by: None, .. } =
-        statement
+    let Statement::CreateSequence {
+        if_not_exists,
+        name,
+        sequence_options,
+        data_type: None,
+        owned_by: None,
+        ..
+    } = statement
     else {
         return Err(unsupported("CREATE SEQUENCE with a type or owner"));
     };
@@ -25,8 +31,15 @@ pub(super) fn finish(statement: Statement, work: &mut Work<'_>) -> Result<Lowere
         }
     }
     let exists = if if_not_exists { "IF NOT EXISTS " } else { "" };
-    let sql = format!("CREATE SEQUENCE {exists}{} START {start} INCREMENT {step}", path.physical());
-    let mut lowered = Lowered { sql, answer: Answer::Nothing, ..Lowered::default() };
+    let sql = format!(
+        "CREATE SEQUENCE {exists}{} START {start} INCREMENT {step}",
+        path.physical()
+    );
+    let mut lowered = Lowered {
+        sql,
+        answer: Answer::Nothing,
+        ..Lowered::default()
+    };
     lowered.tables.insert(path);
     Ok(lowered)
 }
@@ -39,7 +52,10 @@ mod tests {
     fn sequences_are_created() {
         check(
             lowered,
-            &[("create sequence q increment by 2 start with 5", r#"CREATE SEQUENCE "D.S"."Q" START 5 INCREMENT 2"#)],
+            &[(
+                "create sequence q increment by 2 start with 5",
+                r#"CREATE SEQUENCE "D.S"."Q" START 5 INCREMENT 2"#,
+            )],
         );
     }
 }

@@ -15,7 +15,11 @@ pub(super) fn finish(mut update: Update) -> Result<Lowered, SqlError> {
     }
     update.assignments.iter_mut().try_for_each(own_column)?;
     let sql = physical::part_text(&mut update);
-    Ok(Lowered { sql, answer: Answer::Updated, ..Lowered::default() })
+    Ok(Lowered {
+        sql,
+        answer: Answer::Updated,
+        ..Lowered::default()
+    })
 }
 
 /// The engine wants the column of the target without its table's name.
@@ -38,8 +42,14 @@ mod tests {
         check(
             lowered,
             &[
-                ("update t set t.a = a + 1, b = 'x' where c is null", r#"UPDATE "D.S"."T" AS "T" SET "A" = sf_add("A", 1), "B" = 'x' WHERE "C" IS NULL"#),
-                ("update t set a = u.a from u where t.k = u.k", r#"UPDATE "D.S"."T" AS "T" SET "A" = "U"."A" FROM "D.S"."U" AS "U" WHERE "T"."K" = "U"."K""#),
+                (
+                    "update t set t.a = a + 1, b = 'x' where c is null",
+                    r#"UPDATE "D.S"."T" AS "T" SET "A" = sf_add("A", 1), "B" = 'x' WHERE "C" IS NULL"#,
+                ),
+                (
+                    "update t set a = u.a from u where t.k = u.k",
+                    r#"UPDATE "D.S"."T" AS "T" SET "A" = "U"."A" FROM "D.S"."U" AS "U" WHERE "T"."K" = "U"."K""#,
+                ),
             ],
         );
     }
