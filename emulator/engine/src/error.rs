@@ -69,7 +69,7 @@ impl ErrorCode {
         Self { code, sql_state }
     }
 
-    /// Whether Snowflake reports it when a statement is compiled.
+    /// Whether Snowflake reports it when a statement is compiled, under `SQL compilation error:`.
     pub fn is_of_compilation(self) -> bool {
         self.code.starts_with("00")
     }

@@ -7,17 +7,11 @@ use crate::{EngineError, EngineErrorKind as Kind, ErrorCode, functions::Function
 /// Classifies an error and finds its place in `sql`.
 pub(super) fn failure(error: Error, sql: &str) -> EngineError {
     if let Some(function) = FunctionError::from_engine_text(&error.message) {
-        let code = ErrorCode::of_function(function.code);
-        let message = if code.is_of_compilation() {
-            format!("SQL compilation error:\n{}", function.message)
-        } else {
-            function.message
-        };
         return EngineError {
             kind: Kind::Function,
-            message,
+            message: function.message,
             position: None,
-            code: Some(code),
+            code: Some(ErrorCode::of_function(function.code)),
         };
     }
     let (message, position) = split_position(&error.message, sql);

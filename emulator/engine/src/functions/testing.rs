@@ -37,15 +37,12 @@ pub(crate) fn check(expression: &str, expected: &str) {
     assert_eq!(evaluate(expression).as_deref(), Ok(expected), "{expression}");
 }
 
-/// Asserts Snowflake's code and text of an expression that fails; without the first line of compilation errors.
+/// Asserts Snowflake's code and text of an expression that fails.
 #[track_caller]
 pub(crate) fn check_error(expression: &str, code: u32, message: &str) {
     let error = evaluate(expression).expect_err(expression);
     let found = error.code.map(|code| code.code);
-    let text = error
-        .message
-        .strip_prefix("SQL compilation error:\n")
-        .unwrap_or(&error.message);
+    let text = error.message.as_str();
     assert_eq!(
         (found, text),
         (Some(format!("{code:06}").as_str()), message),
