@@ -10,6 +10,7 @@
 //! knows a session.
 
 pub mod information_schema;
+mod mangle;
 pub mod names;
 mod read;
 pub mod records;

@@ -22,6 +22,7 @@ use std::fmt;
 
 use sqlparser::ast::{Expr, FunctionArg, FunctionArgExpr, Ident, ObjectName, ObjectNamePart, Value};
 
+pub use super::mangle::{literal, mangle, quote, unmangle};
 use crate::session::SqlError;
 
 /// Engine schema that holds every temporary table of a connection, ready to be written into SQL.
@@ -240,7 +241,8 @@ impl NameScope<'_> {
         Ok(SchemaPath::new(database, schema.clone()))
     }
 
-    fn current_database(&self, operation: &str) -> Result<Name, SqlError> {
+    /// The current database, or Snowflake's refusal to go on without.
+    pub fn current_database(&self, operation: &str) -> Result<Name, SqlError> {
         self.database
             .cloned()
             .ok_or_else(|| no_current("090105", operation, "database", "USE DATABASE"))
@@ -310,73 +312,6 @@ pub fn parse_dotted(text: &str) -> Result<Vec<Name>, SqlError> {
     }
 }
 
-/// Quotes an identifier for the engine's SQL.
-pub fn quote(identifier: &str) -> String {
-    format!("\"{}\"", identifier.replace('"', "\"\""))
-}
-
-/// Quotes a text literal for the engine's SQL.
-pub fn literal(text: &str) -> String {
-    format!("'{}'", text.replace('\'', "''"))
-}
-
-/// Mangles one name for the engine; see the room's essay for the rules.
-pub fn mangle(name: &str) -> String {
-    let ordinary = |c: char| c.is_ascii_uppercase() || c.is_ascii_digit() || matches!(c, '_' | '$' | ' ');
-    if name.chars().all(ordinary) {
-        return name.to_owned();
-    }
-    let mut out = String::with_capacity(name.len() + 4);
-    let mut lower = false;
-    for c in name.chars() {
-        let is_letter = c.is_ascii_alphabetic();
-        if is_letter && c.is_ascii_lowercase() != lower {
-            out.push('~');
-            lower = !lower;
-        }
-        if is_letter || ordinary(c) {
-            out.push(c);
-        } else {
-            out.push_str(&format!("{{{:X}}}", u32::from(c)));
-        }
-    }
-    if lower {
-        out.push('~');
-    }
-    out
-}
-
-/// Gives the name that [`mangle`] was given; text that was never mangled comes back unchanged.
-pub fn unmangle(physical: &str) -> String {
-    if !physical.contains(['~', '{']) {
-        return physical.to_owned();
-    }
-    let mut out = String::with_capacity(physical.len());
-    let mut rest = physical;
-    while let Some(c) = rest.chars().next() {
-        let after = &rest[c.len_utf8()..];
-        rest = after;
-        match c {
-            '~' => {}
-            '{' => {
-                let decoded = after.split_once('}').and_then(|(digits, tail)| {
-                    let number = u32::from_str_radix(digits, 16).ok()?;
-                    Some((char::from_u32(number)?, tail))
-                });
-                match decoded {
-                    Some((character, tail)) => {
-                        out.push(character);
-                        rest = tail;
-                    }
-                    None => out.push('{'),
-                }
-            }
-            c => out.push(c),
-        }
-    }
-    out
-}
-
 /// Splits an engine schema name into the path it stands for; `None` for schemas that are not ours.
 pub fn schema_of_engine(physical: &str) -> Option<SchemaPath> {
     let (database, schema) = physical.split_once('.')?;
@@ -422,41 +357,6 @@ fn invalid_identifier(text: &str) -> SqlError {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn check_mangling(name: &str, mangled: &str) {
-        assert_eq!(mangle(name), mangled);
-        assert_eq!(unmangle(mangled), name);
-    }
-
-    #[test]
-    fn mangling_is_reversible() {
-        check_mangling("ORDERS", "ORDERS");
-        check_mangling("A_1$ B", "A_1$ B");
-        check_mangling("orders", "~orders~");
-        check_mangling("myTab1e", "~my~T~ab1e~");
-        check_mangling("a.B", "~a{2E}~B");
-        check_mangling("x\"y", "~x{22}y~");
-        check_mangling("~", "{7E}");
-        check_mangling("{41}", "{7B}41{7D}");
-        check_mangling("é", "{E9}");
-        check_mangling("COUNT(*)", "COUNT{28}{2A}{29}");
-        check_mangling("", "");
-    }
-
-    #[test]
-    fn unmangled_text_survives() {
-        assert_eq!(unmangle("count_star()"), "count_star()");
-        assert_eq!(unmangle("{zz}"), "{zz}");
-    }
-
-    #[test]
-    fn different_names_stay_different_when_case_is_folded() {
-        let names = [
-            "AB", "ab", "aB", "Ab", "A.B", "a.b", "A~B", "A{2E}B", "É", "é", "A B", "A_B",
-        ];
-        let folded: BTreeSet<String> = names.iter().map(|name| mangle(name).to_lowercase()).collect();
-        assert_eq!(folded.len(), names.len());
-    }
 
     #[test]
     fn schema_names_split_again() {

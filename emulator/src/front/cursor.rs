@@ -131,13 +131,11 @@ impl<'a> Cursor<'a> {
     pub(super) fn single_name(&mut self) -> Result<Name, SqlError> {
         let start = self.at;
         let mut path = self.path()?;
-        match (path.len(), path.pop()) {
-            (1, Some(name)) => Ok(name),
-            _ => {
-                self.at = start + 1;
-                Err(self.unexpected())
-            }
+        if let (1, Some(name)) = (path.len(), path.pop()) {
+            return Ok(name);
         }
+        self.at = start + 1;
+        Err(self.unexpected())
     }
 
     pub(super) fn text(&mut self) -> Result<String, SqlError> {

@@ -165,12 +165,11 @@ fn drop_object<K>(cursor: &mut Cursor<'_>, kind: K) -> Result<DropObject<K>, Sql
 
 /// `UNDROP …`, after its first word.
 pub(super) fn parse_undrop(cursor: &mut Cursor<'_>) -> Result<Command, SqlError> {
-    let command = match namespace(cursor) {
-        Some(kind) => Command::UndropNamespace(kind, cursor.path()?),
-        None => {
-            cursor.expect(&["TABLE"])?;
-            Command::UndropTable(cursor.path()?)
-        }
+    let command = if let Some(kind) = namespace(cursor) {
+        Command::UndropNamespace(kind, cursor.path()?)
+    } else {
+        cursor.expect(&["TABLE"])?;
+        Command::UndropTable(cursor.path()?)
     };
     cursor.end()?;
     Ok(command)

@@ -24,6 +24,28 @@ pub(super) fn parse_show(cursor: &mut Cursor<'_>) -> Result<Command, SqlError> {
     Ok(Command::Show(show))
 }
 
+/// Lists that Snowflake has and this emulator does not: refused as such, not as nonsense.
+const OTHERS: [&str; 18] = [
+    "STAGES",
+    "PIPES",
+    "STREAMS",
+    "TASKS",
+    "USERS",
+    "PROCEDURES",
+    "IMPORTED",
+    "UNIQUE",
+    "FILE",
+    "SHARES",
+    "TAGS",
+    "INTEGRATIONS",
+    "LOCKS",
+    "REGIONS",
+    "MATERIALIZED",
+    "EXTERNAL",
+    "DYNAMIC",
+    "SECRETS",
+];
+
 fn kind(cursor: &mut Cursor<'_>) -> Result<ShowKind, SqlError> {
     if cursor.eat(&["PRIMARY", "KEYS"]) {
         return Ok(ShowKind::PrimaryKeys);
@@ -52,27 +74,6 @@ fn kind(cursor: &mut Cursor<'_>) -> Result<ShowKind, SqlError> {
             return Ok(kind);
         }
     }
-    // Snowflake knows many more lists; a word that could be one is refused as such.
-    const OTHERS: [&str; 18] = [
-        "STAGES",
-        "PIPES",
-        "STREAMS",
-        "TASKS",
-        "USERS",
-        "PROCEDURES",
-        "IMPORTED",
-        "UNIQUE",
-        "FILE",
-        "SHARES",
-        "TAGS",
-        "INTEGRATIONS",
-        "LOCKS",
-        "REGIONS",
-        "MATERIALIZED",
-        "EXTERNAL",
-        "DYNAMIC",
-        "SECRETS",
-    ];
     match OTHERS.iter().find(|word| cursor.peek_word(0, word)) {
         Some(word) => Err(SqlError::unsupported(format!("SHOW {word}"))),
         None => Err(cursor.unexpected()),

@@ -252,7 +252,7 @@ impl WarehouseOptions {
                 }
                 ("AUTO_SUSPEND", PropertyValue::Integer(seconds)) => options.auto_suspend = Some(*seconds),
                 ("AUTO_SUSPEND", PropertyValue::Word(word)) if word == "NULL" => {
-                    options.auto_suspend = Some(0)
+                    options.auto_suspend = Some(0);
                 }
                 ("AUTO_RESUME", PropertyValue::Bool(value)) => options.auto_resume = Some(*value),
                 ("INITIALLY_SUSPENDED", PropertyValue::Bool(value)) => options.suspended = *value,

@@ -71,6 +71,9 @@ fn create_schema(planner: &mut Planner<'_>, made: &CreateNamespace) -> Result<Dd
         }
     }
     refuse_built_in(&database)?;
+    if path.schema.as_str() == INFORMATION_SCHEMA {
+        return Err(SqlError::already_exists(path.schema.as_str()).into());
+    }
     let mut plan = DdlPlan::default();
     clear_schema(&path, &mut plan);
     plan.effects.push(Effect::Unbury(vec![path.clone()]));
@@ -183,9 +186,9 @@ pub(super) fn undrop(
                 "UPDATE {CATALOG_SCHEMA}.databases SET dropped_ms = NULL WHERE name = {} AND dropped_ms = {dropped_ms}",
                 literal(name.as_str())
             ));
-            schemas
-                .iter()
-                .for_each(|schema| mark_restored(schema, dropped_ms, &mut plan));
+            for schema in &schemas {
+                mark_restored(schema, dropped_ms, &mut plan);
+            }
             plan.effects.push(Effect::Unbury(schemas));
             Ok(plan)
         }
@@ -376,17 +379,11 @@ impl Options {
 }
 
 fn single(path: &Path) -> Result<Name, SqlError> {
-    match path.as_slice() {
-        [name] => Ok(name.clone()),
-        _ => {
-            let text: Vec<&str> = path.iter().map(Name::as_str).collect();
-            Err(SqlError::compilation(
-                "000904",
-                "42000",
-                format!("invalid identifier '{}'", text.join(".")),
-            ))
-        }
+    if let [name] = path.as_slice() {
+        return Ok(name.clone());
     }
+    let detail = format!("invalid identifier '{}'", super::tables::dotted(path));
+    Err(SqlError::compilation("000904", "42000", detail))
 }
 
 fn refuse_built_in(database: &Database) -> Result<(), SqlError> {
@@ -406,9 +403,4 @@ fn refuse_built_in(database: &Database) -> Result<(), SqlError> {
 fn not_recoverable(kind: &str, name: &Name) -> Failure {
     let detail = format!("{kind} {} did not exist or was purged.", name.as_str());
     SqlError::compilation("002003", "02000", detail).into()
-}
-
-/// Name of the schema that nobody may make or drop.
-pub(super) fn is_information_schema(name: &Name) -> bool {
-    name.as_str() == INFORMATION_SCHEMA
 }

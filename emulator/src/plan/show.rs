@@ -93,10 +93,10 @@ impl Shower<'_> {
         let mut query = format!("SELECT {} FROM ({})", names.join(", "), listing.query);
         let conditions = filters(show, listing.name);
         if !conditions.is_empty() {
-            query.push_str(&format!(" WHERE {}", conditions.join(" AND ")));
+            query = format!("{query} WHERE {}", conditions.join(" AND "));
         }
         if let Some(limit) = show.limit {
-            query.push_str(&format!(" LIMIT {}", limit.max(0)));
+            query = format!("{query} LIMIT {}", limit.max(0));
         }
         let rows = self.catalog.rows(&query)?;
         Ok(list(&kept, rows.into_iter().map(|row| row.0).collect()))
@@ -396,10 +396,7 @@ impl Shower<'_> {
                 }
                 in_schema(&path)
             }
-            ShowScope::Database(None) => match self.names.database {
-                Some(name) => in_database(name),
-                None => return Err(self.names.current_schema("SHOW").map(|_| ()).unwrap_err().into()),
-            },
+            ShowScope::Database(None) => in_database(&self.names.current_database("SHOW")?),
             ShowScope::Schema(None) => in_schema(&self.names.current_schema("SHOW")?),
             ShowScope::Unsaid | ShowScope::Grants { .. } | ShowScope::Table(_) => {
                 match (self.names.database, self.names.schema) {

@@ -56,8 +56,8 @@ impl Shower<'_> {
         );
         for Temporary { object, .. } in self.temporary.values() {
             let path = &object.path;
-            query.push_str(&format!(
-                " UNION ALL SELECT {}, {}, {}, {}, 'TABLE', {}, '', {}, 1, false, false, NULL, 'main', {}, NULL, 'TEMPORARY'",
+            query = format!(
+                "{query} UNION ALL SELECT {}, {}, {}, {}, 'TABLE', {}, '', {}, 1, false, false, NULL, 'main', {}, NULL, 'TEMPORARY'",
                 object.created_ms,
                 literal(path.name.as_str()),
                 literal(path.schema.database.as_str()),
@@ -65,7 +65,7 @@ impl Shower<'_> {
                 literal(&object.comment),
                 literal(&object.owner),
                 literal(&path.temporary_mangled()),
-            ));
+            );
         }
         query
     }

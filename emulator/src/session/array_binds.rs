@@ -185,7 +185,7 @@ mod tests {
 
     #[test]
     fn many_rows_are_several_statements() {
-        let rows: Vec<String> = (0..VALUES_MAX + 1).map(|row| row.to_string()).collect();
+        let rows: Vec<String> = (0..=VALUES_MAX).map(|row| row.to_string()).collect();
         let rows: Vec<&str> = rows.iter().map(String::as_str).collect();
         let batches = spread(
             &statement("insert into t values (?)"),

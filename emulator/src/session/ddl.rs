@@ -36,8 +36,9 @@ impl Worker {
         };
         self.shared.versions.committed(&plan.touched);
         plan.effects.iter().for_each(|effect| self.effect(effect));
-        kept.into_iter()
-            .for_each(|temporary| self.state.keep_temporary(temporary));
+        for temporary in kept {
+            self.state.keep_temporary(temporary);
+        }
         self.cache.clear();
         Ok(self.answer(work, shape::status(&plan.status), None))
     }

@@ -143,13 +143,12 @@ impl Session {
             None => answer.await,
             Some(limit) => {
                 let mut answer = answer;
-                match tokio::time::timeout(limit, &mut answer).await {
-                    Ok(answered) => answered,
-                    Err(_) => {
-                        self.control.stop(query_id, Some(timed_out(limit)));
-                        self.shared.locks.wake();
-                        answer.await
-                    }
+                if let Ok(answered) = tokio::time::timeout(limit, &mut answer).await {
+                    answered
+                } else {
+                    self.control.stop(query_id, Some(timed_out(limit)));
+                    self.shared.locks.wake();
+                    answer.await
                 }
             }
         };

@@ -221,9 +221,9 @@ impl Buried {
 
     pub(super) fn remove(&self, paths: &[SchemaPath]) {
         let mut schemas = lock(&self.schemas);
-        paths.iter().for_each(|path| {
+        for path in paths {
             schemas.remove(path);
-        });
+        }
         self.count.store(schemas.len(), Ordering::Release);
     }
 

@@ -159,7 +159,7 @@ mod tests {
     use super::*;
     use crate::catalog::names::Name;
 
-    const LONG: Duration = Duration::from_secs(60);
+    const LONG: Duration = Duration::from_mins(1);
 
     fn table(name: &str) -> ObjectPath {
         ObjectPath::new(Name::exact("D"), Name::exact("S"), Name::exact(name))

@@ -16,15 +16,13 @@ impl Worker {
         let mut catalog = Catalog::new(self.connection.as_mut());
         for path in tables {
             let schema = &path.schema;
-            let missing = catalog
-                .database(&schema.database)
-                .and_then(|database| match database {
-                    None => Ok(Some(SqlError::no_such("Database", &schema.database))),
-                    Some(_) => {
-                        let found = catalog.schema(schema)?;
-                        Ok(found.is_none().then(|| SqlError::no_such("Schema", schema)))
-                    }
-                });
+            let missing = match catalog.database(&schema.database) {
+                Ok(None) => Ok(Some(SqlError::no_such("Database", &schema.database))),
+                Ok(Some(_)) => catalog
+                    .schema(schema)
+                    .map(|found| found.is_none().then(|| SqlError::no_such("Schema", schema))),
+                Err(failed) => Err(failed),
+            };
             match missing {
                 Ok(None) => {}
                 Ok(Some(missing)) => return missing,

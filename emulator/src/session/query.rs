@@ -105,7 +105,7 @@ impl Worker {
             children: Vec::new(),
         };
         let Some(first) = reader.next_batch().map_err(engine)? else {
-            return Ok(Done::Answer(output));
+            return Ok(Done::answer(output));
         };
         let mut batches = vec![first];
         if batches[0].num_rows() < batch_rows || reply.is_none() {
@@ -113,7 +113,7 @@ impl Worker {
             loop {
                 let Some(batch) = reader.next_batch().map_err(engine)? else {
                     output.rows = Rows::Ready(batches);
-                    return Ok(Done::Answer(output));
+                    return Ok(Done::answer(output));
                 };
                 bytes += batch.get_array_memory_size();
                 batches.push(batch);
@@ -128,7 +128,7 @@ impl Worker {
             }
         }
         let Some(answer) = reply.take() else {
-            return Ok(Done::Answer(output));
+            return Ok(Done::answer(output));
         };
         let (rows, receiver) = mpsc::channel(BATCHES_AHEAD);
         output.rows = Rows::Stream(receiver);
@@ -200,7 +200,7 @@ impl Worker {
         output.statement_type = statement_type(work.parsed);
         output.rows = Rows::Ready(Vec::new());
         output.bind_count = bind_count;
-        Ok(Done::Answer(output))
+        Ok(Done::answer(output))
     }
 }
 

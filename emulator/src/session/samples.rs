@@ -148,7 +148,7 @@ fn fill(
         })
     });
     match made {
-        Ok(_) => {
+        Ok(()) => {
             connection.execute("COMMIT")?;
             tracing::info!(%schema, "sample data is ready");
             Ok(())

@@ -40,9 +40,9 @@ impl Worker {
             Command::Use(used) => self.use_object(used),
             Command::Set(names, query) => self.set_variables(names, query, work),
             Command::Unset(names) => {
-                names.iter().for_each(|name| {
+                for name in names {
                     self.state.variables.remove(name.as_str());
-                });
+                }
                 Ok(())
             }
             Command::AlterSession(altered) => self.alter_session(altered),

@@ -45,8 +45,14 @@ pub(super) struct Work<'a> {
 
 /// What came of a statement: its answer, or that the answer has been given and its rows were streamed.
 pub(super) enum Done {
-    Answer(StatementOutput),
+    Answer(Box<StatementOutput>),
     Streamed,
+}
+
+impl Done {
+    pub(super) fn answer(output: StatementOutput) -> Self {
+        Self::Answer(Box::new(output))
+    }
 }
 
 impl Worker {
@@ -121,7 +127,7 @@ impl Worker {
             return;
         };
         let answer = match answer {
-            Ok(Done::Answer(output)) => Ok(Running::ready(output)),
+            Ok(Done::Answer(output)) => Ok(Running::ready(*output)),
             Ok(Done::Streamed) => return,
             Err(error) => Err(error),
         };
@@ -194,7 +200,7 @@ impl Worker {
             })?;
             self.state.remember(query_id);
             if let Done::Answer(output) = child {
-                children.push(output);
+                children.push(*output);
             }
         }
         let mut output = self.shaped(
@@ -204,7 +210,7 @@ impl Worker {
             None,
         );
         output.children = children;
-        Ok(Done::Answer(output))
+        Ok(Done::answer(output))
     }
 
     fn statement(
@@ -253,14 +259,14 @@ impl Worker {
                 }
                 self.query(&lowered, work.query_id, reply)
             }
-            Manner::Dml => self.dml(work).map(Done::Answer),
-            Manner::Ddl => self.ddl(work).map(Done::Answer),
+            Manner::Dml => self.dml(work).map(Done::answer),
+            Manner::Ddl => self.ddl(work).map(Done::answer),
             Manner::Session => {
                 let Parsed::Command(command) = work.parsed else {
                     return Err(SqlError::internal("a command that is no command"));
                 };
                 let shaped = self.command(command, work)?;
-                Ok(Done::Answer(self.answer(work, shaped, None)))
+                Ok(Done::answer(self.answer(work, shaped, None)))
             }
         }
     }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use super::support::{Client, Fixture, submission};
 use crate::session::{ParameterValue, Rows};
 
-const LONG: Duration = Duration::from_secs(60);
+const LONG: Duration = Duration::from_mins(1);
 
 fn endless(client: &Client) {
     client.ok("create or replace table big as select seq4() n from table(generator(rowcount => 300000))");

@@ -26,13 +26,9 @@ impl FakeEngine {
     fn run(&mut self, sql: &str) -> Result<u64, EngineError> {
         assert!(!self.broken, "a statement in a broken transaction");
         let tables = self.open.as_mut().expect("a transaction is open");
-        match apply(tables, sql) {
-            Some(changed) => Ok(changed),
-            None => {
-                self.broken = true;
-                Err(failure())
-            }
-        }
+        let changed = apply(tables, sql);
+        self.broken = changed.is_none();
+        changed.ok_or_else(failure)
     }
 
     fn commit(&mut self) {
