@@ -131,6 +131,9 @@ impl std::fmt::Debug for PreparedQuery {
     }
 }
 
+/// Snowflake's code for an abort of what does not run.
+const NOT_RUNNING: &str = "000605";
+
 /// Cancels one query. Cheap to clone, usable from any task.
 #[derive(Clone)]
 pub struct Canceller {
@@ -154,7 +157,7 @@ impl Canceller {
         match self.handle.cancel().await {
             Ok(QueryCancelStatus::NotSubmitted) => CancelOutcome::Confirmed,
             Ok(QueryCancelStatus::AlreadyFinished) => CancelOutcome::NotRunning,
-            Err(error) if error.is_server() => CancelOutcome::NotRunning,
+            Err(error) if error.snowflake_code() == Some(NOT_RUNNING) => CancelOutcome::NotRunning,
             Ok(_) => match tokio::time::timeout(self.wait, self.progress.ended()).await {
                 Ok(true) => CancelOutcome::Confirmed,
                 Ok(false) => CancelOutcome::NotRunning,

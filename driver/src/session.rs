@@ -173,7 +173,7 @@ impl UpstreamSession {
                     Err(_) => CancelOutcome::Unconfirmed,
                 },
             },
-            Ok(Err(_)) | Err(_) => CancelOutcome::Unconfirmed,
+            Ok(Ok(AbortAnswer::Refused) | Err(_)) | Err(_) => CancelOutcome::Unconfirmed,
         }
     }
 
@@ -185,7 +185,7 @@ impl UpstreamSession {
         match tokio::time::timeout(self.inner.config.cancel_timeout, abort).await {
             Ok(Ok(AbortAnswer::Accepted)) => CancelOutcome::Confirmed,
             Ok(Ok(AbortAnswer::NotRunning)) => CancelOutcome::NotRunning,
-            Ok(Err(_)) | Err(_) => CancelOutcome::Unconfirmed,
+            Ok(Ok(AbortAnswer::Refused) | Err(_)) | Err(_) => CancelOutcome::Unconfirmed,
         }
     }
 

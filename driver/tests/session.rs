@@ -364,6 +364,58 @@ async fn cancelling_what_does_not_run_says_so() {
 }
 
 #[tokio::test]
+async fn an_abort_that_is_refused_or_lost_is_unconfirmed() {
+    for refusal in [
+        failure("003001", "Insufficient privileges", Value::Null),
+        Reply::status(400),
+    ] {
+        let mock = Mock::start().await;
+        mock.on_query(|_| std::future::pending());
+        mock.on("queries/v1/abort-request", move |_| {
+            let refusal = refusal.clone();
+            async move { refusal }
+        });
+        let session = connect(&mock).await;
+        let prepared = session.prepare(QueryRequest::new("select forever()")).unwrap();
+        let canceller = prepared.canceller();
+        let running = tokio::spawn(prepared.execute());
+        until("the query arrived", || mock.queries().len() == 1).await;
+        assert_eq!(canceller.cancel().await, CancelOutcome::Unconfirmed);
+        assert_eq!(mock.seen("queries/v1/abort-request").len(), 1);
+        running.abort();
+    }
+}
+
+#[tokio::test]
+async fn a_query_that_finishes_despite_the_abort_was_not_cancelled() {
+    let mock = Mock::start().await;
+    let aborted = Arc::new(Notify::new());
+    mock.on_query({
+        let aborted = Arc::clone(&aborted);
+        move |_| {
+            let aborted = Arc::clone(&aborted);
+            async move {
+                aborted.notified().await;
+                one("query-1")
+            }
+        }
+    });
+    mock.on("queries/v1/abort-request", move |_| {
+        aborted.notify_one();
+        async { success(Value::Null) }
+    });
+    let session = connect(&mock).await;
+    let prepared = session
+        .prepare(QueryRequest::new("insert into t values (1)"))
+        .unwrap();
+    let canceller = prepared.canceller();
+    let running = tokio::spawn(prepared.execute());
+    until("the query arrived", || mock.queries().len() == 1).await;
+    assert_eq!(canceller.cancel().await, CancelOutcome::NotRunning);
+    assert!(running.await.unwrap().is_ok());
+}
+
+#[tokio::test]
 async fn a_time_limit_ends_the_wait() {
     let mock = Mock::start().await;
     mock.on_query(|_| std::future::pending());

@@ -348,7 +348,7 @@ fn what_is_wrong_is_named_with_its_place_and_never_shown() {
             vec!["externalbrowser", place, "not supported", "snowflake_jwt"],
         ),
         (
-            "authenticator = \"https://x.okta.com\"",
+            "authenticator = \"https://okta.example.com\"",
             vec!["Okta", place, "not supported"],
         ),
         (

@@ -142,6 +142,19 @@ async fn other_numbers_are_exact_decimals() {
         scaled,
     )
     .await;
+    // Fewer digits than the scale that Arrow gives a decimal by default.
+    check(
+        column("C", "fixed", Some(3), Some(2)),
+        vec![
+            texts(&[Some("1.50"), None]),
+            arrow(Int64Array::from(vec![Some(150), None]), Some(2)),
+            arrow(Decimal128Array::from(vec![Some(150), None]), Some(2)),
+        ],
+        Decimal128Array::from(vec![Some(150), None])
+            .with_precision_and_scale(3, 2)
+            .unwrap(),
+    )
+    .await;
     let largest = 10_i128.pow(38) - 1;
     check(
         column("C", "fixed", Some(38), Some(0)),

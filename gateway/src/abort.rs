@@ -18,6 +18,8 @@ pub enum AbortAnswer {
     Accepted,
     /// It knows no such running query.
     NotRunning,
+    /// It refused for another reason; the query may be running.
+    Refused,
 }
 
 /// An abort can overtake its query on the way; while we know that the query is under way, "not running" is asked again
@@ -62,10 +64,14 @@ pub(crate) async fn abort_query(
     Ok(read(&answer))
 }
 
+/// Codes with which servers say that nothing runs under an id.
+const NOT_RUNNING: [&str; 2] = ["000605", "000709"];
+
 fn read(answer: &ControlAnswer) -> AbortAnswer {
-    if answer.success {
-        AbortAnswer::Accepted
-    } else {
-        AbortAnswer::NotRunning
+    match answer.code.as_deref() {
+        _ if answer.success => AbortAnswer::Accepted,
+        None => AbortAnswer::NotRunning,
+        Some(code) if NOT_RUNNING.contains(&code) => AbortAnswer::NotRunning,
+        Some(_) => AbortAnswer::Refused,
     }
 }

@@ -149,6 +149,9 @@ async fn answer_query(upstream: Arc<Upstream>, pairs: Vec<(String, String)>, bod
     }
 }
 
+/// What the crate is told when nothing runs under an id, whichever code the server has for it.
+const NOT_RUNNING: &str = "000605";
+
 async fn answer_abort(upstream: &Arc<Upstream>, body: &Bytes) -> Reply {
     let target = serde_json::from_slice::<Value>(body)
         .ok()
@@ -161,15 +164,16 @@ async fn answer_abort(upstream: &Arc<Upstream>, body: &Bytes) -> Reply {
             StatusCode::OK,
             &json!({ "data": null, "code": null, "message": null, "success": true }),
         ),
-        Ok((AbortAnswer::NotRunning, answer)) => json_reply(
+        Ok((verdict, answer)) => json_reply(
             StatusCode::OK,
             &json!({
                 "data": null, "success": false,
-                "code": answer.code.as_deref().unwrap_or("000605"),
+                "code": if verdict == AbortAnswer::NotRunning { Some(NOT_RUNNING) } else { answer.code.as_deref() },
                 "message": answer.message_or("the query is not running"),
             }),
         ),
-        Err(_) => status(StatusCode::BAD_GATEWAY),
+        // The gateway has retried already; a 5xx would make the crate do so again.
+        Err(_) => status(StatusCode::FAILED_DEPENDENCY),
     }
 }
 

@@ -154,12 +154,13 @@ impl Physical<'_> {
         } else {
             self.rescaled(&numbers, sent_scale, scale)?
         };
-        if numbers.validate_decimal_precision(precision).is_err() {
-            return Err(too_many_digits(self.column));
-        }
+        // The type first: the check also compares the precision with the array's own scale, which is 10 for widened integers.
         let numbers = numbers
             .with_precision_and_scale(precision, scale as i8)
             .map_err(|error| DecodeError::broken(error.to_string()))?;
+        if numbers.validate_decimal_precision(precision).is_err() {
+            return Err(too_many_digits(self.column));
+        }
         Ok(Arc::new(numbers))
     }
 
