@@ -14,7 +14,7 @@ use arrow_array::{
 };
 use arrow_schema::{DataType, TimeUnit};
 use snowflake_emulator_engine::{
-    Engine, EngineConfig, EngineConnection, EngineErrorKind, SqlType, Storage, open,
+    Engine, EngineConfig, EngineConnection, EngineErrorKind, SqlType, Storage, functions, open,
 };
 
 fn engine() -> Arc<dyn Engine> {
@@ -306,10 +306,12 @@ fn a_view_follows_the_settings_of_the_session_that_queries_it() {
     let (mut here, mut there) = (engine.connect().unwrap(), engine.connect().unwrap());
     here.execute("CREATE VIEW w AS SELECT sf_date_part('hour', sf_to_timestamp_ltz(0)) AS h")
         .unwrap();
-    there.execute("SET sf_timezone = 'Asia/Tokyo'").unwrap();
+    let tokyo = functions::setting_statement("Timezone", "Asia/Tokyo").unwrap();
+    there.execute(&tokyo).unwrap();
+    assert_eq!(functions::setting_statement("QUERY_TAG", "x"), None);
     assert_eq!(number(&mut *here, "SELECT h FROM w"), 16);
     assert_eq!(number(&mut *there, "SELECT h FROM w"), 9);
-    for (setting, default) in snowflake_emulator_engine::functions::SETTINGS {
+    for (setting, default) in functions::SETTINGS {
         let sql =
             format!("SELECT count(*) FROM (SELECT current_setting('{setting}') AS s) WHERE s = '{default}'");
         assert_eq!(number(&mut *here, &sql), 1, "{setting}");

@@ -69,6 +69,14 @@ const GROUPS: &[&[ScalarFunction]] = &[
     random::FUNCTIONS,
 ];
 
+/// The statement that tells a connection's functions the value of a session parameter (`TIMEZONE`), in any
+/// case; none for parameters that no function reads.
+pub fn setting_statement(parameter: &str, value: &str) -> Option<String> {
+    let wanted = format!("sf_{}", parameter.to_ascii_lowercase());
+    let (setting, _) = SETTINGS.iter().find(|(setting, _)| *setting == wanted)?;
+    Some(format!("SET {setting} = '{}'", value.replace('\'', "''")))
+}
+
 /// Names of the engine's own functions that every build of it has, one a line: without those that extensions
 /// bring, ICU's among them, which a library made for development may contain and a release does not.
 pub const BUNDLED_FUNCTIONS: &str = include_str!("../../bundled_functions.txt");
