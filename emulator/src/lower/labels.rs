@@ -34,10 +34,11 @@ impl VisitorMut for Labels {
     type Break = SqlError;
 
     fn pre_visit_select(&mut self, select: &mut Select) -> ControlFlow<SqlError> {
+        // The text of the first item would begin with TOP.
         let texts = self
             .texts
             .get(self.next)
-            .filter(|texts| texts.len() == select.projection.len());
+            .filter(|texts| texts.len() == select.projection.len() && select.top.is_none());
         for (index, item) in select.projection.iter_mut().enumerate() {
             let SelectItem::UnnamedExpr(expr) = item else {
                 continue;
@@ -166,8 +167,8 @@ fn ends_list(token: &Token, keyword: Keyword, previous: Option<Keyword>) -> bool
         Token::Comma | Token::SemiColon => true,
         _ => match keyword {
             Keyword::FROM => previous != Some(Keyword::DISTINCT),
+            Keyword::GROUP => previous != Some(Keyword::WITHIN),
             Keyword::WHERE
-            | Keyword::GROUP
             | Keyword::HAVING
             | Keyword::QUALIFY
             | Keyword::ORDER
@@ -257,6 +258,10 @@ mod tests {
                 (
                     "with x as (select 1 a) select a+a from x;",
                     r#"WITH x AS (SELECT 1 AS a) SELECT a + a AS "A+A" FROM x"#,
+                ),
+                (
+                    "select max(a) within group (order by b) from t",
+                    r#"SELECT max(a) WITHIN GROUP (ORDER BY b) AS "MAX(A) WITHIN GROUP (ORDER BY B)" FROM t"#,
                 ),
                 ("select s.nextval", r#"SELECT s.nextval AS "NEXTVAL""#),
             ],

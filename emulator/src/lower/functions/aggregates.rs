@@ -4,11 +4,11 @@
 //! quotient, because Snowflake's is exact where the engine's is a float.
 
 use sqlparser::ast::{
-    Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentClause, FunctionArgumentList,
-    FunctionArguments, OrderByExpr, WindowType,
+    DuplicateTreatment, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentClause,
+    FunctionArgumentList, FunctionArguments, OrderByExpr, WindowType,
 };
 
-use super::super::build::{binary, call, case, either, integer, is_null, nested, null, raw_name, text};
+use super::super::build::{binary, call, case, either, integer, is_null, nested, null, raw, raw_name, text};
 use super::super::refuse::{argument_count, syntax, unsupported};
 use super::Call;
 use crate::session::SqlError;
@@ -102,7 +102,7 @@ fn aggregate(function: &Call, engine: &str, args: Vec<Expr>) -> Expr {
 }
 
 fn distinct(function: &Call, engine: &str, args: Vec<Expr>) -> Expr {
-    let treatment = Some(sqlparser::ast::DuplicateTreatment::Distinct);
+    let treatment = Some(DuplicateTreatment::Distinct);
     build(&function.function, engine, args, treatment, Vec::new())
 }
 
@@ -110,7 +110,7 @@ fn build(
     original: &Function,
     engine: &str,
     args: Vec<Expr>,
-    duplicate_treatment: Option<sqlparser::ast::DuplicateTreatment>,
+    duplicate_treatment: Option<DuplicateTreatment>,
     clauses: Vec<FunctionArgumentClause>,
 ) -> Expr {
     let args = args
@@ -139,13 +139,13 @@ fn count(function: &mut Call) -> Result<Expr, SqlError> {
     let is_distinct = matches!(
         &function.function.args,
         FunctionArguments::List(list)
-            if list.duplicate_treatment == Some(sqlparser::ast::DuplicateTreatment::Distinct)
+            if list.duplicate_treatment == Some(DuplicateTreatment::Distinct)
     );
     Ok(match args.len() {
         // An empty list is the star here: `COUNT()` itself does not exist.
         0 => match &function.function.args {
             FunctionArguments::List(list) if !list.args.is_empty() => {
-                aggregate(function, "count", vec![super::super::build::raw("*")])
+                aggregate(function, "count", vec![raw("*")])
             }
             _ => return Err(argument_count("COUNT", 1, 0)),
         },
@@ -190,7 +190,7 @@ fn bits(function: &mut Call, engine: &str) -> Result<Expr, SqlError> {
 
 /// Three more digits after the point, as many as Snowflake gives an interpolated value.
 fn interpolated(value: Expr) -> Expr {
-    call("sf_mul", vec![value, super::super::build::raw("1.000")])
+    call("sf_mul", vec![value, raw("1.000")])
 }
 
 /// `PERCENTILE_CONT(fraction) WITHIN GROUP (ORDER BY value)`.
@@ -245,23 +245,13 @@ fn listagg(function: &mut Call) -> Result<Expr, SqlError> {
     let mut args = std::mem::take(&mut function.args);
     let delimiter = if args.len() == 2 { args.remove(1) } else { text("") };
     let value = args.remove(0);
-    // A key that is the value itself must stay it, or DISTINCT cannot be ordered by it.
-    let order: Vec<OrderByExpr> = std::mem::take(&mut function.function.within_group)
-        .into_iter()
-        .map(|mut key| {
-            if key.expr == value {
-                key.expr = call("sf_to_varchar", vec![key.expr]);
-            }
-            key
-        })
-        .collect();
-    let listed = joined(
-        function,
-        call("sf_to_varchar", vec![value]),
-        delimiter,
-        order,
-        false,
-    )?;
+    let element = call("sf_to_varchar", vec![value.clone()]);
+    if let Some(list) = distinct_in_order(function, &value, "sf_to_varchar(element)")? {
+        let joined = call("list_aggregate", vec![list, text("string_agg"), delimiter]);
+        return Ok(call("coalesce", vec![joined, text("")]));
+    }
+    let order = std::mem::take(&mut function.function.within_group);
+    let listed = joined(function, element, delimiter, order, false)?;
     Ok(call("coalesce", vec![listed, text("")]))
 }
 
@@ -278,7 +268,7 @@ fn joined(
         _ => None,
     };
     let treatment = if force_distinct {
-        Some(sqlparser::ast::DuplicateTreatment::Distinct)
+        Some(DuplicateTreatment::Distinct)
     } else {
         treatment
     };
@@ -317,13 +307,54 @@ fn joined(
 /// `ARRAY_AGG([DISTINCT] value) [WITHIN GROUP (ORDER BY ..)]`; NULLs are left out.
 fn array_agg(function: &mut Call, force_distinct: bool) -> Result<Expr, SqlError> {
     let [value] = function.exactly()?;
+    let element = super::super::build::engine_cast(call("sf_to_variant", vec![value.clone()]), "VARCHAR");
+    if let Some(list) = distinct_in_order(function, &value, "CAST(sf_to_variant(element) AS VARCHAR)")? {
+        return Ok(call("sf_array_from_list", vec![list]));
+    }
     let order = std::mem::take(&mut function.function.within_group);
-    let element = super::super::build::engine_cast(call("sf_to_variant", vec![value]), "VARCHAR");
     let listed = joined(function, element, text(","), order, force_distinct)?;
     Ok(call(
         "sf_array_from_elements",
         vec![call("coalesce", vec![listed, text("")])],
     ))
+}
+
+/// The values of a DISTINCT aggregate that is ordered by its own value, each lowered by `element`.
+///
+/// The engine can order distinct texts by themselves only, and `10` comes before `9` there; a list is
+/// ordered by the values as they are. `None` when the call is none of these.
+fn distinct_in_order(function: &mut Call, value: &Expr, element: &str) -> Result<Option<Expr>, SqlError> {
+    let is_distinct = matches!(
+        &function.function.args,
+        FunctionArguments::List(list) if list.duplicate_treatment == Some(DuplicateTreatment::Distinct)
+    );
+    let by_itself = function
+        .function
+        .within_group
+        .first()
+        .is_some_and(|key| key.expr == *value);
+    if !is_distinct || !by_itself {
+        return Ok(None);
+    }
+    if function.function.over.is_some() {
+        return Err(unsupported(&format!(
+            "{} DISTINCT with an order as a window function",
+            function.name
+        )));
+    }
+    let order = std::mem::take(&mut function.function.within_group);
+    let clauses = vec![FunctionArgumentClause::OrderBy(order)];
+    let list = build(
+        &function.function,
+        "list",
+        vec![value.clone()],
+        Some(DuplicateTreatment::Distinct),
+        clauses,
+    );
+    Ok(Some(call(
+        "list_transform",
+        vec![list, raw(format!("lambda element: {element}"))],
+    )))
 }
 
 /// `OBJECT_AGG(key, value)`; pairs with a NULL are left out.

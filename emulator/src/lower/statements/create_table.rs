@@ -189,6 +189,7 @@ pub(super) fn column(
                 declared.default = Some(format!("IDENTITY START {start} INCREMENT {step} NOORDER"));
             }
             ColumnOption::Collation(_) => return Err(unsupported("COLLATE")),
+            ColumnOption::Check(_) => return Err(unsupported("CHECK")),
             ColumnOption::Policy(_) => return Err(unsupported("column policies")),
             other => return Err(unsupported(&format!("column option {other}"))),
         }
