@@ -1,5 +1,7 @@
 //! What a statement that changes objects is turned into.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use snowflake_emulator_engine::EngineError;
 
 use crate::catalog::Catalog;
@@ -38,7 +40,7 @@ pub struct Planner<'a> {
     /// What the lowering needs.
     pub scope: Scope<'a>,
     /// Temporary tables of the session.
-    pub temporary: &'a std::collections::BTreeMap<ObjectPath, Temporary>,
+    pub temporary: &'a BTreeMap<ObjectPath, Temporary>,
     /// Role that will own what is made.
     pub owner: &'a str,
     /// Milliseconds since 1970.
@@ -108,6 +110,8 @@ pub struct DdlPlan {
     pub effects: Vec<Effect>,
     /// Tables whose rows are others afterwards.
     pub touched: Vec<ObjectPath>,
+    /// Tables and views that its steps read.
+    pub reads: BTreeSet<ObjectPath>,
 }
 
 impl DdlPlan {

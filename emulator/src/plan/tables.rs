@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use sqlparser::ast::{CommentDef, CreateTable, CreateView, Ident, ObjectName, ObjectNamePart, Statement};
 
 use super::ddl::{DdlPlan, Effect, Failure, Planner, Step, Temporary, exists_already};
-use crate::catalog::names::{Name, NameScope, ObjectPath, parts, quote};
+use crate::catalog::names::{Name, NameScope, ObjectPath, TEMPORARY_SCHEMA, literal, parts, quote};
 use crate::catalog::records::{Column, Object, ObjectKind, Sequence, record_columns, where_sequence};
 use crate::catalog::tables::CATALOG_SCHEMA;
 use crate::catalog::types::StoredType;
@@ -42,8 +42,25 @@ pub(super) fn create_table(planner: &mut Planner<'_>, written: &CreateTable) -> 
     if !is_staged {
         set_aside(existing.as_ref(), is_temporary, planner.now_ms, &mut plan);
     }
-    plan.all(lowered.before.iter().cloned());
-    plan.sql(lowered.sql.clone());
+    let target = if is_staged { staged(&path) } else { path.clone() };
+    let physical = if is_temporary {
+        target.physical_temporary()
+    } else {
+        target.physical()
+    };
+    match copy_statements(planner, written, &physical)? {
+        Some(statements) => plan.all(statements),
+        None => {
+            plan.all(lowered.before.iter().cloned());
+            plan.sql(lowered.sql.clone());
+        }
+    }
+    plan.reads = lowered
+        .tables
+        .iter()
+        .filter(|read| **read != target)
+        .cloned()
+        .collect();
     if is_staged {
         set_aside(existing.as_ref(), is_temporary, planner.now_ms, &mut plan);
         let (staged, name) = (staged(&path), path.name.physical());
@@ -147,13 +164,63 @@ fn written_name(path: &ObjectPath) -> ObjectName {
     ])
 }
 
+/// Statements that copy the table that LIKE or CLONE names, with its constraints and defaults.
+///
+/// `None` without such a clause, and for a source that is not a table of the engine.
+fn copy_statements(
+    planner: &mut Planner<'_>,
+    written: &CreateTable,
+    physical: &str,
+) -> Result<Option<Vec<String>>, Failure> {
+    let Some(source) = source_of(written) else {
+        return Ok(None);
+    };
+    let path = planner.scope.names.object(source, "CREATE TABLE")?;
+    let is_temporary = planner.temporary.contains_key(&path);
+    let (schema, table) = if is_temporary {
+        ("main".to_owned(), path.temporary_mangled())
+    } else {
+        (path.schema.mangled(), path.name.mangled())
+    };
+    let rows = planner.catalog.rows(&format!(
+        "SELECT sql FROM duckdb_tables() WHERE schema_name = {} AND table_name = {}",
+        literal(&schema),
+        literal(&table)
+    ))?;
+    let text = rows.first().map(|row| row.text(0)).unwrap_or_default();
+    // No engine name holds a parenthesis, so the first one opens the columns.
+    let Some(at) = text.find('(') else { return Ok(None) };
+    let columns = text[at..].trim_end().trim_end_matches(';');
+    let word = if physical.starts_with(TEMPORARY_SCHEMA) {
+        "TEMPORARY "
+    } else {
+        ""
+    };
+    let mut statements = vec![format!("CREATE {word}TABLE {physical} {columns}")];
+    if written.clone.is_some() {
+        let source = if is_temporary {
+            path.physical_temporary()
+        } else {
+            path.physical()
+        };
+        statements.push(format!("INSERT INTO {physical} SELECT * FROM {source}"));
+    }
+    Ok(Some(statements))
+}
+
+fn source_of(written: &CreateTable) -> Option<&ObjectName> {
+    use sqlparser::ast::CreateTableLikeKind::{Parenthesized, Plain};
+    match (&written.clone, &written.like) {
+        (Some(source), _) => Some(source),
+        (None, Some(Plain(like) | Parenthesized(like))) => Some(&like.name),
+        (None, None) => None,
+    }
+}
+
 /// Declared columns of the table that LIKE or CLONE names.
 fn source_columns(planner: &mut Planner<'_>, written: &CreateTable) -> Result<Option<Vec<Column>>, Failure> {
-    use sqlparser::ast::CreateTableLikeKind::{Parenthesized, Plain};
-    let source = match (&written.clone, &written.like) {
-        (Some(source), _) => source,
-        (None, Some(Plain(like) | Parenthesized(like))) => &like.name,
-        (None, None) => return Ok(None),
+    let Some(source) = source_of(written) else {
+        return Ok(None);
     };
     let path = planner.scope.names.object(source, "CREATE TABLE")?;
     if let Some(temporary) = planner.temporary.get(&path) {
@@ -190,6 +257,12 @@ pub(super) fn create_view(planner: &mut Planner<'_>, written: &CreateView) -> Re
         let feature = format!("VIEW over the temporary table {}", hidden.name);
         return Err(SqlError::unsupported(feature).into());
     }
+    plan.reads = lowered
+        .tables
+        .iter()
+        .filter(|read| **read != path)
+        .cloned()
+        .collect();
     plan.all(lowered.before);
     plan.sql(lowered.sql);
     let id = planner.catalog.new_id()?;

@@ -24,7 +24,8 @@ impl Worker {
         let mut attempts = 0;
         let (plan, kept) = loop {
             match self.attempt(work) {
-                Ok(done) => break done,
+                Ok(Some(done)) => break done,
+                Ok(None) => {}
                 Err(failure) => {
                     attempts += 1;
                     if !is_conflict(&failure) || attempts >= ATTEMPTS_MAX {
@@ -43,20 +44,23 @@ impl Worker {
         Ok(self.answer(work, shape::status(&plan.status), None))
     }
 
-    fn attempt(&mut self, work: &Work<'_>) -> Result<(DdlPlan, Vec<Temporary>), Failure> {
+    /// `None` when sample data was made, which only a new transaction sees.
+    fn attempt(&mut self, work: &Work<'_>) -> Result<Option<(DdlPlan, Vec<Temporary>)>, Failure> {
         self.connection.execute("BEGIN TRANSACTION")?;
         let result = self.attempt_inside(work).and_then(|done| {
-            self.connection.execute("COMMIT")?;
+            if done.is_some() {
+                self.connection.execute("COMMIT")?;
+            }
             Ok(done)
         });
-        if result.is_err() {
+        if !matches!(result, Ok(Some(_))) {
             self.control
                 .protected(|| Replay(self.connection.as_mut()).rollback());
         }
         result
     }
 
-    fn attempt_inside(&mut self, work: &Work<'_>) -> Result<(DdlPlan, Vec<Temporary>), Failure> {
+    fn attempt_inside(&mut self, work: &Work<'_>) -> Result<Option<(DdlPlan, Vec<Temporary>)>, Failure> {
         let owner = self.state.owner();
         let scope: Scope<'_> = self
             .state
@@ -70,6 +74,9 @@ impl Worker {
             text: work.piece.text,
         };
         let plan = plan_ddl(&mut planner, work.parsed, self.state.warehouse.as_ref())?;
+        if self.make_available(&plan.reads)? {
+            return Ok(None);
+        }
         let mut kept = Vec::new();
         for step in &plan.steps {
             self.control.check()?;
@@ -92,7 +99,7 @@ impl Worker {
                 }
             }
         }
-        Ok((plan, kept))
+        Ok(Some((plan, kept)))
     }
 
     /// Columns that an engine table or view has.

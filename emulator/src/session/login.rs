@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use snowflake_emulator_engine::{EngineConnection, EngineError};
 
 use super::state::State;
+use super::told;
 use super::{Parameters, SessionSpec, SqlError, from_engine};
 use crate::catalog::Catalog;
 use crate::catalog::names::{Name, PUBLIC, SchemaPath, parse_dotted};
@@ -17,6 +18,7 @@ pub(super) fn state(
     connection: &mut dyn EngineConnection,
 ) -> Result<State, SqlError> {
     let parameters = Parameters::from_login(&spec.parameters)?;
+    told::tell(connection, None, &parameters).map_err(|error| from_engine(&error))?;
     let mut catalog = Catalog::new(connection);
     let context = context(&spec, &mut catalog).map_err(|error| from_engine(&error))?;
     Ok(State {

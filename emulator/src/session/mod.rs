@@ -30,6 +30,7 @@ mod samples;
 mod settings;
 mod state;
 mod table_facts;
+mod told;
 mod transaction;
 mod versions;
 mod worker;

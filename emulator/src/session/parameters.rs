@@ -223,11 +223,22 @@ const KNOWN: [(&str, Fallback, &str); 47] = [
         "How TIMESTAMP_TZ is shown",
     ),
     ("TIMEZONE", Text("America/Los_Angeles"), "Zone of the session"),
+    ("TIME_INPUT_FORMAT", Text("AUTO"), "How texts are read as TIME"),
     ("TIME_OUTPUT_FORMAT", Text("HH24:MI:SS"), "How TIME is shown"),
     (
         "TRANSACTION_ABORT_ON_ERROR",
         Bool(false),
         "An error ends its transaction",
+    ),
+    (
+        "TWO_DIGIT_CENTURY_START",
+        Integer(1970),
+        "First year that two digits can mean",
+    ),
+    (
+        "WEEK_OF_YEAR_POLICY",
+        Integer(0),
+        "First week of the year; 0 is as in ISO",
     ),
     ("WEEK_START", Integer(0), "First day of the week; 0 is as in ISO"),
 ];
@@ -314,7 +325,8 @@ impl Parameters {
         }
     }
 
-    fn value(&self, name: &str) -> Option<ParameterValue> {
+    /// The value in effect; none for an unknown name.
+    pub(super) fn value(&self, name: &str) -> Option<ParameterValue> {
         let (known, default, _) = find(name)?;
         Some(self.set.get(known).cloned().unwrap_or_else(|| default.value()))
     }

@@ -1,5 +1,7 @@
 //! Queries: from the lowered text to rows, and describing without running.
 
+use std::collections::BTreeSet;
+
 use sqlparser::ast::Statement;
 use tokio::sync::{mpsc, oneshot};
 
@@ -8,7 +10,7 @@ use snowflake_emulator_engine::{BatchReader, EngineColumn};
 use super::handle::{Reply, Running, Watch};
 use super::worker::{Done, Replay, Work, Worker};
 use super::{Binding, QueryId, ResultColumn, Rows, SqlError, StatementOutput, from_engine};
-use crate::catalog::names::unmangle;
+use crate::catalog::names::{ObjectPath, unmangle};
 use crate::front::Parsed;
 use crate::lower::{Lowered, lower};
 use crate::plan::kind::{self, Manner, manner, statement_type};
@@ -32,17 +34,7 @@ impl Worker {
 
     /// Makes sure that what a statement names may be named and has its rows; shows what others committed.
     pub(super) fn prepare(&mut self, lowered: &Lowered) -> Result<(), SqlError> {
-        if let Some(table) = self.shared.buried.find(lowered.tables.iter()) {
-            return Err(SqlError::no_such("Schema", &table.schema));
-        }
-        let stopped = || self.control.is_stopped();
-        let made = self
-            .shared
-            .samples
-            .ensure(self.shared.engine.as_ref(), lowered.tables.iter(), &stopped);
-        if made.map_err(|error| from_engine(&error))? {
-            self.shared.versions.committed(lowered.tables.iter());
-        }
+        self.make_available(&lowered.tables)?;
         self.control.check()?;
         let has_written = self
             .transaction
@@ -66,6 +58,23 @@ impl Worker {
                 Err(lost)
             }
         }
+    }
+
+    /// Refuses names in dropped schemas, and makes the rows of sample tables; true when it made some.
+    pub(super) fn make_available(&mut self, tables: &BTreeSet<ObjectPath>) -> Result<bool, SqlError> {
+        if let Some(table) = self.shared.buried.find(tables.iter()) {
+            return Err(SqlError::no_such("Schema", &table.schema));
+        }
+        let stopped = || self.control.is_stopped();
+        let made = self
+            .shared
+            .samples
+            .ensure(self.shared.engine.as_ref(), tables.iter(), &stopped);
+        let made = made.map_err(|error| from_engine(&error))?;
+        if made {
+            self.shared.versions.committed(tables);
+        }
+        Ok(made)
     }
 
     /// Runs a query: small results are answered whole, larger ones stream if there is somebody to answer.

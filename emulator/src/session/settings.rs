@@ -1,6 +1,7 @@
 //! Statements about the session: USE, SET, ALTER SESSION, and the lists and descriptions.
 
 use super::instance::lock;
+use super::told;
 use super::worker::{Work, Worker};
 use super::{ParameterValue, SqlError, from_engine};
 use crate::catalog::Catalog;
@@ -162,6 +163,12 @@ impl Worker {
         for name in &altered.unset {
             parameters.unset(name)?;
         }
+        told::tell(
+            self.connection.as_mut(),
+            Some(&self.state.parameters),
+            &parameters,
+        )
+        .map_err(|error| from_engine(&error))?;
         self.state.parameters = parameters;
         Ok(())
     }

@@ -133,6 +133,33 @@ fn parameters_are_set_and_shown() {
 }
 
 #[test]
+fn parameters_change_what_functions_do() {
+    let fixture = Fixture::new();
+    let mut spec = SessionSpec {
+        user: "tester".to_owned(),
+        ..SessionSpec::default()
+    };
+    spec.parameters.insert(
+        "DATE_OUTPUT_FORMAT".to_owned(),
+        ParameterValue::Text("DD/MM/YYYY".to_owned()),
+    );
+    let client = fixture.client_with(spec);
+    let shown = "select to_char('2026-11-20'::date)";
+    assert_eq!(client.one(shown), "20/11/2026");
+    client.ok("alter session set date_output_format = 'YYYY.MM.DD'");
+    assert_eq!(client.one(shown), "2026.11.20");
+    client.ok("alter session unset date_output_format");
+    assert_eq!(client.one(shown), "2026-11-20");
+    client.ok("alter session set week_start = 7");
+    assert_eq!(
+        client.one("select to_char(date_trunc('week', '2026-11-20'::date))"),
+        "2026-11-15"
+    );
+    // Other sessions keep their own.
+    assert_eq!(fixture.client().one(shown), "2026-11-20");
+}
+
+#[test]
 fn several_statements_need_to_be_announced() {
     let fixture = Fixture::new();
     let client = fixture.client();

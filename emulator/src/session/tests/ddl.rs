@@ -299,3 +299,50 @@ fn data_stays_on_disk_and_belongs_to_one_process() {
     drop((client, fixture));
     std::fs::remove_dir_all(&folder).unwrap();
 }
+
+#[test]
+fn copies_keep_constraints_and_defaults() {
+    let fixture = Fixture::new();
+    let client = fixture.client_in("d");
+    client.ok("create table t (a int not null, b varchar(3) default 'x', v variant)");
+    client.ok("insert into t (a) values (1)");
+    client.ok("create table l like t");
+    client.ok("create table c clone t");
+    client.ok("create temporary table tc clone t");
+    for table in ["l", "c", "tc"] {
+        assert_eq!(
+            client
+                .error(&format!("insert into {table} (a) values (null)"))
+                .code,
+            "100072",
+            "{table}"
+        );
+        assert_eq!(
+            client
+                .error(&format!("insert into {table} (a, b) values (1, 'long')"))
+                .code,
+            "100078",
+            "{table}"
+        );
+        client.ok(&format!("insert into {table} (a) values (5)"));
+    }
+    assert_eq!(client.all("select a, b from l"), ["5|x"]);
+    assert_eq!(client.all("select a, b from c order by a"), ["1|x", "5|x"]);
+    assert_eq!(client.all("desc table c").len(), 3);
+    // A clone may take the place of its own source.
+    client.ok("create or replace table t clone t");
+    assert_eq!(client.all("select a, b from t"), ["1|x"]);
+}
+
+#[test]
+fn tables_and_views_are_made_from_sample_data() {
+    let fixture = Fixture::new();
+    let client = fixture.client_in("d");
+    client.ok("create table n as select * from snowflake_sample_data.tpch_sf001.nation");
+    client.ok("create view r as select r_name from snowflake_sample_data.tpch_sf001.region");
+    client.ok("create table cl clone snowflake_sample_data.tpch_sf001.region");
+    assert_eq!(
+        client.one("select (select count(*) from n) + (select count(*) from r) + (select count(*) from cl)"),
+        "35"
+    );
+}
