@@ -38,7 +38,7 @@ impl Fallback {
 use Fallback::{Bool, Integer, Text};
 
 /// Every parameter a session knows, by name.
-const KNOWN: [(&str, Fallback, &str); 47] = [
+const KNOWN: [(&str, Fallback, &str); 50] = [
     (
         "ABORT_DETACHED_QUERY",
         Bool(false),
