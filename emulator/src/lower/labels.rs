@@ -7,10 +7,10 @@
 
 use std::ops::ControlFlow;
 
-use sqlparser::ast::{Expr, Select, SelectItem, Statement, VisitMut, VisitorMut};
+use sqlparser::ast::{Expr, Select, SelectItem, Statement, Visit, VisitMut, Visitor, VisitorMut};
 use sqlparser::dialect::SnowflakeDialect;
 use sqlparser::keywords::Keyword;
-use sqlparser::tokenizer::{Token, TokenWithSpan, Tokenizer};
+use sqlparser::tokenizer::{Location, Token, TokenWithSpan, Tokenizer};
 
 use super::build::exact;
 use crate::session::SqlError;
@@ -67,6 +67,41 @@ impl VisitorMut for Labels {
     }
 }
 
+/// Texts of the items of each SELECT; `None` when the text has another number of SELECTs than the tree.
+fn select_items(source: &str, statement: &Statement) -> Option<Vec<Vec<String>>> {
+    let mut count = Count(0);
+    let _: ControlFlow<()> = Visit::visit(statement, &mut count);
+    if count.0 == 0 {
+        return None;
+    }
+    let tokens = Tokenizer::new(&SnowflakeDialect {}, source)
+        .tokenize_with_location()
+        .ok()?;
+    let mut place = Place {
+        source,
+        line: 1,
+        column: 1,
+        byte: 0,
+    };
+    let mut reader = Reader {
+        source,
+        lists: Vec::new(),
+        open: Vec::new(),
+        depth: 0,
+        previous: Keyword::NoKeyword,
+    };
+    for TokenWithSpan { token, span } in &tokens {
+        if !matches!(token, Token::Whitespace(_) | Token::EOF) {
+            let start = place.advance(span.start);
+            reader.read(token, (start, place.advance(span.end)));
+        }
+    }
+    while !reader.open.is_empty() {
+        reader.close();
+    }
+    (count.0 == reader.lists.len()).then_some(reader.lists)
+}
+
 /// One SELECT whose list of items is being read.
 struct Open {
     index: usize,
@@ -76,98 +111,81 @@ struct Open {
     reading: bool,
 }
 
-/// Texts of the items of each SELECT; `None` when the text has another number of SELECTs than the tree.
-fn select_items(source: &str, statement: &Statement) -> Option<Vec<Vec<String>>> {
-    let tokens = Tokenizer::new(&SnowflakeDialect {}, source)
-        .tokenize_with_location()
-        .ok()?;
-    let lines = line_starts(source);
-    let mut lists: Vec<Vec<String>> = Vec::new();
-    let mut open: Vec<Open> = Vec::new();
-    let mut depth = 0_usize;
-    let mut previous: Option<Keyword> = None;
-    for TokenWithSpan { token, span } in &tokens {
-        if matches!(token, Token::Whitespace(_) | Token::EOF) {
-            continue;
-        }
+/// Finds the items of all SELECTs while the tokens pass.
+struct Reader<'a> {
+    source: &'a str,
+    lists: Vec<Vec<String>>,
+    open: Vec<Open>,
+    /// Brackets open.
+    depth: usize,
+    previous: Keyword,
+}
+
+impl Reader<'_> {
+    /// Takes the next token and its byte range.
+    fn read(&mut self, token: &Token, (start, end): (usize, usize)) {
         let keyword = match token {
             Token::Word(word) if word.quote_style.is_none() => word.keyword,
             _ => Keyword::NoKeyword,
         };
         if matches!(token, Token::RParen | Token::RBracket | Token::RBrace) {
-            depth = depth.saturating_sub(1);
-            while open.last().is_some_and(|select| select.depth > depth) {
-                close(&mut open, &mut lists, source);
+            self.depth = self.depth.saturating_sub(1);
+            while self.open.last().is_some_and(|select| select.depth > self.depth) {
+                self.close();
             }
         }
-        if open
-            .last()
-            .is_some_and(|select| select.depth == depth && select.reading)
-            && ends_list(token, keyword, previous)
-        {
-            finish_item(open.last_mut()?, &mut lists, source);
-            open.last_mut()?.reading = matches!(token, Token::Comma);
-            if let Some(select) = open.last_mut().filter(|select| select.reading) {
-                select.item = None;
-            }
-        } else if let Some(select) = open.last_mut().filter(|select| select.reading)
-            && !(select.item.is_none() && matches!(keyword, Keyword::DISTINCT | Keyword::ALL))
-        {
-            let start = offset(&lines, source, span.start.line, span.start.column)?;
-            let end = offset(&lines, source, span.end.line, span.end.column)?;
+        let depth = self.depth;
+        if let Some((select, enclosing)) = self.open.split_last_mut() {
             // An enclosing SELECT's item goes on through the inner one.
-            select.item = Some((select.item.map_or(start, |(first, _)| first), end));
-        }
-        extend_enclosing(&mut open, &lines, source, span)?;
-        if keyword == Keyword::SELECT {
-            while open.last().is_some_and(|select| select.depth == depth) {
-                close(&mut open, &mut lists, source);
+            for (_, item_end) in enclosing.iter_mut().filter_map(|select| select.item.as_mut()) {
+                *item_end = end;
             }
-            open.push(Open {
-                index: lists.len(),
+            let before_item = select.item.is_none() && matches!(keyword, Keyword::DISTINCT | Keyword::ALL);
+            if select.reading && select.depth == depth && ends_list(token, keyword, self.previous) {
+                select.reading = matches!(token, Token::Comma);
+                self.finish_item();
+            } else if select.reading && !before_item {
+                select.item = Some((select.item.map_or(start, |(first, _)| first), end));
+            }
+        }
+        if keyword == Keyword::SELECT {
+            while self.open.last().is_some_and(|select| select.depth == depth) {
+                self.close();
+            }
+            self.open.push(Open {
+                index: self.lists.len(),
                 depth,
                 item: None,
                 reading: true,
             });
-            lists.push(Vec::new());
+            self.lists.push(Vec::new());
         }
         if matches!(token, Token::LParen | Token::LBracket | Token::LBrace) {
-            depth += 1;
+            self.depth += 1;
         }
-        previous = Some(keyword);
+        self.previous = keyword;
     }
-    while !open.is_empty() {
-        close(&mut open, &mut lists, source);
-    }
-    let mut count = Count(0);
-    let _: ControlFlow<SqlError> = statement.clone().visit(&mut count);
-    (count.0 == lists.len()).then_some(lists)
-}
 
-/// Lets the items of the SELECTs around the innermost one reach to the end of this token.
-fn extend_enclosing(
-    open: &mut [Open],
-    lines: &[usize],
-    source: &str,
-    span: &sqlparser::tokenizer::Span,
-) -> Option<()> {
-    let end = offset(lines, source, span.end.line, span.end.column)?;
-    if let Some((_, enclosing)) = open.split_last_mut() {
-        for select in enclosing.iter_mut().filter(|select| select.reading) {
-            if let Some((_, item_end)) = &mut select.item {
-                *item_end = end;
-            }
+    fn finish_item(&mut self) {
+        if let Some(select) = self.open.last_mut()
+            && let Some((start, end)) = select.item.take()
+        {
+            self.lists[select.index].push(self.source[start..end].to_owned());
         }
     }
-    Some(())
+
+    fn close(&mut self) {
+        self.finish_item();
+        self.open.pop();
+    }
 }
 
-fn ends_list(token: &Token, keyword: Keyword, previous: Option<Keyword>) -> bool {
+fn ends_list(token: &Token, keyword: Keyword, previous: Keyword) -> bool {
     match token {
         Token::Comma | Token::SemiColon => true,
         _ => match keyword {
-            Keyword::FROM => previous != Some(Keyword::DISTINCT),
-            Keyword::GROUP => previous != Some(Keyword::WITHIN),
+            Keyword::FROM => previous != Keyword::DISTINCT,
+            Keyword::GROUP => previous != Keyword::WITHIN,
             Keyword::WHERE
             | Keyword::HAVING
             | Keyword::QUALIFY
@@ -185,38 +203,39 @@ fn ends_list(token: &Token, keyword: Keyword, previous: Option<Keyword>) -> bool
     }
 }
 
-fn finish_item(select: &mut Open, lists: &mut [Vec<String>], source: &str) {
-    if let Some((start, end)) = select.item.take() {
-        lists[select.index].push(source[start..end].to_owned());
+/// A place in the text that only moves on; spans come in order, so the text is walked once.
+struct Place<'a> {
+    source: &'a str,
+    line: u64,
+    column: u64,
+    byte: usize,
+}
+
+impl Place<'_> {
+    /// Byte position of a 1-based line and column, which counts characters.
+    fn advance(&mut self, to: Location) -> usize {
+        for sign in self.source[self.byte..].chars() {
+            if (self.line, self.column) >= (to.line, to.column) {
+                break;
+            }
+            self.byte += sign.len_utf8();
+            if sign == '\n' {
+                self.line += 1;
+                self.column = 1;
+            } else {
+                self.column += 1;
+            }
+        }
+        self.byte
     }
-}
-
-fn close(open: &mut Vec<Open>, lists: &mut [Vec<String>], source: &str) {
-    if let Some(mut select) = open.pop() {
-        finish_item(&mut select, lists, source);
-    }
-}
-
-fn line_starts(source: &str) -> Vec<usize> {
-    std::iter::once(0)
-        .chain(source.match_indices('\n').map(|(at, _)| at + 1))
-        .collect()
-}
-
-/// Byte position of a 1-based line and column, which counts characters.
-fn offset(lines: &[usize], source: &str, line: u64, column: u64) -> Option<usize> {
-    let start = *lines.get(usize::try_from(line).ok()?.checked_sub(1)?)?;
-    let column = usize::try_from(column).ok()?.checked_sub(1)?;
-    let rest = &source[start..];
-    Some(start + rest.char_indices().nth(column).map_or(rest.len(), |(at, _)| at))
 }
 
 struct Count(usize);
 
-impl VisitorMut for Count {
-    type Break = SqlError;
+impl Visitor for Count {
+    type Break = ();
 
-    fn pre_visit_select(&mut self, _: &mut Select) -> ControlFlow<SqlError> {
+    fn pre_visit_select(&mut self, _: &Select) -> ControlFlow<()> {
         self.0 += 1;
         ControlFlow::Continue(())
     }
@@ -266,6 +285,15 @@ mod tests {
                 ("select s.nextval", r#"SELECT s.nextval AS "NEXTVAL""#),
             ],
         );
+    }
+
+    #[test]
+    fn a_long_line_is_read_once() {
+        // Quadratic work on this many tokens would not end within the test run.
+        let sql = format!("select {} as total, 1 + 1", vec!["1"; 30_000].join(", "));
+        let mut statement = parse(&sql);
+        apply(&mut statement, Some(&sql));
+        assert!(statement.to_string().ends_with(r#"1 + 1 AS "1 + 1""#));
     }
 
     #[test]
