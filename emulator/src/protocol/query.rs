@@ -1,7 +1,7 @@
 //! One statement: what was asked, whether it still runs, what came of it.
 
 use std::fmt;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
 use std::time::{Duration, SystemTime};
 
@@ -34,6 +34,8 @@ pub(super) struct Query {
     outcome: OnceLock<Outcome>,
     finished: Notify,
     cancelled: AtomicBool,
+    /// Chunks that were given out.
+    fetched: AtomicUsize,
 }
 
 /// How a statement ended.
@@ -90,6 +92,7 @@ impl Query {
             outcome: OnceLock::new(),
             finished: Notify::new(),
             cancelled: AtomicBool::new(false),
+            fetched: AtomicUsize::new(0),
         }
     }
 
@@ -150,6 +153,19 @@ impl Query {
 
     pub(super) fn is_cancelled(&self) -> bool {
         self.cancelled.load(Ordering::Acquire)
+    }
+
+    /// Notes that a chunk was given out.
+    pub(super) fn chunk_fetched(&self) {
+        self.fetched.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// True when as many chunks were given out as there are.
+    pub(super) fn is_fetched(&self) -> bool {
+        let chunks = self
+            .statement()
+            .map_or(0, |statement| statement.rows.chunks().len());
+        self.fetched.load(Ordering::Relaxed) >= chunks
     }
 
     /// The statement, when it ended well.

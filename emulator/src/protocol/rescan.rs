@@ -59,6 +59,8 @@ pub(super) fn rows(
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
 
     #[test]
@@ -68,8 +70,8 @@ mod tests {
             target(&Submission {
                 query_id: Uuid::nil(),
                 sql: text,
-                bindings: Default::default(),
-                parameters: Default::default(),
+                bindings: BTreeMap::default(),
+                parameters: BTreeMap::default(),
                 describe_only: false,
                 statement_count: None,
             })

@@ -1,7 +1,8 @@
 //! Which statements are known by their query id, and for how long.
 //!
-//! Running statements are always known. Finished ones are kept for a while, and at most so many, so
-//! many bytes inline and so many in files: the oldest go first.
+//! Running statements are always known. Finished ones are kept for a while, and at most so many with so
+//! many bytes inline: the oldest go first. Results with chunks are large; when they begin to crowd memory
+//! or files, those go first that their client has fetched to the end, which it hardly ever does twice.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -13,9 +14,9 @@ use crate::session::QueryId;
 use super::Settings;
 use super::query::Query;
 
-/// Outcomes dropped at once when files take too much. A file goes only when its last reader does, so
-/// that what is gained shows late: without this limit one slow reader would cost all outcomes.
-const DROPPED_FOR_DISK_MAX: usize = 8;
+/// Unfetched results dropped at once when files take too much. A file goes only when its last reader
+/// does, so that what is gained shows late: without this limit one slow reader would cost all results.
+const DROPPED_UNFETCHED_MAX: usize = 8;
 
 /// What a statement takes beside its text and its rows, about.
 const QUERY_BYTES: usize = 2048;
@@ -36,6 +37,8 @@ struct Inner {
     queries: HashMap<QueryId, Kept>,
     /// Finished statements, oldest first; some may be forgotten already.
     finished: VecDeque<QueryId>,
+    /// Those of them whose results have chunks.
+    chunked: VecDeque<QueryId>,
     inline_bytes: u64,
 }
 
@@ -92,16 +95,13 @@ impl Retention {
             };
             dropped.extend(inner.forget(oldest));
         }
-        let disk_watermark = self.spool.disk_bytes_max() / 4 * 3;
-        for _ in 0..DROPPED_FOR_DISK_MAX {
-            // The newest is the one just finished: its client has not seen it yet.
-            if self.spool.disk_bytes() <= disk_watermark || inner.finished.len() <= 1 {
-                break;
-            }
-            let Some(oldest) = inner.finished.pop_front() else {
-                break;
-            };
-            dropped.extend(inner.forget(oldest));
+        // The newest result is never in question: its client has not seen it yet.
+        dropped.extend(self.make_room(inner));
+        if query
+            .statement()
+            .is_some_and(|statement| statement.rows.chunks().len() > 0)
+        {
+            inner.chunked.push_back(query.id);
         }
         drop(guard);
         forget_requests(&dropped);
@@ -133,9 +133,34 @@ impl Retention {
         let dropped: Vec<_> = expired.into_iter().filter_map(|id| inner.forget(id)).collect();
         if !dropped.is_empty() {
             inner.finished.retain(|id| inner.queries.contains_key(id));
+            inner.chunked.retain(|id| inner.queries.contains_key(id));
         }
         drop(guard);
         forget_requests(&dropped);
+    }
+
+    /// Forgets results with chunks, if they take too much.
+    fn make_room(&self, inner: &mut Inner) -> Vec<Arc<Query>> {
+        let mut dropped = Vec::new();
+        if self.spool.is_crowded() {
+            for id in std::mem::take(&mut inner.chunked) {
+                match inner.queries.get(&id) {
+                    Some(kept) if !kept.query.is_fetched() => inner.chunked.push_back(id),
+                    Some(_) => dropped.extend(inner.forget(id)),
+                    None => {}
+                }
+            }
+        }
+        for _ in 0..DROPPED_UNFETCHED_MAX {
+            if !self.spool.is_nearly_full() {
+                break;
+            }
+            let Some(oldest) = inner.chunked.pop_front() else {
+                break;
+            };
+            dropped.extend(inner.forget(oldest));
+        }
+        dropped
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Inner> {

@@ -56,9 +56,16 @@ impl Spool {
         self.disk.load(Ordering::Relaxed)
     }
 
-    /// Most bytes of chunks in files.
-    pub fn disk_bytes_max(&self) -> u64 {
-        self.limits.disk_bytes_max
+    /// True when results that nobody needs any more should go: half of the memory is taken, or an eighth
+    /// of the files' limit.
+    pub fn is_crowded(&self) -> bool {
+        self.memory_bytes() > self.limits.memory_bytes_max / 2
+            || self.disk_bytes() > self.limits.disk_bytes_max / 8
+    }
+
+    /// True when results must go, needed or not: three quarters of the files' limit are taken.
+    pub fn is_nearly_full(&self) -> bool {
+        self.disk_bytes() > self.limits.disk_bytes_max / 4 * 3
     }
 }
 

@@ -256,3 +256,27 @@ async fn parameters_choose_the_format() {
         "arrow"
     );
 }
+
+#[tokio::test]
+async fn fetched_results_make_room_for_new_ones() {
+    let limits = SpoolLimits {
+        memory_bytes_max: 1_500_000,
+        disk_bytes_max: 0,
+    };
+    let fixture = Fixture::with_spool(small_chunks, Accounts::Anyone, limits).await;
+    let login = fixture.login_arrow().await;
+    // Each takes about 600 kB: without room being made the third would not fit.
+    for _ in 0..10 {
+        let data = &login.query(&format!("rows {ROWS}")).await["data"];
+        for chunk in data["chunks"].as_array().unwrap() {
+            fetch(&login, chunk).await;
+        }
+        assert!(fixture.spool.memory_bytes() > 500_000);
+    }
+    // What was not fetched stays, and so there comes an end.
+    let unfetched = login.query(&format!("rows {ROWS}")).await;
+    assert_eq!(login.query(&format!("rows {ROWS}")).await["success"], true);
+    let refused = login.query(&format!("rows {ROWS}")).await;
+    assert_eq!(refused["code"], "000603", "{refused}");
+    fetch(&login, &unfetched["data"]["chunks"][0]).await;
+}
