@@ -155,7 +155,7 @@ impl Process<'_> {
     }
 
     fn prepare(&self, passed: Option<(Listener, Manager)>) -> Result<(Logger, Parts), Failure> {
-        signals::arm()?;
+        let armed = signals::arm()?;
         let logger = logging::start(&self.log_options())?;
         for warning in &self.settings.warnings {
             tracing::warn!("{warning}");
@@ -179,6 +179,7 @@ impl Process<'_> {
             settings: self.settings.clone(),
             listener,
             manager,
+            armed,
             clock: Arc::new(SystemTime::now),
         };
         Ok((logger, parts))

@@ -15,6 +15,7 @@ use std::time::{Duration, SystemTime};
 
 use snowflake_session::app::{Failure, Parts, Ready, serve};
 use snowflake_session::config::{self, Environment, RunFlags, Settings};
+use snowflake_session::platform::signals::Armed;
 use snowflake_session::platform::socket;
 use snowflake_session::rpc::Manager;
 use snowflake_session_proto::v1;
@@ -47,6 +48,7 @@ impl Whole {
             settings,
             listener: socket::bind(&socket).unwrap(),
             manager: Manager::None,
+            armed: Armed::default(),
             clock: Arc::new(SystemTime::now),
         };
         let served = tokio::spawn(serve(parts, Ready::nobody(), || ()));

@@ -397,6 +397,8 @@ fn hangup_reads_the_log_level_again() {
             );
         }
     };
+    // From here on it listens; a hangup before would find the configuration just read.
+    heard("serving");
     for (text, words) in [
         ("[log]\nlevle = \"debug\"", "did you mean `log.level`?"),
         ("[log]\nlevel = \"debug\"", "log level read again"),

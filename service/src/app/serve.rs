@@ -15,7 +15,7 @@ use crate::config::Settings;
 use crate::domain::upstream::Connector;
 use crate::platform::accept::{AcceptLoop, AcceptRules};
 use crate::platform::notify;
-use crate::platform::signals::{Signals, Wish};
+use crate::platform::signals::{Armed, Signals, Wish};
 use crate::platform::socket::Listener;
 use crate::rpc::{self, About, Connection, Manager, Rpc, RpcLimits};
 use crate::sessions::{Sessions, WallClock};
@@ -30,6 +30,8 @@ pub struct Parts {
     pub listener: Listener,
     /// Who runs the service.
     pub manager: Manager,
+    /// Signals that came before the service could listen to them.
+    pub armed: Armed,
     /// Tells the time.
     pub clock: WallClock,
 }
@@ -85,9 +87,10 @@ impl Service {
             settings,
             listener,
             manager,
+            armed,
             clock,
         } = parts;
-        let signals = Signals::listen()?;
+        let signals = Signals::listen(armed)?;
         let sessions = Sessions::new(
             Arc::clone(&connector),
             settings.limits.clone(),
