@@ -3,10 +3,10 @@
 use super::ddl::{DdlPlan, Effect, Failure, Planner, dropped_already, exists_already};
 use crate::catalog::names::{Name, literal};
 use crate::catalog::tables::CATALOG_SCHEMA;
+use crate::contract::SqlError;
 use crate::front::{
     AccountKind, AlterObject, Change, CreateAccountObject, DropObject, Grant, Property, PropertyValue,
 };
-use crate::session::SqlError;
 
 impl AccountKind {
     /// Catalog table.

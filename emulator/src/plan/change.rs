@@ -14,11 +14,11 @@ use crate::catalog::records::{
 };
 use crate::catalog::tables::CATALOG_SCHEMA;
 use crate::catalog::types::StoredType;
+use crate::contract::SqlError;
 use crate::front::{
     AlterObject, Change, Comment, CommentKind, DropObject, NamespaceKind, Path, PropertyValue,
 };
 use crate::lower::lower;
-use crate::session::SqlError;
 
 /// `DROP TABLE`, `DROP VIEW`.
 pub(super) fn drop_object(

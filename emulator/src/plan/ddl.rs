@@ -7,8 +7,8 @@ use snowflake_emulator_engine::EngineError;
 use crate::catalog::Catalog;
 use crate::catalog::names::{Name, ObjectPath, SchemaPath};
 use crate::catalog::records::{Column, Object};
+use crate::contract::SqlError;
 use crate::lower::Scope;
-use crate::session::SqlError;
 
 /// Why planning or running stopped: the user's fault or the engine's word.
 ///

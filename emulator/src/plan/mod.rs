@@ -21,8 +21,8 @@ pub use show::Shower;
 use sqlparser::ast::Statement;
 
 use crate::catalog::names::Name;
+use crate::contract::SqlError;
 use crate::front::{Command, Parsed};
-use crate::session::SqlError;
 
 /// Plans a statement that changes objects ([`kind::Manner::Ddl`]).
 pub fn plan_ddl(

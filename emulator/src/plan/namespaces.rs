@@ -7,10 +7,10 @@ use super::ddl::{DdlPlan, Effect, Failure, Planner, dropped_already, exists_alre
 use crate::catalog::names::{INFORMATION_SCHEMA, Name, PUBLIC, SchemaPath, literal};
 use crate::catalog::records::{Database, Schema, where_database, where_in_schema, where_schema};
 use crate::catalog::tables::{CATALOG_SCHEMA, create_information_schema, drop_engine_schema};
+use crate::contract::SqlError;
 use crate::front::{
     AlterObject, Change, CreateNamespace, DropObject, NamespaceKind, Path, Property, PropertyValue,
 };
-use crate::session::SqlError;
 
 /// `CREATE DATABASE` or `CREATE SCHEMA`.
 pub(super) fn create(planner: &mut Planner<'_>, made: &CreateNamespace) -> Result<DdlPlan, Failure> {

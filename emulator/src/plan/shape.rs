@@ -8,7 +8,7 @@ use arrow_array::{
 use arrow_schema::{DataType, Field, Schema, TimeUnit};
 use snowflake_emulator_engine::SqlType;
 
-use crate::session::{DmlStats, ResultColumn};
+use crate::contract::{DmlStats, ResultColumn};
 
 /// A result that is all there.
 #[derive(Clone, Debug)]

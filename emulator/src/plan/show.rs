@@ -7,8 +7,8 @@ use super::shape::{ListType, Shaped, list};
 use crate::catalog::Catalog;
 use crate::catalog::names::{Name, NameScope, ObjectPath, SchemaPath, literal};
 use crate::catalog::tables::CATALOG_SCHEMA;
+use crate::contract::SqlError;
 use crate::front::{Show, ShowKind, ShowScope};
-use crate::session::SqlError;
 
 /// What a list may look at.
 pub struct Shower<'a> {

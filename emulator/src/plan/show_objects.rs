@@ -7,8 +7,8 @@ use super::tables::dotted;
 use crate::catalog::names::literal;
 use crate::catalog::records::{Column, ObjectKind};
 use crate::catalog::tables::CATALOG_SCHEMA;
+use crate::contract::SqlError;
 use crate::front::{Describe, Show, ShowKind, ShowScope};
-use crate::session::SqlError;
 
 /// Row counts of the engine's tables, next to the objects `o`.
 const SIZES: &str = "LEFT JOIN (SELECT schema_name AS engine_schema, table_name AS engine_table, estimated_size \

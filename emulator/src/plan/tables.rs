@@ -12,9 +12,9 @@ use crate::catalog::names::{Name, NameScope, ObjectPath, TEMPORARY_SCHEMA, liter
 use crate::catalog::records::{Column, Object, ObjectKind, Sequence, record_columns, where_sequence};
 use crate::catalog::tables::CATALOG_SCHEMA;
 use crate::catalog::types::StoredType;
+use crate::contract::SqlError;
 use crate::front::CreateSequence;
 use crate::lower::{DeclaredColumn, Lowered, Scope, lower};
-use crate::session::SqlError;
 
 /// `CREATE TABLE`, in all its forms.
 pub(super) fn create_table(planner: &mut Planner<'_>, written: &CreateTable) -> Result<DdlPlan, Failure> {
@@ -48,12 +48,11 @@ pub(super) fn create_table(planner: &mut Planner<'_>, written: &CreateTable) -> 
     } else {
         target.physical()
     };
-    match copy_statements(planner, written, &physical)? {
-        Some(statements) => plan.all(statements),
-        None => {
-            plan.all(lowered.before.iter().cloned());
-            plan.sql(lowered.sql.clone());
-        }
+    if let Some(statements) = copy_statements(planner, written, &physical)? {
+        plan.all(statements);
+    } else {
+        plan.all(lowered.before.iter().cloned());
+        plan.sql(lowered.sql.clone());
     }
     plan.reads = lowered
         .tables
