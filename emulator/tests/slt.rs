@@ -4,6 +4,9 @@
 //! Snowflake's default formats write them; NULL is `NULL`, the empty text `(empty)`, and VARIANT, OBJECT and
 //! ARRAY are JSON on one line. An error is `code (SQLSTATE): message`.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -137,7 +140,7 @@ async fn run(session: &Session, sql: &str) -> Result<(Vec<ResultColumn>, Vec<Rec
     let submission = Submission {
         query_id: uuid::Uuid::new_v4(),
         sql: sql.to_owned(),
-        bindings: Default::default(),
+        bindings: BTreeMap::new(),
         parameters: [("TIMEZONE".to_owned(), ParameterValue::Text("UTC".to_owned()))].into(),
         describe_only: false,
         statement_count: None,

@@ -3,6 +3,8 @@
 //! Whether the answers are right is the end-to-end suite's business (`tests/tpch/answers`); here each query
 //! must compile, run, and give as many columns as its reference answer.
 
+use std::collections::BTreeMap;
+
 use snowflake_emulator::session::{Instance, InstanceConfig, Rows, SessionSpec, Submission};
 
 #[test]
@@ -24,8 +26,8 @@ fn all_queries_run() {
         let submission = Submission {
             query_id: uuid::Uuid::new_v4(),
             sql,
-            bindings: Default::default(),
-            parameters: Default::default(),
+            bindings: BTreeMap::new(),
+            parameters: BTreeMap::new(),
             describe_only: false,
             statement_count: None,
         };

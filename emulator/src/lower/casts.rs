@@ -12,7 +12,7 @@ use super::kinds::{Kind, kind};
 use super::refuse::{compilation, unsupported};
 use super::{Constant, types};
 use crate::catalog::names::literal as quoted;
-use crate::session::SqlError;
+use crate::contract::SqlError;
 
 /// Lowers a cast or typed literal whose operand is lowered already.
 pub(super) fn apply(expr: &mut Expr) -> Result<(), SqlError> {

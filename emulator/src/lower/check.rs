@@ -8,7 +8,7 @@ use sqlparser::parser::Parser;
 
 use super::{Facts, Lowered, Scope, lower};
 use crate::catalog::names::{Name, NameScope};
-use crate::session::SqlError;
+use crate::contract::SqlError;
 
 /// Runs `transform` on the first text of each pair and expects the second.
 pub(super) fn check(transform: impl Fn(&str) -> String, pairs: &[(&str, &str)]) {

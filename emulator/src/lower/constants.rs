@@ -16,7 +16,7 @@ use super::build::{boolean, exact, null, text};
 use super::refuse::{compilation, invalid_identifier, unsupported};
 use super::{Constant, Scope, casts};
 use crate::catalog::names;
-use crate::session::SqlError;
+use crate::contract::SqlError;
 
 /// Puts the values in. Gives true when there were any.
 ///
@@ -256,7 +256,7 @@ mod tests {
     use super::super::check::{check, facts, parse};
     use super::*;
     use crate::catalog::names::NameScope;
-    use crate::session::Binding;
+    use crate::contract::Binding;
 
     fn filled(sql: &str) -> String {
         let temporary = BTreeSet::new();

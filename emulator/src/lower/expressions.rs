@@ -11,7 +11,7 @@ use sqlparser::ast::{
 
 use super::refuse::{compilation, unsupported};
 use super::{Scope, build, casts, functions, operators, paths};
-use crate::session::SqlError;
+use crate::contract::SqlError;
 
 /// What the expressions of a statement may depend on, and what lowering them found out.
 pub(super) struct Work<'a> {

@@ -12,7 +12,7 @@ use sqlparser::ast::{
     VisitMut, VisitorMut,
 };
 
-use crate::session::SqlError;
+use crate::contract::SqlError;
 
 /// Gives every identifier its exact spelling.
 pub(super) fn apply(statement: &mut Statement) {

@@ -9,7 +9,7 @@ use super::build::{call, integer, literal_integer, literal_text, text};
 use super::kinds::{Kind, kind};
 use super::parts;
 use super::refuse::{compilation, unsupported};
-use crate::session::SqlError;
+use crate::contract::SqlError;
 
 /// `left op right` where one side is an interval.
 pub(super) fn add(left: Expr, op: &BinaryOperator, right: Expr) -> Result<Expr, SqlError> {

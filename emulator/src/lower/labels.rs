@@ -13,7 +13,7 @@ use sqlparser::keywords::Keyword;
 use sqlparser::tokenizer::{Location, Token, TokenWithSpan, Tokenizer};
 
 use super::build::exact;
-use crate::session::SqlError;
+use crate::contract::SqlError;
 
 /// Gives an alias to every selected expression that is not a plain column.
 pub(super) fn apply(statement: &mut Statement, source: Option<&str>) {

@@ -40,7 +40,7 @@ pub use types::sql_type;
 
 use sqlparser::ast::Statement;
 
-use crate::session::SqlError;
+use crate::contract::SqlError;
 
 /// Rewrites one statement for the engine.
 ///

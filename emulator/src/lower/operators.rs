@@ -10,7 +10,7 @@ use super::build::{call, integer, negate_if, nested, null};
 use super::intervals;
 use super::kinds::{Kind, kind};
 use super::refuse::unsupported;
-use crate::session::SqlError;
+use crate::contract::SqlError;
 
 /// Name under which the words after `LIKE ALL` wait until the operator takes them.
 pub(super) const ALL_PATTERNS: &str = "sf_all_patterns";
@@ -48,12 +48,10 @@ pub(super) fn apply(expr: &mut Expr) -> Result<(), SqlError> {
         }
         Expr::InList {
             expr: value, list, ..
-        } => {
-            if kind(value) == Kind::Variant {
-                let partner = list.first().map_or(Kind::Unknown, kind);
-                let operand = take(value);
-                **value = as_partner(operand, partner);
-            }
+        } if kind(value) == Kind::Variant => {
+            let partner = list.first().map_or(Kind::Unknown, kind);
+            let operand = take(value);
+            **value = as_partner(operand, partner);
         }
         Expr::IsDistinctFrom(left, right) | Expr::IsNotDistinctFrom(left, right) => {
             let (new_left, new_right) = comparable(take(left), take(right));

@@ -4,7 +4,7 @@ use sqlparser::ast::{AccessExpr, Expr, JsonPath, JsonPathElem, Subscript};
 
 use super::build::{call, literal_integer, literal_text, null, text};
 use super::refuse::unsupported;
-use crate::session::SqlError;
+use crate::contract::SqlError;
 
 /// Lowers a path or literal whose operands are lowered already.
 pub(super) fn apply(expr: &mut Expr) -> Result<(), SqlError> {

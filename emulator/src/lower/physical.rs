@@ -9,7 +9,7 @@ use std::ops::ControlFlow;
 use sqlparser::ast::{Expr, Ident, Statement, Value, ValueWithSpan, VisitMut, VisitorMut};
 
 use crate::catalog::names;
-use crate::session::SqlError;
+use crate::contract::SqlError;
 
 /// Spells the statement for the engine.
 pub(super) fn apply(statement: &mut Statement) {

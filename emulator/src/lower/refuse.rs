@@ -1,6 +1,6 @@
 //! Refusals in Snowflake's words.
 
-use crate::session::SqlError;
+use crate::contract::SqlError;
 
 /// A compilation error with Snowflake's first line.
 pub(super) fn compilation(code: &'static str, sql_state: &'static str, text: &str) -> SqlError {

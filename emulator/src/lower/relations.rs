@@ -15,7 +15,7 @@ use sqlparser::ast::{
 use super::build::{exact, raw_name};
 use super::refuse::unsupported;
 use crate::catalog::names::{self, NameScope, ObjectPath};
-use crate::session::SqlError;
+use crate::contract::SqlError;
 
 /// Resolves the names of tables in all FROM clauses; gives the objects found.
 pub(super) fn apply(

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use snowflake_emulator_engine::SqlType;
 
 use crate::catalog::names::{NameScope, ObjectPath};
-use crate::session::{Binding, SqlError};
+use crate::contract::{Binding, SqlError};
 
 /// Everything outside the statement that its meaning depends on.
 ///

@@ -9,7 +9,7 @@ use sqlparser::ast::{
 
 use super::build::integer;
 use super::refuse::unsupported;
-use crate::session::SqlError;
+use crate::contract::SqlError;
 
 /// Respells the clauses of all queries of a statement.
 pub(super) fn apply(statement: &mut Statement) -> Result<(), SqlError> {

@@ -9,7 +9,7 @@ use super::build::{engine_cast, null, raw, text};
 use super::expressions::Work;
 use super::refuse::{invalid_argument, unsupported};
 use crate::catalog::names::{Name, literal as quoted};
-use crate::session::SqlError;
+use crate::contract::SqlError;
 
 /// The value of a session function; `None` when `name` is none.
 pub(super) fn value(name: &str, args: &[Expr], work: &mut Work<'_>) -> Result<Option<Expr>, SqlError> {

@@ -15,7 +15,7 @@ use super::build::{boolean, exact, null, text};
 use super::refuse::{compilation, unknown_function, unsupported};
 use super::relations::table_alias;
 use super::tables::GENERATED;
-use crate::session::SqlError;
+use crate::contract::SqlError;
 
 /// Arguments of a table function by name or position.
 struct Arguments {

@@ -17,7 +17,7 @@ use super::expressions::widen_literal;
 use super::refuse::{unknown_function, unsupported};
 use super::relations::table_alias;
 use super::table_functions;
-use crate::session::SqlError;
+use crate::contract::SqlError;
 
 /// Rewrites the special tables of a statement.
 pub(super) fn apply(statement: &mut Statement) -> Result<(), SqlError> {

@@ -7,7 +7,7 @@ use sqlparser::ast::{
 };
 
 use super::refuse::{compilation, unsupported, unsupported_type};
-use crate::session::SqlError;
+use crate::contract::SqlError;
 
 /// Most digits of a NUMBER.
 const NUMBER_PRECISION_MAX: u64 = 38;

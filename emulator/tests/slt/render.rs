@@ -11,7 +11,7 @@ use snowflake_emulator::session::ResultColumn;
 use snowflake_emulator_engine::SqlType;
 
 /// The rows of a batch.
-pub fn rows(columns: &[ResultColumn], batch: &RecordBatch) -> Vec<Vec<String>> {
+pub(crate) fn rows(columns: &[ResultColumn], batch: &RecordBatch) -> Vec<Vec<String>> {
     (0..batch.num_rows())
         .map(|row| {
             let values = columns.iter().zip(batch.columns());
@@ -58,12 +58,13 @@ fn value(sql_type: &SqlType, array: &ArrayRef, row: usize) -> String {
             let local = timestamp(instant + offset * 60_000_000_000);
             format!("{local} {sign}{:02}{:02}", offset.abs() / 60, offset.abs() % 60)
         }
-        SqlType::Binary => array
-            .as_binary::<i32>()
-            .value(row)
-            .iter()
-            .map(|byte| format!("{byte:02X}"))
-            .collect(),
+        SqlType::Binary => {
+            let digits = array.as_binary::<i32>().value(row).iter();
+            digits
+                .map(|byte| format!("{byte:02X}"))
+                .collect::<Vec<_>>()
+                .concat()
+        }
     }
 }
 

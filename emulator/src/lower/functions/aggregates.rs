@@ -11,7 +11,7 @@ use sqlparser::ast::{
 use super::super::build::{binary, call, case, either, integer, is_null, nested, null, raw, raw_name, text};
 use super::super::refuse::{argument_count, syntax, unsupported};
 use super::Call;
-use crate::session::SqlError;
+use crate::contract::SqlError;
 
 /// Lowers an aggregate; `None` when the call is none.
 pub(super) fn lower(function: &mut Call) -> Result<Option<Expr>, SqlError> {

@@ -7,7 +7,7 @@ use super::super::expressions::Work;
 use super::super::parts::{addable, extractable};
 use super::super::refuse::compilation;
 use super::{Call, part_argument};
-use crate::session::SqlError;
+use crate::contract::SqlError;
 
 /// Lowers a date function; `None` when it is none of these.
 pub(super) fn lower(function: &mut Call, _work: &mut Work<'_>) -> Result<Option<Expr>, SqlError> {

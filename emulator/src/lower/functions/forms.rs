@@ -7,7 +7,7 @@ use super::super::expressions::Work;
 use super::super::kinds::{Kind, kind};
 use super::super::refuse::argument_count;
 use super::Call;
-use crate::session::SqlError;
+use crate::contract::SqlError;
 
 /// Lowers a function with a form of its own; `None` when it has none.
 pub(super) fn lower(function: &mut Call, work: &mut Work<'_>) -> Result<Option<Expr>, SqlError> {

@@ -21,7 +21,7 @@ use super::expressions::Work;
 use super::refuse::{argument_count, invalid_identifier, unknown_function, unsupported};
 use super::session_functions;
 use crate::catalog::names;
-use crate::session::SqlError;
+use crate::contract::SqlError;
 
 /// A call whose arguments are lowered already.
 pub(super) struct Call {

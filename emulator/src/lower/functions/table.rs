@@ -8,7 +8,7 @@ use sqlparser::ast::Expr;
 use super::super::build::call;
 use super::super::refuse::unknown_function;
 use super::Call;
-use crate::session::SqlError;
+use crate::contract::SqlError;
 
 /// What stands for a function.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

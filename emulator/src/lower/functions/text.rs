@@ -5,7 +5,7 @@ use sqlparser::ast::Expr;
 use super::super::build::call;
 use super::super::refuse::argument_count;
 use super::Call;
-use crate::session::SqlError;
+use crate::contract::SqlError;
 
 /// Lowers a text function; `None` when it is none of these.
 pub(super) fn lower(function: &mut Call) -> Result<Option<Expr>, SqlError> {

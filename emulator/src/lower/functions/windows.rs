@@ -11,7 +11,7 @@ use sqlparser::ast::{
 use super::super::build::{call, case, integer, raw_name};
 use super::super::refuse::{compilation, unsupported};
 use super::Call;
-use crate::session::SqlError;
+use crate::contract::SqlError;
 
 /// Lowers a window function; `None` when the call is none.
 pub(super) fn lower(function: &mut Call) -> Result<Option<Expr>, SqlError> {

@@ -10,7 +10,7 @@ use super::super::relations::target;
 use super::super::{Answer, Lowered, casts, physical, types};
 use super::create_table::{Place, column};
 use crate::catalog::names::{self, Name, ObjectPath};
-use crate::session::SqlError;
+use crate::contract::SqlError;
 
 pub(super) fn finish(table: AlterTable, work: &mut Work<'_>) -> Result<Lowered, SqlError> {
     let (path, table_name) = target(&table.name, &work.scope.names, "ALTER TABLE")?;

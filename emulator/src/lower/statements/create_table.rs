@@ -16,7 +16,7 @@ use super::super::refuse::{compilation, unsupported};
 use super::super::relations::target;
 use super::super::{Answer, DeclaredColumn, Lowered, physical, types};
 use crate::catalog::names::{self, Name, NameScope, ObjectPath};
-use crate::session::SqlError;
+use crate::contract::SqlError;
 
 pub(super) fn finish(table: CreateTable, work: &mut Work<'_>) -> Result<Lowered, SqlError> {
     refuse_kinds(&table)?;

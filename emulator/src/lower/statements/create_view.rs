@@ -6,7 +6,7 @@ use super::super::expressions::Work;
 use super::super::refuse::unsupported;
 use super::super::{Answer, Lowered, physical};
 use crate::catalog::names::Name;
-use crate::session::SqlError;
+use crate::contract::SqlError;
 
 pub(super) fn finish(mut view: CreateView, work: &mut Work<'_>) -> Result<Lowered, SqlError> {
     if view.materialized {

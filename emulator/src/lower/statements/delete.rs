@@ -5,7 +5,7 @@ use sqlparser::ast::{Delete, FromTable};
 use super::super::refuse::syntax;
 use super::super::{Answer, Lowered, physical};
 use super::single_table;
-use crate::session::SqlError;
+use crate::contract::SqlError;
 
 pub(super) fn finish(mut delete: Delete) -> Result<Lowered, SqlError> {
     let (FromTable::WithFromKeyword(tables) | FromTable::WithoutKeyword(tables)) = &delete.from;

@@ -6,7 +6,7 @@ use super::super::expressions::Work;
 use super::super::refuse::{syntax, unsupported};
 use super::super::relations::target;
 use super::super::{Answer, Lowered};
-use crate::session::SqlError;
+use crate::contract::SqlError;
 
 pub(super) fn finish(statement: Statement, work: &mut Work<'_>) -> Result<Lowered, SqlError> {
     let mut lowered = Lowered {

@@ -8,7 +8,7 @@ use super::super::identifiers::keep_last;
 use super::super::refuse::{syntax, unsupported};
 use super::super::relations::target;
 use super::super::{Answer, Lowered, physical};
-use crate::session::SqlError;
+use crate::contract::SqlError;
 
 pub(super) fn finish(mut insert: Insert, work: &mut Work<'_>) -> Result<Lowered, SqlError> {
     if insert.multi_table_insert_type.is_some() {

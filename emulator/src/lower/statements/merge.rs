@@ -9,7 +9,7 @@ use super::super::identifiers::keep_last;
 use super::super::refuse::{syntax, unsupported};
 use super::super::{Answer, Guard, Lowered, physical};
 use super::update::own_column;
-use crate::session::SqlError;
+use crate::contract::SqlError;
 
 pub(super) fn finish(mut merge: Merge) -> Result<Lowered, SqlError> {
     let TableFactor::Table {

@@ -18,7 +18,7 @@ use sqlparser::ast::{Statement, TableFactor, TableWithJoins};
 use super::expressions::Work;
 use super::refuse::{syntax, unsupported};
 use super::{Answer, Lowered};
-use crate::session::SqlError;
+use crate::contract::SqlError;
 
 /// Writes the engine's text of a statement whose parts are lowered.
 pub(super) fn finish(statement: Statement, work: &mut Work<'_>) -> Result<Lowered, SqlError> {

@@ -6,7 +6,7 @@ use super::super::build::literal_integer;
 use super::super::expressions::Work;
 use super::super::refuse::{syntax, unsupported};
 use super::super::{Answer, Lowered};
-use crate::session::SqlError;
+use crate::contract::SqlError;
 
 pub(super) fn finish(statement: Statement, work: &mut Work<'_>) -> Result<Lowered, SqlError> {
     let Statement::CreateSequence {

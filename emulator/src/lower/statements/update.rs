@@ -6,7 +6,7 @@ use super::super::identifiers::keep_last;
 use super::super::refuse::syntax;
 use super::super::{Answer, Lowered, physical};
 use super::single_table;
-use crate::session::SqlError;
+use crate::contract::SqlError;
 
 pub(super) fn finish(mut update: Update) -> Result<Lowered, SqlError> {
     single_table(&update.table)?;
