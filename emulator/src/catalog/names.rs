@@ -23,7 +23,7 @@ use std::fmt;
 use sqlparser::ast::{Expr, FunctionArg, FunctionArgExpr, Ident, ObjectName, ObjectNamePart, Value};
 
 pub use super::mangle::{literal, mangle, quote, unmangle};
-use crate::session::SqlError;
+use crate::contract::SqlError;
 
 /// Engine schema that holds every temporary table of a connection, ready to be written into SQL.
 pub const TEMPORARY_SCHEMA: &str = "temp.main";

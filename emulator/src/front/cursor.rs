@@ -3,7 +3,7 @@
 use super::lexer::{self, Kind, Token};
 use super::split::Piece;
 use crate::catalog::names::{Name, parse_dotted};
-use crate::session::SqlError;
+use crate::contract::SqlError;
 
 /// Reads one statement token by token.
 pub(super) struct Cursor<'a> {

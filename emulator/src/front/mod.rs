@@ -22,7 +22,7 @@ pub use split::{Piece, TEXT_BYTES_MAX, split};
 
 use sqlparser::ast::Statement;
 
-use crate::session::SqlError;
+use crate::contract::SqlError;
 use cursor::Cursor;
 
 /// One statement, read.

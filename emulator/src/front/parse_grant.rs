@@ -2,7 +2,7 @@
 
 use super::command::{Command, Grant, Path};
 use super::cursor::Cursor;
-use crate::session::SqlError;
+use crate::contract::SqlError;
 
 /// `GRANT …` or `REVOKE …`, after its first word.
 pub(super) fn parse_grant(cursor: &mut Cursor<'_>, revoke: bool) -> Result<Command, SqlError> {

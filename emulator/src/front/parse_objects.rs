@@ -6,7 +6,7 @@ use super::command::{
 };
 use super::cursor::Cursor;
 use super::parse_session::{parse_alter_session, properties};
-use crate::session::SqlError;
+use crate::contract::SqlError;
 
 /// `CREATE …`, after its first word; `None` when it is `sqlparser`'s.
 pub(super) fn parse_create(cursor: &mut Cursor<'_>) -> Result<Option<Command>, SqlError> {

@@ -4,7 +4,7 @@ use super::command::{AlterSession, Command, Property, PropertyValue, Use};
 use super::cursor::Cursor;
 use super::lexer::Kind;
 use super::sql;
-use crate::session::SqlError;
+use crate::contract::SqlError;
 
 /// `USE …`, after its first word.
 pub(super) fn parse_use(cursor: &mut Cursor<'_>) -> Result<Command, SqlError> {

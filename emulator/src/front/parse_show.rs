@@ -2,7 +2,7 @@
 
 use super::command::{Command, Describe, Show, ShowKind, ShowScope};
 use super::cursor::Cursor;
-use crate::session::SqlError;
+use crate::contract::SqlError;
 
 /// `SHOW …`, after its first word.
 pub(super) fn parse_show(cursor: &mut Cursor<'_>) -> Result<Command, SqlError> {

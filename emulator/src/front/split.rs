@@ -1,7 +1,7 @@
 //! Cuts a text into its statements.
 
 use super::lexer::{self, Kind, Token};
-use crate::session::SqlError;
+use crate::contract::SqlError;
 
 /// Most bytes that one text may have, Snowflake's limit.
 pub const TEXT_BYTES_MAX: usize = 1024 * 1024;

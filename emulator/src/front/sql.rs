@@ -6,7 +6,7 @@ use sqlparser::parser::{Parser, ParserError};
 
 use super::cursor::in_whole_text;
 use super::lexer;
-use crate::session::SqlError;
+use crate::contract::SqlError;
 
 /// Nesting of expressions and subqueries beyond which a statement is refused.
 const DEPTH_MAX: usize = 120;

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use arrow_schema::{DataType, Field};
 use snowflake_emulator_engine::SqlType;
 
-use crate::session::ResultColumn;
+use crate::contract::ResultColumn;
 
 /// Most bytes of a `VARCHAR`, and its length when none is declared.
 const TEXT_LENGTH_MAX: u32 = 16_777_216;

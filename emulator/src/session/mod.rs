@@ -11,7 +11,6 @@
 
 mod array_binds;
 mod cache;
-mod contract;
 mod control;
 mod ddl;
 mod dml;
@@ -35,7 +34,7 @@ mod transaction;
 mod versions;
 mod worker;
 
-pub use contract::*;
+pub use crate::contract::*;
 pub use errors::from_engine;
 pub use handle::Session;
 pub use instance::{Instance, InstanceConfig, InstanceError};

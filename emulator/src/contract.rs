@@ -1,4 +1,7 @@
-//! What goes in and out of a session: the words that the wire rooms and the session room share.
+//! What goes in and out of a session: the words that all rooms share.
+//!
+//! The wire rooms fill a [`Submission`] and read a [`StatementOutput`]; every room below refuses with an
+//! [`SqlError`]. The words lie below all rooms, so that none has to look up at the session for them.
 
 use std::collections::BTreeMap;
 
