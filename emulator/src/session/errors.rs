@@ -251,14 +251,20 @@ fn arithmetic(message: &str) -> SqlError {
 }
 
 fn constraint(message: &str) -> SqlError {
+    if let Some(said) = said_by_check(message) {
+        return function(said);
+    }
     let lower = message.to_ascii_lowercase();
     if lower.contains("not null") || lower.contains("null result") {
         return SqlError::new("100072", "22000", "NULL result in a non-nullable column");
     }
-    if lower.contains("too long") {
-        return SqlError::new("100078", "22000", message);
-    }
     SqlError::new("100072", "22000", message)
+}
+
+/// What a CHECK of ours says itself, without the engine's sentence about the constraint around it.
+fn said_by_check(message: &str) -> Option<&str> {
+    let (_, said) = message.split_once("(Error: ")?;
+    said.strip_suffix(')')
 }
 
 /// The functions speak Snowflake's words already; only the code is chosen here.
