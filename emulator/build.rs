@@ -1,15 +1,25 @@
 //! Tells the linker where programs find the engine's library when they run: beside the program, in the
 //! installed layout's library folder, and where `cargo xtask engine` stages it for development.
 
-#![expect(clippy::disallowed_macros, reason = "cargo reads a build script's standard output")]
-#![expect(clippy::disallowed_methods, reason = "cargo talks to a build script through the environment")]
+#![expect(
+    clippy::disallowed_macros,
+    reason = "cargo reads a build script's standard output"
+)]
+#![expect(
+    clippy::disallowed_methods,
+    reason = "cargo talks to a build script through the environment"
+)]
 
 use std::path::PathBuf;
 
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
     println!("cargo::rerun-if-env-changed=DUCKDB_LIB_DIR");
-    let origin = if cfg!(target_os = "macos") { "@executable_path" } else { "$ORIGIN" };
+    let origin = if cfg!(target_os = "macos") {
+        "@executable_path"
+    } else {
+        "$ORIGIN"
+    };
     let installed = [origin.to_owned(), format!("{origin}/../lib/snowflake-session")].map(PathBuf::from);
     let linked = std::env::var_os("DUCKDB_LIB_DIR").map(PathBuf::from);
     // Several checkouts may share one target folder; the library staged in it serves them all.

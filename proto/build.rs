@@ -1,6 +1,10 @@
 //! Compiles the contract in pure Rust: no `protoc` on the machine is needed.
 
-#![expect(clippy::disallowed_macros, clippy::disallowed_methods, reason = "cargo talks to a build script that way")]
+#![expect(
+    clippy::disallowed_macros,
+    clippy::disallowed_methods,
+    reason = "cargo talks to a build script that way"
+)]
 
 use std::error::Error;
 use std::path::PathBuf;

@@ -17,8 +17,7 @@ pub mod v1 {
 }
 
 /// Encoded `FileDescriptorSet` of the package, for server reflection.
-pub const FILE_DESCRIPTOR_SET: &[u8] =
-    include_bytes!(concat!(env!("OUT_DIR"), "/snowflake_session.v1.bin"));
+pub const FILE_DESCRIPTOR_SET: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/snowflake_session.v1.bin"));
 
 /// Metadata key with which a client names its build on each request.
 pub const BUILD_ID_KEY: &str = "snowflake-session-build";

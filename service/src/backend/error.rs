@@ -59,9 +59,11 @@ pub(super) fn from_driver(error: DriverError) -> Error {
         }
         DriverError::Value { .. } => Error::new(Reason::SqlRejected, error.to_string())
             .with_hint("cast the column in the SQL to a type that holds the value, for example to VARCHAR"),
-        DriverError::Protocol { .. } | DriverError::Io { .. } => {
-            Error::internal(error.to_string()).with_source(error)
-        }
+        // Files that the driver reads are the user's: connections, keys, tokens.
+        DriverError::Io { .. } => Error::new(Reason::Configuration, error.to_string())
+            .with_hint("look at the file's path and permissions")
+            .with_source(error),
+        DriverError::Protocol { .. } => Error::internal(error.to_string()).with_source(error),
         other => Error::internal(other.to_string()).with_source(other),
     }
 }
