@@ -9,6 +9,7 @@ mod checks;
 mod dist;
 mod engine;
 mod home;
+mod install;
 mod quickstart;
 mod shell;
 mod tpch;
@@ -26,6 +27,7 @@ enum Command {
     Test(checks::TestArgs),
     Tpch(tpch::TpchArgs),
     Bench(bench::BenchArgs),
+    Install(install::InstallArgs),
     Dist(dist::DistArgs),
     Engine(engine::EngineArgs),
 }
@@ -37,6 +39,7 @@ fn main() -> ExitCode {
         Command::Test(args) => checks::run(&args, &mut log),
         Command::Tpch(args) => tpch::run(&args, &mut log),
         Command::Bench(args) => bench::run(&args, &mut log),
+        Command::Install(args) => install::run(&args, &mut log),
         Command::Dist(args) => dist::run(&args, &mut log),
         Command::Engine(args) => engine::run(&args, &mut log),
     };

@@ -64,7 +64,7 @@ pub(crate) fn run(_: &QuickstartArgs, log: &mut dyn Write) -> Result<()> {
            sfctl query \"select current_version()\"     the local Snowflake, under your own home now\n  \
            sfctl -c NAME connect                      an account in ~/.snowflake/connections.toml\n  \
            sfctl service stop                         stops everything\n\
-         To install: cargo install --path ctl && cargo install --path service && cargo install --path emulator"
+         To install under ~/.local: cargo xtask install"
     )?;
     Ok(())
 }
