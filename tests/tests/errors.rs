@@ -122,7 +122,7 @@ fn two_megabytes_of_sql() {
 #[test]
 fn an_empty_statement() {
     let stage = Stage::new();
-    for sql in ["", "   \n", "-- only a comment", ";"] {
+    for sql in ["", "   \n", "/* only a comment */", ";"] {
         stage.sfctl(&["query", sql]).fails(2, &["empty statement"]);
     }
 }
