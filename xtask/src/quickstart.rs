@@ -54,9 +54,9 @@ pub(crate) fn run(_: &QuickstartArgs, log: &mut dyn Write) -> Result<()> {
         "\n\
          building            {built:8.1?}\n\
          first command       {first:8.1?}   started the service and its Snowflake on this machine\n\
-         use schema          {schema:8.1?}   the sample data is generated at first use\n\
-         TPC-H query 1       {answer:8.1?}   six million rows\n\
-         the same again      {again:8.1?}\n\
+         use schema          {schema:8.1?}\n\
+         TPC-H query 1       {answer:8.1?}   generated the sample data, read six million rows\n\
+         the same again      {again:8.1?}   without the generation\n\
          a last question     {context:8.1?}   its own process, the same session\n\
          \n\
          To go on:\n  \
