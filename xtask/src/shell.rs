@@ -1,5 +1,6 @@
 //! Runs the programs that a command is made of, in the repository, with their output on the screen.
 
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -45,9 +46,14 @@ pub(crate) fn run(command: &mut Command) -> Result<()> {
 /// A command as one would type it.
 pub(crate) fn typed(command: &Command) -> String {
     let program = Path::new(command.get_program()).file_name().unwrap_or_default();
+    let quoted = |word: &OsStr| {
+        let word = word.to_string_lossy();
+        if word.contains(' ') {
+            format!("\"{word}\"")
+        } else {
+            word.into_owned()
+        }
+    };
     let words = std::iter::once(program).chain(command.get_args());
-    words
-        .map(|word| word.to_string_lossy())
-        .collect::<Vec<_>>()
-        .join(" ")
+    words.map(quoted).collect::<Vec<_>>().join(" ")
 }
