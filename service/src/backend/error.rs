@@ -105,7 +105,7 @@ fn sql_hint(code: &str) -> Option<&'static str> {
         "090105" => "choose a database: `sfctl use database NAME`",
         "090106" => "choose a schema: `sfctl use schema NAME`",
         "003001" => "another role may be needed: `sfctl use role NAME`",
-        "000904" => "look at the columns with `sfctl catalog describe TABLE`",
+        "000904" => "look at the columns with `sfctl query \"describe table NAME\"`",
         _ => return None,
     })
 }
