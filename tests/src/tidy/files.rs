@@ -8,7 +8,7 @@ const LINES_MAX: usize = 500;
 /// Fewest characters of the essay at the top of a room.
 const ESSAY_CHARACTERS_MIN: usize = 60;
 
-/// Files are at most [`LINES_MAX`] lines long.
+/// Files are at most `LINES_MAX` lines long.
 pub fn length(tree: &Tree) -> Vec<Finding> {
     let written = tree
         .sources
