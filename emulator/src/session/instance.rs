@@ -5,6 +5,7 @@ use std::fs::{File, OpenOptions};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::{Duration, Instant};
 
 use rustix::fs::{FlockOperation, flock};
 use snowflake_emulator_engine::{Engine, EngineConfig, EngineConnection, EngineError, Storage};
@@ -46,6 +47,12 @@ impl InstanceConfig {
         }
     }
 }
+
+/// Longest wait for an emulator that is ending to give up the data folder.
+const PREDECESSOR_WAIT_MAX: Duration = Duration::from_secs(10);
+
+/// Pause between two tries.
+const PREDECESSOR_POLL: Duration = Duration::from_millis(10);
 
 /// Why an instance did not open.
 #[derive(Debug, thiserror::Error)]
@@ -244,7 +251,8 @@ pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Makes the folder and takes it for this process.
+/// Makes the folder and takes it for this process. An emulator whose parent was killed needs a moment to end, so
+/// a folder in use is waited for.
 fn lock_folder(folder: &Path) -> Result<File, InstanceError> {
     let failed = |source| InstanceError::Folder {
         path: folder.to_path_buf(),
@@ -257,12 +265,20 @@ fn lock_folder(folder: &Path) -> Result<File, InstanceError> {
         .write(true)
         .open(folder.join("lock"))
         .map_err(failed)?;
-    match flock(&file, FlockOperation::NonBlockingLockExclusive) {
-        Ok(()) => Ok(file),
-        Err(rustix::io::Errno::WOULDBLOCK) => Err(InstanceError::InUse {
-            path: folder.to_path_buf(),
-        }),
-        Err(error) => Err(failed(error.into())),
+    let deadline = Instant::now() + PREDECESSOR_WAIT_MAX;
+    loop {
+        match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => return Ok(file),
+            Err(rustix::io::Errno::WOULDBLOCK) if Instant::now() < deadline => {
+                std::thread::sleep(PREDECESSOR_POLL);
+            }
+            Err(rustix::io::Errno::WOULDBLOCK) => {
+                return Err(InstanceError::InUse {
+                    path: folder.to_path_buf(),
+                });
+            }
+            Err(error) => return Err(failed(error.into())),
+        }
     }
 }
 
