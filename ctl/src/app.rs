@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use clap::Parser;
 use clap::error::ErrorKind;
 
-use crate::arguments::Arguments;
+use crate::arguments::{Arguments, marked};
 use crate::commands::{self, Run};
 use crate::config::{Environment, Settings};
 use crate::exit_code::Exit;
@@ -16,7 +16,7 @@ use crate::ui::{Ui, say};
 pub(crate) fn main(arguments: impl Iterator<Item = OsString>) -> Exit {
     let environment = Environment::read();
     let ui = Ui::new(false, false, environment.color());
-    let arguments = match Arguments::try_parse_from(arguments) {
+    let arguments = match Arguments::try_parse_from(marked(arguments)) {
         Ok(arguments) => arguments,
         Err(error) => return explain(&error, ui),
     };

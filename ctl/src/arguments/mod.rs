@@ -1,5 +1,6 @@
 //! What can be typed. Doc comments in this room are the help text.
 
+mod comment;
 mod query;
 mod values;
 
@@ -8,6 +9,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+pub(crate) use comment::marked;
 pub(crate) use query::QueryArguments;
 pub(crate) use values::{Bind, RowLimit, parse_timeout};
 

@@ -4,12 +4,14 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use super::comment::unmarked;
 use super::values::{Bind, RowLimit};
 
 /// Options of `query`.
 #[derive(Debug, Args)]
 pub(crate) struct QueryArguments {
     /// SQL text, one statement; `-` or a pipe without SQL reads it from stdin
+    #[arg(value_parser = unmarked)]
     pub(crate) sql: Option<String>,
     /// Read the SQL from a file; `-` is stdin
     #[arg(short, long, value_name = "FILE", conflicts_with = "sql")]

@@ -5,6 +5,8 @@ use std::num::NonZeroU32;
 use std::str::FromStr;
 use std::time::Duration;
 
+use super::comment::unmarked;
+
 /// Most rows to fetch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum RowLimit {
@@ -43,6 +45,7 @@ impl FromStr for Bind {
 
     /// Reads `NAME=VALUE` where NAME is a plain identifier, `=VALUE`, or else the whole as a value.
     fn from_str(text: &str) -> Result<Self, Infallible> {
+        let text = unmarked(text)?;
         let bind = match text.split_once('=') {
             Some((name, value)) if name.is_empty() || is_identifier(name) => Bind {
                 name: name.to_owned(),
@@ -50,7 +53,7 @@ impl FromStr for Bind {
             },
             _ => Bind {
                 name: String::new(),
-                value: text.to_owned(),
+                value: text,
             },
         };
         Ok(bind)

@@ -33,6 +33,8 @@ fn takes_sql_from_the_command_line_a_file_and_stdin() {
         assert_eq!(house.fake.query().sql, sql, "{arguments:?}");
     };
     check(&["query", "select 'line'"], "", "select 'line'");
+    let commented = "-- monthly\nselect 'comment'";
+    check(&["query", commented, "--format", "csv"], "", commented);
     check(&["query", "-f", "q.sql"], "", "select 'file'\n");
     check(&["query", "-"], "select 'dash'", "select 'dash'");
     check(&["query"], "select 'pipe'", "select 'pipe'");
