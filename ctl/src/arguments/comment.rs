@@ -15,6 +15,7 @@ pub(crate) fn marked(arguments: impl Iterator<Item = OsString>) -> impl Iterator
 }
 
 /// The argument as it was typed; for the values that may be such SQL.
+#[expect(clippy::unnecessary_wraps, reason = "the form that a value parser has")]
 pub(crate) fn unmarked(text: &str) -> Result<String, Infallible> {
     Ok(text.strip_prefix(MARK).unwrap_or(text).to_owned())
 }
