@@ -123,7 +123,7 @@ pub(crate) async fn kept_flat(scene: &Scene) -> Result<Page> {
         // What the first quarter warms up is not growth.
         if repeat >= 3 * REPEATS / 4 {
             late.push(now);
-        } else if repeat >= REPEATS / 4 && repeat < REPEATS / 2 {
+        } else if (REPEATS / 4..REPEATS / 2).contains(&repeat) {
             early.push(now);
         }
     }
