@@ -1,7 +1,7 @@
 //! Puts the rooms together.
 //!
 //! [`run`] serves in the foreground, [`start`] in the background; both load the configuration, take the
-//! lock of the state folder, come to a listening socket and hand it all to [`serve`], which is the life of
+//! lock of the state folder, come to a listening socket and hand it all to [`serve()`], which is the life of
 //! the service. Here are no rules of its own: what is decided here is only who gets what.
 
 mod failure;

@@ -33,7 +33,7 @@ pub struct ServeArguments {
     /// Keep databases in this folder, which is made if it is missing
     #[arg(long, value_name = "DIR", conflicts_with = "in_memory")]
     pub data: Option<PathBuf>,
-    /// Keep databases in memory; they are gone when the emulator stops [default]
+    /// Keep databases in memory; they are gone when the emulator stops (the default)
     #[arg(long)]
     pub in_memory: bool,
     /// Write address and process id to this file, as JSON, once connections are accepted

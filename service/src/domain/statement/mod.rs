@@ -1,7 +1,7 @@
 //! Reads just enough SQL to count statements and to know what one does to its session.
 //!
 //! This is no parser: Snowflake parses. The [`lexer`] knows quotes, comments and `$$` strings; the
-//! [`outline`] knows where statements end, also around scripting blocks; [`check`] is the one-statement
+//! [`outline()`] knows where statements end, also around scripting blocks; [`check`] is the one-statement
 //! rule of the service. The text itself is never edited.
 
 pub mod lexer;
