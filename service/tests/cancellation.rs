@@ -100,7 +100,8 @@ async fn a_waiting_query_can_be_cancelled_before_it_is_sent() {
     ));
     let request = v1::CancelQueryRequest {
         session: String::new(),
-        request_id: id.into(),
+        connection: String::new(),
+        query: id.into(),
     };
     let cancelled = service
         .queries()

@@ -23,6 +23,7 @@ fn create(name: &str, connection: &str) -> v1::CreateSessionRequest {
         connection: connection.into(),
         login: true,
         allow_existing: false,
+        idle_limit: None,
     }
 }
 

@@ -145,7 +145,8 @@ impl Client {
         let mut queries = QueryServiceClient::new(self.channel.clone());
         let message = CancelQueryRequest {
             session: session.to_owned(),
-            request_id: request_id.to_owned(),
+            connection: String::new(),
+            query: request_id.to_owned(),
         };
         answer(wait_max, queries.cancel_query(request(message))).await
     }

@@ -14,6 +14,7 @@ pub(super) async fn connect(run: &Run) -> Result<(), Failure> {
         connection: run.settings.connection.clone(),
         login: true,
         allow_existing: true,
+        idle_limit: None,
     };
     let logged_in = client.create_session(message).await?;
     run.print(session::record(&logged_in))

@@ -19,6 +19,7 @@ pub(super) async fn context(run: &Run) -> Result<(), Failure> {
             connection: run.settings.connection.clone(),
             login: false,
             allow_existing: true,
+            idle_limit: None,
         };
         client.create_session(message).await?
     } else {

@@ -26,6 +26,7 @@ pub(super) async fn session(verb: SessionVerb, run: &Run) -> Result<(), Failure>
                 connection: run.settings.connection.clone(),
                 login: false,
                 allow_existing: false,
+                idle_limit: None,
             };
             run.print(context::record(&client.create_session(message).await?))
         }

@@ -226,12 +226,13 @@ impl QueryService for Stand {
     ) -> Result<Response<CancelQueryResponse>, Status> {
         admit(&request)?;
         let request = request.into_inner();
-        let request_id = request.request_id.clone();
+        let request_id = request.query.clone();
         self.0.cancels.lock().unwrap().push(request);
         let outcome = *self.0.cancel_outcome.lock().unwrap();
         Ok(Response::new(CancelQueryResponse {
             outcome: outcome.into(),
             request_id,
+            query_id: String::new(),
         }))
     }
 }
@@ -435,6 +436,7 @@ impl LifecycleService for Stand {
             socket: "/run/there.sock".to_owned(),
             emulator_address: "127.0.0.1:4000".to_owned(),
             state_directory: "/var/there".to_owned(),
+            pools: Vec::new(),
         }))
     }
 

@@ -175,6 +175,7 @@ fn query_summary(summary: Summary) -> v1::QuerySummary {
             rows_deleted: count(dml.rows_deleted),
         }),
         transaction_open: summary.transaction_open,
+        notices: Vec::new(),
     }
 }
 
@@ -207,6 +208,7 @@ pub(super) fn session(snapshot: Snapshot) -> v1::Session {
         transaction_open: snapshot.transaction_open,
         last_query_id: snapshot.last_query_id,
         host: snapshot.identity.host,
+        ..v1::Session::default()
     }
 }
 

@@ -78,6 +78,7 @@ impl LifecycleService for Lifecycle {
             socket: self.about.socket.display().to_string(),
             emulator_address: self.sessions.emulator_address().unwrap_or_default(),
             state_directory: self.about.state_directory.display().to_string(),
+            pools: Vec::new(),
         }))
     }
 

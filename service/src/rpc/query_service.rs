@@ -48,7 +48,7 @@ impl QueryService for Queries {
     ) -> Result<Response<v1::CancelQueryResponse>, Status> {
         let request = request.into_inner();
         let named = convert::session_name(&request.session)
-            .and_then(|session| Ok((session, convert::request_id(&request.request_id)?)));
+            .and_then(|session| Ok((session, convert::request_id(&request.query)?)));
         let (session, request_id) = named.map_err(|error| status(&error))?;
         let (outcome, request_id) = self
             .sessions
@@ -58,7 +58,47 @@ impl QueryService for Queries {
         Ok(Response::new(v1::CancelQueryResponse {
             outcome: convert::cancel_outcome(outcome).into(),
             request_id: request_id.map(|id| id.to_string()).unwrap_or_default(),
+            query_id: String::new(),
         }))
+    }
+
+    async fn submit_query(
+        &self,
+        _request: Request<v1::SubmitQueryRequest>,
+    ) -> Result<Response<v1::SubmitQueryResponse>, Status> {
+        Err(Status::unimplemented("SubmitQuery"))
+    }
+
+    async fn get_query(
+        &self,
+        _request: Request<v1::GetQueryRequest>,
+    ) -> Result<Response<v1::GetQueryResponse>, Status> {
+        Err(Status::unimplemented("GetQuery"))
+    }
+
+    async fn list_queries(
+        &self,
+        _request: Request<v1::ListQueriesRequest>,
+    ) -> Result<Response<v1::ListQueriesResponse>, Status> {
+        Err(Status::unimplemented("ListQueries"))
+    }
+
+    type WatchQueryStream = futures_util::stream::Empty<Result<v1::WatchQueryResponse, Status>>;
+
+    async fn watch_query(
+        &self,
+        _request: Request<v1::WatchQueryRequest>,
+    ) -> Result<Response<Self::WatchQueryStream>, Status> {
+        Err(Status::unimplemented("WatchQuery"))
+    }
+
+    type ReadQueryResultsStream = futures_util::stream::Empty<Result<v1::ReadQueryResultsResponse, Status>>;
+
+    async fn read_query_results(
+        &self,
+        _request: Request<v1::ReadQueryResultsRequest>,
+    ) -> Result<Response<Self::ReadQueryResultsStream>, Status> {
+        Err(Status::unimplemented("ReadQueryResults"))
     }
 }
 

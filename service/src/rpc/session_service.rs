@@ -115,4 +115,32 @@ impl SessionService for SessionRpc {
             transaction_rolled_back: closed.transaction_rolled_back,
         }))
     }
+
+    async fn reset_session(
+        &self,
+        _request: Request<v1::ResetSessionRequest>,
+    ) -> Result<Response<v1::ResetSessionResponse>, Status> {
+        Err(Status::unimplemented("ResetSession"))
+    }
+
+    async fn begin_transaction(
+        &self,
+        _request: Request<v1::BeginTransactionRequest>,
+    ) -> Result<Response<v1::BeginTransactionResponse>, Status> {
+        Err(Status::unimplemented("BeginTransaction"))
+    }
+
+    async fn commit_transaction(
+        &self,
+        _request: Request<v1::CommitTransactionRequest>,
+    ) -> Result<Response<v1::CommitTransactionResponse>, Status> {
+        Err(Status::unimplemented("CommitTransaction"))
+    }
+
+    async fn rollback_transaction(
+        &self,
+        _request: Request<v1::RollbackTransactionRequest>,
+    ) -> Result<Response<v1::RollbackTransactionResponse>, Status> {
+        Err(Status::unimplemented("RollbackTransaction"))
+    }
 }

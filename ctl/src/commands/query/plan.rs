@@ -88,6 +88,7 @@ impl Plan {
             row_limit: self.row_limit,
             timeout: run.settings.timeout.and_then(client::duration),
             request_id: self.request_id.clone(),
+            accept_loss: false,
         }
     }
 }
