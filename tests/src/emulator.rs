@@ -20,7 +20,7 @@ pub struct Server {
 
 impl Server {
     /// Starts a program that says on stdout or stderr where on 127.0.0.1 it listens.
-    pub(crate) fn start(stage: &Stage, name: &str, mut command: std::process::Command) -> Self {
+    pub fn start(stage: &Stage, name: &str, mut command: std::process::Command) -> Self {
         let path = stage.path(format!("{name}.log"));
         let log = File::options()
             .create(true)

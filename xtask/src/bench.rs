@@ -21,15 +21,16 @@ pub(crate) struct BenchArgs {
 /// Builds in release and runs the measuring program of the end-to-end crate over it.
 pub(crate) fn run(args: &BenchArgs, log: &mut dyn Write) -> Result<()> {
     build_release(log)?;
-    let mut bench = shell::cargo(&[
-        "run",
+    shell::run(&mut shell::cargo(&[
+        "build",
         "--release",
-        "--quiet",
         "--package",
         "snowflake-session-tests",
-        "--bin",
-        "bench",
-    ]);
-    bench.args(["--", &args.rounds.to_string()]).args(&args.only);
-    shell::run(bench.env("SNOWFLAKE_SESSION_TEST_PROGRAMS", shell::programs("release")))
+        "--bins",
+    ]))?;
+    let programs = shell::programs("release");
+    let mut bench = std::process::Command::new(programs.join("bench"));
+    bench.current_dir(shell::repository());
+    bench.arg(args.rounds.to_string()).args(&args.only);
+    shell::run(bench.env("SNOWFLAKE_SESSION_TEST_PROGRAMS", programs))
 }

@@ -43,12 +43,21 @@ pub(crate) fn one_statement(scene: &Scene, rounds: u32) -> Result<Page> {
     let python = |interpreter: &std::path::Path, peer: &str| json!({"argv": [interpreter, one, peer, port]});
     let snow = json!({"argv": [scene.peers.snow, "--config-file", scene.snow_config(scene.emulator.port), "sql", "-q", "select 1"]});
     let sfctl = json!({"argv": [config::program("sfctl"), "--session", "bench", "query", "select 1"], "times": QUICK_RUNS});
+    let daemon = scene.daemon("daemon", scene.emulator.port);
+    let daemon_port = daemon.port.to_string();
+    let daemon_client = json!({"argv": [scene.peers.daemon, script("daemon_client.py"), daemon_port]});
+    let curl = json!({"argv": ["curl", "--silent", "--fail", "--header", "content-type: application/json",
+        "--data", r#"{"sql": "select 1"}"#, format!("http://127.0.0.1:{daemon_port}/query")], "times": QUICK_RUNS});
+    let floor = json!({"argv": [config::program("floor"), "--socket", scene.socket()], "times": QUICK_RUNS});
     let commands = Map::from_iter([
         (
             "/bin/true".to_owned(),
             json!({"argv": ["/bin/true"], "times": QUICK_RUNS}),
         ),
+        ("clap and tonic alone".to_owned(), floor),
         ("sfctl query".to_owned(), sfctl),
+        ("daemon, curl".to_owned(), curl),
+        ("daemon, its client".to_owned(), daemon_client),
         (
             "connector 5.2.0".to_owned(),
             python(&scene.peers.connector_5_bare, "connector"),
@@ -64,12 +73,17 @@ pub(crate) fn one_statement(scene: &Scene, rounds: u32) -> Result<Page> {
     let mut page = Page::new(
         "1. One command: `select 1`",
         "A new process for each statement. All ask the same emulator; `sfctl` through the running service and a kept \
-         session, the peers with a login of their own, as they do.",
+         session, the peers with a login of their own, as they do. \"clap and tonic alone\" makes one unary call to the \
+         service and no statement; \"daemon\" is what one would write first, FastAPI over connectors 4.8.1 that stay \
+         logged in.",
         &["command", "wall ms", "CPU ms", "peak memory MB"],
     );
     let names = [
         "/bin/true",
+        "clap and tonic alone",
         "sfctl query",
+        "daemon, curl",
+        "daemon, its client",
         "connector 5.2.0",
         "connector 4.8.1",
         "ADBC 1.11.0",
@@ -99,6 +113,24 @@ pub(crate) fn one_statement(scene: &Scene, rounds: u32) -> Result<Page> {
         "×",
     );
     page.at_least("faster than ADBC", wall("ADBC 1.11.0") / own, 25.0, "×");
+    page.at_least(
+        "faster than the daemon's client",
+        wall("daemon, its client") / own,
+        25.0,
+        "×",
+    );
+    page.at_least(
+        "faster than curl to the daemon",
+        wall("daemon, curl") / own,
+        3.0,
+        "×",
+    );
+    page.at_most(
+        "times clap and tonic alone",
+        own / wall("clap and tonic alone"),
+        3.0,
+        "×",
+    );
     Ok(page)
 }
 

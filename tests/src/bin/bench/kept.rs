@@ -52,10 +52,11 @@ fn statements_at_fakesnow(scene: &Scene) -> usize {
 
 /// Targets 3 and 4, and the aim for gRPC to the emulator.
 pub(crate) async fn one_by_one(scene: &Scene, rounds: u32) -> Result<Page> {
-    let mut medians: [Samples; 6] = Default::default();
+    let mut medians: [Samples; 7] = Default::default();
     let mut requests = Samples::default();
     let statements = STATEMENTS.to_string();
     let (emulator, fakesnow) = (scene.emulator.port, scene.fakesnow.port);
+    let daemon = scene.daemon("daemon-fake", fakesnow);
     for _ in 0..rounds {
         medians[0].push(wire_series(emulator).await?.median());
         medians[1].push(wire_series(fakesnow).await?.median());
@@ -72,6 +73,8 @@ pub(crate) async fn one_by_one(scene: &Scene, rounds: u32) -> Result<Page> {
         };
         medians[4].push(peer(&scene.peers.connector_4_bare, fakesnow));
         medians[5].push(peer(&scene.peers.connector_5_bare, emulator));
+        let port = daemon.port.to_string();
+        medians[6].push(scene.numbers(&scene.peers.daemon, "daemon_client.py", &[&port, &statements])[0]);
     }
     let mut page = Page::new(
         "3, 4 and 5. One statement on a kept connection: `select 1`",
@@ -86,6 +89,7 @@ pub(crate) async fn one_by_one(scene: &Scene, rounds: u32) -> Result<Page> {
         "gRPC → service → fakesnow",
         "connector 4.8.1 → fakesnow",
         "connector 5.2.0 → emulator",
+        "HTTP → daemon → connector 4.8.1 → fakesnow",
     ];
     for (name, samples) in names.iter().zip(&medians) {
         page.row([(*name).to_owned(), samples.show(3)]);
@@ -101,6 +105,12 @@ pub(crate) async fn one_by_one(scene: &Scene, rounds: u32) -> Result<Page> {
         "target 3: service over fakesnow, times connector 4.8.1",
         median(3) / median(4),
         1.0,
+        "×",
+    );
+    page.at_least(
+        "target 3: faster than the daemon",
+        median(6) / median(3),
+        2.5,
         "×",
     );
     page.at_most(

@@ -23,6 +23,8 @@ const CONNECTOR_5: [&str; 1] = ["snowflake-connector-python[pandas]==5.2.0"];
 const CONNECTOR_4_BARE: [&str; 1] = ["snowflake-connector-python==4.8.1"];
 const CONNECTOR_5_BARE: [&str; 1] = ["snowflake-connector-python==5.2.0"];
 const ADBC: [&str; 3] = ["adbc-driver-snowflake==1.11.0", "adbc-driver-manager", "pyarrow"];
+/// The daemon, and the client that comes with it.
+const DAEMON: [&str; 4] = ["fastapi", "uvicorn", "httpx", "snowflake-connector-python==4.8.1"];
 const SNOW: [&str; 1] = ["snowflake-cli==3.30.0"];
 
 /// Interpreters of the peers.
@@ -32,6 +34,7 @@ pub(crate) struct Peers {
     pub(crate) connector_4_bare: PathBuf,
     pub(crate) connector_5_bare: PathBuf,
     pub(crate) adbc: PathBuf,
+    pub(crate) daemon: PathBuf,
     pub(crate) snow: PathBuf,
 }
 
@@ -52,6 +55,7 @@ impl Scene {
             connector_4_bare: python::environment(&CONNECTOR_4_BARE),
             connector_5_bare: python::environment(&CONNECTOR_5_BARE),
             adbc: python::environment(&ADBC),
+            daemon: python::environment(&DAEMON),
             snow: python::environment(&SNOW).with_file_name("snow"),
         };
         let mut stage = Stage::new();
@@ -91,6 +95,13 @@ impl Scene {
     /// The service's socket.
     pub(crate) fn socket(&self) -> PathBuf {
         self.stage.path("run/snowflake-session/grpc.sock")
+    }
+
+    /// Starts the daemon of `daemon.py` in front of this port.
+    pub(crate) fn daemon(&self, name: &str, port: u16) -> Server {
+        let mut command = self.stage.command(&self.peers.daemon);
+        command.arg(script("daemon.py")).arg(port.to_string());
+        Server::start(&self.stage, name, command)
     }
 
     /// `snow`'s configuration, leading to this port.
