@@ -109,6 +109,7 @@ pub(crate) fn summary(batches: &[RecordBatch]) -> ExecuteQueryResponse {
         statement_kind: StatementKind::Query.into(),
         dml: None,
         transaction_open: false,
+        notices: Vec::new(),
     }))
 }
 

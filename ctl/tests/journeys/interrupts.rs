@@ -41,7 +41,7 @@ fn ctrl_c_cancels_and_reports_the_confirmation() {
     );
     let cancels = house.fake.state.cancels.lock().unwrap();
     assert_eq!(cancels.len(), 1);
-    assert_eq!(cancels[0].request_id, house.fake.query().request_id);
+    assert_eq!(cancels[0].query, house.fake.query().request_id);
 }
 
 #[test]

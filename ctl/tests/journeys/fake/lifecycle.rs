@@ -1,0 +1,53 @@
+//! The lifecycle of the stand-in.
+
+use snowflake_session_proto::BUILD_ID;
+use snowflake_session_proto::v1::lifecycle_service_server::LifecycleService;
+use snowflake_session_proto::v1::{
+    GetStatusRequest, GetStatusResponse, ServiceManager, ServiceState, ShutdownRequest, ShutdownResponse,
+};
+use tonic::{Request, Response, Status};
+
+use super::Stand;
+
+#[tonic::async_trait]
+impl LifecycleService for Stand {
+    async fn get_status(
+        &self,
+        request: Request<GetStatusRequest>,
+    ) -> Result<Response<GetStatusResponse>, Status> {
+        self.0.check(&request)?;
+        Ok(Response::new(GetStatusResponse {
+            version: "9.9.9".to_owned(),
+            build_id: BUILD_ID.to_owned(),
+            pid: 4711,
+            start_time: Some(prost_types::Timestamp {
+                seconds: 1_700_000_000,
+                nanos: 0,
+            }),
+            state: ServiceState::Serving.into(),
+            session_count: 2,
+            query_count: 1,
+            manager: ServiceManager::None.into(),
+            socket: "/run/there.sock".to_owned(),
+            emulator_address: "127.0.0.1:4000".to_owned(),
+            state_directory: "/var/there".to_owned(),
+            pools: self.0.pools.lock().unwrap().clone(),
+        }))
+    }
+
+    async fn shutdown(
+        &self,
+        request: Request<ShutdownRequest>,
+    ) -> Result<Response<ShutdownResponse>, Status> {
+        self.0.check(&request)?;
+        let process = self.0.process.lock().unwrap().take();
+        let mut process = process.ok_or_else(|| Status::failed_precondition("the test gave no process"))?;
+        let pid = i64::from(process.id());
+        // The answer leaves before the process ends, as the service's does.
+        tokio::task::spawn_blocking(move || {
+            process.kill().unwrap();
+            process.wait().unwrap();
+        });
+        Ok(Response::new(ShutdownResponse { pid }))
+    }
+}
