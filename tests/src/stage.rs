@@ -1,5 +1,6 @@
 //! A throw-away home in which a test runs the programs: nothing of the user's is seen or touched, and nothing is left.
 
+use std::cell::RefCell;
 use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -19,11 +20,14 @@ const END_DEADLINE: Duration = Duration::from_secs(10);
 
 /// A home with its own socket, configuration, data and processes.
 ///
-/// Dropping it kills every process that was started in it, also those that the programs started themselves.
+/// Dropping it kills every process that was started in it, also those that the programs started themselves, and fails
+/// the test when they logged a warning or an error that it did not foresee.
 #[derive(Debug)]
 pub struct Stage {
     home: TempDir,
     variables: Vec<(OsString, OsString)>,
+    /// Parts of warnings and errors that belong to the test.
+    foreseen: RefCell<Vec<&'static str>>,
 }
 
 impl Default for Stage {
@@ -43,6 +47,7 @@ impl Stage {
         let stage = Self {
             home,
             variables: Vec::new(),
+            foreseen: RefCell::default(),
         };
         for folder in ["run", "tmp", "config", "data", "state", "cache"] {
             fs::create_dir(stage.path(folder)).expect("the new home is writable");
@@ -162,6 +167,23 @@ impl Stage {
         text
     }
 
+    /// Says that a logged warning or error with this text in it belongs to the test.
+    pub fn foresee(&self, text: &'static str) {
+        self.foreseen.borrow_mut().push(text);
+    }
+
+    /// Logged warnings and errors that the test did not foresee.
+    fn unforeseen(&self) -> Vec<String> {
+        let foreseen = self.foreseen.borrow();
+        let is_unforeseen =
+            |line: &&str| is_complaint(line) && !foreseen.iter().any(|text| line.contains(text));
+        self.logs()
+            .lines()
+            .filter(is_unforeseen)
+            .map(str::to_owned)
+            .collect()
+    }
+
     /// Every process that was started with this home, or names it on its command line.
     fn all_processes(&self) -> Vec<Pid> {
         let home = self.home.path().as_os_str().as_encoded_bytes();
@@ -184,7 +206,23 @@ impl Drop for Stage {
         until_true("the home's processes to be gone", END_DEADLINE, || {
             self.all_processes().is_empty()
         });
+        // A test that fails already has its own reason to tell.
+        if !std::thread::panicking() {
+            let complaints = self.unforeseen();
+            assert!(
+                complaints.is_empty(),
+                "the programs logged:\n{}",
+                complaints.join("\n")
+            );
+        }
     }
+}
+
+/// True for a line of a log at the levels that somebody should look at.
+fn is_complaint(line: &str) -> bool {
+    [" WARN ", " ERROR ", "\"WARN\"", "\"ERROR\""]
+        .iter()
+        .any(|level| line.contains(level))
 }
 
 /// A figure from `/proc/PID/status`, in bytes.

@@ -44,6 +44,7 @@ fn an_unknown_table() {
 #[test]
 fn a_wrong_password() {
     let stage = Stage::new();
+    stage.foresee(r#""reason":"LoginRefused""#);
     let users = stage.write(
         "users.toml",
         "[[users]]\nname = \"tester\"\npassword = \"right\"\n",
@@ -58,6 +59,7 @@ fn a_wrong_password() {
 #[test]
 fn an_account_that_cannot_be_reached() {
     let stage = Stage::new();
+    stage.foresee(r#""reason":"Unreachable""#);
     // A port that was free a moment ago, and that nobody takes in a stage of its own.
     let port = std::net::TcpListener::bind("127.0.0.1:0")
         .and_then(|l| l.local_addr())
@@ -72,6 +74,7 @@ fn an_account_that_cannot_be_reached() {
 #[test]
 fn a_connection_that_is_not_there() {
     let stage = Stage::new();
+    stage.foresee(r#""reason":"Configuration""#);
     stage.connections(&connection(1));
     stage
         .sfctl(&["--connection", "awya", "query", "select 1"])
@@ -81,6 +84,7 @@ fn a_connection_that_is_not_there() {
 #[test]
 fn connections_that_are_not_toml() {
     let stage = Stage::new();
+    stage.foresee(r#""reason":"Configuration""#);
     let path = stage.connections("[away]\naccount = \"acme\nuser = 1\n");
     let path = path.to_str().expect("the home's path is text");
     stage
@@ -91,6 +95,7 @@ fn connections_that_are_not_toml() {
 #[test]
 fn connections_that_cannot_be_read() {
     let stage = Stage::new();
+    stage.foresee(r#""reason":"Configuration""#);
     // A folder in place of the file: even root cannot read it.
     let path = stage.path("config/snowflake/connections.toml");
     fs::create_dir_all(&path).expect("the home is writable");
@@ -101,6 +106,7 @@ fn connections_that_cannot_be_read() {
 #[test]
 fn connections_that_others_can_write() {
     let stage = Stage::new();
+    stage.foresee(r#""reason":"Configuration""#);
     let path = stage.connections(&connection(1));
     fs::set_permissions(&path, fs::Permissions::from_mode(0o622)).expect("our own file");
     stage
@@ -140,6 +146,7 @@ fn three_statements_in_one_text() {
 #[test]
 fn a_time_limit() {
     let stage = Stage::new();
+    stage.foresee(r#""reason":"Timeout""#);
     stage.sfctl(&["query", "select 1"]).ok();
     let endless = "select count(*) from table(generator(rowcount => 10000000)) a, table(generator(rowcount => 10000000)) b \
                    where random() > 2";

@@ -13,6 +13,18 @@ const NOTICE_DEADLINE: Duration = Duration::from_secs(30);
 const ENDLESS: &str = "select count(*) from table(generator(rowcount => 10000000)) a, \
                        table(generator(rowcount => 10000000)) b where random() > 2";
 
+/// Kills the emulator, of which the service has something to say.
+fn kill_emulator(stage: &Stage) {
+    for said in [
+        "the emulator ended by itself",
+        "the local emulator ended unexpectedly",
+        r#""reason":"SessionLost""#,
+    ] {
+        stage.foresee(said);
+    }
+    stage.kill("snowflake-emulator");
+}
+
 /// A stage with a query that is running at the emulator.
 fn running_query() -> (Stage, Running) {
     let stage = Stage::new();
@@ -35,7 +47,7 @@ fn is_busy(stage: &Stage) -> bool {
 #[test]
 fn the_emulator() {
     let (stage, running) = running_query();
-    stage.kill("snowflake-emulator");
+    kill_emulator(&stage);
     running.wait(NOTICE_DEADLINE).fails(3, &["error"]);
     assert_eq!(stage.rows("select 1"), "1");
 }
@@ -51,7 +63,7 @@ fn the_service() {
 #[test]
 fn first_the_emulator_then_the_service() {
     let (stage, running) = running_query();
-    stage.kill("snowflake-emulator");
+    kill_emulator(&stage);
     running.wait(NOTICE_DEADLINE).fails(3, &["error"]);
     stage.kill("snowflake-session");
     assert_eq!(stage.rows("select 1"), "1");
@@ -73,7 +85,7 @@ fn an_open_transaction_that_is_lost_is_said() {
     stage.sfctl(&["query", "create table d.public.t (a int)"]).ok();
     stage.sfctl(&["query", "begin"]).ok();
     stage.sfctl(&["query", "insert into d.public.t values (1)"]).ok();
-    stage.kill("snowflake-emulator");
+    kill_emulator(&stage);
     // No write is done as if nothing had happened, until the loss of the transaction is acknowledged.
     let write = ["query", "insert into d.public.t values (2)"];
     let (first, second) = (stage.sfctl(&write), stage.sfctl(&write));
