@@ -16,13 +16,14 @@
 //!
 //! Reading goes in steps: `lookup.rs` finds and reads files, `connections.rs` knows which connections there are and
 //! merges their values, `complete.rs` turns the values of one into [`ConnectionSettings`], with `account.rs` for the
-//! rules from account to host and `credential.rs` for the way to log in.
+//! rules from account to host and `credential.rs` for the way to log in. `fingerprint.rs` tells whether they changed.
 
 mod account;
 mod complete;
 mod connection;
 mod connections;
 mod credential;
+mod fingerprint;
 mod keys;
 mod lookup;
 mod values;

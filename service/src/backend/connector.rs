@@ -1,6 +1,7 @@
 //! The connections of this user, and logins over them.
 
 use std::collections::BTreeMap;
+use std::hash::{BuildHasher as _, RandomState};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -17,7 +18,7 @@ use super::upstream::{DriverSession, context_of};
 use crate::domain::error::Error;
 use crate::domain::limits::Limits;
 use crate::domain::names::ConnectionName;
-use crate::domain::upstream::{Connector, Identity, Login};
+use crate::domain::upstream::{Connector, Fingerprint, Identity, Login, LoginBasis};
 
 /// What the backend needs to know.
 pub struct BackendSettings {
@@ -40,6 +41,8 @@ pub struct Backend {
     driver_config: DriverConfig,
     batch_bytes_max: usize,
     emulator: Emulator,
+    /// Salt of the fingerprints.
+    keys: RandomState,
 }
 
 impl Backend {
@@ -67,6 +70,7 @@ impl Backend {
             driver_config,
             batch_bytes_max,
             emulator: Emulator::new(emulator),
+            keys: RandomState::new(),
         }
     }
 
@@ -107,12 +111,17 @@ impl Backend {
             .parameters
             .iter()
             .any(|(name, value)| name == "AUTOCOMMIT" && value.eq_ignore_ascii_case("false"));
+        let fingerprint = match &emulator {
+            Some(emulator) => self.fingerprint_of(Some(emulator)),
+            None => Fingerprint(settings.fingerprint(&self.keys)),
+        };
         let upstream = DriverSession::new(session, emulator, self.batch_bytes_max);
         Ok(Login {
             upstream: Arc::new(upstream),
             identity,
             context,
             autocommit,
+            fingerprint,
         })
     }
 
@@ -124,14 +133,22 @@ impl Backend {
             let running = self.emulator.running().await?;
             return Ok((local_settings(&running)?, Some(running)));
         }
+        Ok((self.configured(connection).await?, None))
+    }
+
+    async fn configured(&self, connection: &ConnectionName) -> Result<ConnectionSettings, Error> {
         let connections = self.connections().await?;
         let name = connection.as_str().to_owned();
         let settings =
             tokio::task::spawn_blocking(move || connections.get(&name, &Overrides::default())).await;
-        let settings = settings
+        settings
             .map_err(|error| Error::internal("the reader of the connection failed").with_source(error))?
-            .map_err(from_driver)?;
-        Ok((settings, None))
+            .map_err(from_driver)
+    }
+
+    /// The built-in connection is as new as the emulator behind it.
+    fn fingerprint_of(&self, emulator: Option<&Running>) -> Fingerprint {
+        Fingerprint(self.keys.hash_one(emulator.map(|emulator| emulator.serial)))
     }
 }
 
@@ -157,6 +174,21 @@ impl Connector for Backend {
             Some((name, _)) => name.parse(),
             None => Ok(ConnectionName::local()),
         }
+    }
+
+    async fn basis(&self, connection: &ConnectionName) -> Result<LoginBasis, Error> {
+        if connection.is_local() {
+            let emulator = self.emulator.current().await;
+            return Ok(LoginBasis {
+                fingerprint: self.fingerprint_of(emulator.as_ref()),
+                unattended: emulator.is_some(),
+            });
+        }
+        let settings = self.configured(connection).await?;
+        Ok(LoginBasis {
+            fingerprint: Fingerprint(settings.fingerprint(&self.keys)),
+            unattended: !settings.credential.is_one_time(),
+        })
     }
 
     async fn login(&self, connection: &ConnectionName) -> Result<Login, Error> {

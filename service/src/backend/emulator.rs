@@ -56,6 +56,8 @@ impl std::fmt::Debug for LogOpener {
 pub struct Running {
     /// Where it listens.
     pub address: SocketAddr,
+    /// Which start of the emulator this is, counted from the service's own.
+    pub serial: u64,
     alive: Arc<AtomicBool>,
 }
 
@@ -75,6 +77,7 @@ pub struct Emulator {
 
 enum Request {
     Running(oneshot::Sender<Result<Running, Error>>),
+    Current(oneshot::Sender<Option<Running>>),
     Stop(oneshot::Sender<()>),
 }
 
@@ -88,6 +91,7 @@ impl Emulator {
             requests: received,
             address: publish,
             child: None,
+            starts: 0,
         };
         Self {
             requests,
@@ -108,6 +112,14 @@ impl Emulator {
             .unwrap_or_else(|| Err(Error::internal("the keeper of the emulator has ended")))
     }
 
+    /// The emulator if it runs; it is not started for this.
+    pub async fn current(&self) -> Option<Running> {
+        if self.was_never_used() {
+            return None;
+        }
+        self.ask(Request::Current).await.flatten()
+    }
+
     /// Its address while it runs.
     pub fn address(&self) -> Option<SocketAddr> {
         *self.address.borrow()
@@ -115,11 +127,14 @@ impl Emulator {
 
     /// Stops it, if it runs.
     pub async fn stop(&self) {
-        let never_used = self.idle_keeper.lock().is_ok_and(|keeper| keeper.is_some());
-        if !never_used {
+        if !self.was_never_used() {
             // A keeper that has ended has taken its child along.
             let _ = self.ask(Request::Stop).await;
         }
+    }
+
+    fn was_never_used(&self) -> bool {
+        self.idle_keeper.lock().is_ok_and(|keeper| keeper.is_some())
     }
 
     async fn ask<T>(&self, request: impl FnOnce(oneshot::Sender<T>) -> Request) -> Option<T> {
@@ -139,6 +154,7 @@ struct Keeper {
     requests: mpsc::Receiver<Request>,
     address: watch::Sender<Option<SocketAddr>>,
     child: Option<(Child, Running)>,
+    starts: u64,
 }
 
 impl Keeper {
@@ -163,6 +179,9 @@ impl Keeper {
                     };
                     let _ = reply.send(running);
                 }
+                Some(Request::Current(reply)) => {
+                    let _ = reply.send(self.current());
+                }
                 Some(Request::Stop(reply)) => {
                     self.stop().await;
                     let _ = reply.send(());
@@ -173,22 +192,31 @@ impl Keeper {
     }
 
     async fn ensure(&mut self) -> Result<Running, Error> {
-        if let Some((child, running)) = &mut self.child {
-            match child.ended_already() {
-                None => return Ok(running.clone()),
-                Some(status) => tracing::warn!(%status, "the emulator ended by itself"),
-            }
-            self.forget();
+        if let Some(running) = self.current() {
+            return Ok(running);
         }
         let (child, address) = Child::start(&self.options).await?;
         tracing::info!(%address, "emulator started");
+        self.starts += 1;
         let running = Running {
             address,
+            serial: self.starts,
             alive: Arc::new(AtomicBool::new(true)),
         };
         self.address.send_replace(Some(address));
         self.child = Some((child, running.clone()));
         Ok(running)
+    }
+
+    /// The emulator that runs, by a look at the process itself.
+    fn current(&mut self) -> Option<Running> {
+        let (child, running) = self.child.as_mut()?;
+        let Some(status) = child.ended_already() else {
+            return Some(running.clone());
+        };
+        tracing::warn!(%status, "the emulator ended by itself");
+        self.forget();
+        None
     }
 
     async fn stop(&mut self) {

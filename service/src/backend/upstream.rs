@@ -88,6 +88,11 @@ impl Upstream for DriverSession {
         !self.session.is_expired() && !self.emulator_died()
     }
 
+    async fn check(&self) -> Result<(), Error> {
+        let checked = self.session.heartbeat().await;
+        checked.map_err(|error| explain(error, self.emulator.as_ref()))
+    }
+
     async fn close(&self) -> Result<(), Error> {
         if self.emulator_died() {
             return Ok(());

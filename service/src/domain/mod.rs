@@ -10,6 +10,7 @@ pub mod context;
 pub mod error;
 pub mod limits;
 pub mod names;
+pub mod pool;
 pub mod query;
 pub mod session;
 pub mod statement;

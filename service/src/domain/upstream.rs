@@ -10,6 +10,7 @@ use async_trait::async_trait;
 use crate::domain::context::Context;
 use crate::domain::error::Error;
 use crate::domain::names::{ConnectionName, RequestId};
+use crate::domain::pool::PoolStatus;
 use crate::domain::query::{Batch, CancelOutcome, Executed, Submission};
 
 /// Knows the connections and logs in over them.
@@ -18,6 +19,10 @@ pub trait Connector: Send + Sync + 'static {
     /// Connection to use when neither request nor session names one.
     async fn default_connection(&self) -> Result<ConnectionName, Error>;
 
+    /// What a login over this connection would rest on now. Cheap: nothing is started and nobody is asked. Fails
+    /// like [`login`](Self::login) for a connection that does not exist or is incomplete.
+    async fn basis(&self, connection: &ConnectionName) -> Result<LoginBasis, Error>;
+
     /// Logs in. Fails with [`Reason::Configuration`](crate::domain::error::Reason::Configuration) for a
     /// connection that does not exist or is incomplete.
     async fn login(&self, connection: &ConnectionName) -> Result<Login, Error>;
@@ -25,9 +30,29 @@ pub trait Connector: Send + Sync + 'static {
     /// Address of the local emulator while it runs.
     fn emulator_address(&self) -> Option<String>;
 
+    /// The connections that are kept warm, by name; a connector that keeps none says nothing.
+    fn pools(&self) -> Vec<PoolStatus> {
+        Vec::new()
+    }
+
     /// Stops what was started for the connections. Sessions are closed before.
     async fn shutdown(&self);
 }
+
+/// What a login rests on: settings, credential, and for the built-in connection the emulator that runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LoginBasis {
+    /// Changes when any of it changes.
+    pub fingerprint: Fingerprint,
+    /// A login may be made that nobody waits for: the credential can be used again and asks no person, and
+    /// nothing has to be started for it.
+    pub unattended: bool,
+}
+
+/// A salted hash of what a login rests on: comparable while this process lives, and nothing can be read from
+/// it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Fingerprint(pub u64);
 
 /// A fresh upstream session.
 pub struct Login {
@@ -39,6 +64,8 @@ pub struct Login {
     pub context: Context,
     /// Each statement is a transaction of its own unless one is begun.
     pub autocommit: bool,
+    /// What the login rested on.
+    pub fingerprint: Fingerprint,
 }
 
 /// Who a session is logged in as, and where.
@@ -69,6 +96,9 @@ pub trait Upstream: Send + Sync + 'static {
 
     /// False once this upstream session can answer nothing any more, whatever is asked.
     fn is_alive(&self) -> bool;
+
+    /// Asks Snowflake whether it still knows this upstream session. Fails when it does not, or does not answer.
+    async fn check(&self) -> Result<(), Error>;
 
     /// Logs out.
     async fn close(&self) -> Result<(), Error>;

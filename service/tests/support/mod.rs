@@ -17,7 +17,9 @@ use snowflake_session::domain::error::{Error, Facts, Reason};
 use snowflake_session::domain::limits::Limits;
 use snowflake_session::domain::names::{ConnectionName, RequestId};
 use snowflake_session::domain::query::{Batch, CancelOutcome, DmlStats, Executed, StatementKind, Submission};
-use snowflake_session::domain::upstream::{Batches, Connector, Execution, Identity, Login, Upstream};
+use snowflake_session::domain::upstream::{
+    Batches, Connector, Execution, Fingerprint, Identity, Login, LoginBasis, Upstream,
+};
 use snowflake_session::rpc::{About, Connection, Manager, Rpc, RpcLimits, serve};
 use snowflake_session::sessions::Sessions;
 use snowflake_session_proto::v1::execute_query_response::Event;
@@ -61,6 +63,13 @@ impl Connector for FakeConnector {
         Ok(ConnectionName::local())
     }
 
+    async fn basis(&self, _: &ConnectionName) -> Result<LoginBasis, Error> {
+        Ok(LoginBasis {
+            fingerprint: Fingerprint::default(),
+            unattended: true,
+        })
+    }
+
     async fn login(&self, connection: &ConnectionName) -> Result<Login, Error> {
         match connection.as_str() {
             "refused" => {
@@ -102,6 +111,7 @@ impl Connector for FakeConnector {
             identity,
             context,
             autocommit: true,
+            fingerprint: Fingerprint::default(),
         })
     }
 
@@ -198,6 +208,16 @@ impl Upstream for FakeUpstream {
 
     fn is_alive(&self) -> bool {
         self.alive.load(Ordering::SeqCst)
+    }
+
+    async fn check(&self) -> Result<(), Error> {
+        if self.is_alive() {
+            return Ok(());
+        }
+        Err(Error::new(
+            Reason::SessionLost,
+            "fake.test does not know the session",
+        ))
     }
 
     async fn close(&self) -> Result<(), Error> {
