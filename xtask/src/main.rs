@@ -12,6 +12,7 @@ mod home;
 mod install;
 mod quickstart;
 mod shell;
+mod soak;
 mod tpch;
 
 use std::io;
@@ -26,6 +27,7 @@ enum Command {
     Quickstart(quickstart::QuickstartArgs),
     Test(checks::TestArgs),
     Tpch(tpch::TpchArgs),
+    Soak(soak::SoakArgs),
     Bench(bench::BenchArgs),
     Install(install::InstallArgs),
     Dist(dist::DistArgs),
@@ -38,6 +40,7 @@ fn main() -> ExitCode {
         Command::Quickstart(args) => quickstart::run(&args, &mut log),
         Command::Test(args) => checks::run(&args, &mut log),
         Command::Tpch(args) => tpch::run(&args, &mut log),
+        Command::Soak(args) => soak::run(&args, &mut log),
         Command::Bench(args) => bench::run(&args, &mut log),
         Command::Install(args) => install::run(&args, &mut log),
         Command::Dist(args) => dist::run(&args, &mut log),

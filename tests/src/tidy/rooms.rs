@@ -24,19 +24,20 @@ const SERVICE: [Arrows; 8] = [
 ];
 
 /// Rooms of the emulator, from the shared words up to the wire. The engine is a crate of its own.
-const EMULATOR: [Arrows; 12] = [
+const EMULATOR: [Arrows; 13] = [
     ("contract", &[]),
+    ("faults", &[]),
     ("catalog", &["contract"]),
     ("front", &["contract", "catalog"]),
     ("lower", &["contract", "front", "catalog"]),
     ("plan", &["contract", "front", "catalog", "lower"]),
     ("session", &["contract", "front", "catalog", "lower", "plan"]),
     ("results", &["contract"]),
-    ("protocol", &["contract", "results", "session"]),
+    ("protocol", &["contract", "faults", "results", "session"]),
     ("sql_api", &["contract", "results", "session"]),
     (
         "config",
-        &["contract", "results", "session", "protocol", "sql_api"],
+        &["contract", "faults", "results", "session", "protocol", "sql_api"],
     ),
     (
         "app",

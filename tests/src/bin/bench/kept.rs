@@ -9,7 +9,7 @@ use tokio::task::JoinSet;
 use crate::calls::Calls;
 use crate::figures::{Page, Samples};
 use crate::scene::Scene;
-use crate::wire::Wire;
+use snowflake_session_tests::wire::Wire;
 
 /// Statements in a series, after a warm-up.
 const STATEMENTS: usize = 500;

@@ -12,7 +12,6 @@ mod kept;
 mod replay;
 mod scene;
 mod volume;
-mod wire;
 
 use std::fs;
 use std::io::Write;

@@ -21,7 +21,7 @@ use serde_json::{Value, json};
 use tokio::net::{TcpListener, TcpStream};
 
 use crate::scene::SELECT;
-use crate::wire::Wire;
+use snowflake_session_tests::wire::Wire;
 
 /// The running server.
 pub(crate) struct Replay {

@@ -11,7 +11,7 @@ use snowflake_session_tests::stage::Stage;
 use snowflake_session_tests::{config, fakesnow, python};
 use std::time::Duration;
 
-use crate::wire::Wire;
+use snowflake_session_tests::wire::Wire;
 
 /// Rows of the large result.
 pub(crate) const ROWS: u32 = 1_000_000;

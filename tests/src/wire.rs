@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use tokio::net::TcpStream;
 
 /// A login on its own connection.
-pub(crate) struct Wire {
+pub struct Wire {
     sender: SendRequest<Full<Bytes>>,
     host: String,
     token: String,
@@ -18,18 +18,31 @@ pub(crate) struct Wire {
 }
 
 impl Wire {
-    /// Connects and logs in; `application` decides whether the server sends Arrow.
-    pub(crate) async fn login(port: u16, application: &str) -> Result<Self> {
+    /// Connects without a login.
+    ///
+    /// # Errors
+    ///
+    /// When nobody listens.
+    pub async fn connect(port: u16) -> Result<Self> {
         let stream = TcpStream::connect(("127.0.0.1", port)).await?;
         stream.set_nodelay(true)?;
         let (sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
         tokio::spawn(connection);
-        let mut wire = Self {
+        Ok(Self {
             sender,
             host: format!("127.0.0.1:{port}"),
             token: "None".to_owned(),
             sequence: 0,
-        };
+        })
+    }
+
+    /// Connects and logs in; `application` decides whether the server sends Arrow.
+    ///
+    /// # Errors
+    ///
+    /// When nobody listens, or the login is refused.
+    pub async fn login(port: u16, application: &str) -> Result<Self> {
+        let mut wire = Self::connect(port).await?;
         let login = json!({"data": {
             "ACCOUNT_NAME": "local", "LOGIN_NAME": "tester", "PASSWORD": "secret",
             "CLIENT_APP_ID": application, "CLIENT_APP_VERSION": "4.8.1", "CLIENT_ENVIRONMENT": {}, "SESSION_PARAMETERS": {},
@@ -43,7 +56,11 @@ impl Wire {
     }
 
     /// Runs a statement and returns the answer's `data`.
-    pub(crate) async fn query(&mut self, sql: &str) -> Result<Value> {
+    ///
+    /// # Errors
+    ///
+    /// The server's message, or that it is gone.
+    pub async fn query(&mut self, sql: &str) -> Result<Value> {
         self.sequence += 1;
         let id = uuid::Uuid::new_v4();
         let body =
@@ -60,10 +77,29 @@ impl Wire {
     }
 
     /// Fetches a chunk by its URL, as it is.
-    pub(crate) async fn get(&mut self, path: &str) -> Result<Bytes> {
+    ///
+    /// # Errors
+    ///
+    /// Any status but success.
+    pub async fn get(&mut self, path: &str) -> Result<Bytes> {
         let request = Request::get(path)
             .header("host", &self.host)
             .body(Full::default())?;
+        self.send(request).await
+    }
+
+    /// Sends text with a method of its own, as a control endpoint wants it.
+    ///
+    /// # Errors
+    ///
+    /// Any status but success.
+    pub async fn text(&mut self, method: Method, path: &str, text: String) -> Result<Bytes> {
+        let request = Request::builder()
+            .method(method)
+            .uri(path)
+            .header("host", &self.host)
+            .header("content-type", "text/plain")
+            .body(Full::new(Bytes::from(text)))?;
         self.send(request).await
     }
 
