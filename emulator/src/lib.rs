@@ -4,7 +4,7 @@
 //! variables, transaction, history), which reads the text with `front`, turns it into a plan with
 //! `plan`, rewrites Snowflake's SQL into the engine's with `lower`, and runs it on the engine crate.
 //! `catalog` keeps what Snowflake knows of objects, in the same database file. `contract` holds the words
-//! that all rooms share; it is the lowest one.
+//! that all rooms share; it is the lowest one. `faults` decides, when asked to, what goes wrong on the wire.
 //!
 //! The emulator shares no code with the gateway or the driver: they meet on the wire only.
 
@@ -12,6 +12,7 @@ pub mod app;
 pub mod catalog;
 pub mod config;
 pub mod contract;
+pub mod faults;
 pub mod front;
 pub mod lower;
 pub mod plan;

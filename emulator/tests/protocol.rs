@@ -6,6 +6,8 @@
 mod client;
 #[path = "protocol/double.rs"]
 mod double;
+#[path = "protocol/faults.rs"]
+mod faults;
 #[path = "protocol/login.rs"]
 mod login;
 #[path = "protocol/queries.rs"]

@@ -185,6 +185,26 @@ fn the_end_of_standard_input_is_the_end_if_asked_for() {
 }
 
 #[test]
+fn faults_are_given_on_the_command_line() {
+    let home = TempDir::new().unwrap();
+    let rule = "code=390112,on=query,sql~=\"a, b\",times=1";
+    let emulator = Emulator::start(home.path(), &["--fault", rule, "--fault-seed", "7"]);
+    let token = emulator.login();
+    let ask = || {
+        emulator.post(
+            "/queries/v1/query-request",
+            &token,
+            &json!({ "sqlText": "select 1 a, b" }),
+        )
+    };
+    assert_eq!(ask()["code"], "390112");
+    assert_eq!(ask()["code"], "000904");
+    let (code, stderr) = refused(home.path(), &["--fault", "status=503,tmies=1"]);
+    assert_eq!(code, Some(2));
+    assert!(stderr.contains("did you mean times?"), "{stderr}");
+}
+
+#[test]
 fn what_cannot_be_served_is_said_with_its_code() {
     let home = TempDir::new().unwrap();
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();

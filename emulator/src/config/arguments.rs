@@ -72,6 +72,15 @@ pub struct ServeArguments {
     /// Allow addresses that other machines reach; needs users in the configuration file
     #[arg(long)]
     pub allow_remote: bool,
+    /// Make this fault, such as "status=503,on=query,times=2"; may be given several times
+    #[arg(long = "fault", value_name = "RULE")]
+    pub faults: Vec<String>,
+    /// Let faults be changed while serving, at /faults; --fault lets them be, too
+    #[arg(long)]
+    pub fault_control: bool,
+    /// Seed of faults with a probability: the same seed makes the same faults [default: 0]
+    #[arg(long, value_name = "N")]
+    pub fault_seed: Option<u64>,
     /// Read users and further settings from this TOML file
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,

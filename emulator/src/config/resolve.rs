@@ -2,10 +2,12 @@
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::ServeArguments;
 use super::file::{ConfigFile, FileUser};
+use crate::faults::{Faults, Rule, RuleError};
 use crate::protocol::{Accounts, AccountsError, Secret, Settings, User};
 use crate::results::SpoolLimits;
 use crate::session::InstanceConfig;
@@ -77,6 +79,9 @@ pub enum ConfigError {
         /// The address.
         address: SocketAddr,
     },
+    /// A fault rule cannot be read.
+    #[error(transparent)]
+    Fault(#[from] RuleError),
     /// A life or limit of zero.
     #[error("{name} must be more than 0")]
     Zero {
@@ -104,6 +109,7 @@ impl ServeConfig {
         }
         let data = arguments
             .data
+            .clone()
             .or_else(|| file.data.map(|data| folder.join(data)))
             .filter(|_| !arguments.in_memory);
         let limits = &file.limits;
@@ -150,6 +156,7 @@ impl ServeConfig {
             sessions_max: positive("sessions", limits.sessions)?.unwrap_or(defaults.sessions_max),
             compress_answers: compress,
             compress_chunks: compress,
+            faults: faults(&arguments, &defaults)?,
             ..defaults
         };
         let size = |argument: Option<u64>, file: Option<u64>, default: u64| {
@@ -187,6 +194,18 @@ impl ServeConfig {
             },
         })
     }
+}
+
+/// The faults to make; none when nothing was said of faults, so that nothing looks for them.
+fn faults(arguments: &ServeArguments, defaults: &Settings) -> Result<Option<Arc<Faults>>, ConfigError> {
+    let rules: Vec<Rule> = arguments
+        .faults
+        .iter()
+        .map(|text| Rule::parse(text))
+        .collect::<Result<_, _>>()?;
+    let wanted = arguments.fault_control || !rules.is_empty();
+    let seed = arguments.fault_seed.unwrap_or_default();
+    Ok(wanted.then(|| Faults::new(seed, rules, defaults.clock.now())))
 }
 
 fn positive<T: PartialEq + From<u8>>(name: &'static str, value: Option<T>) -> Result<Option<T>, ConfigError> {
@@ -247,6 +266,8 @@ fn account(written: FileUser, folder: &Path) -> Result<User, ConfigError> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Instant;
+
     use super::*;
 
     fn resolve(text: &str, change: impl FnOnce(&mut ServeArguments)) -> Result<ServeConfig, String> {
@@ -288,6 +309,26 @@ mod tests {
         assert_eq!(error, "user a has no password, token or public key");
         let error = resolve("[limits]\nbody_mib = 0", |_| {}).unwrap_err();
         assert_eq!(error, "body_mib must be more than 0");
+    }
+
+    #[test]
+    fn faults_are_there_when_asked_for() {
+        let faults = |change: fn(&mut ServeArguments)| {
+            resolve("", change)
+                .map(|config| config.settings.faults.map(|faults| faults.report(Instant::now())))
+        };
+        assert_eq!(faults(|_| {}), Ok(None));
+        assert_eq!(
+            faults(|arguments| arguments.fault_control = true),
+            Ok(Some(Vec::new()))
+        );
+        let rules = faults(|arguments| arguments.faults = vec!["reset,times=1".to_owned()]);
+        assert_eq!(rules.unwrap().unwrap()[0].rule, "reset,times=1");
+        let error = faults(|arguments| arguments.faults = vec!["rest".to_owned()]).unwrap_err();
+        assert_eq!(
+            error,
+            "fault rule \"rest\": \"rest\" is not a key; did you mean reset?"
+        );
     }
 
     #[test]

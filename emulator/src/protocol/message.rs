@@ -48,6 +48,15 @@ impl From<Vec<u8>> for ReplyBody {
     }
 }
 
+impl ReplyBody {
+    /// Takes the next part out.
+    pub(super) fn next_segment(&mut self) -> Option<Bytes> {
+        let segment = self.segments.pop_front()?;
+        self.remaining -= segment.len() as u64;
+        Some(segment)
+    }
+}
+
 impl Body for ReplyBody {
     type Data = Bytes;
     type Error = std::convert::Infallible;
@@ -56,10 +65,7 @@ impl Body for ReplyBody {
         mut self: Pin<&mut Self>,
         _context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
-        Poll::Ready(self.segments.pop_front().map(|segment| {
-            self.remaining -= segment.len() as u64;
-            Ok(Frame::data(segment))
-        }))
+        Poll::Ready(self.next_segment().map(|segment| Ok(Frame::data(segment))))
     }
 
     fn is_end_stream(&self) -> bool {
@@ -149,6 +155,11 @@ impl Exchange {
             .find(|(key, _)| key == name)
             .map(|(_, value)| value.into_owned())
             .filter(|value| !value.is_empty())
+    }
+
+    /// The body, unpacked.
+    pub(super) fn body(&self) -> &[u8] {
+        &self.body
     }
 
     /// The body as JSON; an empty body counts as an empty object.

@@ -9,6 +9,9 @@
 //! way of asking for its outcome (the first answer, a retry with the same request id, a poll, a read by
 //! query id) waits on one [`Query`](query::Query).
 //!
+//! With faults ([`crate::faults`]) configured, `faulty` stands between the connections and `route` and carries out
+//! what they say; without them it is not there.
+//!
 //! Start at [`Server::serve`], then `route`; `submit` runs statements, `answer` writes what came of them.
 
 mod accounts;
@@ -18,9 +21,13 @@ mod bindings;
 mod chunk;
 mod connector;
 mod execute;
+mod fault_control;
+mod faulty;
 mod format;
+mod hurt_body;
 mod jwt;
 mod lifecycle;
+mod line;
 mod login;
 mod message;
 mod parameters;

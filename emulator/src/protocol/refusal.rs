@@ -1,5 +1,7 @@
 //! Everything the protocol says no with: code, words, HTTP status.
 
+use std::borrow::Cow;
+
 use http::StatusCode;
 use serde::Serialize;
 use uuid::Uuid;
@@ -13,7 +15,7 @@ use super::message::{ObjectWriter, Reply, envelope, reply_json};
 #[derive(Debug)]
 pub(super) struct Refusal {
     status: StatusCode,
-    code: &'static str,
+    code: Cow<'static, str>,
     message: String,
     /// JSON of the envelope's `data`.
     data: Option<Vec<u8>>,
@@ -21,10 +23,10 @@ pub(super) struct Refusal {
 
 impl Refusal {
     /// A refusal that clients take as Snowflake's word: HTTP 200 and a code.
-    pub(super) fn new(code: &'static str, message: impl Into<String>) -> Self {
+    pub(super) fn new(code: impl Into<Cow<'static, str>>, message: impl Into<String>) -> Self {
         Self {
             status: StatusCode::OK,
-            code,
+            code: code.into(),
             message: message.into(),
             data: None,
         }
@@ -34,7 +36,7 @@ impl Refusal {
     pub(super) fn http(status: StatusCode, message: impl Into<String>) -> Self {
         Self {
             status,
-            code: INVALID_PAYLOAD,
+            code: INVALID_PAYLOAD.into(),
             message: message.into(),
             data: None,
         }
@@ -58,7 +60,7 @@ impl Refusal {
         let data = Some(data.finish());
         Self {
             status: StatusCode::OK,
-            code: error.code,
+            code: error.code.into(),
             message: error.message.clone(),
             data,
         }
@@ -74,7 +76,7 @@ impl Refusal {
         let data = self.data.as_deref().unwrap_or(b"null");
         reply_json(
             self.status,
-            envelope(data, Some(self.code), Some(&self.message), false),
+            envelope(data, Some(&self.code), Some(&self.message), false),
         )
     }
 }

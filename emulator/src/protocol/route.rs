@@ -20,21 +20,21 @@ const COMPRESS_FROM: u64 = 4096;
 /// Answers one request.
 pub(super) async fn answer(connector: Arc<Connector>, request: Request<Incoming>) -> Reply {
     let (parts, body) = request.into_parts();
-    let outcome = match Exchange::read(parts, body, &connector.settings).await {
-        Ok(exchange) => {
-            let reply = dispatch(&connector, &exchange).await;
-            if connector.settings.compress_answers && exchange.accepts_gzip() {
-                match reply {
-                    Ok(reply) => Ok(compressed(reply).await),
-                    refused => refused,
-                }
-            } else {
-                reply
-            }
+    match Exchange::read(parts, body, &connector.settings).await {
+        Ok(exchange) => respond(&connector, &exchange).await,
+        Err(refusal) => refusal.into_reply(),
+    }
+}
+
+/// Answers one request whose body has been read.
+pub(super) async fn respond(connector: &Arc<Connector>, exchange: &Exchange) -> Reply {
+    match dispatch(connector, exchange).await {
+        Ok(reply) if connector.settings.compress_answers && exchange.accepts_gzip() => {
+            compressed(reply).await
         }
-        Err(refusal) => Err(refusal),
-    };
-    outcome.unwrap_or_else(Refusal::into_reply)
+        Ok(reply) => reply,
+        Err(refusal) => refusal.into_reply(),
+    }
 }
 
 async fn dispatch(connector: &Arc<Connector>, exchange: &Exchange) -> Result<Reply, Refusal> {

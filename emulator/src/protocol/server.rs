@@ -1,19 +1,24 @@
 //! Accepts connections and serves the protocol on them until told to stop.
 
+use std::convert::Infallible;
+use std::error::Error;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use http_body::Body;
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
-use hyper::service::service_fn;
+use hyper::service::{HttpService, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::{Connector, route};
+use super::{Connector, faulty, route};
 
 /// How often unused sessions and outdated outcomes are looked for.
 const SWEEP_INTERVAL: Duration = Duration::from_secs(10);
@@ -58,8 +63,8 @@ impl Server {
                     connections.spawn(async move { connector.sweep().await });
                 }
                 (place, accepted) = accept => match (place, accepted) {
-                    (Ok(place), Ok((stream, _))) => {
-                        let connection = serve_connection(stream, Arc::clone(&connector), stop.clone(), place);
+                    (Ok(place), Ok((stream, peer))) => {
+                        let connection = serve_connection(stream, peer, Arc::clone(&connector), stop.clone(), place);
                         connections.spawn(connection);
                     }
                     (_, Err(error)) => {
@@ -88,18 +93,39 @@ impl Server {
 
 async fn serve_connection(
     stream: TcpStream,
+    peer: SocketAddr,
     connector: Arc<Connector>,
     stop: CancellationToken,
     place: OwnedSemaphorePermit,
 ) {
-    let head_wait_max = connector.settings.head_wait_max;
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "failed to set TCP_NODELAY");
     }
-    let service = service_fn(move |request| {
-        let connector = Arc::clone(&connector);
-        async move { Ok::<_, std::convert::Infallible>(route::answer(connector, request).await) }
-    });
+    if let Some(faults) = connector.settings.faults.clone() {
+        faulty::serve(stream, peer, connector, faults, stop).await;
+    } else {
+        let head_wait_max = connector.settings.head_wait_max;
+        let service = service_fn(move |request| {
+            let connector = Arc::clone(&connector);
+            async move { Ok::<_, Infallible>(route::answer(connector, request).await) }
+        });
+        serve_http(stream, service, head_wait_max, &stop).await;
+    }
+    drop(place);
+}
+
+/// Serves requests on a connection until either side ends it, or `stop`.
+pub(super) async fn serve_http<I, S, B>(
+    stream: I,
+    service: S,
+    head_wait_max: Duration,
+    stop: &CancellationToken,
+) where
+    I: AsyncRead + AsyncWrite + Unpin,
+    S: HttpService<Incoming, ResBody = B>,
+    S::Error: Into<Box<dyn Error + Send + Sync>>,
+    B: Body<Error: Into<Box<dyn Error + Send + Sync>>> + 'static,
+{
     let serving = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(head_wait_max)
@@ -115,5 +141,4 @@ async fn serve_connection(
     if let Err(error) = served {
         tracing::debug!(%error, "connection ended early");
     }
-    drop(place);
 }

@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use crate::faults::Faults;
 use crate::results::ChunkLimits;
 
 /// How the protocol behaves; every wait, queue and store has its limit here.
@@ -45,6 +46,8 @@ pub struct Settings {
     pub result_life: Duration,
     /// How long an outcome is kept when its session has ended.
     pub result_life_after_session: Duration,
+    /// Faults to make, with the endpoint that changes them; none is how a service should be.
+    pub faults: Option<Arc<Faults>>,
     /// The time.
     pub clock: Clock,
 }
@@ -73,6 +76,7 @@ impl Default for Settings {
             inline_bytes_kept_max: 32 * 1024 * 1024,
             result_life: Duration::from_hours(1),
             result_life_after_session: Duration::from_mins(5),
+            faults: None,
             clock: Clock::system(),
         }
     }

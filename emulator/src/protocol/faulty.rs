@@ -1,0 +1,292 @@
+//! Carries out faults: stands between a connection and the endpoints, and does what the rules say.
+
+use std::cell::OnceCell;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::header::RETRY_AFTER;
+use http::{HeaderValue, Request, Response, StatusCode};
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use serde::Deserialize;
+use tokio::io::AsyncReadExt as _;
+use tokio::net::TcpStream;
+use tokio_util::sync::CancellationToken;
+
+use crate::faults::{self, Action, ConnectFault, Faults, Phase, RequestFault};
+
+use super::connector::{ClientSession, Connector};
+use super::fault_control;
+use super::hurt_body::HurtBody;
+use super::line::{Grip, Line, reset};
+use super::message::{Exchange, Reply, ReplyBody};
+use super::refusal::Refusal;
+use super::tokens::{Role, authorization};
+use super::{route, server};
+
+/// How long a new connection is watched for a request to the control endpoint, before a fault takes it.
+const CONTROL_WAIT_MAX: Duration = Duration::from_millis(100);
+/// Bytes of a request's beginning that tell whether it is one.
+const CONTROL_HEAD: usize = 16;
+/// Bytes that are read and forgotten at a time on a stalled connection.
+const SWALLOW_BYTES: usize = 4096;
+
+/// The one endpoint whose requests hold the text of a statement.
+const QUERY_REQUEST: &str = "/queries/v1/query-request";
+
+/// Serves a connection, with what the faults do to it and to its requests.
+pub(super) async fn serve(
+    mut stream: TcpStream,
+    peer: SocketAddr,
+    connector: Arc<Connector>,
+    faults: Arc<Faults>,
+    stop: CancellationToken,
+) {
+    if faults.awaits_connections()
+        && !begins_with_control(&stream).await
+        && let Some(fault) = faults.meet_connection(connector.now())
+    {
+        tracing::info!(%peer, ?fault, "fault on a connection");
+        match fault {
+            ConnectFault::Delay(wait) => pause(wait, &stop).await,
+            ConnectFault::Reset => return reset(&stream),
+            ConnectFault::Stall => return swallow(&mut stream, &stop).await,
+        }
+    }
+    let head_wait_max = connector.settings.head_wait_max;
+    let grip = Grip::default();
+    let line = Line::new(stream, grip.clone());
+    let ending = stop.clone();
+    let service = service_fn(move |request| {
+        let station = Station {
+            connector: Arc::clone(&connector),
+            faults: Arc::clone(&faults),
+            grip: grip.clone(),
+            stop: ending.clone(),
+            peer,
+        };
+        async move { station.answer(request).await }
+    });
+    server::serve_http(line, service, head_wait_max, &stop).await;
+}
+
+/// The connection ends without an answer.
+#[derive(Debug, thiserror::Error)]
+#[error("a fault ended the connection")]
+struct Broken;
+
+/// What an action leaves to be done.
+enum Then {
+    /// All goes on.
+    GoOn,
+    /// This is the answer.
+    Answer(Reply),
+    /// There will be none.
+    Break,
+}
+
+/// Where a request meets its fault.
+struct Station {
+    connector: Arc<Connector>,
+    faults: Arc<Faults>,
+    grip: Grip,
+    stop: CancellationToken,
+    peer: SocketAddr,
+}
+
+impl Station {
+    async fn answer(&self, request: Request<Incoming>) -> Result<Response<HurtBody>, Broken> {
+        let (parts, body) = request.into_parts();
+        let exchange = match Exchange::read(parts, body, &self.connector.settings).await {
+            Ok(exchange) => exchange,
+            Err(refusal) => return Ok(refusal.into_reply().map(HurtBody::whole)),
+        };
+        if exchange.path() == fault_control::PATH {
+            let reply = fault_control::answer(&self.faults, &exchange, self.peer, self.connector.now());
+            let reply = reply.unwrap_or_else(Refusal::into_reply);
+            return Ok(reply.map(HurtBody::whole));
+        }
+        let fault = {
+            let seen = Seen::new(&self.connector, &exchange);
+            self.faults.meet_request(&seen, self.connector.now())
+        };
+        match fault {
+            Some(fault) => {
+                tracing::info!(path = exchange.path(), ?fault, "fault on a request");
+                self.hurt(&exchange, fault).await
+            }
+            None => Ok(self.handle(&exchange).await.map(HurtBody::whole)),
+        }
+    }
+
+    async fn hurt(&self, exchange: &Exchange, fault: RequestFault) -> Result<Response<HurtBody>, Broken> {
+        let RequestFault { phase, action } = fault;
+        let handled = match phase {
+            Phase::Before => None,
+            Phase::After => Some(self.handle(exchange).await),
+        };
+        let reply = match (self.act(&action, exchange).await, handled) {
+            (Then::Break, _) => return Err(Broken),
+            (Then::Answer(reply), _) | (Then::GoOn, Some(reply)) => reply,
+            (Then::GoOn, None) => self.handle(exchange).await,
+        };
+        Ok(reply.map(|body| self.body(body, &action)))
+    }
+
+    async fn handle(&self, exchange: &Exchange) -> Reply {
+        route::respond(&self.connector, exchange).await
+    }
+
+    async fn act(&self, action: &Action, exchange: &Exchange) -> Then {
+        match action {
+            Action::Delay(wait) => pause(*wait, &self.stop).await,
+            Action::Stall => {
+                // The client may hang up; then this is dropped.
+                self.stop.cancelled().await;
+                return Then::Break;
+            }
+            Action::Reset => {
+                self.grip.reset();
+                return Then::Break;
+            }
+            Action::Status { status, retry_after } => {
+                return Then::Answer(status_reply(*status, *retry_after));
+            }
+            Action::Code { code, end_session } => {
+                if *end_session && let Some(session) = holder(&self.connector, exchange) {
+                    self.connector.end(&session).await;
+                }
+                return Then::Answer(Refusal::new(code.clone(), words(code)).into_reply());
+            }
+            Action::Cut(_) | Action::Throttle(_) => {}
+        }
+        Then::GoOn
+    }
+
+    fn body(&self, body: ReplyBody, action: &Action) -> HurtBody {
+        match action {
+            Action::Cut(bytes) => HurtBody::cut(body, *bytes, self.grip.clone()),
+            Action::Throttle(rate) => HurtBody::throttled(body, *rate),
+            _ => HurtBody::whole(body),
+        }
+    }
+}
+
+/// A request as rules look at it. What takes time to find out is found out when a rule asks.
+struct Seen<'a> {
+    connector: &'a Connector,
+    exchange: &'a Exchange,
+    sql: OnceCell<Option<String>>,
+}
+
+#[derive(Deserialize)]
+struct Text {
+    #[serde(rename = "sqlText")]
+    sql: Option<String>,
+}
+
+impl<'a> Seen<'a> {
+    fn new(connector: &'a Connector, exchange: &'a Exchange) -> Self {
+        Self {
+            connector,
+            exchange,
+            sql: OnceCell::new(),
+        }
+    }
+}
+
+impl faults::Request for Seen<'_> {
+    fn method(&self) -> &str {
+        self.exchange.method().as_str()
+    }
+
+    fn path(&self) -> &str {
+        self.exchange.path()
+    }
+
+    fn sql(&self) -> Option<&str> {
+        let text = self.sql.get_or_init(|| {
+            let submits = self.path() == QUERY_REQUEST;
+            submits.then(|| self.exchange.json::<Text>().ok()).flatten()?.sql
+        });
+        text.as_deref()
+    }
+
+    fn session(&self) -> Option<u64> {
+        holder(self.connector, self.exchange).map(|session| session.id())
+    }
+}
+
+/// The session whose token, of either kind, a request carries.
+fn holder(connector: &Connector, exchange: &Exchange) -> Option<Arc<ClientSession>> {
+    let token = authorization(exchange.headers());
+    [Role::Session, Role::Master]
+        .into_iter()
+        .find_map(|role| connector.tokens.find(token, role, connector.now()).ok())
+}
+
+/// What stands in for an answer: as a proxy in between would write it, without Snowflake's envelope.
+fn status_reply(status: u16, retry_after: Option<u64>) -> Reply {
+    let status = StatusCode::from_u16(status).unwrap_or(StatusCode::SERVICE_UNAVAILABLE);
+    let mut reply = Response::new(ReplyBody::from(status.to_string().into_bytes()));
+    *reply.status_mut() = status;
+    if let Some(seconds) = retry_after {
+        reply
+            .headers_mut()
+            .insert(RETRY_AFTER, HeaderValue::from(seconds));
+    }
+    reply
+}
+
+/// Snowflake's words for a code, where it is one of a session's.
+fn words(code: &str) -> String {
+    let known = match code {
+        "390100" => "Incorrect username or password was specified.",
+        "390104" => "Session token is invalid.",
+        "390110" => "ID Token is expired.",
+        "390111" => "Session no longer exists.  New login required to access the service.",
+        "390112" => "Session token has expired.",
+        "390113" => "Master token not found in the request data.",
+        "390114" => "Authentication token has expired.  The user must authenticate again.",
+        "390115" => "Master token is invalid.",
+        "390195" => "The ID Token is invalid.",
+        "000604" => "SQL execution canceled",
+        _ => return format!("Code {code} was asked for by a fault rule."),
+    };
+    known.to_owned()
+}
+
+/// True when a new connection begins with a request to the control endpoint: whoever makes faults must be able
+/// to end them.
+async fn begins_with_control(stream: &TcpStream) -> bool {
+    let mut head = [0; CONTROL_HEAD];
+    let peeked = tokio::time::timeout(CONTROL_WAIT_MAX, stream.peek(&mut head)).await;
+    let Ok(Ok(length)) = peeked else { return false };
+    let mut words = head[..length].split(|byte| *byte == b' ');
+    words
+        .nth(1)
+        .is_some_and(|path| path.starts_with(fault_control::PATH.as_bytes()))
+}
+
+/// Waits so long, or until the server stops.
+async fn pause(wait: Duration, stop: &CancellationToken) {
+    tokio::select! {
+        () = tokio::time::sleep(wait) => {}
+        () = stop.cancelled() => {}
+    }
+}
+
+/// Reads and forgets until the client hangs up or the server stops.
+async fn swallow(stream: &mut TcpStream, stop: &CancellationToken) {
+    let mut bytes = [0; SWALLOW_BYTES];
+    loop {
+        tokio::select! {
+            read = stream.read(&mut bytes) => match read {
+                Ok(0) | Err(_) => return,
+                Ok(_) => {}
+            },
+            () = stop.cancelled() => return,
+        }
+    }
+}
