@@ -5,7 +5,7 @@ use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::arguments::{GlobalArguments, parse_timeout};
+use crate::arguments::{GlobalArguments, parse_duration};
 use crate::failure::Failure;
 use crate::render::Format;
 use crate::ui::{ColorChoice, Ui};
@@ -33,7 +33,7 @@ pub(crate) struct Environment {
 pub(crate) struct Settings {
     /// Connection named by the user; empty means the service chooses.
     pub(crate) connection: String,
-    /// Session named by the user; empty means `default`.
+    /// Session named by the user; empty means the one that the service chooses by the connection.
     pub(crate) session: String,
     /// Socket of the service.
     pub(crate) socket: PathBuf,
@@ -124,7 +124,8 @@ impl Settings {
         let timeout = match (arguments.timeout, &environment.timeout) {
             (Some(timeout), _) => Some(timeout),
             (None, Some(text)) => Some(
-                parse_timeout(text).map_err(|e| Failure::usage("SFCTL_TIMEOUT is not valid").caused_by(e))?,
+                parse_duration(text)
+                    .map_err(|e| Failure::usage("SFCTL_TIMEOUT is not valid").caused_by(e))?,
             ),
             (None, None) => None,
         };

@@ -8,7 +8,7 @@ use tonic::Code;
 pub(crate) enum Exit {
     /// All that was asked for happened.
     Done,
-    /// Snowflake rejected the SQL.
+    /// Snowflake rejected the SQL, or the session has lost what the SQL may need.
     SqlRejected,
     /// The command line, a file it names, or the configuration is wrong.
     Usage,
@@ -42,13 +42,13 @@ impl Exit {
     /// Exit for a reason that the service stated.
     pub(crate) fn of_reason(reason: ErrorReason) -> Exit {
         match reason {
-            ErrorReason::SqlRejected => Exit::SqlRejected,
+            // Nothing is wrong with service or account: whoever wrote the SQL must decide, as for a mistake in it.
+            ErrorReason::SqlRejected | ErrorReason::SessionLost => Exit::SqlRejected,
             ErrorReason::InvalidRequest | ErrorReason::Configuration | ErrorReason::NotFound => Exit::Usage,
-            // A lost session, a stopping service and a service of another version have in common that
-            // there is nobody to answer until something is started or acknowledged.
+            // A stopping service and a service of another version have in common that there is nobody to
+            // answer until something is started.
             ErrorReason::Unreachable
             | ErrorReason::LoginRefused
-            | ErrorReason::SessionLost
             | ErrorReason::Draining
             | ErrorReason::VersionSkew => Exit::Unreachable,
             ErrorReason::Timeout => Exit::Timeout,

@@ -1,6 +1,7 @@
-//! Ctrl-C and the request to end, as events.
+//! Ctrl-C, the request to end, and the end of the user's patience, as events.
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::time::{Instant, sleep_until};
 
 use crate::exit_code::Exit;
 use crate::failure::Failure;
@@ -30,5 +31,13 @@ impl Interrupts {
             _ = self.interrupt.recv() => {}
             _ = self.terminate.recv() => {}
         }
+    }
+}
+
+/// Waits for the deadline; for ever where there is none.
+pub(crate) async fn at(deadline: Option<Instant>) {
+    match deadline {
+        Some(deadline) => sleep_until(deadline).await,
+        None => std::future::pending().await,
     }
 }

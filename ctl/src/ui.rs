@@ -50,6 +50,13 @@ impl Ui {
         }
     }
 
+    /// Says what the user should hear besides; `--quiet` drops it.
+    pub(crate) fn advice(self, text: &str) {
+        if !self.quiet {
+            self.labelled("note", "36", text);
+        }
+    }
+
     /// Says something that must be known, quiet or not.
     pub(crate) fn warning(self, text: &str) {
         self.labelled("warning", "33", text);

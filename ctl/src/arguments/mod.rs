@@ -1,7 +1,10 @@
 //! What can be typed. Doc comments in this room are the help text.
 
 mod comment;
+mod job;
+mod output;
 mod query;
+mod session;
 mod values;
 
 use std::path::PathBuf;
@@ -10,8 +13,11 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub(crate) use comment::marked;
+pub(crate) use job::JobVerb;
+pub(crate) use output::OutputArguments;
 pub(crate) use query::QueryArguments;
-pub(crate) use values::{Bind, RowLimit, parse_timeout};
+pub(crate) use session::SessionVerb;
+pub(crate) use values::{Bind, RowLimit, parse_duration};
 
 use crate::render::Format;
 use crate::ui::ColorChoice;
@@ -20,9 +26,9 @@ use crate::ui::ColorChoice;
 ///
 /// Data goes to stdout, everything else to stderr; stdout is empty on failure.
 ///
-/// Exit codes: 0 done, 1 Snowflake rejected the SQL, 2 usage or configuration, 3 cannot reach the
-/// service or Snowflake or login refused, 4 timeout, 5 refused by policy or a limit, 70 a defect,
-/// 130 interrupted.
+/// Exit codes: 0 done, 1 Snowflake rejected the SQL or the session has lost something, 2 usage or
+/// configuration, 3 cannot reach the service or Snowflake or login refused, 4 timeout, 5 refused by
+/// policy or a limit, 70 a defect, 130 interrupted.
 #[derive(Debug, Parser)]
 #[command(
     name = "sfctl",
@@ -44,7 +50,7 @@ pub(crate) struct GlobalArguments {
     /// Connection to use, as named in connections.toml [env: SFCTL_CONNECTION]
     #[arg(short, long, global = true, value_name = "NAME")]
     pub(crate) connection: Option<String>,
-    /// Session to use, `default` unless named [env: SFCTL_SESSION]
+    /// Session to use; else `default`, or one named like the connection of -c [env: SFCTL_SESSION]
     #[arg(long, global = true, value_name = "NAME")]
     pub(crate) session: Option<String>,
     /// Socket of the service [env: SFCTL_SOCKET]
@@ -55,7 +61,7 @@ pub(crate) struct GlobalArguments {
           help = format_help())]
     pub(crate) format: Option<Format>,
     /// Most time for the statement or the call: `30`, `500ms`, `2m`, `1h` [env: SFCTL_TIMEOUT]
-    #[arg(long, global = true, value_name = "TIME", value_parser = parse_timeout)]
+    #[arg(long, global = true, value_name = "TIME", value_parser = parse_duration)]
     pub(crate) timeout: Option<Duration>,
     /// Fail instead of starting the service when it does not run [env: SFCTL_NO_AUTOSTART]
     #[arg(long, global = true)]
@@ -76,6 +82,12 @@ pub(crate) struct GlobalArguments {
 pub(crate) enum Verb {
     /// Run one SQL statement and print its result
     Query(QueryArguments),
+    /// Begin a transaction that stays open until `commit` or `rollback`
+    Begin(LossArguments),
+    /// Commit the open transaction
+    Commit,
+    /// Roll the open transaction back
+    Rollback,
     /// Show the session: who, where, in which state
     Context,
     /// Change the session's database, schema, warehouse or role
@@ -85,12 +97,17 @@ pub(crate) enum Verb {
         part: ContextPart,
         /// Its name; quote it to keep case, `DATABASE.SCHEMA` for both
         name: String,
+        #[command(flatten)]
+        loss: LossArguments,
     },
     /// Log in and report who and where we are
     Connect,
-    /// List, make, show and close sessions
+    /// List, make, show, close and reset sessions
     #[command(subcommand, arg_required_else_help = true)]
     Session(SessionVerb),
+    /// List, await, read and cancel submitted queries
+    #[command(subcommand, arg_required_else_help = true)]
+    Job(JobVerb),
     /// Run, start, stop and inspect the service
     #[command(subcommand, arg_required_else_help = true)]
     Service(ServiceVerb),
@@ -113,26 +130,12 @@ pub(crate) enum ContextPart {
     Role,
 }
 
-/// What to do with sessions.
-#[derive(Debug, Subcommand)]
-pub(crate) enum SessionVerb {
-    /// List the sessions
-    List,
-    /// Make a session; it logs in when it is first used
-    New {
-        /// Its name, else that of --session
-        name: Option<String>,
-    },
-    /// Show one session
-    Show {
-        /// Its name, else that of --session
-        name: Option<String>,
-    },
-    /// Close a session: stop its query, roll back, log out
-    Close {
-        /// Its name, else that of --session
-        name: Option<String>,
-    },
+/// What to do when the session has lost something that cannot be restored.
+#[derive(Clone, Copy, Debug, Args)]
+pub(crate) struct LossArguments {
+    /// Go on although the session has lost a transaction, temporary tables or the like
+    #[arg(long)]
+    pub(crate) accept_loss: bool,
 }
 
 /// What to do with the service.

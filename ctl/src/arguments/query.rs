@@ -4,8 +4,10 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use super::LossArguments;
 use super::comment::unmarked;
-use super::values::{Bind, RowLimit};
+use super::output::OutputArguments;
+use super::values::Bind;
 
 /// Options of `query`.
 #[derive(Debug, Args)]
@@ -16,16 +18,14 @@ pub(crate) struct QueryArguments {
     /// Read the SQL from a file; `-` is stdin
     #[arg(short, long, value_name = "FILE", conflicts_with = "sql")]
     pub(crate) file: Option<PathBuf>,
-    /// Most rows to fetch, or `all`; 500 for table, vertical, markdown and json and on a terminal, else all
-    #[arg(long, value_name = "N", allow_negative_numbers = true)]
-    pub(crate) limit: Option<RowLimit>,
-    /// Write to a file that appears only when it is complete; its ending chooses the format
-    #[arg(short, long, value_name = "FILE")]
-    pub(crate) output: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) output: OutputArguments,
     /// Value for the next `?`, or NAME=VALUE for `:NAME`; repeat it for more, `=VALUE` if it holds a `=`
     #[arg(long = "bind", value_name = "VALUE", allow_hyphen_values = true)]
     pub(crate) binds: Vec<Bind>,
-    /// Print one line of JSON on stderr: query id, rows, whether cut, time, session, context
-    #[arg(long)]
-    pub(crate) stats: bool,
+    /// Submit it, print its query id and leave; see `sfctl job`
+    #[arg(long = "async", conflicts_with_all = ["limit", "output", "stats"])]
+    pub(crate) submit: bool,
+    #[command(flatten)]
+    pub(crate) loss: LossArguments,
 }

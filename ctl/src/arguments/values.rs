@@ -68,8 +68,8 @@ fn is_identifier(text: &str) -> bool {
         && characters.all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '$')
 }
 
-/// Reads a time: a number of seconds, or a number with `ms`, `s`, `m` or `h`.
-pub(crate) fn parse_timeout(text: &str) -> Result<Duration, String> {
+/// Reads a duration: a number of seconds, or a number with `ms`, `s`, `m`, `h` or `d`.
+pub(crate) fn parse_duration(text: &str) -> Result<Duration, String> {
     let text = text.trim();
     let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
     let (number, unit) = text.split_at(digits);
@@ -81,7 +81,8 @@ pub(crate) fn parse_timeout(text: &str) -> Result<Duration, String> {
         "" | "s" => 1_000,
         "m" | "min" => 60_000,
         "h" => 3_600_000,
-        other => return Err(format!("`{other}` is not one of ms, s, m, h")),
+        "d" => 86_400_000,
+        other => return Err(format!("`{other}` is not one of ms, s, m, h, d")),
     };
     match number.checked_mul(milliseconds) {
         Some(0) => Err("it must be longer than nothing".to_owned()),
@@ -121,13 +122,14 @@ mod tests {
     }
 
     #[test]
-    fn timeouts() {
-        assert_eq!(parse_timeout("30"), Ok(Duration::from_secs(30)));
-        assert_eq!(parse_timeout("500ms"), Ok(Duration::from_millis(500)));
-        assert_eq!(parse_timeout("2m"), Ok(Duration::from_mins(2)));
-        assert_eq!(parse_timeout("1h"), Ok(Duration::from_hours(1)));
-        for wrong in ["", "0", "1d", "-1", "s", "99999999h"] {
-            assert!(parse_timeout(wrong).is_err(), "{wrong}");
+    fn durations() {
+        assert_eq!(parse_duration("30"), Ok(Duration::from_secs(30)));
+        assert_eq!(parse_duration("500ms"), Ok(Duration::from_millis(500)));
+        assert_eq!(parse_duration("2m"), Ok(Duration::from_mins(2)));
+        assert_eq!(parse_duration("1h"), Ok(Duration::from_hours(1)));
+        assert_eq!(parse_duration("2d"), Ok(Duration::from_hours(48)));
+        for wrong in ["", "0", "1w", "-1", "s", "99999999h"] {
+            assert!(parse_duration(wrong).is_err(), "{wrong}");
         }
     }
 }

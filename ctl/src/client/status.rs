@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::error::Error;
 
 use snowflake_session_proto::ERROR_DOMAIN;
-use snowflake_session_proto::v1::ErrorReason;
+use snowflake_session_proto::v1::{ErrorReason, Query};
 use tonic::Status;
 use tonic_types::StatusExt;
 
@@ -29,6 +29,22 @@ pub(super) fn failure(status: &Status) -> Failure {
     }
 }
 
+/// Why a query failed that somebody else ran, as if this command had run it.
+pub(crate) fn query_failure(query: &Query) -> Failure {
+    let error = query.error.clone().unwrap_or_default();
+    let details = [
+        ("snowflake_code", error.snowflake_code.clone()),
+        ("sql_state", error.sql_state.clone()),
+        ("query_id", query.query_id.clone()),
+        ("hint", error.hint.clone()),
+    ];
+    let details = details
+        .into_iter()
+        .map(|(key, value)| (key.to_owned(), value))
+        .collect();
+    stated(error.reason(), &error.message, &details)
+}
+
 /// A failure whose reason the service stated.
 fn stated(reason: ErrorReason, message: &str, details: &HashMap<String, String>) -> Failure {
     let mut failure = Failure::new(Exit::of_reason(reason), what(reason));
@@ -50,6 +66,9 @@ fn stated(reason: ErrorReason, message: &str, details: &HashMap<String, String>)
         && let (Ok(line), Ok(position)) = (line.parse(), position.parse())
     {
         failure.position = Some(SqlPosition { line, position });
+    }
+    for lost in detail("lost").into_iter().flat_map(|lost| lost.lines()) {
+        failure.facts.push(format!("lost: {lost}"));
     }
     if let Some(query_id) = detail("query_id") {
         failure.facts.push(format!("query id: {query_id}"));
@@ -91,7 +110,7 @@ fn what(reason: ErrorReason) -> &'static str {
         ErrorReason::Timeout => "the time limit passed",
         ErrorReason::Refused => "the service refused it",
         ErrorReason::Cancelled => "the query was cancelled",
-        ErrorReason::SessionLost => "the session at Snowflake was lost",
+        ErrorReason::SessionLost => "the session has lost what cannot be restored",
         ErrorReason::LimitReached => "a limit of the service is reached",
         ErrorReason::Draining => "the service is stopping",
         ErrorReason::VersionSkew => "sfctl and the service are of different versions",
@@ -104,6 +123,9 @@ fn what(reason: ErrorReason) -> &'static str {
 fn hint(reason: ErrorReason) -> Option<&'static str> {
     match reason {
         ErrorReason::Timeout => Some("give it more time with `--timeout`"),
+        ErrorReason::SessionLost => {
+            Some("`--accept-loss` goes on without it, `sfctl session reset` begins the session anew")
+        }
         ErrorReason::Draining => Some("run it again when the service has stopped; it is then started anew"),
         ErrorReason::VersionSkew => Some("restart the service with `sfctl service restart`"),
         ErrorReason::Internal | ErrorReason::Unspecified => {
@@ -116,7 +138,6 @@ fn hint(reason: ErrorReason) -> Option<&'static str> {
         | ErrorReason::LoginRefused
         | ErrorReason::Refused
         | ErrorReason::Cancelled
-        | ErrorReason::SessionLost
         | ErrorReason::LimitReached
         | ErrorReason::NotFound => None,
     }

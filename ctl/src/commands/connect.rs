@@ -17,5 +17,7 @@ pub(super) async fn connect(run: &Run) -> Result<(), Failure> {
         idle_limit: None,
     };
     let logged_in = client.create_session(message).await?;
-    run.print(session::record(&logged_in))
+    run.print(session::everything(&logged_in))?;
+    session::advise(&logged_in, run);
+    Ok(())
 }

@@ -1,11 +1,18 @@
-//! One file per verb: read the arguments, make the calls, hand the answer to `render`.
+//! One file, or folder, per verb: read the arguments, make the calls, hand the answer to `render`.
+//!
+//! Three have more than one user: `result` prints results, whether of `query` or of `job`; `cancel` cancels a
+//! query when its command is interrupted; `session` knows how a session is shown.
 
+mod cancel;
 mod completions;
 mod connect;
 mod context;
+mod job;
 mod query;
+mod result;
 mod service;
 mod session;
+mod transaction;
 mod use_context;
 mod version;
 
@@ -13,7 +20,8 @@ use crate::arguments::Verb;
 use crate::config::Settings;
 use crate::exit_code::Exit;
 use crate::failure::Failure;
-use crate::render::{Format, RenderError, record::Record, write_stdout};
+use crate::render::record::{self, Page, Record};
+use crate::render::{Clock, Format, RenderError, write_stdout};
 use crate::ui::Ui;
 
 /// What a verb has to work with.
@@ -28,9 +36,13 @@ pub(crate) fn carry_out(verb: Verb, run: &Run) -> Result<(), Failure> {
     match verb {
         Verb::Query(arguments) => query::query(arguments, run),
         Verb::Context => wait(context::context(run)),
-        Verb::Use { part, name } => wait(use_context::use_context(part, name, run)),
+        Verb::Begin(loss) => wait(transaction::begin(loss, run)),
+        Verb::Commit => wait(transaction::commit(run)),
+        Verb::Rollback => wait(transaction::rollback(run)),
+        Verb::Use { part, name, loss } => wait(use_context::use_context(part, name, loss, run)),
         Verb::Connect => wait(connect::connect(run)),
         Verb::Session(verb) => wait(session::session(verb, run)),
+        Verb::Job(verb) => wait(job::job(verb, run)),
         Verb::Service(verb) => service::service(verb, run),
         Verb::Completions { shell } => completions::completions(shell),
         Verb::Version => wait(version::version(run)),
@@ -52,16 +64,29 @@ impl Run {
         self.settings.format.unwrap_or(Format::Table)
     }
 
+    /// Whether JSON was asked for by name, where a verb has less to say otherwise.
+    fn wants_json(&self) -> bool {
+        matches!(self.settings.format, Some(Format::Json | Format::Jsonl))
+    }
+
     /// Prints one thing.
     fn print(&self, record: Record) -> Result<(), Failure> {
-        let text = crate::render::record::one(self.format(), self.settings.screen, record)?;
+        let text = record::one(self.page(), record)?;
         Ok(write_stdout(&text).map_err(RenderError::Output)?)
     }
 
     /// Prints a list of things.
     fn print_list(&self, records: Vec<Record>) -> Result<(), Failure> {
-        let text = crate::render::record::many(self.format(), self.settings.screen, records)?;
+        let text = record::many(self.page(), records)?;
         Ok(write_stdout(&text).map_err(RenderError::Output)?)
+    }
+
+    fn page(&self) -> Page {
+        Page {
+            format: self.format(),
+            screen: self.settings.screen,
+            clock: Clock::read(),
+        }
     }
 }
 

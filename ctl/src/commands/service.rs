@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use rustix::process::{Pid, test_kill_process};
-use snowflake_session_proto::v1::{GetStatusResponse, ServiceManager, ServiceState};
+use serde_json::json;
+use snowflake_session_proto::v1::{GetStatusResponse, PoolStatus, ServiceManager, ServiceState};
 use tokio::time::Instant;
 
 use super::{Run, wait};
@@ -12,7 +13,8 @@ use crate::client::dial::{DialError, dial};
 use crate::exit_code::Exit;
 use crate::failure::Failure;
 use crate::launch::{self, POLL_INTERVAL, Start, Unit};
-use crate::render::record::{Record, Value};
+use crate::render::Clock;
+use crate::render::record::{Record, Value, utc};
 
 /// Most time for a service to end when the user set none. Longer than its own grace period.
 const STOP_WAIT_MAX: Duration = Duration::from_mins(1);
@@ -132,23 +134,51 @@ fn record(status: &GetStatusResponse) -> Record {
         ServiceManager::Systemd => "systemd",
         ServiceManager::Launchd => "launchd",
     };
-    let started = status.start_time.as_ref();
     vec![
         ("state", Value::text(state)),
         ("version", Value::text(&status.version)),
         ("build", Value::text(&status.build_id)),
         ("pid", Value::Number(status.pid)),
         ("manager", Value::text(manager)),
-        (
-            "started",
-            started.map_or(Value::Nothing, |time| {
-                Value::Text(crate::render::utc_seconds(time.seconds))
-            }),
-        ),
+        ("started", status.start_time.map_or(Value::Nothing, Value::Time)),
         ("sessions", Value::Number(status.session_count.into())),
         ("queries", Value::Number(status.query_count.into())),
+        ("spare_logins", pools(&status.pools)),
         ("socket", Value::text(&status.socket)),
         ("emulator", Value::text(&status.emulator_address)),
         ("state_directory", Value::text(&status.state_directory)),
     ]
+}
+
+fn pools(pools: &[PoolStatus]) -> Value {
+    let clock = Clock::read();
+    let document = pools.iter().map(|pool| {
+        json!({
+            "connection": pool.connection,
+            "spare_count": pool.spare_count,
+            "logging_in": pool.logging_in,
+            "blocked_by": Some(&pool.blocked_by).filter(|reason| !reason.is_empty()),
+            "retry_time": pool.retry_time.as_ref().map(utc),
+        })
+    });
+    Value::Several {
+        lines: pools.iter().map(|pool| pool_line(pool, clock)).collect(),
+        document: document.collect(),
+    }
+}
+
+fn pool_line(pool: &PoolStatus, clock: Clock) -> String {
+    let mut line = format!("{}: {}", pool.connection, pool.spare_count);
+    if pool.logging_in {
+        line.push_str(", logging in");
+    }
+    if !pool.blocked_by.is_empty() {
+        line.push_str(", logins are held back: ");
+        line.push_str(&pool.blocked_by);
+    }
+    if let Some(retry) = &pool.retry_time {
+        line.push_str("; tried again ");
+        line.push_str(&clock.relative(retry));
+    }
+    line
 }

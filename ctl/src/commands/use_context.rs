@@ -2,19 +2,25 @@
 
 use snowflake_session_proto::v1::UpdateSessionContextRequest;
 
-use super::{Run, context};
-use crate::arguments::ContextPart;
+use super::{Run, session};
+use crate::arguments::{ContextPart, LossArguments};
 use crate::failure::Failure;
 use crate::launch;
 
 /// Changes the part and prints the context that results.
-pub(super) async fn use_context(part: ContextPart, name: String, run: &Run) -> Result<(), Failure> {
+pub(super) async fn use_context(
+    part: ContextPart,
+    name: String,
+    loss: LossArguments,
+    run: &Run,
+) -> Result<(), Failure> {
     if name.trim().is_empty() {
         return Err(Failure::usage("the name is empty"));
     }
     let mut message = UpdateSessionContextRequest {
         session: run.settings.session.clone(),
         connection: run.settings.connection.clone(),
+        accept_loss: loss.accept_loss,
         ..UpdateSessionContextRequest::default()
     };
     let field = match part {
@@ -25,6 +31,6 @@ pub(super) async fn use_context(part: ContextPart, name: String, run: &Run) -> R
     };
     *field = Some(name);
     let client = launch::reach(&run.settings, &run.ui).await?;
-    let session = client.update_context(message).await?;
-    run.print(context::record(&session))
+    let changed = client.update_context(message).await?;
+    run.print(session::context(&changed))
 }

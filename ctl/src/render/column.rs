@@ -21,7 +21,7 @@ use super::number::{write_decimal, write_float, write_hex, write_integer, write_
 use super::temporal::{Offset, write_date, write_time, write_timestamp};
 
 /// Metadata key of a field whose text is a document in a format of its own.
-const FORMAT_KEY: &str = "snowflake.format";
+pub(super) const FORMAT_KEY: &str = "snowflake.format";
 
 /// One column of a batch.
 #[derive(Debug)]

@@ -5,6 +5,7 @@
 //! [`record`] writes what verbs other than `query` print. A format is a [`Renderer`] of its own file.
 
 mod cell;
+mod clock;
 mod column;
 mod csv;
 mod destination;
@@ -27,6 +28,7 @@ use std::io;
 use arrow_schema::{ArrowError, DataType, Schema};
 use clap::ValueEnum;
 
+pub(crate) use clock::{Clock, measured, since_1970};
 pub(crate) use destination::{PendingFile, stdout_sink, write_stdout};
 pub(crate) use result::ResultWriter;
 pub(crate) use sink::Sink;
@@ -146,6 +148,14 @@ impl Format {
         }
     }
 
+    /// Whether it is made for people rather than for programs.
+    pub(crate) fn is_for_people(self) -> bool {
+        match self {
+            Format::Table | Format::Vertical | Format::Markdown => true,
+            Format::Json | Format::Jsonl | Format::Csv | Format::Tsv | Format::Arrow => false,
+        }
+    }
+
     /// The format at work; `None` for Arrow, whose messages are the output.
     fn renderer(self, header: &Header, screen: Screen) -> Option<Box<dyn Renderer>> {
         Some(match self {
@@ -159,11 +169,4 @@ impl Format {
             Format::Tsv => Box::new(csv::Csv::new(b'\t', header)),
         })
     }
-}
-
-/// A time stamp of whole seconds since 1970 as text.
-pub(crate) fn utc_seconds(seconds: i64) -> String {
-    let mut out = Vec::new();
-    temporal::write_timestamp(seconds, 1, temporal::Offset::Utc, &mut out);
-    String::from_utf8_lossy(&out).into_owned()
 }

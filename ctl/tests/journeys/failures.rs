@@ -13,12 +13,12 @@ fn every_reason_has_its_exit_code() {
     use ErrorReason as R;
     let expected = [
         (R::SqlRejected, 1),
+        (R::SessionLost, 1),
         (R::InvalidRequest, 2),
         (R::Configuration, 2),
         (R::NotFound, 2),
         (R::Unreachable, 3),
         (R::LoginRefused, 3),
-        (R::SessionLost, 3),
         (R::Draining, 3),
         (R::VersionSkew, 3),
         (R::Timeout, 4),
@@ -176,6 +176,14 @@ fn wrong_command_lines_are_usage_errors() {
         &["use", "table", "x"],
         &["use", "schema", ""],
         &["service"],
+        &["session"],
+        &["session", "close", "one", "--all"],
+        &["session", "new", "one", "--idle-limit", "soon"],
+        &["job"],
+        &["job", "show"],
+        &["job", "result", "last", "--offset", "-1"],
+        &["query", "--async", "--limit", "3", "select 1"],
+        &["query", "--async", "-o", "x.csv", "select 1"],
     ] {
         let ran = house.run(arguments);
         assert!(!ran.failed(2).is_empty(), "{arguments:?}");
@@ -221,10 +229,14 @@ fn help_goes_to_stdout_and_names_what_works() {
     let help = ran(sfctl(directory.path(), &["--help"]));
     for verb in [
         "query",
+        "begin",
+        "commit",
+        "rollback",
         "context",
         "use",
         "connect",
         "session",
+        "job",
         "service",
         "completions",
         "version",

@@ -74,17 +74,18 @@ impl House {
     }
 }
 
-/// The program with nothing in its environment but a home.
+/// The program with nothing in its environment but a home and a time zone.
 pub(crate) fn sfctl(directory: &Path, arguments: &[&str]) -> Command {
     program(Path::new(env!("CARGO_BIN_EXE_sfctl")), directory, arguments)
 }
 
-/// A program with nothing in its environment but a home.
+/// A program with nothing in its environment but a home and a time zone.
 pub(crate) fn program(program: &Path, directory: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(program);
     command
         .env_clear()
         .env("HOME", directory)
+        .env("TZ", "UTC")
         .current_dir(directory)
         .args(arguments)
         .stdin(Stdio::null());

@@ -3,10 +3,10 @@
 use std::process::Child;
 
 use rustix::process::{Pid, Signal, kill_process};
-use snowflake_session_proto::v1::CancelOutcome;
+use snowflake_session_proto::v1::{CancelOutcome, Query, QueryState};
 
 use crate::arrow::{head, numbered};
-use crate::fake::Script;
+use crate::fake::{Script, Watch};
 use crate::harness::{House, Ran, eventually, finished, spawned};
 
 fn house() -> House {
@@ -87,4 +87,44 @@ fn a_service_that_ignores_the_time_limit_does_not_hold_us() {
     let ran = house.run(&["query", "--timeout", "1ms", "select 1"]);
     assert!(ran.failed(4).contains("the time limit passed"), "{ran:?}");
     assert_eq!(house.fake.state.cancels.lock().unwrap().len(), 1);
+}
+
+#[test]
+fn ctrl_c_while_waiting_leaves_the_query_alone() {
+    let house = house();
+    *house.fake.state.watch.lock().unwrap() = Watch {
+        states: vec![Query {
+            query_id: "01ab".to_owned(),
+            state: QueryState::Running.into(),
+            ..Query::default()
+        }],
+        hangs: true,
+    };
+    let child = spawned(house.command(&["job", "wait", "01ab"]));
+    eventually("the watch", || {
+        !house.fake.state.watched.lock().unwrap().is_empty()
+    });
+    signal(&child, Signal::INT);
+    assert_eq!(
+        finished(child.wait_with_output().unwrap()).failed(130),
+        "error: stopped waiting; the query goes on\n\
+         hint: `sfctl job wait 01ab` waits again, `sfctl job cancel 01ab` stops it\n"
+    );
+    assert!(house.fake.state.cancels.lock().unwrap().is_empty());
+}
+
+#[test]
+fn ctrl_c_while_reading_a_result_leaves_its_query_alone() {
+    let house = house();
+    let child = spawned(house.command(&["job", "result", "01ab", "-o", "x.csv"]));
+    eventually("the reading", || {
+        !house.fake.state.read.lock().unwrap().is_empty()
+    });
+    signal(&child, Signal::INT);
+    assert_eq!(
+        finished(child.wait_with_output().unwrap()).failed(130),
+        "error: stopped before the end of the result; the query is not affected\n"
+    );
+    assert_eq!(house.files(), [""; 0]);
+    assert!(house.fake.state.cancels.lock().unwrap().is_empty());
 }

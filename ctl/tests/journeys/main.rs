@@ -11,10 +11,13 @@ mod harness;
 
 mod failures;
 mod interrupts;
+mod jobs;
 mod launching;
+mod losses;
 mod outputs;
 mod plugin;
 mod queries;
 mod sessions;
 mod systemd;
 mod terminal;
+mod transactions;

@@ -175,6 +175,35 @@ fn stats_are_one_line_of_json() {
     assert_eq!(stats["session"], "default");
     assert_eq!(stats["context"]["database"], "DB");
     assert_eq!(stats["context"]["warehouse"], serde_json::Value::Null);
+    assert_eq!(stats["transaction_open"], false);
+    assert_eq!(stats["notices"], serde_json::json!([]));
+}
+
+#[test]
+fn notices_are_notes_and_statistics() {
+    let rows = [two_rows()];
+    let mut all = head(&rows);
+    let Some(Event::Summary(mut end)) = summary(&rows).event else {
+        panic!("no summary")
+    };
+    end.transaction_open = true;
+    end.notices = vec!["the DDL statement committed the open transaction".to_owned()];
+    all.push(event(Event::Summary(end)));
+    let house = House::new(Script::Events(all));
+    let ran = house.run(&["query", "--format", "csv", "select 1"]);
+    ran.ok();
+    assert_eq!(
+        ran.stderr,
+        "note: the DDL statement committed the open transaction\n"
+    );
+    let ran = house.run(&["query", "-q", "--stats", "--format", "csv", "select 1"]);
+    ran.ok();
+    let stats: serde_json::Value = serde_json::from_str(&ran.stderr).unwrap();
+    assert_eq!(stats["transaction_open"], true);
+    assert_eq!(
+        stats["notices"],
+        serde_json::json!(["the DDL statement committed the open transaction"])
+    );
 }
 
 #[test]

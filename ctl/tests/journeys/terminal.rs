@@ -8,9 +8,10 @@ use std::sync::Arc;
 use arrow_array::{Int64Array, StringArray};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::{Winsize, tcsetwinsize};
+use snowflake_session_proto::v1::{Query, QueryState};
 
 use crate::arrow::{batch, events};
-use crate::fake::Script;
+use crate::fake::{Script, now};
 use crate::harness::{House, finished};
 
 /// A terminal: the end that a program gets, and what a person sees.
@@ -130,4 +131,35 @@ fn a_file_is_written_with_progress_on_a_terminal_only() {
     assert!(shown.ends_with("\r\u{1b}[K1 row (12 ms)\n"), "{shown:?}");
     let elsewhere = house.run(&["query", "-o", "x.csv", "select 1"]);
     assert_eq!(elsewhere.stderr, "1 row (12 ms)\n");
+}
+
+#[test]
+fn waiting_shows_state_place_and_time_on_a_terminal() {
+    let house = house();
+    let query = |state: QueryState, queue_position| Query {
+        query_id: "01ab".to_owned(),
+        state: state.into(),
+        queue_position,
+        create_time: Some(now(-70)),
+        ..Query::default()
+    };
+    let mut watch = house.fake.state.watch.lock().unwrap();
+    watch.states = vec![query(QueryState::Waiting, 2)];
+    watch.hangs = true;
+    drop(watch);
+    let terminal = Terminal::new(80);
+    let mut command = house.command(&["job", "wait", "01ab", "--timeout", "1s", "--color", "never"]);
+    command.stderr(terminal.program_end.try_clone().unwrap());
+    let mut child = command.spawn().unwrap();
+    drop(command);
+    let shown = terminal.shown();
+    assert_eq!(child.wait().unwrap().code(), Some(4));
+    assert!(
+        shown.contains("\r\u{1b}[Kwaiting, number 2 in the session's queue, 1m 1"),
+        "{shown:?}"
+    );
+    assert!(
+        shown.contains("\r\u{1b}[Kerror: the time limit passed"),
+        "{shown:?}"
+    );
 }

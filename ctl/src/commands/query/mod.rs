@@ -1,61 +1,58 @@
-//! `query`: run one statement and print its result as it comes.
+//! `query`: run one statement and print its result as it comes, or submit it and leave.
 
-mod plan;
 mod source;
-mod summary;
-mod transfer;
+mod statement;
 
-use super::{Run, wait};
+use super::result::{self, Output, Source};
+use super::{Run, cancel, job, wait};
 use crate::arguments::QueryArguments;
+use crate::client::QueryName;
 use crate::failure::Failure;
 use crate::interrupt::Interrupts;
 use crate::launch;
-use crate::render::{PendingFile, RenderError, ResultWriter, Sink, stdout_sink};
-use plan::{Plan, Target};
-use transfer::{Outcome, Transfer};
+use statement::Statement;
 
-/// Runs the statement.
+/// Runs or submits the statement.
 pub(super) fn query(arguments: QueryArguments, run: &Run) -> Result<(), Failure> {
-    let plan = Plan::make(arguments, run)?;
-    wait(answer(&plan, run)).map_err(|failure| failure.quoting(&plan.sql))
-}
-
-async fn answer(plan: &Plan, run: &Run) -> Result<(), Failure> {
-    let client = launch::reach(&run.settings, &run.ui).await?;
-    // Watched from before there is a file to clean up. It is opened before the query is sent: a result that
-    // cannot be kept need not be asked for.
-    let interrupts = Interrupts::watch()?;
-    let (sink, pending) = open(&plan.target)?;
-    let bytes = sink.counter();
-    let writer = ResultWriter::new(plan.format, plan.screen, sink);
-    let transfer = Transfer {
-        client,
-        request: plan.request(run),
-        interrupts,
-        bytes,
-        shows_progress: pending.is_some(),
+    let bindings = statement::bindings(arguments.binds)?;
+    let output = Output::plan(arguments.output, run)?;
+    let statement = Statement {
+        sql: source::read(arguments.sql, arguments.file)?,
+        bindings,
+        request_id: uuid::Uuid::new_v4().to_string(),
+        accept_loss: arguments.loss.accept_loss,
     };
-    match transfer.carry_out(writer, run).await? {
-        // Whoever closed the pipe has seen enough; the dropped stream has stopped the query.
-        Outcome::ReaderLeft => Ok(()),
-        Outcome::Finished(query) => {
-            if let Some(pending) = pending {
-                pending.commit().map_err(RenderError::Output)?;
-            }
-            summary::report(&query, plan, run);
-            Ok(())
-        }
-    }
+    let done = if arguments.submit {
+        wait(submit(&statement, run))
+    } else {
+        wait(answer(&statement, &output, run))
+    };
+    done.map_err(|failure| failure.quoting(&statement.sql))
 }
 
-fn open(target: &Target) -> Result<(Sink, Option<PendingFile>), Failure> {
-    match target {
-        Target::Stdout => Ok((stdout_sink().map_err(RenderError::Output)?, None)),
-        Target::File(path) => {
-            let (pending, file) = PendingFile::create(path).map_err(|error| {
-                Failure::usage(format!("cannot write `{}`", path.display())).caused_by(error)
-            })?;
-            Ok((Sink::new(Box::new(file)), Some(pending)))
+async fn answer(statement: &Statement, output: &Output, run: &Run) -> Result<(), Failure> {
+    let client = launch::reach(&run.settings, &run.ui).await?;
+    // Watched from before there is a file to clean up.
+    let interrupts = Interrupts::watch()?;
+    let source = Source::Execute(statement.execution(output.row_limit, run));
+    result::print(client, source, output, interrupts, run).await
+}
+
+async fn submit(statement: &Statement, run: &Run) -> Result<(), Failure> {
+    let client = launch::reach(&run.settings, &run.ui).await?;
+    let mut interrupts = Interrupts::watch()?;
+    let submitted = tokio::select! {
+        biased;
+        // Nobody would know the id of a query that went on now.
+        () = interrupts.next() => {
+            let name = QueryName {
+                session: run.settings.session.clone(),
+                connection: run.settings.connection.clone(),
+                query: statement.request_id.clone(),
+            };
+            return Err(cancel::interrupted(&client, name, &mut interrupts).await);
         }
-    }
+        submitted = client.submit(statement.submission(run)) => submitted?,
+    };
+    job::print_submitted(&submitted, run)
 }

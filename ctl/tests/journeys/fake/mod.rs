@@ -26,6 +26,8 @@ use tonic::transport::Server;
 use tonic::{Code, Request, Status};
 use tonic_types::{ErrorDetails, StatusExt};
 
+pub(crate) use sessions::now;
+
 /// What a query answers; where a result is only read, the same without its acceptance.
 #[derive(Clone)]
 pub(crate) enum Script {
@@ -142,6 +144,12 @@ impl Fake {
     /// The last query that arrived.
     pub(crate) fn query(&self) -> ExecuteQueryRequest {
         self.state.queries.lock().unwrap().last().unwrap().clone()
+    }
+
+    /// Makes a session as if somebody had used it before.
+    pub(crate) fn with_session(&self, name: &str, change: impl FnOnce(&mut Session)) {
+        self.state.make(name, "");
+        self.state.change(name, change);
     }
 }
 

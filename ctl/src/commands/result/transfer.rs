@@ -1,4 +1,4 @@
-//! A query under way: events in, rows out, and what may come between.
+//! A result under way: events in, rows out, and what may come between.
 //!
 //! Three parties: a task reads the service's events, a thread turns batches into text, and between them is
 //! a queue of [`BATCHES_QUEUED_MAX`], so that a slow reader of ours slows the service down instead of filling
@@ -11,25 +11,22 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use snowflake_session_proto::v1::execute_query_response::Event;
-use snowflake_session_proto::v1::{CancelOutcome, ExecuteQueryRequest, QuerySummary};
+use snowflake_session_proto::v1::{ExecuteQueryRequest, QuerySummary, ReadQueryResultsRequest};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
-use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
+use tokio::time::{Instant, MissedTickBehavior, interval};
 
-use super::super::Run;
+use super::super::{Run, cancel};
 use super::summary;
-use crate::client::Client;
+use crate::client::{Client, QueryName, ResultEvents};
 use crate::exit_code::Exit;
 use crate::failure::Failure;
-use crate::interrupt::Interrupts;
+use crate::interrupt::{Interrupts, at};
 use crate::render::{RenderError, ResultWriter};
 use crate::ui::Ui;
 
 /// Batches that wait for the writer.
 const BATCHES_QUEUED_MAX: usize = 2;
-
-/// Most time for Snowflake to confirm a cancellation.
-const CANCEL_WAIT_MAX: Duration = Duration::from_secs(10);
 
 /// Time beyond `--timeout` for the service to report it, before we stop waiting for the service.
 const TIMEOUT_MARGIN: Duration = Duration::from_secs(5);
@@ -37,10 +34,19 @@ const TIMEOUT_MARGIN: Duration = Duration::from_secs(5);
 /// Time between two progress lines.
 const PROGRESS_INTERVAL: Duration = Duration::from_millis(200);
 
-/// A query about to be sent.
+/// Where a result comes from.
+#[derive(Clone)]
+pub(crate) enum Source {
+    /// A statement that runs for it: whoever stops the transfer stops the query.
+    Execute(ExecuteQueryRequest),
+    /// A query that runs by itself or ran before: it goes on whatever happens here.
+    Read(ReadQueryResultsRequest),
+}
+
+/// A result about to be asked for.
 pub(super) struct Transfer {
     pub(super) client: Client,
-    pub(super) request: ExecuteQueryRequest,
+    pub(super) source: Source,
     pub(super) interrupts: Interrupts,
     /// Counter of the bytes written.
     pub(super) bytes: Arc<AtomicU64>,
@@ -48,7 +54,7 @@ pub(super) struct Transfer {
     pub(super) shows_progress: bool,
 }
 
-/// How a query ended well.
+/// How a transfer ended well.
 pub(super) enum Outcome {
     /// All rows are written.
     Finished(Box<QuerySummary>),
@@ -71,11 +77,11 @@ enum ReadError {
     WriterEnded,
 }
 
-/// A query on its way: the two parties, and what is needed to stop them.
+/// A result on its way: the two parties, and what is needed to stop them.
 struct Underway {
     client: Client,
-    session: String,
-    request_id: String,
+    /// The query to be cancelled when this ends early, if it is ours.
+    query: Option<QueryName>,
     interrupts: Interrupts,
     reading: JoinHandle<Result<QuerySummary, ReadError>>,
     written: oneshot::Receiver<Result<bool, RenderError>>,
@@ -83,11 +89,11 @@ struct Underway {
 }
 
 impl Transfer {
-    /// Sends the query and sees it through.
+    /// Asks for the result and sees it through.
     pub(super) async fn carry_out(self, writer: ResultWriter, run: &Run) -> Result<Outcome, Failure> {
         let Transfer {
             client,
-            request,
+            source,
             interrupts,
             bytes,
             shows_progress,
@@ -100,10 +106,9 @@ impl Transfer {
         let (pieces, queue) = mpsc::channel(BATCHES_QUEUED_MAX);
         let underway = Underway {
             interrupts,
-            session: request.session.clone(),
-            request_id: request.request_id.clone(),
+            query: source.own_query(),
             written: spawn_writer(writer, queue)?,
-            reading: tokio::spawn(read(client.clone(), request, pieces, Arc::clone(&rows), run.ui)),
+            reading: tokio::spawn(read(client.clone(), source, pieces, Arc::clone(&rows), run.ui)),
             client,
             ui: run.ui,
         };
@@ -127,16 +132,15 @@ impl Underway {
             biased;
             () = self.interrupts.next() => {
                 self.ui.end_progress();
-                self.ui.note("cancelling the query");
-                let cancelled = self.cancel().await;
+                let stopped = self.stop().await;
                 self.reading.abort();
-                return Err(cancelled);
+                return Err(stopped);
             }
             () = at(deadline) => {
-                let cancelled = self.cancel().await;
+                let stopped = self.stop().await;
                 self.reading.abort();
                 let what = "the time limit passed and the service did not answer";
-                return Err(Failure::new(Exit::Timeout, what).caused_by(cancelled.what));
+                return Err(Failure::new(Exit::Timeout, what).caused_by(stopped.what));
             }
             read = &mut self.reading => read,
         };
@@ -163,27 +167,38 @@ impl Underway {
         }
     }
 
-    /// Cancels the query and says what came of it. Another interrupt ends the wait.
-    async fn cancel(&mut self) -> Failure {
-        let interrupted = |what: &str| Failure::new(Exit::Interrupted, what);
-        let answer = tokio::select! {
-            answer = self.client.cancel(&self.session, &self.request_id, CANCEL_WAIT_MAX) => answer,
-            () = self.interrupts.next() => {
-                return interrupted("interrupted before the cancellation was confirmed");
+    /// Stops what is ours to stop and says what came of it.
+    async fn stop(&mut self) -> Failure {
+        match self.query.take() {
+            Some(query) => {
+                self.ui.note("cancelling the query");
+                cancel::interrupted(&self.client, query, &mut self.interrupts).await
             }
-        };
-        match answer.map(|response| response.outcome()) {
-            Ok(CancelOutcome::Confirmed) => interrupted("the query was cancelled, Snowflake confirmed it"),
-            Ok(CancelOutcome::NotRunning) => interrupted("interrupted; the query was not running"),
-            Ok(CancelOutcome::Unconfirmed | CancelOutcome::Unspecified) => {
-                interrupted("the cancellation was sent, Snowflake did not confirm it in time")
-            }
-            Err(failure) => {
-                let mut told =
-                    interrupted("interrupted; the cancellation is not confirmed").caused_by(failure.what);
-                told.causes.extend(failure.causes);
-                told
-            }
+            None => Failure::new(
+                Exit::Interrupted,
+                "stopped before the end of the result; the query is not affected",
+            ),
+        }
+    }
+}
+
+impl Source {
+    /// The query that exists only for this transfer.
+    fn own_query(&self) -> Option<QueryName> {
+        match self {
+            Source::Execute(request) => Some(QueryName {
+                session: request.session.clone(),
+                connection: request.connection.clone(),
+                query: request.request_id.clone(),
+            }),
+            Source::Read(_) => None,
+        }
+    }
+
+    async fn open(self, client: &Client) -> Result<ResultEvents, Failure> {
+        match self {
+            Source::Execute(request) => client.execute(request).await,
+            Source::Read(request) => client.read_results(request).await,
         }
     }
 }
@@ -203,20 +218,15 @@ async fn show_progress(rows: &AtomicI64, bytes: &AtomicU64, ui: Ui) -> Infallibl
 /// Reads the events and hands the rows to the writer.
 async fn read(
     client: Client,
-    request: ExecuteQueryRequest,
+    source: Source,
     pieces: mpsc::Sender<Piece>,
     rows: Arc<AtomicI64>,
     ui: Ui,
 ) -> Result<QuerySummary, ReadError> {
     let send = async |piece| pieces.send(piece).await.map_err(|_| ReadError::WriterEnded);
-    let mut events = client.execute(request).await.map_err(ReadError::Failed)?;
+    let mut events = source.open(&client).await.map_err(ReadError::Failed)?;
     loop {
-        let event = events
-            .next()
-            .await
-            .map_err(ReadError::Failed)?
-            .and_then(|response| response.event);
-        match event {
+        match events.next().await.map_err(ReadError::Failed)? {
             Some(Event::Accepted(accepted)) => ui.detail(&format!(
                 "accepted as {} in session {}, connection {}",
                 accepted.request_id, accepted.session, accepted.connection
@@ -291,11 +301,4 @@ fn progress_line(rows: i64, bytes: u64) -> String {
         bytes / 1_000_000,
         bytes / 100_000 % 10
     )
-}
-
-async fn at(deadline: Option<Instant>) {
-    match deadline {
-        Some(deadline) => sleep_until(deadline).await,
-        None => std::future::pending().await,
-    }
 }

@@ -1,13 +1,9 @@
-//! What a `query` command line amounts to.
+//! Where a result goes, in which format, and how much of it.
 
 use std::path::{Path, PathBuf};
 
-use snowflake_session_proto::v1::{Binding, ExecuteQueryRequest};
-
 use super::super::Run;
-use super::source;
-use crate::arguments::{Bind, QueryArguments, RowLimit};
-use crate::client;
+use crate::arguments::{OutputArguments, RowLimit};
 use crate::config::Screen;
 use crate::failure::Failure;
 use crate::render::Format;
@@ -15,10 +11,8 @@ use crate::render::Format;
 /// Rows fetched for a format that is read by eye.
 const SCREEN_ROWS: i64 = 500;
 
-/// A checked command line.
-pub(super) struct Plan {
-    /// The statement.
-    pub(super) sql: String,
+/// Checked options about the output.
+pub(crate) struct Output {
     pub(super) format: Format,
     pub(super) target: Target,
     /// The screen to fit, as far as the target is one.
@@ -26,9 +20,7 @@ pub(super) struct Plan {
     /// Whether `--stats` was given.
     pub(super) stats: bool,
     /// Most rows to fetch; 0 means all.
-    row_limit: i64,
-    bindings: Vec<Binding>,
-    request_id: String,
+    pub(crate) row_limit: i64,
 }
 
 /// Where the result goes.
@@ -37,10 +29,9 @@ pub(super) enum Target {
     File(PathBuf),
 }
 
-impl Plan {
-    /// Checks the command line and reads the statement.
-    pub(super) fn make(arguments: QueryArguments, run: &Run) -> Result<Self, Failure> {
-        let bindings = bindings(arguments.binds)?;
+impl Output {
+    /// Checks the options.
+    pub(crate) fn plan(arguments: OutputArguments, run: &Run) -> Result<Self, Failure> {
         let target = match arguments.output {
             Some(path) if path.as_os_str() != "-" => Target::File(path),
             _ => Target::Stdout,
@@ -64,32 +55,13 @@ impl Plan {
             return Err(Failure::usage("an Arrow stream is not for a terminal")
                 .hint("write it to a file with `-o FILE`, or to a pipe"));
         }
-        let sql = source::read(arguments.sql, arguments.file)?;
-        let request_id = uuid::Uuid::new_v4().to_string();
         Ok(Self {
-            sql,
             format,
             target,
             screen,
             stats: arguments.stats,
             row_limit,
-            bindings,
-            request_id,
         })
-    }
-
-    /// The call to make.
-    pub(super) fn request(&self, run: &Run) -> ExecuteQueryRequest {
-        ExecuteQueryRequest {
-            session: run.settings.session.clone(),
-            connection: run.settings.connection.clone(),
-            sql: self.sql.clone(),
-            bindings: self.bindings.clone(),
-            row_limit: self.row_limit,
-            timeout: run.settings.timeout.and_then(client::duration),
-            request_id: self.request_id.clone(),
-            accept_loss: false,
-        }
     }
 }
 
@@ -104,21 +76,4 @@ fn format(named: Option<Format>, target: &Target) -> Format {
 
 fn extension(path: &Path) -> Option<&str> {
     path.extension().and_then(|extension| extension.to_str())
-}
-
-/// Values for the placeholders, all by position or all by name, as Snowflake takes them.
-fn bindings(binds: Vec<Bind>) -> Result<Vec<Binding>, Failure> {
-    let named = binds.iter().filter(|bind| !bind.name.is_empty()).count();
-    if named != 0 && named != binds.len() {
-        return Err(
-            Failure::usage("some values are bound by name and others by position")
-                .hint("name all or none; write `=VALUE` for a value that holds a `=`"),
-        );
-    }
-    let binding = |bind: Bind| Binding {
-        name: bind.name,
-        r#type: String::new(),
-        value: Some(bind.value),
-    };
-    Ok(binds.into_iter().map(binding).collect())
 }

@@ -6,21 +6,24 @@ use serde_json::json;
 use snowflake_session_proto::v1::QuerySummary;
 
 use super::super::Run;
-use super::plan::{Plan, Target};
+use super::output::{Output, Target};
 use crate::ui::say;
 
 /// Says what is to be said on stderr.
-pub(super) fn report(query: &QuerySummary, plan: &Plan, run: &Run) {
+pub(super) fn report(query: &QuerySummary, output: &Output, run: &Run) {
     if query.truncated {
         say(&cut_note(query));
-    } else if plan.format.is_for_screens() || matches!(plan.target, Target::File(_)) {
+    } else if output.format.is_for_screens() || matches!(output.target, Target::File(_)) {
         run.ui.note(&rows_note(query));
+    }
+    for notice in &query.notices {
+        run.ui.advice(notice);
     }
     run.ui.detail(&format!(
         "query id {}, session {}, connection {}",
         query.query_id, query.session, query.connection
     ));
-    if plan.stats {
+    if output.stats {
         say(&statistics(query));
     }
 }
@@ -68,8 +71,9 @@ fn statistics(query: &QuerySummary) -> String {
             "warehouse": set(&context.warehouse),
             "database": set(&context.database),
             "schema": set(&context.schema),
-            "transaction_open": query.transaction_open,
         },
+        "transaction_open": query.transaction_open,
+        "notices": query.notices,
     })
     .to_string()
 }
@@ -82,7 +86,7 @@ fn elapsed(query: &QuerySummary) -> Duration {
 }
 
 /// A count of rows in words.
-pub(super) fn rows(count: i64) -> String {
+pub(crate) fn rows(count: i64) -> String {
     format!("{} {}", grouped(count), if count == 1 { "row" } else { "rows" })
 }
 

@@ -1,0 +1,62 @@
+//! A result on its way to the user, whether its query runs now or ran before.
+
+mod output;
+mod summary;
+mod transfer;
+
+use super::Run;
+use crate::client::Client;
+use crate::failure::Failure;
+use crate::interrupt::Interrupts;
+use crate::render::{PendingFile, RenderError, ResultWriter, Sink, stdout_sink};
+
+pub(super) use output::Output;
+pub(super) use summary::rows;
+pub(super) use transfer::Source;
+
+use output::Target;
+use transfer::{Outcome, Transfer};
+
+/// Prints a result as it comes, and says on stderr what is to be said about it.
+pub(super) async fn print(
+    client: Client,
+    source: Source,
+    output: &Output,
+    interrupts: Interrupts,
+    run: &Run,
+) -> Result<(), Failure> {
+    // Opened before anything is asked for: a result that cannot be kept need not be made.
+    let (sink, pending) = open(&output.target)?;
+    let bytes = sink.counter();
+    let writer = ResultWriter::new(output.format, output.screen, sink);
+    let transfer = Transfer {
+        client,
+        source,
+        interrupts,
+        bytes,
+        shows_progress: pending.is_some(),
+    };
+    match transfer.carry_out(writer, run).await? {
+        // Whoever closed the pipe has seen enough; the dropped stream has stopped a query that was running.
+        Outcome::ReaderLeft => Ok(()),
+        Outcome::Finished(query) => {
+            if let Some(pending) = pending {
+                pending.commit().map_err(RenderError::Output)?;
+            }
+            summary::report(&query, output, run);
+            Ok(())
+        }
+    }
+}
+
+fn open(target: &Target) -> Result<(Sink, Option<PendingFile>), Failure> {
+    match target {
+        Target::Stdout => Ok((stdout_sink().map_err(RenderError::Output)?, None)),
+        Target::File(path) => {
+            let (pending, file) = PendingFile::create(path).map_err(|error| {
+                Failure::usage(format!("cannot write `{}`", path.display())).caused_by(error)
+            })?;
+            Ok((Sink::new(Box::new(file)), Some(pending)))
+        }
+    }
+}
