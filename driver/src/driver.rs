@@ -8,7 +8,7 @@ use snowflake_connector_rs::{
     AuthConfig, Client, ClientConfig, EndpointConfig, KeyPairConfig, PasswordConfig, ProxyConfig,
     QueryConfig, SessionConfig, TransportConfig,
 };
-use snowflake_session_gateway::{Gateway, LoginFailure, LoginPlan, NONCE_PARAMETER};
+use snowflake_session_gateway::{Gateway, GatewayMetrics, LoginFailure, LoginPlan, NONCE_PARAMETER};
 
 use crate::error::from_gateway;
 use crate::session::UpstreamSession;
@@ -81,6 +81,11 @@ impl Driver {
             gateway,
             config: Arc::new(config),
         })
+    }
+
+    /// What has gone over the wire so far, for all sessions together.
+    pub fn metrics(&self) -> GatewayMetrics {
+        self.gateway.metrics()
     }
 
     /// Logs in and returns the upstream session.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use snowflake_session_gateway::{GatewayError, ServerFailure};
+use snowflake_session_gateway::{Fate, GatewayError, ServerFailure};
 
 /// The result of a driver call.
 pub type Result<T, E = DriverError> = std::result::Result<T, E>;
@@ -38,6 +38,8 @@ pub enum DriverError {
         reason: String,
         /// How many attempts were made.
         attempts: u32,
+        /// Whether the statement may have run.
+        fate: Fate,
     },
 
     /// The upstream session is gone and cannot be renewed. Connect again; its transaction, temporary tables and
@@ -48,6 +50,9 @@ pub enum DriverError {
         code: Option<String>,
         /// Snowflake's own words, or ours when it said nothing.
         message: String,
+        /// Whether the statement may have run before the session was found gone. Usually it did not: Snowflake looks at
+        /// the session first.
+        fate: Fate,
     },
 
     /// The time the caller allowed is over. The statement may still be running: cancel it by its request id.
@@ -146,6 +151,27 @@ impl DriverError {
         matches!(self, Self::SessionExpired { .. })
     }
 
+    /// True unless it is certain that the statement had no effect and will have none.
+    ///
+    /// False means that the same statement may be sent again, also in a new session: it never reached the server, or the
+    /// server refused it. True means that it must not be: it ran, or is running, or nobody can tell. A read by query id
+    /// says true too, because the query it reads has been sent.
+    ///
+    /// An error of Snowflake's own ([`Sql`](Self::Sql), [`Cancelled`](Self::Cancelled)) says false, because a failed
+    /// statement leaves nothing behind. The exception is a text of several statements, whose first ones may stand.
+    pub fn may_have_run(&self) -> bool {
+        match self {
+            Self::Unreachable { fate, .. } | Self::SessionExpired { fate, .. } => *fate == Fate::MayHaveRun,
+            Self::Timeout { .. } | Self::Value { .. } | Self::Protocol { .. } => true,
+            Self::Sql(_)
+            | Self::LoginRefused { .. }
+            | Self::Cancelled { .. }
+            | Self::Configuration { .. }
+            | Self::Unsupported { .. }
+            | Self::Io { .. } => false,
+        }
+    }
+
     /// Builds a [`DriverError::Protocol`].
     pub(crate) fn protocol(message: impl Into<String>) -> Self {
         Self::Protocol {
@@ -161,20 +187,29 @@ pub(crate) fn from_gateway(error: GatewayError) -> DriverError {
             endpoint,
             reason,
             attempts,
+            fate,
         } => DriverError::Unreachable {
             endpoint,
             reason,
             attempts,
+            fate,
         },
         GatewayError::TimedOut { after } => DriverError::Timeout {
             after,
             query_id: None,
         },
-        GatewayError::SessionExpired { code, message } => DriverError::SessionExpired { code, message },
-        GatewayError::Refused { endpoint, status } => DriverError::Unreachable {
+        GatewayError::SessionExpired { code, message, fate } => {
+            DriverError::SessionExpired { code, message, fate }
+        }
+        GatewayError::Refused {
+            endpoint,
+            status,
+            fate,
+        } => DriverError::Unreachable {
             endpoint,
             reason: format!("HTTP status {status}"),
             attempts: 1,
+            fate,
         },
         GatewayError::Configuration { message } => DriverError::Configuration { message, hint: None },
         GatewayError::Protocol { message } => DriverError::Protocol { message },

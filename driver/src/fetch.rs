@@ -43,11 +43,25 @@ struct Parts {
     plan: Plan,
     query_id: Option<String>,
     is_arrow: bool,
-    headers: HeaderMap,
+    /// The parts as first announced. Their addresses may have been renewed since.
     chunks: Vec<Chunk>,
-    /// Addresses that were asked for again because the first ones had expired.
-    renewed: tokio::sync::OnceCell<Vec<Chunk>>,
+    /// Where to download from now. Locked across a renewal, so that parts that find their addresses expired together
+    /// ask for new ones once.
+    addresses: tokio::sync::Mutex<Arc<Addresses>>,
     config: Arc<DriverConfig>,
+}
+
+/// Addresses of all parts, which are good for some hours.
+struct Addresses {
+    urls: Vec<String>,
+    headers: HeaderMap,
+}
+
+impl Addresses {
+    fn new(chunks: &[Chunk], headers: HeaderMap) -> Arc<Self> {
+        let urls = chunks.iter().map(|chunk| chunk.url.clone()).collect();
+        Arc::new(Self { urls, headers })
+    }
 }
 
 impl RowStream {
@@ -70,9 +84,11 @@ impl RowStream {
             plan,
             query_id: answer.query_id.clone(),
             is_arrow: answer.is_arrow,
-            headers: answer.chunk_headers.clone(),
+            addresses: tokio::sync::Mutex::new(Addresses::new(
+                &answer.chunks,
+                std::mem::take(&mut answer.chunk_headers),
+            )),
             chunks: std::mem::take(&mut answer.chunks),
-            renewed: tokio::sync::OnceCell::new(),
             config: Arc::clone(&config),
         };
         let mut stream = Self {
@@ -95,25 +111,22 @@ impl RowStream {
     /// Decodes the inline rows, and the first downloaded part too when nothing came inline and the schema depends on it.
     async fn read_first(&mut self, inline: Option<Part>) -> Result<()> {
         if let Some(inline) = inline {
-            self.settle(inline).await?;
+            let (plan, batches) = decode_settling(self.parts.plan.clone(), inline).await?;
+            self.settle(plan, batches)?;
         }
         if self.ready.is_empty() && self.parts.plan.is_open() && !self.parts.chunks.is_empty() {
-            let part = self.parts.download(0).await?;
+            let (plan, batches) = self
+                .parts
+                .read(0, |part| decode_settling(self.parts.plan.clone(), part))
+                .await?;
             self.next_part = 1;
-            self.rows_started += self.parts.chunks[0].row_count;
-            self.settle(part).await?;
+            self.settle(plan, batches)?;
         }
         Ok(())
     }
 
-    async fn settle(&mut self, part: Part) -> Result<()> {
-        let mut plan = self.parts.plan.clone();
-        let (plan, batches) = decoding(part.len(), move || {
-            let batches = decode_first(&mut plan, &part)?;
-            Ok((plan, batches))
-        })
-        .await?;
-        self.rows_started += batches.iter().map(|batch| batch.num_rows() as u64).sum::<u64>();
+    fn settle(&mut self, plan: Plan, batches: Vec<RecordBatch>) -> Result<()> {
+        self.rows_started += row_count(&batches);
         let parts = Arc::get_mut(&mut self.parts)
             .ok_or_else(|| DriverError::protocol("a result was read too early"))?;
         parts.plan = plan;
@@ -231,21 +244,72 @@ impl RowStream {
     }
 }
 
+/// How often a part is downloaded that arrives damaged: cut short, or not what was announced.
+const DAMAGED_TRIES_MAX: u32 = 2;
+
+/// Outcomes of a decoding that have rows.
+trait Rows {
+    fn rows(&self) -> u64;
+}
+
+impl Rows for Vec<RecordBatch> {
+    fn rows(&self) -> u64 {
+        row_count(self)
+    }
+}
+
+impl Rows for (Plan, Vec<RecordBatch>) {
+    fn rows(&self) -> u64 {
+        row_count(&self.1)
+    }
+}
+
 impl Parts {
     async fn fetch(self: Arc<Self>, index: usize) -> Result<Vec<RecordBatch>> {
-        let part = self.download(index).await?;
-        decoding(part.len(), move || decode_next(&self.plan, part)).await
+        let decode = |part: Part| {
+            let parts = Arc::clone(&self);
+            decoding(part.len(), move || decode_next(&parts.plan, part))
+        };
+        self.read(index, decode).await
+    }
+
+    /// Downloads and decodes a part, and makes sure that it has all its rows: storage that cuts a part short may do so
+    /// without breaking the connection or the encoding.
+    async fn read<T, F, D>(&self, index: usize, decode: F) -> Result<T>
+    where
+        T: Rows,
+        F: Fn(Part) -> D,
+        D: Future<Output = Result<T>>,
+    {
+        let announced = self.chunks[index].row_count;
+        let mut tries = 1;
+        loop {
+            let part = self.download(index).await?;
+            let outcome = match decode(part).await {
+                Ok(decoded) if announced > 0 && decoded.rows() != announced => Err(DriverError::protocol(
+                    format!("a result part has {} rows instead of {announced}", decoded.rows()),
+                )),
+                outcome => outcome,
+            };
+            match outcome {
+                Err(DriverError::Protocol { .. }) if tries < DAMAGED_TRIES_MAX => tries += 1,
+                outcome => return outcome,
+            }
+        }
     }
 
     async fn download(&self, index: usize) -> Result<Part> {
+        let addresses = Arc::clone(&*self.addresses.lock().await);
         let mut outcome = self
             .gateway
-            .download(&self.chunks[index].url, &self.headers)
+            .download(&addresses.urls[index], &addresses.headers)
             .await;
         if matches!(outcome, Err(GatewayError::Refused { .. })) && self.query_id.is_some() {
-            // Addresses of parts expire; the server gives new ones with the result.
-            let renewed = self.renewed.get_or_try_init(|| self.renew_addresses()).await?;
-            outcome = self.gateway.download(&renewed[index].url, &self.headers).await;
+            let renewed = self.renewed_addresses(&addresses).await?;
+            outcome = self
+                .gateway
+                .download(&renewed.urls[index], &renewed.headers)
+                .await;
         }
         let bytes = outcome.map_err(from_gateway)?;
         Ok(if self.is_arrow {
@@ -255,21 +319,40 @@ impl Parts {
         })
     }
 
-    async fn renew_addresses(&self) -> Result<Vec<Chunk>> {
+    /// Addresses that are newer than `expired`. Addresses of parts expire; the server gives new ones with the result.
+    async fn renewed_addresses(&self, expired: &Arc<Addresses>) -> Result<Arc<Addresses>> {
+        let mut addresses = self.addresses.lock().await;
+        if !Arc::ptr_eq(&addresses, expired) {
+            return Ok(Arc::clone(&addresses));
+        }
         let query_id = self.query_id.as_deref().unwrap_or_default();
         let captured = self
             .gateway
             .result_of(query_id, self.config.query_timeout_max)
             .await
             .map_err(from_gateway)?;
-        let chunks = captured.answer.chunks;
-        if chunks.len() != self.chunks.len() {
+        let rows = |chunks: &[Chunk]| chunks.iter().map(|chunk| chunk.row_count).collect::<Vec<_>>();
+        if rows(&captured.answer.chunks) != rows(&self.chunks) {
             return Err(DriverError::protocol(
                 "the parts of a result changed while it was read",
             ));
         }
-        Ok(chunks)
+        *addresses = Addresses::new(&captured.answer.chunks, captured.answer.chunk_headers);
+        Ok(Arc::clone(&addresses))
     }
+}
+
+/// Decodes a part that may settle what `plan` leaves open, and returns the plan with it.
+async fn decode_settling(mut plan: Plan, part: Part) -> Result<(Plan, Vec<RecordBatch>)> {
+    decoding(part.len(), move || {
+        let batches = decode_first(&mut plan, &part)?;
+        Ok((plan, batches))
+    })
+    .await
+}
+
+fn row_count(batches: &[RecordBatch]) -> u64 {
+    batches.iter().map(|batch| batch.num_rows() as u64).sum()
 }
 
 fn weight_of(chunk: &Chunk) -> u64 {

@@ -59,4 +59,4 @@ pub use result::{
 };
 pub use session::{CloseOutcome, SessionInfo, UpstreamSession};
 pub use settings::{ConnectionSettings, Connections, Credential, Lookup, Overrides, ShownValue, ValueSource};
-pub use snowflake_session_gateway::Secret;
+pub use snowflake_session_gateway::{Fate, GatewayMetrics, Secret};

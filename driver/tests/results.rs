@@ -115,11 +115,12 @@ async fn json_parts_come_in_order() {
     };
     let plain = mock.offer("plain", Reply::bytes(rows(1)));
     let packed = mock.offer("packed", Reply::bytes(gzip(rows(2).as_bytes())));
-    let empty = mock.offer("empty", Reply::bytes(""));
+    let mut empty = chunk(&mock.offer("empty", Reply::bytes("")), 0);
+    empty["rowCount"] = json!(0);
     let answer = json!({
         "queryId": "q", "queryResultFormat": "json", "rowtype": [column("N", "fixed", Some(18), Some(0))],
         "rowset": part_range(0).map(|n| [n.to_string()]).collect::<Vec<_>>(), "total": 30, "returned": 10,
-        "chunks": [chunk(&plain, 10), chunk(&empty, 10), chunk(&packed, 10)],
+        "chunks": [chunk(&plain, 10), empty, chunk(&packed, 10)],
     });
     let mut result = execute(&mock, &session, answer, None).await;
     assert_eq!(

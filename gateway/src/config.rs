@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use url::Url;
 
+use crate::clock::Clock;
+
 /// Limits and identity of a gateway.
 #[derive(Clone, Debug)]
 pub struct GatewayConfig {
@@ -13,12 +15,19 @@ pub struct GatewayConfig {
     pub connect_timeout: Duration,
     /// Longest time for one login, renewal, heartbeat, logout or abort request, retries included.
     pub control_timeout: Duration,
-    /// Longest silence of the server after a query request, per request. Snowflake answers within about 45 s, with
-    /// "still running" if need be.
+    /// Longest silence of the server after a query request, per request; then it is asked again under the same request
+    /// id. Must be longer than the server's long poll: Snowflake answers within about 45 s, with "still running" if need
+    /// be.
     pub answer_timeout: Duration,
+    /// Longest time in which the other end of a connection may leave what was sent unacknowledged, or probes of an
+    /// otherwise quiet connection unanswered, before the connection counts as dead. On systems without
+    /// `TCP_USER_TIMEOUT` (all but Linux) only probes are limited so.
+    pub dead_peer_timeout: Duration,
     /// Longest silence during the download of a result part; then it is tried again.
     pub chunk_timeout: Duration,
-    /// Retries of one request after a transport failure, 5xx, 429 or 408.
+    /// Bytes that a download must bring in each `chunk_timeout`; a slower one is continued on another connection.
+    pub chunk_progress_bytes_min: usize,
+    /// Retries of one request; see [`RetryLimits`].
     pub retry: RetryLimits,
     /// Largest request body accepted on the loopback side.
     pub request_body_bytes_max: usize,
@@ -32,8 +41,19 @@ pub struct GatewayConfig {
     pub pool_idle_timeout: Duration,
     /// Unused upstream connections kept open per host.
     pub pool_idle_per_host_max: usize,
-    /// Idle time after which a session that is kept alive sends a heartbeat.
+    /// Idle time after which a session that is kept alive sends a heartbeat; sooner when the server's master tokens
+    /// live less than four times as long.
     pub heartbeat_interval: Duration,
+    /// How long before the end of its validity the token of a session in use is renewed, at most. Tokens that live less
+    /// than ten times as long are renewed after nine tenths of their life.
+    pub renew_ahead: Duration,
+    /// How often the gateway looks whether the machine has slept.
+    pub sleep_check_interval: Duration,
+    /// Time without a look after which the machine has slept: then all connections are given up and all sessions
+    /// checked. Must be longer than `sleep_check_interval`.
+    pub sleep_min: Duration,
+    /// Where the time is read.
+    pub clock: Clock,
     /// Proxy for everything that goes upstream. The process environment is not consulted.
     pub proxy: Option<ProxySettings>,
 }
@@ -45,11 +65,13 @@ pub struct RetryLimits {
     pub attempts_max: u32,
     /// Attempts in all when no connection could be opened: nobody listens there, so patience buys little.
     pub connect_attempts_max: u32,
+    /// Attempts in all when the server is silent, each of which waits for the longest silence allowed.
+    pub silent_attempts_max: u32,
     /// First pause; each further one is twice as long, with jitter.
     pub pause_first: Duration,
     /// Longest pause.
     pub pause_max: Duration,
-    /// Longest time from the first attempt to the start of the last.
+    /// Longest time from the first attempt to the start of the last; also the longest pause that a server may ask for.
     pub elapsed_max: Duration,
 }
 
@@ -95,6 +117,7 @@ impl Default for RetryLimits {
         Self {
             attempts_max: 7,
             connect_attempts_max: 3,
+            silent_attempts_max: 3,
             pause_first: Duration::from_millis(200),
             pause_max: Duration::from_secs(8),
             elapsed_max: Duration::from_mins(2),
@@ -108,8 +131,10 @@ impl Default for GatewayConfig {
             identity: ClientIdentity::default(),
             connect_timeout: Duration::from_secs(10),
             control_timeout: Duration::from_mins(1),
-            answer_timeout: Duration::from_mins(5),
+            answer_timeout: Duration::from_mins(1),
+            dead_peer_timeout: Duration::from_secs(20),
             chunk_timeout: Duration::from_secs(30),
+            chunk_progress_bytes_min: 32 * 1024,
             retry: RetryLimits::default(),
             request_body_bytes_max: 128 * 1024 * 1024,
             answer_body_bytes_max: 1024 * 1024 * 1024,
@@ -118,6 +143,10 @@ impl Default for GatewayConfig {
             pool_idle_timeout: Duration::from_secs(90),
             pool_idle_per_host_max: 32,
             heartbeat_interval: Duration::from_mins(15),
+            renew_ahead: Duration::from_mins(5),
+            sleep_check_interval: Duration::from_secs(10),
+            sleep_min: Duration::from_mins(2),
+            clock: Clock::system(),
             proxy: None,
         }
     }

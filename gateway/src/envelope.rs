@@ -1,5 +1,7 @@
 //! The outer shape of answers, and lenient reading of the small values in them.
 
+use std::time::Duration;
+
 use serde_json::Value;
 
 use crate::error::GatewayError;
@@ -56,6 +58,11 @@ pub(crate) fn text(value: &Value) -> Option<String> {
 /// A whole number, also when it comes as text.
 pub(crate) fn integer(value: &Value) -> Option<i64> {
     value.as_i64().or_else(|| value.as_str()?.parse().ok())
+}
+
+/// A number of seconds.
+pub(crate) fn seconds(value: &Value) -> Option<Duration> {
+    u64::try_from(integer(value)?).ok().map(Duration::from_secs)
 }
 
 /// A list of `{name, value}` as pairs of text.

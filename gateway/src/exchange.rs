@@ -1,7 +1,7 @@
 //! The exchange of one statement with the server: its body, its polling, its result by id.
 
 use std::sync::{Arc, OnceLock};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::Method;
@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::answer::QueryAnswer;
-use crate::error::GatewayError;
+use crate::error::{Fate, GatewayError};
 use crate::http_client::CallLimits;
 use crate::query::{CapturedAnswer, Directive};
 use crate::retry::with_jitter;
@@ -23,7 +23,12 @@ pub(crate) async fn exchange(
     query_id: &OnceLock<String>,
     body: &Bytes,
 ) -> Result<CapturedAnswer, GatewayError> {
-    let body = directed_body(body, directive, upstream.next_sequence())?;
+    let body = directed_body(
+        body,
+        directive,
+        upstream.next_sequence(),
+        upstream.config.clock.unix_ms(),
+    )?;
     let limits = query_limits(upstream, directive.timeout);
     let request = Request {
         method: Method::POST,
@@ -53,7 +58,10 @@ pub(crate) async fn result_by_id(
         body: Bytes::new(),
         limits: query_limits(upstream, timeout),
     };
-    follow(upstream, request, false, &OnceLock::new()).await
+    // Reading runs nothing, but what is read has been sent.
+    follow(upstream, request, false, &OnceLock::new())
+        .await
+        .map_err(|error| error.about(Fate::MayHaveRun))
 }
 
 /// Refuses what cannot be a query id before it becomes part of an address.
@@ -79,7 +87,8 @@ const QUICK_ANSWER: Duration = Duration::from_secs(1);
 const POLL_PAUSE_FIRST: Duration = Duration::from_millis(20);
 const POLL_PAUSE_MAX: Duration = Duration::from_secs(2);
 
-/// Sends `request` and asks again while the server says that the statement is still running.
+/// Sends `request` and asks again while the server says that the statement is still running. Once it has said so, the
+/// statement is never sent again: what fails from then on is the reading of its answer.
 async fn follow(
     upstream: &Arc<Upstream>,
     request: Request<'_>,
@@ -123,10 +132,13 @@ async fn follow(
             pairs: Vec::new(),
             request_id: &poll_id,
             body: Bytes::new(),
-            limits: request.limits.retrying_silence(),
+            limits: request.limits,
         };
         asked = Instant::now();
-        received = upstream.send(&poll, &mut cost).await?;
+        received = upstream
+            .send(&poll, &mut cost)
+            .await
+            .map_err(|error| error.about(Fate::MayHaveRun))?;
         answer = QueryAnswer::parse(&received.body)?;
     }
     Ok(CapturedAnswer {
@@ -141,11 +153,12 @@ async fn follow(
 
 /// Adds the directive to the body that the crate made, at its end and without reading the rest: the SQL text in it may
 /// be megabytes.
-fn directed_body(body: &Bytes, directive: &Directive, sequence: u64) -> Result<Bytes, GatewayError> {
-    let now_ms = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default()
-        .as_millis() as u64;
+fn directed_body(
+    body: &Bytes,
+    directive: &Directive,
+    sequence: u64,
+    now_ms: u64,
+) -> Result<Bytes, GatewayError> {
     let mut extra = json!({
         "asyncExec": directive.async_exec,
         "sequenceId": sequence,
@@ -194,7 +207,7 @@ mod tests {
         directive.describe_only = true;
         let body =
             Bytes::from_static(br#"{"sqlText":"select '}'","bindings":{"1":{"type":"TEXT","value":"x"}}}"#);
-        let merged: Value = serde_json::from_slice(&directed_body(&body, &directive, 7).unwrap()).unwrap();
+        let merged: Value = serde_json::from_slice(&directed_body(&body, &directive, 7, 0).unwrap()).unwrap();
         assert_eq!(merged["sqlText"], "select '}'");
         assert_eq!(merged["bindings"]["1"]["value"], "x");
         assert_eq!(merged["sequenceId"], 7);
@@ -221,7 +234,7 @@ mod tests {
     fn a_body_that_is_no_object_is_refused() {
         for body in ["", "{}", "[1]", "{\"a\":1"] {
             assert!(
-                directed_body(&Bytes::from_static(body.as_bytes()), &directive(), 1).is_err(),
+                directed_body(&Bytes::from_static(body.as_bytes()), &directive(), 1, 0).is_err(),
                 "{body}"
             );
         }

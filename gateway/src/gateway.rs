@@ -17,10 +17,12 @@ use crate::config::GatewayConfig;
 use crate::error::{GatewayError, LoginFailure};
 use crate::exchange::result_by_id;
 use crate::http_client::HttpClient;
+use crate::keeper::keep;
 use crate::local;
 use crate::login::{LoginFacts, LoginPlan, log_in, take_nonce};
+use crate::metrics::GatewayMetrics;
 use crate::query::{CapturedAnswer, Directive, PendingQuery, QueryProgress};
-use crate::upstream::{Upstream, keep_alive};
+use crate::upstream::Upstream;
 
 /// A running gateway. Cheap to clone; it stops listening when the last clone and the last session are gone.
 #[derive(Clone)]
@@ -74,6 +76,7 @@ impl Gateway {
             sessions: Mutex::default(),
             _stop: stop.clone().drop_guard(),
         });
+        tokio::spawn(watch_for_sleep(Arc::downgrade(&shared.http), stop.clone()));
         tokio::spawn(local::serve(
             listener,
             Arc::downgrade(&shared),
@@ -81,6 +84,11 @@ impl Gateway {
             connections_max,
         ));
         Ok(Self { shared })
+    }
+
+    /// What this gateway has done so far.
+    pub fn metrics(&self) -> GatewayMetrics {
+        self.shared.http.counters.read()
     }
 
     /// Where snowflake-connector-rs has to send its requests.
@@ -161,12 +169,7 @@ impl Shared {
                     plan.endpoint,
                     login,
                 ));
-                if plan.keep_alive {
-                    tokio::spawn(keep_alive(
-                        Arc::downgrade(&upstream),
-                        self.config.heartbeat_interval,
-                    ));
-                }
+                tokio::spawn(keep(Arc::downgrade(&upstream), plan.keep_alive));
                 let local_token = random_token();
                 let mut sessions = lock(&self.sessions);
                 sessions.retain(|_, session| session.strong_count() > 0);
@@ -272,6 +275,19 @@ impl GatewaySession {
     /// True when the session was found expired or was closed.
     pub fn is_over(&self) -> bool {
         self.upstream.is_over()
+    }
+}
+
+/// Looks now and then whether the machine has slept, so that sessions are checked before somebody needs them.
+async fn watch_for_sleep(http: Weak<HttpClient>, stop: CancellationToken) {
+    while let Some(http) = http.upgrade() {
+        http.look_after_sleep();
+        let interval = http.config.sleep_check_interval;
+        drop(http);
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = tokio::time::sleep(interval) => {}
+        }
     }
 }
 

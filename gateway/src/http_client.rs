@@ -1,17 +1,21 @@
-//! The one pooled HTTP client towards Snowflake: attempts, time limits, size limits.
+//! Calls of the connector protocol over the kept connections: attempts, time limits, size limits.
 
-use std::io::Read as _;
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
-use bytes::{Bytes, BytesMut};
-use http::{HeaderMap, Method, header};
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, Method, header};
+use tokio::sync::watch;
 use url::Url;
 use uuid::Uuid;
 
+use crate::body::{decompress, read_body};
+use crate::clock::SleepWatch;
 use crate::config::GatewayConfig;
-use crate::error::GatewayError;
-use crate::retry::{AttemptFailure, Backoff, is_busy_status};
+use crate::error::{Fate, GatewayError};
+use crate::metrics::Counters;
+use crate::pool::{Generation, Pool};
+use crate::retry::{AttemptFailure, Backoff, is_busy_status, retry_after};
 use crate::secret::Secret;
 
 /// One request of the connector protocol, which may take several attempts.
@@ -21,7 +25,7 @@ pub(crate) struct Call<'a> {
     /// Path without a leading slash; may carry a query string of its own.
     pub(crate) path: &'a str,
     /// Further query pairs.
-    pub(crate) pairs: Vec<(String, String)>,
+    pub(crate) pairs: &'a [(String, String)],
     /// Stable over all attempts: the server recognises a replay by it.
     pub(crate) request_id: &'a str,
     pub(crate) token: Option<&'a Secret>,
@@ -36,33 +40,27 @@ pub(crate) struct CallLimits {
     pub(crate) deadline: Instant,
     /// The time from the start of the whole undertaking to `deadline`, for messages.
     pub(crate) allowed: Duration,
-    /// Longest silence of the server.
+    /// Longest silence of the server; then it is asked again.
     pub(crate) silence: Duration,
-    /// Whether to try again after such a silence. A silent statement may be running, so it is not sent again.
-    pub(crate) retry_silence: bool,
 }
 
 /// Stands for "no limit" where an instant is needed.
 const LONGEST: Duration = Duration::from_hours(24 * 365);
 
 impl CallLimits {
-    /// `allowed` in all from now on, and at most `silence` without a sign of the server, which then is not asked again.
+    /// `allowed` in all from now on, and at most `silence` at a time without a sign of the server.
     pub(crate) fn lasting(allowed: Duration, silence: Duration) -> Self {
         let allowed = allowed.min(LONGEST);
         Self {
             deadline: Instant::now() + allowed,
             allowed,
             silence,
-            retry_silence: false,
         }
     }
 
-    /// The same, but a silent server is asked again.
-    pub(crate) fn retrying_silence(self) -> Self {
-        Self {
-            retry_silence: true,
-            ..self
-        }
+    /// No end, but at most `silence` at a time without a sign of the server.
+    pub(crate) fn endless(silence: Duration) -> Self {
+        Self::lasting(LONGEST, silence)
     }
 }
 
@@ -72,212 +70,201 @@ pub(crate) struct Answer {
     pub(crate) status: u16,
     pub(crate) body: Bytes,
     pub(crate) attempts: u32,
+    /// What the attempts before this one leave known about the statement.
+    pub(crate) earlier: Fate,
 }
 
 /// What one attempt can end with, besides an answer.
-enum AttemptEnd {
+#[derive(Debug)]
+pub(crate) enum AttemptEnd {
     Again(AttemptFailure),
     Final(GatewayError),
 }
 
-/// The pooled client. One for everything: a second one would load the trust roots again. It leaves gzip alone, because
-/// result parts are decompressed by their reader, off the I/O threads.
+impl AttemptEnd {
+    /// The answer did not arrive as it was sent.
+    pub(crate) fn broken(message: &str) -> Self {
+        Self::Again(AttemptFailure::Transport(message.to_owned()))
+    }
+}
+
+/// The one client towards Snowflake and its storage.
 pub(crate) struct HttpClient {
-    client: reqwest::Client,
-    config: Arc<GatewayConfig>,
+    pub(crate) config: Arc<GatewayConfig>,
+    pub(crate) counters: Arc<Counters>,
+    pool: Pool,
+    sleep_watch: SleepWatch,
 }
 
 impl HttpClient {
     pub(crate) fn new(config: Arc<GatewayConfig>) -> Result<Self, GatewayError> {
-        let client = client_builder(&config)?
-            .build()
-            .map_err(|error| GatewayError::Configuration {
-                message: format!("the HTTP client cannot be set up: {}", describe(error)),
-            })?;
-        Ok(Self { client, config })
+        let counters = Arc::new(Counters::default());
+        Ok(Self {
+            pool: Pool::new(Arc::clone(&config), Arc::clone(&counters))?,
+            sleep_watch: SleepWatch::new(config.clock.clone(), config.sleep_min),
+            counters,
+            config,
+        })
     }
 
-    /// Sends `call`, again where the protocol allows, and returns the first answer that is not "come back later".
+    /// Looks whether the machine slept since the last look, and if so, gives up all connections: their other ends have
+    /// forgotten them.
+    pub(crate) fn look_after_sleep(&self) {
+        if self.sleep_watch.has_slept() {
+            tracing::info!("the machine slept: opening new connections, checking sessions");
+            self.counters.sleeps.increment();
+            self.pool.give_up();
+            self.sleep_watch.announce();
+        }
+    }
+
+    /// Changes each time the machine has slept.
+    pub(crate) fn wakes(&self) -> watch::Receiver<u64> {
+        self.sleep_watch.wakes()
+    }
+
+    /// The connections to use now.
+    pub(crate) fn connections(&self) -> Generation {
+        self.look_after_sleep();
+        self.pool.current()
+    }
+
+    /// Counts the attempts of a request that starts now.
+    pub(crate) fn backoff(&self) -> Backoff {
+        self.look_after_sleep();
+        let backoff = Backoff::new(self.config.retry);
+        if self.sleep_watch.woke_just_now() {
+            return backoff.expecting_the_network();
+        }
+        backoff
+    }
+
+    /// Sends `call`, again where that is safe, and returns the first answer that is not "come back later".
     pub(crate) async fn call(&self, call: &Call<'_>) -> Result<Answer, GatewayError> {
-        let started_ms = SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .unwrap_or_default()
-            .as_millis();
-        let mut backoff = Backoff::new(self.config.retry);
+        let started_ms = self.config.clock.unix_ms();
+        let mut backoff = self.backoff();
         let mut previous: Option<AttemptFailure> = None;
+        let mut fate = Fate::NotRun;
         loop {
+            let connections = self.connections();
             let url = call_url(call, backoff.attempts() - 1, previous.as_ref(), started_ms)?;
-            match self.attempt(call, url).await {
-                Ok(mut answer) => {
-                    answer.attempts = backoff.attempts();
-                    return Ok(answer);
+            let end = interruptible(&connections, self.attempt(&connections.client, call, url)).await;
+            let failure = match end {
+                Ok((status, body)) => {
+                    return Ok(Answer {
+                        status,
+                        body,
+                        attempts: backoff.attempts(),
+                        earlier: fate,
+                    });
                 }
-                Err(AttemptEnd::Final(error)) => return Err(error),
-                Err(AttemptEnd::Again(failure)) => {
-                    let pause = backoff.after(&failure);
-                    let fits = |pause: &Duration| Instant::now() + *pause < call.limits.deadline;
-                    let Some(pause) = pause.filter(fits) else {
-                        return Err(GatewayError::Unreachable {
-                            endpoint: endpoint_name(call.endpoint),
-                            reason: failure.describe(),
-                            attempts: backoff.attempts(),
-                        });
-                    };
-                    tracing::debug!(
-                        request_id = call.request_id,
-                        reason = failure.describe(),
-                        "retrying a request"
-                    );
-                    tokio::time::sleep(pause).await;
-                    previous = Some(failure);
+                Err(AttemptEnd::Final(error)) => {
+                    let fate = fate.and(error.fate());
+                    return Err(error.about(fate));
                 }
-            }
+                Err(AttemptEnd::Again(failure)) => failure,
+            };
+            fate = fate.and(failure.fate());
+            let fits = |pause: &Duration| Instant::now() + *pause < call.limits.deadline;
+            let Some(pause) = backoff.after(&failure).filter(fits) else {
+                return Err(GatewayError::Unreachable {
+                    endpoint: endpoint_name(call.endpoint),
+                    reason: failure.describe(),
+                    attempts: backoff.attempts(),
+                    fate,
+                });
+            };
+            tracing::debug!(
+                request_id = call.request_id,
+                reason = failure.describe(),
+                "retrying a request"
+            );
+            self.counters.retried(&failure);
+            tokio::time::sleep(pause).await;
+            previous = Some(failure);
         }
     }
 
-    async fn attempt(&self, call: &Call<'_>, url: Url) -> Result<Answer, AttemptEnd> {
-        let mut request = self
-            .client
+    /// One attempt: the status, if it is one of an answer, and the body.
+    async fn attempt(
+        &self,
+        client: &reqwest::Client,
+        call: &Call<'_>,
+        url: Url,
+    ) -> Result<(u16, Bytes), AttemptEnd> {
+        let mut request = client
             .request(call.method.clone(), url)
-            .header(header::ACCEPT, ACCEPT)
-            .header(header::ACCEPT_ENCODING, "gzip");
-        if let Some(token) = call.token {
-            let mut value = header::HeaderValue::try_from(format!("Snowflake Token=\"{}\"", token.expose()))
-                .map_err(|_| {
-                    AttemptEnd::Final(GatewayError::protocol(
-                        "the token has characters no header can carry",
-                    ))
-                })?;
-            value.set_sensitive(true);
-            request = request.header(header::AUTHORIZATION, value);
-        }
+            .headers(call_headers(call.token)?);
         if call.method == Method::POST {
             request = request
-                .header(header::CONTENT_TYPE, "application/json")
+                .header(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))
                 .body(call.body.clone());
         }
+        self.counters.requests.increment();
+        self.counters.bytes_sent.add(call.body.len());
         let response = within(&call.limits, request.send()).await?;
         let status = response.status().as_u16();
         if is_busy_status(status) {
-            return Err(AttemptEnd::Again(AttemptFailure::Busy {
-                status,
-                retry_after: retry_after(response.headers()),
-            }));
+            return Err(self.busy(status, response.headers()));
         }
         if status != 401 && !(200..300).contains(&status) {
-            return Err(AttemptEnd::Final(GatewayError::Refused {
-                endpoint: endpoint_name(call.endpoint),
-                status,
-            }));
+            return Err(refused(call.endpoint, status));
         }
         let bytes_max = self.config.answer_body_bytes_max;
         let is_gzip = response
             .headers()
             .get(header::CONTENT_ENCODING)
             .is_some_and(|coding| coding == "gzip");
-        let mut body = read_body(response, bytes_max, &call.limits).await?;
+        let body = read_body(response, bytes_max, &call.limits).await?;
+        self.counters.bytes_received.add(body.len());
         if is_gzip {
-            body = decompress(body, bytes_max).await.map_err(AttemptEnd::Final)?;
+            return Ok((status, decompress(body, bytes_max).await?));
         }
-        Ok(Answer {
+        Ok((status, body))
+    }
+
+    pub(crate) fn busy(&self, status: u16, headers: &HeaderMap) -> AttemptEnd {
+        AttemptEnd::Again(AttemptFailure::Busy {
             status,
-            body,
-            attempts: 1,
+            retry_after: retry_after(headers, self.config.clock.read().wall),
         })
-    }
-
-    /// Downloads one result part, as transferred (usually gzip).
-    pub(crate) async fn download(&self, url: &Url, headers: &HeaderMap) -> Result<Bytes, GatewayError> {
-        let mut backoff = Backoff::new(self.config.retry);
-        loop {
-            let limits = CallLimits::lasting(LONGEST, self.config.chunk_timeout).retrying_silence();
-            match self.download_once(url, headers, &limits).await {
-                Ok(body) => return Ok(body),
-                Err(AttemptEnd::Final(error)) => return Err(error),
-                Err(AttemptEnd::Again(failure)) => {
-                    let Some(pause) = backoff.after(&failure) else {
-                        return Err(GatewayError::Unreachable {
-                            endpoint: endpoint_name(url),
-                            reason: failure.describe(),
-                            attempts: backoff.attempts(),
-                        });
-                    };
-                    tracing::debug!(
-                        host = url.host_str(),
-                        reason = failure.describe(),
-                        "retrying a result part"
-                    );
-                    tokio::time::sleep(pause).await;
-                }
-            }
-        }
-    }
-
-    async fn download_once(
-        &self,
-        url: &Url,
-        headers: &HeaderMap,
-        limits: &CallLimits,
-    ) -> Result<Bytes, AttemptEnd> {
-        let request = self.client.get(url.clone()).headers(headers.clone());
-        let response = within(limits, request.send()).await?;
-        let status = response.status().as_u16();
-        if is_busy_status(status) {
-            return Err(AttemptEnd::Again(AttemptFailure::Busy {
-                status,
-                retry_after: retry_after(response.headers()),
-            }));
-        }
-        if !(200..300).contains(&status) {
-            return Err(AttemptEnd::Final(GatewayError::Refused {
-                endpoint: endpoint_name(url),
-                status,
-            }));
-        }
-        read_body(response, self.config.chunk_body_bytes_max, limits).await
     }
 }
 
-/// The media type all official drivers ask for; it does not choose the result format.
-const ACCEPT: &str = "application/snowflake";
+/// The server does not accept this request, and did not carry it out.
+pub(crate) fn refused(endpoint: &Url, status: u16) -> AttemptEnd {
+    AttemptEnd::Final(GatewayError::Refused {
+        endpoint: endpoint_name(endpoint),
+        status,
+        fate: Fate::NotRun,
+    })
+}
 
-fn client_builder(config: &GatewayConfig) -> Result<reqwest::ClientBuilder, GatewayError> {
-    let agent = format!(
-        "{}/{} ({})",
-        config.identity.application,
-        env!("CARGO_PKG_VERSION"),
-        std::env::consts::OS
-    );
-    let mut builder = reqwest::Client::builder()
-        .user_agent(agent)
-        .http1_only()
-        .no_gzip()
-        .redirect(reqwest::redirect::Policy::none())
-        .tcp_nodelay(true)
-        .tcp_keepalive(Duration::from_secs(30))
-        .connect_timeout(config.connect_timeout)
-        .pool_idle_timeout(config.pool_idle_timeout)
-        .pool_max_idle_per_host(config.pool_idle_per_host_max)
-        .no_proxy();
-    if let Some(settings) = &config.proxy {
-        let mut proxy =
-            reqwest::Proxy::all(settings.url.clone()).map_err(|error| GatewayError::Configuration {
-                message: format!("the proxy cannot be used: {}", describe(error)),
-            })?;
-        if let Some((user, password)) = &settings.credentials {
-            proxy = proxy.basic_auth(user, password.expose());
-        }
-        let except = settings.except.as_deref().and_then(reqwest::NoProxy::from_string);
-        builder = builder.proxy(proxy.no_proxy(except));
+/// The media type all official drivers ask for; it does not choose the result format.
+const ACCEPT: HeaderValue = HeaderValue::from_static("application/snowflake");
+
+fn call_headers(token: Option<&Secret>) -> Result<HeaderMap, AttemptEnd> {
+    let mut headers = HeaderMap::with_capacity(8);
+    headers.insert(header::ACCEPT, ACCEPT);
+    headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("gzip"));
+    if let Some(token) = token {
+        let text = format!("Snowflake Token=\"{}\"", token.expose());
+        let mut value = HeaderValue::try_from(text).map_err(|_| {
+            AttemptEnd::Final(GatewayError::protocol(
+                "the token has characters no header can carry",
+            ))
+        })?;
+        value.set_sensitive(true);
+        headers.insert(header::AUTHORIZATION, value);
     }
-    Ok(builder)
+    Ok(headers)
 }
 
 fn call_url(
     call: &Call<'_>,
     retries: u32,
     previous: Option<&AttemptFailure>,
-    started_ms: u128,
+    started_ms: u64,
 ) -> Result<Url, GatewayError> {
     let mut url = call
         .endpoint
@@ -287,7 +274,7 @@ fn call_url(
         .ok_or_else(|| GatewayError::protocol("the server names an address outside its own origin"))?;
     {
         let mut pairs = url.query_pairs_mut();
-        for (name, value) in &call.pairs {
+        for (name, value) in call.pairs {
             pairs.append_pair(name, value);
         }
         pairs.append_pair("requestId", call.request_id);
@@ -301,8 +288,22 @@ fn call_url(
     Ok(url)
 }
 
+/// Runs an attempt unless its connections are given up meanwhile.
+pub(crate) async fn interruptible<T>(
+    connections: &Generation,
+    attempt: impl Future<Output = Result<T, AttemptEnd>>,
+) -> Result<T, AttemptEnd> {
+    tokio::select! {
+        biased;
+        end = attempt => end,
+        () = connections.given_up.cancelled() => {
+            Err(AttemptEnd::broken("the connection was given up because the machine slept"))
+        }
+    }
+}
+
 /// Runs `future` within the silence limit and the deadline, whichever ends first.
-async fn within<T, F>(limits: &CallLimits, future: F) -> Result<T, AttemptEnd>
+pub(crate) async fn within<T, F>(limits: &CallLimits, future: F) -> Result<T, AttemptEnd>
 where
     F: Future<Output = Result<T, reqwest::Error>>,
 {
@@ -313,77 +314,8 @@ where
         Err(_) if remaining <= limits.silence => Err(AttemptEnd::Final(GatewayError::TimedOut {
             after: limits.allowed,
         })),
-        Err(_) if limits.retry_silence => Err(AttemptEnd::Again(AttemptFailure::Transport(format!(
-            "no answer within {} s",
-            limits.silence.as_secs_f32()
-        )))),
-        Err(_) => Err(AttemptEnd::Final(GatewayError::TimedOut {
-            after: limits.silence,
-        })),
+        Err(_) => Err(AttemptEnd::Again(AttemptFailure::Silence(limits.silence))),
     }
-}
-
-async fn read_body(
-    mut response: reqwest::Response,
-    bytes_max: usize,
-    limits: &CallLimits,
-) -> Result<Bytes, AttemptEnd> {
-    let too_large = || {
-        AttemptEnd::Final(GatewayError::protocol(format!(
-            "the answer is larger than the limit of {bytes_max} bytes"
-        )))
-    };
-    let announced = usize::try_from(response.content_length().unwrap_or(0)).unwrap_or(usize::MAX);
-    if announced > bytes_max {
-        return Err(too_large());
-    }
-    let Some(first) = within(limits, response.chunk()).await? else {
-        return Ok(Bytes::new());
-    };
-    if first.len() >= announced && announced > 0 {
-        // The whole body came in one piece, as small answers do; the end has still to be read to reuse the connection.
-        if within(limits, response.chunk()).await?.is_none() {
-            return Ok(first);
-        }
-        return Err(AttemptEnd::Final(GatewayError::protocol(
-            "the answer is longer than announced",
-        )));
-    }
-    let mut body = BytesMut::with_capacity(announced.max(first.len()));
-    body.extend_from_slice(&first);
-    while let Some(piece) = within(limits, response.chunk()).await? {
-        if body.len() + piece.len() > bytes_max {
-            return Err(too_large());
-        }
-        body.extend_from_slice(&piece);
-    }
-    Ok(body.freeze())
-}
-
-/// Bodies above this size are decompressed on the blocking pool, so that they do not delay other sessions.
-const DECOMPRESS_IN_PLACE_BYTES_MAX: usize = 64 * 1024;
-
-async fn decompress(body: Bytes, bytes_max: usize) -> Result<Bytes, GatewayError> {
-    let in_place = body.len() <= DECOMPRESS_IN_PLACE_BYTES_MAX;
-    let work = move || {
-        let mut plain = Vec::with_capacity(body.len() * 4);
-        let mut decoder = flate2::read::MultiGzDecoder::new(&body[..]).take(bytes_max as u64 + 1);
-        decoder
-            .read_to_end(&mut plain)
-            .map_err(|_| GatewayError::protocol("an answer is not valid gzip"))?;
-        if plain.len() > bytes_max {
-            return Err(GatewayError::protocol(format!(
-                "the answer is larger than the limit of {bytes_max} bytes"
-            )));
-        }
-        Ok(Bytes::from(plain))
-    };
-    if in_place {
-        return work();
-    }
-    tokio::task::spawn_blocking(work)
-        .await
-        .unwrap_or_else(|_| Err(GatewayError::protocol("decompressing an answer was interrupted")))
 }
 
 fn classify(error: reqwest::Error) -> AttemptFailure {
@@ -395,29 +327,18 @@ fn classify(error: reqwest::Error) -> AttemptFailure {
 }
 
 /// The innermost cause of an HTTP error in words, without the address, which may be signed.
-fn describe(error: reqwest::Error) -> String {
-    let timed_out = error.is_timeout();
+pub(crate) fn describe(error: reqwest::Error) -> String {
+    let no_connection_in_time = error.is_connect() && error.is_timeout();
     let error = error.without_url();
     let mut innermost: &dyn std::error::Error = &error;
     while let Some(source) = innermost.source() {
         innermost = source;
     }
-    if timed_out {
+    if no_connection_in_time {
         "no connection in time".to_owned()
     } else {
         innermost.to_string()
     }
-}
-
-fn retry_after(headers: &HeaderMap) -> Option<Duration> {
-    headers
-        .get(header::RETRY_AFTER)?
-        .to_str()
-        .ok()?
-        .trim()
-        .parse()
-        .ok()
-        .map(Duration::from_secs)
 }
 
 /// Scheme, host and port of an address, for messages.

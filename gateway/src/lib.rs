@@ -15,10 +15,24 @@
 //! the crate only hears that it succeeded. Rows never pass the crate: they stay slices of the received body, and parts are
 //! downloaded with [`GatewaySession::download`].
 //!
+//! # When the network fails
+//!
+//! - A request is repeated under its request id, by which the server recognises it, so a statement runs once however
+//!   often its answer is lost. Attempts, pauses and silence have limits (`retry.rs`).
+//! - A statement without an answer has a [`Fate`]: it certainly did not run, or it may have. Doubt is never cleared by a
+//!   later failure, and an expired session raises none: the server looks at the session first.
+//! - A connection whose other end vanished is found by probes, by what stays unacknowledged, and by the longest silence
+//!   allowed (`pool.rs`). A server that answers nothing is asked again on another connection.
+//! - A machine that slept has dead connections and old tokens: all connections are given up, what waited on one asks
+//!   again on a new one, and sessions are checked at once (`clock.rs`).
+//! - Tokens are renewed ahead of their end, and heartbeats keep the master token alive (`keeper.rs`).
+//! - A result part goes on where its download stopped (`download.rs`).
+//!
 //! # Where to start
 //!
 //! [`Gateway`] and [`GatewaySession`] are the whole surface. Inside, `upstream.rs` is a session with its tokens and
-//! `query.rs` is one statement's way, with `exchange.rs` for what goes over the wire.
+//! `query.rs` is one statement's way, with `exchange.rs` for what goes over the wire and `http_client.rs` for the
+//! attempts at it. [`GatewayMetrics`] says what all of this came to.
 //!
 //! # What this crate must not know
 //!
@@ -26,14 +40,20 @@
 
 mod abort;
 mod answer;
+mod body;
+mod clock;
 mod config;
+mod download;
 mod envelope;
 mod error;
 mod exchange;
 mod gateway;
 mod http_client;
+mod keeper;
 mod local;
 mod login;
+mod metrics;
+mod pool;
 mod query;
 mod retry;
 mod secret;
@@ -42,9 +62,11 @@ mod upstream;
 
 pub use abort::AbortAnswer;
 pub use answer::{Chunk, ColumnType, DmlStats, InlineRows, QueryAnswer, ServerFailure};
+pub use clock::{Clock, Reading};
 pub use config::{ClientIdentity, GatewayConfig, ProxySettings, RetryLimits};
-pub use error::{GatewayError, LoginFailure};
+pub use error::{Fate, GatewayError, LoginFailure};
 pub use gateway::{Gateway, GatewaySession, PendingLogin};
 pub use login::{LoginFacts, LoginPlan, NONCE_PARAMETER};
+pub use metrics::GatewayMetrics;
 pub use query::{CapturedAnswer, Directive, PendingQuery, QueryProgress};
 pub use secret::Secret;

@@ -205,7 +205,8 @@ async fn forward(
         "retryReason",
         "clientStartTime",
     ];
-    let allowed = upstream.config.answer_timeout;
+    let silence = upstream.config.answer_timeout;
+    let allowed = silence * upstream.config.retry.silent_attempts_max;
     let request = upstream::Request {
         method,
         path,
@@ -215,7 +216,7 @@ async fn forward(
             .collect(),
         request_id: &request_id,
         body,
-        limits: CallLimits::lasting(allowed, allowed),
+        limits: CallLimits::lasting(allowed, silence),
     };
     match upstream.send(&request, &mut Cost::default()).await {
         Ok(answer) => body_reply(StatusCode::OK, answer.body),

@@ -9,8 +9,8 @@ use url::Url;
 use uuid::Uuid;
 
 use crate::config::ClientIdentity;
-use crate::envelope::{ControlAnswer, integer, parameters, text};
-use crate::error::{GatewayError, LoginFailure};
+use crate::envelope::{ControlAnswer, integer, parameters, seconds, text};
+use crate::error::{Fate, GatewayError, LoginFailure};
 use crate::http_client::{Answer, Call, CallLimits, HttpClient, endpoint_name};
 use crate::secret::Secret;
 
@@ -84,19 +84,21 @@ pub(crate) async fn log_in(
     pairs: Vec<(String, String)>,
     mut body: Value,
 ) -> Result<LoggedIn, LoginFailure> {
+    let pairs: Vec<_> = pairs
+        .into_iter()
+        .filter(|(name, _)| name != "requestId")
+        .collect();
     complete_body(&mut body["data"], identity, plan);
     let request_id = Uuid::new_v4().to_string();
     let call = Call {
         method: Method::POST,
         endpoint: &plan.endpoint,
         path: "session/v1/login-request",
-        pairs: pairs
-            .into_iter()
-            .filter(|(name, _)| name != "requestId")
-            .collect(),
+        pairs: &pairs,
         request_id: &request_id,
         token: None,
         body: Bytes::from(body.to_string()),
+        // A login may be waiting for a person with a second factor, so silence does not repeat it.
         limits: CallLimits::lasting(plan.timeout, plan.timeout),
     };
     let answer = match http.call(&call).await {
@@ -131,6 +133,7 @@ fn refused_by_status(endpoint: &Url, status: u16) -> LoginFailure {
         endpoint: endpoint_name(endpoint),
         reason: format!("HTTP status {status} to a login; check the account name, region and host"),
         attempts: 1,
+        fate: Fate::NotRun,
     })
 }
 
@@ -154,11 +157,6 @@ fn read_answer(endpoint: &Url, answer: &Answer) -> Result<LoggedIn, LoginFailure
     };
     let token =
         secret("token").ok_or_else(|| GatewayError::protocol("the answer to the login has no token"))?;
-    let seconds = |name: &str| {
-        integer(&data[name])
-            .and_then(|s| u64::try_from(s).ok())
-            .map(Duration::from_secs)
-    };
     let info = &data["sessionInfo"];
     Ok(LoggedIn {
         token,
@@ -172,8 +170,8 @@ fn read_answer(endpoint: &Url, answer: &Answer) -> Result<LoggedIn, LoginFailure
             warehouse: text(&info["warehouseName"]),
             role: text(&info["roleName"]),
             parameters: parameters(&data["parameters"]),
-            validity: seconds("validityInSeconds"),
-            master_validity: seconds("masterValidityInSeconds"),
+            validity: seconds(&data["validityInSeconds"]),
+            master_validity: seconds(&data["masterValidityInSeconds"]),
         },
     })
 }

@@ -1,9 +1,21 @@
 //! When to try again, and how long to wait before.
+//!
+//! A request is repeated under its request id, by which the server recognises it: a statement that ran in an attempt
+//! whose answer was lost is not run again, the repetition gets its answer. That is Snowflake's own remedy for lost
+//! answers, and all its drivers rely on it. So every failure of the way is repeated, also silence.
+//!
+//! Statuses: 5xx, 429 and 408 ask to come back, for all official drivers; 307 and 308 (an account that is moving) for
+//! the newer ones. 403 is not among them: the old Python connector repeats it, but it comes from a network policy or a
+//! firewall, which repeating does not change, and newer drivers report it at once. 400, 401 and 404 say something about
+//! the request, which stays the same.
 
 use std::hash::{BuildHasher, RandomState};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
+
+use http::{HeaderMap, header};
 
 use crate::config::RetryLimits;
+use crate::error::Fate;
 
 /// What went wrong with one attempt, as far as retrying is concerned.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -12,6 +24,8 @@ pub(crate) enum AttemptFailure {
     Connect(String),
     /// The connection broke before the answer was complete.
     Transport(String),
+    /// The server was silent for so long.
+    Silence(Duration),
     /// The server answered with a status that asks to come back.
     Busy {
         status: u16,
@@ -24,21 +38,57 @@ impl AttemptFailure {
     pub(crate) fn reason_code(&self) -> u16 {
         match self {
             Self::Busy { status, .. } => *status,
-            Self::Connect(_) | Self::Transport(_) => 0,
+            Self::Connect(_) | Self::Transport(_) | Self::Silence(_) => 0,
+        }
+    }
+
+    /// Whether the attempt may have run its statement. Of the statuses only those count as refusals that say so by
+    /// their meaning: a gateway on the way answers 502, 503 or 504 also for a statement that it has handed on.
+    pub(crate) fn fate(&self) -> Fate {
+        match self {
+            Self::Connect(_)
+            | Self::Busy {
+                status: 307 | 308 | 429,
+                ..
+            } => Fate::NotRun,
+            Self::Transport(_) | Self::Silence(_) | Self::Busy { .. } => Fate::MayHaveRun,
         }
     }
 
     pub(crate) fn describe(&self) -> String {
         match self {
             Self::Connect(text) | Self::Transport(text) => text.clone(),
+            Self::Silence(limit) => format!("no answer within {} s", limit.as_secs_f32()),
+            Self::Busy {
+                status,
+                retry_after: Some(wanted),
+            } if !wanted.is_zero() => {
+                format!(
+                    "HTTP status {status}, to be asked again after {} s",
+                    wanted.as_secs()
+                )
+            }
             Self::Busy { status, .. } => format!("HTTP status {status}"),
         }
     }
 }
 
-/// True for statuses that the protocol treats as transport trouble: 5xx, 429 and 408.
+/// True for statuses that ask to come back; see the head of this file.
 pub(crate) fn is_busy_status(status: u16) -> bool {
-    matches!(status, 408 | 429 | 500..=599)
+    matches!(status, 307 | 308 | 408 | 429 | 500..=599)
+}
+
+/// The pause that the server asks for: seconds, or a date, which is compared with the date of the answer itself, because
+/// the server's clock may differ from ours (`now`).
+pub(crate) fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
+    let text = |name| headers.get(name)?.to_str().ok().map(str::trim);
+    let wanted = text(header::RETRY_AFTER)?;
+    if let Ok(seconds) = wanted.parse() {
+        return Some(Duration::from_secs(seconds));
+    }
+    let date = |text: &str| httpdate::parse_http_date(text).ok();
+    let sent = text(header::DATE).and_then(date).unwrap_or(now);
+    Some(date(wanted)?.duration_since(sent).unwrap_or_default())
 }
 
 /// Counts the attempts of one request and says how long to pause before the next.
@@ -60,15 +110,26 @@ impl Backoff {
         }
     }
 
+    /// The same, but as patient with closed doors as with other failures: the network is coming back.
+    pub(crate) fn expecting_the_network(self) -> Self {
+        let limits = RetryLimits {
+            connect_attempts_max: self.limits.attempts_max,
+            ..self.limits
+        };
+        Self { limits, ..self }
+    }
+
     /// Attempts made so far.
     pub(crate) fn attempts(&self) -> u32 {
         self.attempts
     }
 
-    /// The pause before the next attempt, or `None` when the limits are used up.
+    /// The pause before the next attempt, or `None` when the limits are used up. A server that asks for a longer pause
+    /// than the limits have left is not asked again: coming back sooner would not help it.
     pub(crate) fn after(&mut self, failure: &AttemptFailure) -> Option<Duration> {
         let attempts_max = match failure {
             AttemptFailure::Connect(_) => self.limits.connect_attempts_max,
+            AttemptFailure::Silence(_) => self.limits.silent_attempts_max,
             AttemptFailure::Transport(_) | AttemptFailure::Busy { .. } => self.limits.attempts_max,
         };
         if self.attempts >= attempts_max {
@@ -78,10 +139,12 @@ impl Backoff {
             AttemptFailure::Busy {
                 retry_after: Some(wanted),
                 ..
-            } => (*wanted).min(self.limits.pause_max),
+            } => *wanted + with_jitter(*wanted / 10),
             _ => with_jitter(self.pause),
         };
-        if self.started.elapsed() + pause > self.limits.elapsed_max {
+        // Silence was waited for, which is no reason to ask less often: it has a limit of attempts.
+        let is_silence = matches!(failure, AttemptFailure::Silence(_));
+        if !is_silence && self.started.elapsed() + pause > self.limits.elapsed_max {
             return None;
         }
         self.attempts += 1;
@@ -105,20 +168,39 @@ mod tests {
         RetryLimits {
             attempts_max: 4,
             connect_attempts_max: 2,
+            silent_attempts_max: 3,
             pause_first: Duration::from_millis(100),
             pause_max: Duration::from_millis(250),
             elapsed_max: Duration::from_secs(10),
         }
     }
 
-    fn pauses(failure: &AttemptFailure) -> Vec<Duration> {
-        let mut backoff = Backoff::new(limits());
+    fn reset() -> AttemptFailure {
+        AttemptFailure::Transport("reset".into())
+    }
+
+    fn refused() -> AttemptFailure {
+        AttemptFailure::Connect("refused".into())
+    }
+
+    fn busy(status: u16, seconds: Option<u64>) -> AttemptFailure {
+        AttemptFailure::Busy {
+            status,
+            retry_after: seconds.map(Duration::from_secs),
+        }
+    }
+
+    fn pauses_of(mut backoff: Backoff, failure: &AttemptFailure) -> Vec<Duration> {
         std::iter::from_fn(|| backoff.after(failure)).collect()
+    }
+
+    fn pauses(failure: &AttemptFailure) -> Vec<Duration> {
+        pauses_of(Backoff::new(limits()), failure)
     }
 
     #[test]
     fn pauses_double_up_to_the_limit_with_jitter() {
-        let seen = pauses(&AttemptFailure::Transport("reset".into()));
+        let seen = pauses(&reset());
         assert_eq!(seen.len(), 3);
         for (pause, full) in seen.iter().zip([100, 200, 250]) {
             let full = Duration::from_millis(full);
@@ -127,26 +209,81 @@ mod tests {
     }
 
     #[test]
-    fn a_closed_door_is_tried_less_often() {
-        assert_eq!(pauses(&AttemptFailure::Connect("refused".into())).len(), 1);
+    fn a_closed_door_is_tried_less_often_unless_the_network_is_coming_back() {
+        assert_eq!(pauses(&refused()).len(), 1);
+        let patient = Backoff::new(limits()).expecting_the_network();
+        assert_eq!(pauses_of(patient, &refused()).len(), 3);
+    }
+
+    #[test]
+    fn silence_has_its_own_limit() {
+        assert_eq!(pauses(&AttemptFailure::Silence(Duration::from_mins(1))).len(), 2);
     }
 
     #[test]
     fn the_server_may_name_the_pause_within_our_limit() {
-        let wanted = |seconds| AttemptFailure::Busy {
-            status: 503,
-            retry_after: Some(Duration::from_secs(seconds)),
+        assert_eq!(pauses(&busy(503, Some(0)))[0], Duration::ZERO);
+        let named = pauses(&busy(503, Some(5)))[0];
+        assert!(
+            named >= Duration::from_secs(5) && named <= Duration::from_millis(5500),
+            "{named:?}"
+        );
+        assert_eq!(
+            pauses(&busy(503, Some(60))),
+            [],
+            "longer than all retries may take"
+        );
+    }
+
+    #[test]
+    fn retry_after_is_seconds_or_a_date_by_the_servers_clock() {
+        let noon = httpdate::parse_http_date("Fri, 20 Nov 2026 12:00:00 GMT").unwrap();
+        let read = |wanted: &str, date: Option<&str>| {
+            let mut headers = HeaderMap::new();
+            headers.insert(header::RETRY_AFTER, wanted.parse().unwrap());
+            if let Some(date) = date {
+                headers.insert(header::DATE, date.parse().unwrap());
+            }
+            retry_after(&headers, noon).map(|pause| pause.as_secs())
         };
-        assert_eq!(pauses(&wanted(0))[0], Duration::ZERO);
-        assert_eq!(pauses(&wanted(60))[0], limits().pause_max);
+        let (half_past, quarter_past) = ("Fri, 20 Nov 2026 12:00:30 GMT", "Fri, 20 Nov 2026 12:00:15 GMT");
+        assert_eq!(read(" 7 ", None), Some(7));
+        assert_eq!(read(half_past, None), Some(30));
+        assert_eq!(read(half_past, Some(quarter_past)), Some(15));
+        assert_eq!(
+            read(quarter_past, Some(half_past)),
+            Some(0),
+            "a date that is past"
+        );
+        assert_eq!(read("soon", None), None);
     }
 
     #[test]
     fn elapsed_time_is_limited() {
-        let mut backoff = Backoff::new(RetryLimits {
+        let over = RetryLimits {
             elapsed_max: Duration::ZERO,
             ..limits()
-        });
-        assert_eq!(backoff.after(&AttemptFailure::Transport("reset".into())), None);
+        };
+        assert_eq!(pauses_of(Backoff::new(over), &reset()), []);
+    }
+
+    #[test]
+    fn only_what_cannot_have_run_is_called_so() {
+        let not_run = [refused(), busy(429, None), busy(307, None), busy(308, None)];
+        let may_have_run = [
+            reset(),
+            AttemptFailure::Silence(Duration::ZERO),
+            busy(408, None),
+            busy(500, None),
+            busy(502, None),
+            busy(503, None),
+            busy(504, None),
+        ];
+        assert!(not_run.iter().all(|failure| failure.fate() == Fate::NotRun));
+        assert!(
+            may_have_run
+                .iter()
+                .all(|failure| failure.fate() == Fate::MayHaveRun)
+        );
     }
 }

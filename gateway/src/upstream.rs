@@ -1,8 +1,8 @@
 //! One upstream session: requests under its current token, renewal, heartbeat, logout.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock, Weak};
-use std::time::{Duration, Instant};
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::Method;
@@ -10,14 +10,15 @@ use serde_json::json;
 use url::Url;
 use uuid::Uuid;
 
+use crate::clock::Reading;
 use crate::config::GatewayConfig;
-use crate::envelope::{ControlAnswer, text};
-use crate::error::GatewayError;
-use crate::http_client::{Answer, Call, CallLimits, HttpClient};
+use crate::envelope::{ControlAnswer, seconds, text};
+use crate::error::{Fate, GatewayError};
+use crate::http_client::{Answer, Call, CallLimits, HttpClient, endpoint_name};
 use crate::login::{LoggedIn, LoginFacts};
 use crate::query::QuerySlots;
 use crate::secret::Secret;
-use crate::tokens::{TokenCell, Verdict, verdict};
+use crate::tokens::{TokenCell, Tokens, Verdict, verdict};
 
 /// How often one request may be answered "token expired" in a row before we believe that renewing does not help.
 const RENEWALS_IN_A_ROW_MAX: u32 = 3;
@@ -39,9 +40,11 @@ pub(crate) struct Upstream {
     /// Why the session is over, once it is.
     over: OnceLock<GatewayError>,
     sequence: AtomicU64,
-    born: Instant,
+    born: Reading,
     /// Milliseconds after `born` of the last request that the server answered.
-    used_ms: AtomicU64,
+    answered_ms: AtomicU64,
+    /// Generation of the tokens that a statement used last, plus one.
+    used_generation: AtomicU64,
 }
 
 /// A request in this session, without its token.
@@ -70,18 +73,21 @@ impl Upstream {
         endpoint: Url,
         login: LoggedIn,
     ) -> Self {
+        let born = config.clock.read();
+        let tokens = Tokens::new(login.token, login.master_token, born, login.facts.validity);
         Self {
             http,
             config,
             endpoint,
             facts: login.facts,
             slots: QuerySlots::default(),
-            tokens: TokenCell::new(login.token, login.master_token),
+            tokens: TokenCell::new(tokens),
             renewal: tokio::sync::Mutex::new(()),
             over: OnceLock::new(),
             sequence: AtomicU64::new(0),
-            born: Instant::now(),
-            used_ms: AtomicU64::new(0),
+            born,
+            answered_ms: AtomicU64::new(0),
+            used_generation: AtomicU64::new(0),
         }
     }
 
@@ -101,7 +107,11 @@ impl Upstream {
     /// Ends the session for everybody who uses it, and returns the reason (the first one counts).
     fn end(&self, code: Option<String>, message: String) -> GatewayError {
         self.over
-            .get_or_init(|| GatewayError::SessionExpired { code, message })
+            .get_or_init(|| GatewayError::SessionExpired {
+                code,
+                message,
+                fate: Fate::NotRun,
+            })
             .clone()
     }
 
@@ -113,36 +123,110 @@ impl Upstream {
         cost: &mut Cost,
     ) -> Result<Answer, GatewayError> {
         let mut renewals = 0;
+        let mut fate = Fate::NotRun;
         loop {
-            self.check()?;
-            let tokens = self.tokens.current();
-            let answer = self.http.call(&self.call(request, Some(&tokens.session))).await?;
+            self.check().map_err(|error| error.about(fate))?;
+            let tokens = self.current_tokens(request, fate, cost).await?;
+            let call = self.call(request, Some(&tokens.session));
+            let answer = self.http.call(&call).await.map_err(|error| {
+                let fate = fate.and(error.fate());
+                error.about(fate)
+            })?;
             cost.requests += answer.attempts;
             cost.retries += answer.attempts - 1;
-            match verdict(&answer) {
+            // An answer about tokens is a refusal: it leaves open only what earlier attempts left open.
+            fate = fate.and(answer.earlier);
+            let (code, message) = match verdict(&answer) {
                 Verdict::Fine => {
                     self.touch();
                     return Ok(answer);
                 }
-                Verdict::Over { code, message } => return Err(self.end(code, message)),
-                Verdict::Renewable { code, message } if renewals == RENEWALS_IN_A_ROW_MAX => {
-                    return Err(self.end(code, message));
-                }
-                Verdict::Renewable { code, message } => {
-                    self.renew(tokens.generation, code, message).await?;
-                    renewals += 1;
-                    cost.renewals += 1;
-                }
+                Verdict::Over { code, message } => return Err(self.end(code, message).about(fate)),
+                Verdict::Renewable { code, message } => (code, message),
+            };
+            if renewals == RENEWALS_IN_A_ROW_MAX {
+                return Err(self.end(code, message).about(fate));
             }
+            self.renew_for(request, fate, tokens.generation, code, message)
+                .await?;
+            renewals += 1;
+            cost.renewals += 1;
         }
     }
 
-    fn call<'a>(&'a self, request: &Request<'a>, token: Option<&'a Secret>) -> Call<'a> {
+    /// The tokens to send `request` with: new ones when we know that the server would refuse the old.
+    async fn current_tokens(
+        self: &Arc<Self>,
+        request: &Request<'_>,
+        fate: Fate,
+        cost: &mut Cost,
+    ) -> Result<Tokens, GatewayError> {
+        let tokens = self.tokens.current();
+        self.used_generation
+            .store(tokens.generation + 1, Ordering::Relaxed);
+        if tokens.master.is_none() || !tokens.is_expired(self.config.clock.read()) {
+            return Ok(tokens);
+        }
+        let message = "the session token has expired".to_owned();
+        self.renew_for(request, fate, tokens.generation, None, message)
+            .await?;
+        cost.renewals += 1;
+        Ok(self.tokens.current())
+    }
+
+    /// Renews the tokens on behalf of `request`, within its time. A failure is told as that of the request, of which
+    /// `fate` is known.
+    async fn renew_for(
+        self: &Arc<Self>,
+        request: &Request<'_>,
+        fate: Fate,
+        generation: u64,
+        code: Option<String>,
+        message: String,
+    ) -> Result<(), GatewayError> {
+        let deadline = tokio::time::Instant::from_std(request.limits.deadline);
+        let renewal = tokio::time::timeout_at(deadline, self.renew(generation, code, message)).await;
+        let after = request.limits.allowed;
+        match renewal.unwrap_or(Err(GatewayError::TimedOut { after })) {
+            Ok(()) => Ok(()),
+            // What timed out is the renewal; the request itself has not been sent again.
+            Err(GatewayError::TimedOut { after }) if fate == Fate::NotRun => Err(GatewayError::Unreachable {
+                endpoint: endpoint_name(&self.endpoint),
+                reason: format!(
+                    "the session token was not renewed within {} s",
+                    after.as_secs_f32()
+                ),
+                attempts: 1,
+                fate,
+            }),
+            Err(error) => Err(error.about(fate)),
+        }
+    }
+
+    /// Renews the tokens before their time is over.
+    pub(crate) async fn renew_ahead(self: &Arc<Self>) -> Result<(), GatewayError> {
+        let message = "the session token is about to expire".to_owned();
+        self.renew(self.tokens.current().generation, None, message).await
+    }
+
+    /// Time until the tokens should be renewed, when that is known.
+    pub(crate) fn renewal_due_in(&self) -> Option<Duration> {
+        self.tokens
+            .current()
+            .renewal_due_in(self.config.clock.read(), self.config.renew_ahead)
+    }
+
+    /// True when a request was sent with the current tokens.
+    pub(crate) fn is_in_use(&self) -> bool {
+        self.used_generation.load(Ordering::Relaxed) > self.tokens.current().generation
+    }
+
+    fn call<'a>(&'a self, request: &'a Request<'a>, token: Option<&'a Secret>) -> Call<'a> {
         Call {
             method: request.method.clone(),
             endpoint: &self.endpoint,
             path: request.path,
-            pairs: request.pairs.clone(),
+            pairs: &request.pairs,
             request_id: request.request_id,
             token,
             body: request.body.clone(),
@@ -187,11 +271,20 @@ impl Upstream {
             &request_id,
             Bytes::from(body),
         );
-        let answer = match self.http.call(&self.call(&request, Some(master))).await {
-            Err(GatewayError::Refused { status, .. }) => {
-                return Err(self.end(None, format!("the renewal was refused with HTTP status {status}")));
+        let received = self.config.clock.read();
+        let outcome = self.http.call(&self.call(&request, Some(master))).await;
+        let counters = &self.http.counters;
+        let answer = match outcome {
+            Ok(answer) => answer,
+            Err(error) => {
+                counters.renewals_failed.increment();
+                return Err(match error {
+                    GatewayError::Refused { status, .. } => {
+                        self.end(None, format!("the renewal was refused with HTTP status {status}"))
+                    }
+                    other => other,
+                });
             }
-            other => other?,
         };
         let parsed = ControlAnswer::parse(&answer.body).unwrap_or_default();
         let token = |name: &str| {
@@ -201,14 +294,20 @@ impl Upstream {
         };
         match token("sessionToken") {
             Some(session) if parsed.success && answer.status == 200 => {
-                self.tokens.replace(session, token("masterToken"));
+                let validity = seconds(&parsed.data["validityInSecondsST"]).or(self.facts.validity);
+                let renewed = Tokens::new(session, token("masterToken"), received, validity);
+                self.tokens.replace(renewed);
+                counters.renewals.increment();
                 tracing::debug!("renewed the session token");
                 Ok(())
             }
-            _ => Err(self.end(
-                parsed.code.clone(),
-                parsed.message_or("the session token could not be renewed"),
-            )),
+            _ => {
+                counters.renewals_failed.increment();
+                Err(self.end(
+                    parsed.code.clone(),
+                    parsed.message_or("the session token could not be renewed"),
+                ))
+            }
         }
     }
 
@@ -232,7 +331,7 @@ impl Upstream {
 
     pub(crate) fn control_limits(&self) -> CallLimits {
         let allowed = self.config.control_timeout;
-        CallLimits::lasting(allowed, allowed / CONTROL_TRIES).retrying_silence()
+        CallLimits::lasting(allowed, allowed / CONTROL_TRIES)
     }
 
     /// Sends a small request of the session and reads its answer.
@@ -250,6 +349,16 @@ impl Upstream {
 
     /// Tells the server that the session is in use.
     pub(crate) async fn heartbeat(self: &Arc<Self>) -> Result<(), GatewayError> {
+        let outcome = self.beat().await;
+        let counters = &self.http.counters;
+        match outcome {
+            Ok(()) => counters.heartbeats.increment(),
+            Err(_) => counters.heartbeats_failed.increment(),
+        }
+        outcome
+    }
+
+    async fn beat(self: &Arc<Self>) -> Result<(), GatewayError> {
         let answer = self
             .command("session/heartbeat", Vec::new(), Bytes::new())
             .await?;
@@ -277,34 +386,18 @@ impl Upstream {
         }
     }
 
+    fn age(&self) -> Duration {
+        self.born.until(self.config.clock.read())
+    }
+
     fn touch(&self) {
-        self.used_ms
-            .store(self.born.elapsed().as_millis() as u64, Ordering::Relaxed);
+        self.answered_ms
+            .store(self.age().as_millis() as u64, Ordering::Relaxed);
     }
 
-    fn idle_time(&self) -> Duration {
-        self.born
-            .elapsed()
-            .saturating_sub(Duration::from_millis(self.used_ms.load(Ordering::Relaxed)))
-    }
-}
-
-/// Sends heartbeats while the session is idle, until it is over or nobody holds it any more.
-pub(crate) async fn keep_alive(upstream: Weak<Upstream>, interval: Duration) {
-    loop {
-        let Some(upstream) = upstream.upgrade().filter(|upstream| !upstream.is_over()) else {
-            return;
-        };
-        let idle = upstream.idle_time();
-        if idle >= interval {
-            if let Err(error) = upstream.heartbeat().await {
-                tracing::debug!(%error, "a heartbeat failed");
-            }
-            // A failed heartbeat also waits a whole interval.
-            upstream.touch();
-            continue;
-        }
-        drop(upstream);
-        tokio::time::sleep(interval.saturating_sub(idle)).await;
+    /// Time since the last answer of the server.
+    pub(crate) fn idle_time(&self) -> Duration {
+        self.age()
+            .saturating_sub(Duration::from_millis(self.answered_ms.load(Ordering::Relaxed)))
     }
 }

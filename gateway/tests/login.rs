@@ -11,7 +11,7 @@ use client::{Client, config, plan};
 use mock::{Mock, failure, success, until};
 use serde_json::{Value, json};
 use snowflake_session_gateway::{
-    Gateway, GatewayConfig, GatewayError, LoginFailure, LoginPlan, NONCE_PARAMETER,
+    Fate, Gateway, GatewayConfig, GatewayError, LoginFailure, LoginPlan, NONCE_PARAMETER,
 };
 use url::Url;
 
@@ -160,11 +160,15 @@ async fn an_unreachable_server_is_reported_with_its_address() {
         endpoint,
         attempts,
         reason,
+        fate,
     })) = login.finish()
     else {
         panic!("reached nobody");
     };
-    assert_eq!((endpoint, attempts), (format!("http://{address}"), 3));
+    assert_eq!(
+        (endpoint, attempts, fate),
+        (format!("http://{address}"), 3, Fate::NotRun)
+    );
     assert!(reason.contains("refused"), "{reason}");
 }
 

@@ -41,6 +41,13 @@ pub struct Client {
 
 impl Client {
     pub async fn start(mock: &Mock, config: GatewayConfig, plan: LoginPlan) -> Result<Self, LoginFailure> {
+        let client = Self::log_in(config, plan).await?;
+        assert!(!mock.seen("session/v1/login-request").is_empty());
+        Ok(client)
+    }
+
+    /// Logs in at whatever answers at the plan's endpoint.
+    pub async fn log_in(config: GatewayConfig, plan: LoginPlan) -> Result<Self, LoginFailure> {
         let gateway = Gateway::start(config).await.unwrap();
         let http = reqwest::Client::builder().no_proxy().build().unwrap();
         let login = gateway.announce_login(plan);
@@ -67,7 +74,6 @@ impl Client {
             !local_token.contains("session-0"),
             "the crate never sees the real token"
         );
-        assert!(!mock.seen("session/v1/login-request").is_empty());
         Ok(Self {
             gateway,
             session,
@@ -82,12 +88,16 @@ impl Client {
 
     /// Announces and sends a statement as the driver and the crate do.
     pub async fn query(&self, sql: &str) -> Result<CapturedAnswer, GatewayError> {
+        self.query_within(sql, Duration::from_secs(30)).await
+    }
+
+    pub async fn query_within(&self, sql: &str, timeout: Duration) -> Result<CapturedAnswer, GatewayError> {
         let request_id = uuid::Uuid::new_v4().to_string();
         let directive = Directive {
             parameters: Map::new(),
             describe_only: false,
             async_exec: false,
-            timeout: Duration::from_secs(30),
+            timeout,
         };
         let pending = self.session.announce_query(&request_id, directive);
         self.post(

@@ -6,7 +6,7 @@
 #![allow(dead_code, reason = "each test binary uses its own part of the mock")]
 #![allow(unreachable_pub, reason = "a module of test binaries")]
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -135,7 +135,8 @@ struct Inner {
     expired_status: AtomicUsize,
     /// Holds refusals back until so many requests have been refused.
     refusals: Mutex<Option<Arc<Barrier>>>,
-    files: Mutex<HashMap<String, Reply>>,
+    /// Downloads; of several replies each is given once, the last one for ever.
+    files: Mutex<HashMap<String, VecDeque<Reply>>>,
     downloads_now: AtomicUsize,
     downloads_peak: AtomicUsize,
 }
@@ -195,11 +196,16 @@ impl Mock {
 
     /// Offers `reply` for download and returns its address.
     pub fn offer(&self, name: &str, reply: Reply) -> String {
+        self.offer_in_turn(name, [reply])
+    }
+
+    /// Offers `replies` for download, one after the other, and returns their address.
+    pub fn offer_in_turn(&self, name: &str, replies: impl IntoIterator<Item = Reply>) -> String {
         self.inner
             .files
             .lock()
             .unwrap()
-            .insert(format!("files/{name}"), reply);
+            .insert(format!("files/{name}"), replies.into_iter().collect());
         self.inner.url.join(&format!("files/{name}")).unwrap().to_string()
     }
 
@@ -270,7 +276,15 @@ impl Mock {
     }
 
     async fn download(&self, path: &str) -> Option<Reply> {
-        let reply = self.inner.files.lock().unwrap().get(path).cloned()?;
+        let reply = {
+            let mut files = self.inner.files.lock().unwrap();
+            let replies = files.get_mut(path)?;
+            let reply = replies.front().cloned()?;
+            if replies.len() > 1 {
+                replies.pop_front();
+            }
+            reply
+        };
         let now = self.inner.downloads_now.fetch_add(1, Ordering::SeqCst) + 1;
         self.inner.downloads_peak.fetch_max(now, Ordering::SeqCst);
         // Gives the other downloads that may be under way the time to arrive.

@@ -33,7 +33,7 @@ pub(super) fn from_driver(error: DriverError) -> Error {
         }
         DriverError::Unreachable { .. } => Error::new(Reason::Unreachable, error.to_string())
             .with_hint("look at the network and at account, host and protocol of the connection"),
-        DriverError::SessionExpired { code, message } => {
+        DriverError::SessionExpired { code, message, .. } => {
             let facts = Facts {
                 snowflake_code: code,
                 ..facts
@@ -126,6 +126,8 @@ fn login_hint(code: Option<&str>) -> &'static str {
 
 #[cfg(test)]
 mod tests {
+    use snowflake_session_driver::Fate;
+
     use super::*;
 
     #[test]
@@ -157,10 +159,12 @@ mod tests {
             endpoint: "http://x.test".into(),
             reason: "refused".into(),
             attempts: 3,
+            fate: Fate::NotRun,
         };
         let expired = DriverError::SessionExpired {
             code: Some("390114".into()),
             message: "gone".into(),
+            fate: Fate::NotRun,
         };
         let configuration = DriverError::Configuration {
             message: "no account".into(),
