@@ -17,12 +17,12 @@ pub use serve::{Parts, serve};
 use crate::backend::emulator::{EmulatorOptions, LogOpener};
 use crate::backend::{Backend, BackendSettings};
 use crate::config::{self, Environment, RunFlags, Settings};
-use crate::domain::upstream::Connector;
 use crate::platform::daemon::{self, Fate, Report, Side};
 use crate::platform::lock::FileLock;
 use crate::platform::logging::{self, LogOptions, Logger};
 use crate::platform::socket::{self, Listener};
 use crate::platform::{PlatformError, activation, signals, socket_path};
+use crate::pool::{Pool, PoolOptions};
 use crate::rpc::Manager;
 
 /// Serves in the foreground until told to stop.
@@ -175,7 +175,7 @@ impl Process<'_> {
             None => (socket::bind(&expected)?, manager_of(self.environment)),
         };
         let parts = Parts {
-            connector: Arc::new(self.backend()) as Arc<dyn Connector>,
+            connector: Arc::new(self.pool()),
             settings: self.settings.clone(),
             listener,
             manager,
@@ -194,6 +194,17 @@ impl Process<'_> {
             file: self.log_file.clone(),
             file_bytes_max: log.file_bytes_max,
         }
+    }
+
+    fn pool(&self) -> Pool {
+        let limits = &self.settings.limits;
+        let options = PoolOptions {
+            pool: self.settings.pool.clone(),
+            breaker: self.settings.breaker.clone(),
+            login_timeout: limits.login_timeout,
+            logout_timeout: limits.logout_timeout,
+        };
+        Pool::new(Arc::new(self.backend()), options)
     }
 
     fn backend(&self) -> Backend {

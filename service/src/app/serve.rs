@@ -184,8 +184,8 @@ impl Service {
             End::Broken(why) => (Duration::ZERO, Some(why)),
         };
         let closing = limits.cancel_wait + 2 * limits.logout_timeout + LAST_ANSWERS;
-        let emulator = self.settings.emulator.stop_timeout + LAST_ANSWERS;
-        notify::stopping("finishing queries", grace + closing + emulator + LAST_ANSWERS);
+        let connector = 2 * limits.logout_timeout + self.settings.emulator.stop_timeout + LAST_ANSWERS;
+        notify::stopping("finishing queries", grace + closing + connector + LAST_ANSWERS);
         self.sessions.start_draining();
         if timeout(grace, self.sessions.quiet()).await.is_err() {
             tracing::warn!(
@@ -194,7 +194,7 @@ impl Service {
             );
         }
         within(closing, "sessions", self.sessions.close_all()).await;
-        within(emulator, "emulator", self.connector.shutdown()).await;
+        within(connector, "spare logins and emulator", self.connector.shutdown()).await;
         self.stop.cancel();
         if let Some(why) = broken {
             return Err(Failure::defect(format!("the gRPC server broke down: {why}")));

@@ -4,7 +4,7 @@
 //! file, environment variables and flags, in this order ([`layers`]). The merged whole is read key by key
 //! into [`Settings`], so that every fault is told at once, each with its source ([`read`]). Nothing else of
 //! the service has been touched by then. Each room gets its own small struct out of [`Settings`]; this room
-//! knows `domain`'s limits and nothing of the others.
+//! knows `domain`'s limits and rules and nothing of the others.
 
 mod environment;
 mod flags;

@@ -8,7 +8,9 @@ use super::environment::Environment;
 use super::flags::RunFlags;
 use super::layers::{Faults, Layers};
 use super::read::Reader;
+use crate::domain::breaker::BreakerRules;
 use crate::domain::limits::Limits;
+use crate::domain::pool::PoolRules;
 
 /// The whole configuration, checked.
 #[derive(Debug, Clone)]
@@ -27,6 +29,10 @@ pub struct Settings {
     pub start_timeout: Duration,
     /// Limits of sessions and queries.
     pub limits: Limits,
+    /// When logins stop being tried.
+    pub breaker: BreakerRules,
+    /// How many spare logins are kept.
+    pub pool: PoolRules,
     /// Size at which result batches are cut.
     pub batch_bytes_max: usize,
     /// Limits of the gRPC server.
@@ -194,6 +200,8 @@ fn read(reader: &mut Reader<'_>, home: PathBuf, environment: &Environment) -> Se
         grace_period: reader.duration("service.grace_period", Duration::ZERO),
         start_timeout: reader.duration("service.start_timeout", SECOND),
         limits: read_limits(reader),
+        breaker: read_breaker(reader),
+        pool: read_pool(reader),
         batch_bytes_max: to_usize(reader.size("query.batch_bytes_max", 4096, 64 * MEBIBYTE)),
         rpc: read_rpc(reader),
         emulator,
@@ -248,16 +256,41 @@ fn read_limits(reader: &mut Reader<'_>) -> Limits {
     }
 }
 
+fn read_breaker(reader: &mut Reader<'_>) -> BreakerRules {
+    let retry_min = reader.duration("login.retry_min", Duration::from_millis(1));
+    BreakerRules {
+        failures_max: to_u32(reader.count("login.failures_max", 1)),
+        refusals_max: to_u32(reader.count("login.refusals_max", 1)),
+        retry_min,
+        retry_max: reader.duration("login.retry_max", retry_min),
+        refused_wait: reader.duration("login.refused_wait", SECOND),
+    }
+}
+
+fn read_pool(reader: &mut Reader<'_>) -> PoolRules {
+    let max = reader.count("pool.max", 0);
+    let min = reader.count("pool.min", 0);
+    if min > max {
+        reader.fault("pool.min", format!("{min} is more than `pool.max`, {max}"));
+    }
+    PoolRules {
+        min,
+        max,
+        check_after: reader.duration("pool.check_after", Duration::ZERO),
+        check_timeout: reader.duration("pool.check_timeout", Duration::from_millis(1)),
+        idle_limit: reader.duration("pool.idle_limit", SECOND),
+    }
+}
+
 fn read_rpc(reader: &mut Reader<'_>) -> RpcSettings {
     /// Least and most that HTTP/2 allows for a window.
     const WINDOW: (u64, u64) = (65_535, (1 << 31) - 1);
-    let to_u32 = |size: u64| u32::try_from(size).unwrap_or(u32::MAX);
     RpcSettings {
         connections_max: reader.count("rpc.connections_max", 1),
-        calls_max: to_u32(reader.count("rpc.calls_max", 1) as u64),
+        calls_max: to_u32(reader.count("rpc.calls_max", 1)),
         request_bytes_max: to_usize(reader.size("rpc.request_bytes_max", MEBIBYTE, 256 * MEBIBYTE)),
-        stream_window: to_u32(reader.size("rpc.stream_window", WINDOW.0, WINDOW.1)),
-        connection_window: to_u32(reader.size("rpc.connection_window", WINDOW.0, WINDOW.1)),
+        stream_window: to_u32(to_usize(reader.size("rpc.stream_window", WINDOW.0, WINDOW.1))),
+        connection_window: to_u32(to_usize(reader.size("rpc.connection_window", WINDOW.0, WINDOW.1))),
     }
 }
 
@@ -276,6 +309,10 @@ fn read_emulator(reader: &mut Reader<'_>, state: &Path, environment: &Environmen
         log_bytes_max: reader.size("emulator.log_bytes_max", 64 * 1024, 1024 * MEBIBYTE),
         environment: environment.for_children(),
     }
+}
+
+fn to_u32(count: usize) -> u32 {
+    u32::try_from(count).unwrap_or(u32::MAX)
 }
 
 fn to_usize(size: u64) -> usize {

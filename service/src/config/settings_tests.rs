@@ -121,6 +121,10 @@ fn every_fault_is_told_with_its_place() {
             "~/.config/snowflake-session/config.toml: `query.timeout`: \"20\" is not a duration; write for example \"20s\", \"15min\" or \"4h\"",
         ]
     );
+    assert_eq!(
+        faults_of("[pool]\nmin = 5", &[]),
+        ["~/.config/snowflake-session/config.toml: `pool.min`: 5 is more than `pool.max`, 4"]
+    );
     let broken = faults_of("[query\n", &[]);
     assert!(
         broken[0].starts_with("~/.config/snowflake-session/config.toml:1: "),

@@ -9,16 +9,19 @@ use super::tree::{Finding, Source, Tree};
 type Arrows = (&'static str, &'static [&'static str]);
 
 /// Rooms of the service. `domain` is pure; `app` composes.
-const SERVICE: [Arrows; 8] = [
+const SERVICE: [Arrows; 9] = [
     ("domain", &[]),
     ("config", &["domain"]),
     ("platform", &[]),
     ("sessions", &["domain"]),
     ("backend", &["domain", "sessions"]),
+    ("pool", &["domain"]),
     ("rpc", &["domain", "sessions"]),
     (
         "app",
-        &["domain", "config", "platform", "sessions", "backend", "rpc"],
+        &[
+            "domain", "config", "platform", "sessions", "backend", "pool", "rpc",
+        ],
     ),
     ("main", &["app", "config", "platform"]),
 ];
