@@ -1,12 +1,13 @@
 //! Between the contract's types and the domain's, both ways.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use snowflake_session_proto::v1;
 
 use crate::domain::context::{Context, ContextChange};
 use crate::domain::error::Error;
 use crate::domain::names::{ConnectionName, ObjectName, RequestId, SessionName};
+use crate::domain::pool::{BreakerStatus, PoolStatus};
 use crate::domain::query::{
     Binding, BindingKind, CancelOutcome, DmlStats, QueryEvent, StatementKind, Summary,
 };
@@ -121,6 +122,21 @@ pub(super) fn timestamp(time: SystemTime) -> prost_types::Timestamp {
     prost_types::Timestamp {
         seconds: since.seconds,
         nanos: since.nanos,
+    }
+}
+
+/// The spare logins of a connection, at a moment by two clocks.
+pub(super) fn pool(status: PoolStatus, now: Instant, date: SystemTime) -> v1::PoolStatus {
+    let (blocked_by, retry_time) = match status.breaker {
+        BreakerStatus::Open { until, cause } if until > now => (cause, Some(timestamp(date + (until - now)))),
+        BreakerStatus::Open { .. } | BreakerStatus::HalfOpen | BreakerStatus::Closed => (String::new(), None),
+    };
+    v1::PoolStatus {
+        connection: status.connection.to_string(),
+        spare_count: i32::try_from(status.spares).unwrap_or(i32::MAX),
+        logging_in: status.logging_in,
+        blocked_by,
+        retry_time,
     }
 }
 
@@ -243,5 +259,36 @@ pub(super) fn cancel_outcome(outcome: CancelOutcome) -> v1::CancelOutcome {
         CancelOutcome::Confirmed => v1::CancelOutcome::Confirmed,
         CancelOutcome::Unconfirmed => v1::CancelOutcome::Unconfirmed,
         CancelOutcome::NotRunning => v1::CancelOutcome::NotRunning,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pool_is_blocked_only_while_it_is() {
+        let (now, date) = (Instant::now(), UNIX_EPOCH + Duration::from_secs(100));
+        let shown = |breaker| {
+            let status = PoolStatus {
+                connection: ConnectionName::local(),
+                spares: 2,
+                logging_in: false,
+                breaker,
+            };
+            let shown = pool(status, now, date);
+            (shown.blocked_by, shown.retry_time.map(|time| time.seconds))
+        };
+        let open = |until| BreakerStatus::Open {
+            until,
+            cause: "no network".to_owned(),
+        };
+        assert_eq!(
+            shown(open(now + Duration::from_secs(7))),
+            ("no network".to_owned(), Some(107))
+        );
+        for breaker in [open(now), BreakerStatus::HalfOpen, BreakerStatus::Closed] {
+            assert_eq!(shown(breaker), (String::new(), None));
+        }
     }
 }

@@ -1,7 +1,7 @@
 //! Tells how the service is, and passes on the wish to stop it. Works across builds.
 
 use std::path::PathBuf;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use snowflake_session_proto::BUILD_ID;
 use snowflake_session_proto::v1;
@@ -66,6 +66,9 @@ impl LifecycleService for Lifecycle {
             Manager::Systemd => v1::ServiceManager::Systemd,
             Manager::Launchd => v1::ServiceManager::Launchd,
         };
+        let (now, date) = (Instant::now(), SystemTime::now());
+        let pools = self.sessions.pools().into_iter();
+        let pools = pools.map(|pool| convert::pool(pool, now, date)).collect();
         Ok(Response::new(v1::GetStatusResponse {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             build_id: BUILD_ID.to_owned(),
@@ -78,7 +81,7 @@ impl LifecycleService for Lifecycle {
             socket: self.about.socket.display().to_string(),
             emulator_address: self.sessions.emulator_address().unwrap_or_default(),
             state_directory: self.about.state_directory.display().to_string(),
-            pools: Vec::new(),
+            pools,
         }))
     }
 

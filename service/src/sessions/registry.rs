@@ -20,6 +20,7 @@ use crate::domain::context::ContextChange;
 use crate::domain::error::{Error, Reason};
 use crate::domain::limits::Limits;
 use crate::domain::names::{ConnectionName, RequestId, SessionName};
+use crate::domain::pool::PoolStatus;
 use crate::domain::query::{Binding, CancelOutcome, Submission};
 use crate::domain::session::Session;
 use crate::domain::statement;
@@ -247,6 +248,11 @@ impl Sessions {
     /// Address of the local emulator while it runs.
     pub fn emulator_address(&self) -> Option<String> {
         self.inner.connector.emulator_address()
+    }
+
+    /// The connections that are kept warm, by name.
+    pub fn pools(&self) -> Vec<PoolStatus> {
+        self.inner.connector.pools()
     }
 
     /// Refuses new work from now on. Queries that run go on.
