@@ -112,21 +112,28 @@ fn coarse(duration: Duration) -> String {
     }
 }
 
-/// A duration as it is measured: `340ms`, `2.1s`, `12s`, `3m 20s`, `2h 5m`, `1d 4h`.
+/// A duration as it was measured: `340 ms`, `2.14 s`, `3m 20s`, `2h 5m`, `1d 4h`.
 pub(crate) fn measured(duration: Duration) -> String {
+    match duration.as_secs() {
+        0 => format!("{} ms", duration.as_millis()),
+        // Cut, not rounded, so that a minute is never `60.00 s`.
+        seconds @ 1..60 => format!("{seconds}.{:02} s", duration.subsec_millis() / 10),
+        _ => running(duration),
+    }
+}
+
+/// A duration that is still growing: `12s`, `3m 20s`, `2h 5m`, `1d 4h`.
+pub(crate) fn running(duration: Duration) -> String {
     let seconds = duration.as_secs();
-    let two = |large: u64, large_unit: char, small: u64, small_unit: char| match small {
+    let (large, large_unit, small, small_unit) = match seconds {
+        0..60 => return format!("{seconds}s"),
+        60..3_600 => (seconds / 60, 'm', seconds % 60, 's'),
+        3_600..86_400 => (seconds / 3_600, 'h', seconds / 60 % 60, 'm'),
+        _ => (seconds / 86_400, 'd', seconds / 3_600 % 24, 'h'),
+    };
+    match small {
         0 => format!("{large}{large_unit}"),
         _ => format!("{large}{large_unit} {small}{small_unit}"),
-    };
-    match seconds {
-        0 => format!("{}ms", duration.as_millis()),
-        // Cut, not rounded, so that 9.99 does not become 10.0.
-        1..10 => format!("{seconds}.{}s", duration.subsec_millis() / 100),
-        10..60 => format!("{seconds}s"),
-        60..3_600 => two(seconds / 60, 'm', seconds % 60, 's'),
-        3_600..86_400 => two(seconds / 3_600, 'h', seconds / 60 % 60, 'm'),
-        _ => two(seconds / 86_400, 'd', seconds / 3_600 % 24, 'h'),
     }
 }
 
@@ -184,11 +191,10 @@ mod tests {
     #[test]
     fn durations_have_the_precision_that_matters() {
         for (millis, text) in [
-            (0, "0ms"),
-            (999, "999ms"),
-            (1_000, "1.0s"),
-            (9_999, "9.9s"),
-            (12_700, "12s"),
+            (0, "0 ms"),
+            (999, "999 ms"),
+            (1_000, "1.00 s"),
+            (59_999, "59.99 s"),
             (60_000, "1m"),
             (200_000, "3m 20s"),
             (7_500_000, "2h 5m"),
@@ -196,5 +202,6 @@ mod tests {
         ] {
             assert_eq!(measured(Duration::from_millis(millis)), text);
         }
+        assert_eq!(running(Duration::from_millis(12_700)), "12s");
     }
 }

@@ -11,7 +11,7 @@ use crate::client::{Client, QueryName, query_failure};
 use crate::exit_code::Exit;
 use crate::failure::Failure;
 use crate::interrupt::{Interrupts, at};
-use crate::render::{Clock, measured};
+use crate::render::{Clock, measured, running};
 
 /// Time between two progress lines.
 const PROGRESS_INTERVAL: Duration = Duration::from_millis(200);
@@ -25,12 +25,11 @@ pub(super) async fn until_ended(
 ) -> Result<Query, Failure> {
     let id = name.query.clone();
     let deadline = run.settings.timeout.map(|limit| Instant::now() + limit);
-    let mut seen = None;
     let ended = tokio::select! {
         biased;
         () = interrupts.next() => Err(detached(Exit::Interrupted, "stopped waiting", &id)),
         () = at(deadline) => Err(detached(Exit::Timeout, "the time limit passed", &id)),
-        ended = watch(client, name, &mut seen, run) => ended,
+        ended = watch(client, name, run) => ended,
     };
     run.ui.end_progress();
     ended
@@ -67,13 +66,9 @@ pub(super) fn success(query: &Query) -> String {
     format!("{said}, {outcome}")
 }
 
-async fn watch(
-    client: &Client,
-    name: QueryName,
-    seen: &mut Option<Query>,
-    run: &Run,
-) -> Result<Query, Failure> {
+async fn watch(client: &Client, name: QueryName, run: &Run) -> Result<Query, Failure> {
     let id = name.query.clone();
+    let mut seen: Option<Query> = None;
     let mut states = client.watch(name).await?;
     let mut ticks = interval(PROGRESS_INTERVAL);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -81,14 +76,14 @@ async fn watch(
         tokio::select! {
             state = states.next() => match state.map_err(|failure| still_there(failure, &id))? {
                 Some(query) if has_ended(query.state()) => return Ok(query),
-                Some(query) => *seen = Some(query),
+                Some(query) => seen = Some(query),
                 None => {
                     let failure = Failure::unreachable("the service stopped telling how the query is");
                     return Err(still_there(failure, &id));
                 }
             },
             _ = ticks.tick() => {
-                if let Some(query) = seen {
+                if let Some(query) = &seen {
                     run.ui.progress(&progress_line(query, Clock::read()));
                 }
             }
@@ -114,7 +109,7 @@ fn progress_line(query: &Query, clock: Clock) -> String {
     };
     if let Some(elapsed) = record::elapsed(query, clock) {
         line.push_str(", ");
-        line.push_str(&measured(elapsed));
+        line.push_str(&running(elapsed));
     }
     line
 }

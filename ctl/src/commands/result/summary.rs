@@ -7,6 +7,7 @@ use snowflake_session_proto::v1::QuerySummary;
 
 use super::super::Run;
 use super::output::{Output, Target};
+use crate::render::measured;
 use crate::ui::say;
 
 /// Says what is to be said on stderr.
@@ -41,13 +42,7 @@ fn cut_note(query: &QuerySummary) -> String {
 }
 
 fn rows_note(query: &QuerySummary) -> String {
-    let time = elapsed(query);
-    let time = if time < Duration::from_secs(1) {
-        format!("{} ms", time.as_millis())
-    } else {
-        format!("{:.2} s", time.as_secs_f64())
-    };
-    format!("{} ({time})", rows(query.row_count))
+    format!("{} ({})", rows(query.row_count), measured(elapsed(query)))
 }
 
 fn statistics(query: &QuerySummary) -> String {
