@@ -10,7 +10,7 @@ use tokio_util::task::AbortOnDropHandle;
 
 use crate::decode::{Part, Plan, decode_first, decode_next};
 use crate::error::from_gateway;
-use crate::{DriverConfig, DriverError, Result};
+use crate::{DriverConfig, DriverError, Result, RowWindow};
 
 /// Parts smaller than this are decoded where they are; larger ones on the blocking pool, so that they do not delay other
 /// sessions.
@@ -31,6 +31,10 @@ pub(crate) struct RowStream {
     next_part: usize,
     /// Rows in the parts that were started, as announced.
     rows_started: u64,
+    /// Rows to leave out of the parts that come next.
+    skip: u64,
+    /// Rows that have to be started to satisfy the limit.
+    rows_wanted: Option<u64>,
     limit: Option<u64>,
     delivered: u64,
     truncated: bool,
@@ -70,7 +74,7 @@ impl RowStream {
         gateway: GatewaySession,
         config: Arc<DriverConfig>,
         captured: &mut CapturedAnswer,
-        limit: Option<u64>,
+        window: RowWindow,
     ) -> Result<Self> {
         let answer = &mut captured.answer;
         let plan = Plan::new(&answer.row_type);
@@ -99,22 +103,39 @@ impl RowStream {
             ahead_bytes: 0,
             next_part: 0,
             rows_started: 0,
-            limit,
+            skip: window.offset,
+            rows_wanted: None,
+            limit: window.limit,
             delivered: 0,
             truncated: false,
             over: false,
         };
         stream.read_first(inline).await?;
+        stream.skip_parts();
         Ok(stream)
+    }
+
+    /// Passes over the parts that lie before the offset as a whole, as far as their rows were announced.
+    fn skip_parts(&mut self) {
+        while let Some(chunk) = self.parts.chunks.get(self.next_part)
+            && (1..=self.skip).contains(&chunk.row_count)
+        {
+            self.skip -= chunk.row_count;
+            self.next_part += 1;
+        }
+        let wanted = |limit: u64| limit.saturating_add(self.skip);
+        self.rows_wanted = self.limit.map(wanted);
     }
 
     /// Decodes the inline rows, and the first downloaded part too when nothing came inline and the schema depends on it.
     async fn read_first(&mut self, inline: Option<Part>) -> Result<()> {
+        let mut rows_inline = 0;
         if let Some(inline) = inline {
             let (plan, batches) = decode_settling(self.parts.plan.clone(), inline).await?;
+            rows_inline = row_count(&batches);
             self.settle(plan, batches)?;
         }
-        if self.ready.is_empty() && self.parts.plan.is_open() && !self.parts.chunks.is_empty() {
+        if rows_inline == 0 && self.parts.plan.is_open() && !self.parts.chunks.is_empty() {
             let (plan, batches) = self
                 .parts
                 .read(0, |part| decode_settling(self.parts.plan.clone(), part))
@@ -126,11 +147,10 @@ impl RowStream {
     }
 
     fn settle(&mut self, plan: Plan, batches: Vec<RecordBatch>) -> Result<()> {
-        self.rows_started += row_count(&batches);
         let parts = Arc::get_mut(&mut self.parts)
             .ok_or_else(|| DriverError::protocol("a result was read too early"))?;
         parts.plan = plan;
-        self.accept(batches);
+        self.rows_started += self.accept(batches);
         Ok(())
     }
 
@@ -203,10 +223,17 @@ impl RowStream {
         batch.slice(0, left as usize)
     }
 
-    /// Queues batches, cut to the wanted size.
-    fn accept(&mut self, batches: Vec<RecordBatch>) {
+    /// Queues batches, cut to the wanted size, without the rows before the offset. Returns how many rows that are.
+    fn accept(&mut self, batches: Vec<RecordBatch>) -> u64 {
+        let mut accepted = 0;
         for batch in batches {
+            let skipped = batch
+                .num_rows()
+                .min(usize::try_from(self.skip).unwrap_or(usize::MAX));
+            self.skip -= skipped as u64;
+            let batch = batch.slice(skipped, batch.num_rows() - skipped);
             let rows = batch.num_rows();
+            accepted += rows as u64;
             let pieces = batch_bytes(&batch)
                 .div_ceil(self.config.batch_bytes_target.max(1))
                 .clamp(1, rows.max(1));
@@ -218,6 +245,7 @@ impl RowStream {
                 start += len;
             }
         }
+        accepted
     }
 
     /// Starts downloads while their number, their weight and the row limit allow.
@@ -227,7 +255,7 @@ impl RowStream {
             let weight = weight_of(chunk);
             let full = self.ahead.len() >= self.config.prefetch_chunks_max.max(1)
                 || (!self.ahead.is_empty() && self.ahead_bytes + weight > self.config.prefetch_bytes_max);
-            let enough = self.limit.is_some_and(|limit| self.rows_started >= limit);
+            let enough = self.rows_wanted.is_some_and(|wanted| self.rows_started >= wanted);
             // Parts whose rows were not announced may hold fewer than hoped, so an empty queue always starts one.
             let starved = self.ahead.is_empty() && self.ready.is_empty();
             if full || (enough && !starved) {

@@ -28,6 +28,8 @@
 //!
 //! [`Driver`] starts the gateway and connects. [`UpstreamSession`] is one login; [`UpstreamSession::prepare`] gives a
 //! [`PreparedQuery`] with its request id and [`Canceller`] before anything is sent. [`QueryResult`] is the rows.
+//! [`UpstreamSession::submit`] sends a statement that goes on by itself; it is asked for, read and cancelled by the id
+//! that the server gave it, also from another session of the same user.
 //! [`settings`] reads `connections.toml` as Snowflake's own tools do. [`DriverError`] sorts failures by what the caller
 //! can do.
 //!
@@ -37,6 +39,7 @@
 
 #![warn(missing_docs)]
 
+mod by_id;
 mod decode;
 mod driver;
 mod error;
@@ -49,10 +52,11 @@ mod session;
 pub mod normal_form;
 pub mod settings;
 
+pub use by_id::{QueryState, QueryStatus, SubmittedQuery};
 pub use driver::{ConnectOptions, Driver, DriverConfig};
 pub use error::{DriverError, Result, SqlError};
 pub use prepared::{Canceller, PreparedQuery};
-pub use query::{BindType, BindValue, Bindings, CancelOutcome, ParameterValue, QueryRequest};
+pub use query::{BindType, BindValue, Bindings, CancelOutcome, ParameterValue, QueryRequest, RowWindow};
 pub use result::{
     ChildStatement, DmlCounts, Exchange, QueryResult, ResultHead, SessionContext, StatementKind,
     StatementType, WireFormat,

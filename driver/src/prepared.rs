@@ -17,7 +17,7 @@ use crate::result::{
     ChildStatement, DmlCounts, Exchange, QueryResult, ResultHead, SessionContext, StatementType, WireFormat,
 };
 use crate::session::Inner;
-use crate::{DriverError, Result};
+use crate::{DriverError, Result, RowWindow};
 
 /// A statement that has its request id and is ready to be sent. Dropping it forgets the statement.
 pub struct PreparedQuery {
@@ -25,12 +25,21 @@ pub struct PreparedQuery {
     run: Run,
 }
 
+/// How a statement is sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Sending {
+    /// Its answer is waited for.
+    Execute,
+    /// The server answers as soon as it has given it an id.
+    Submit,
+}
+
 /// What an execution needs besides the crate's handle. Its drop takes the query off the list of the active ones.
-struct Run {
+pub(crate) struct Run {
     inner: Arc<Inner>,
     pending: PendingQuery,
     canceller: Canceller,
-    row_limit: Option<u64>,
+    window: RowWindow,
     timeout: Duration,
 }
 
@@ -46,6 +55,7 @@ impl PreparedQuery {
         handle: QueryHandle,
         request: QueryRequest,
         timeout: Duration,
+        sending: Sending,
     ) -> Self {
         let parameters: Map<_, _> = request
             .parameters
@@ -55,7 +65,7 @@ impl PreparedQuery {
         let directive = Directive {
             parameters,
             describe_only: request.describe_only,
-            async_exec: false,
+            async_exec: sending == Sending::Submit,
             timeout,
         };
         let pending = inner.gateway.announce_query(handle.request_id(), directive);
@@ -73,7 +83,10 @@ impl PreparedQuery {
                 inner,
                 pending,
                 canceller,
-                row_limit: request.row_limit,
+                window: RowWindow {
+                    offset: 0,
+                    limit: request.row_limit,
+                },
                 timeout,
             },
         }
@@ -96,20 +109,24 @@ impl PreparedQuery {
     ///
     /// As [`UpstreamSession::execute`](crate::UpstreamSession::execute).
     pub async fn execute(self) -> Result<QueryResult> {
+        let request_id = self.request_id().to_owned();
+        let (captured, run) = self.send().await?;
+        open_result(&run.inner, captured, request_id, run.window).await
+    }
+
+    /// Sends the statement and returns the server's first complete answer.
+    pub(crate) async fn send(self) -> Result<(CapturedAnswer, Run)> {
         let Self { handle, run } = self;
-        let request_id = handle.request_id().to_owned();
         let outcome = handle.execute().await;
         match (run.pending.take(), outcome) {
-            (Some(captured), _) => {
-                let captured = captured.map_err(|error| match from_gateway(error) {
-                    DriverError::Timeout { after, .. } => {
-                        let query_id = run.pending.query_id().map(str::to_owned);
-                        DriverError::Timeout { after, query_id }
-                    }
-                    other => other,
-                })?;
-                open_result(&run.inner, captured, request_id, run.row_limit).await
-            }
+            (Some(Ok(captured)), _) => Ok((captured, run)),
+            (Some(Err(error)), _) => Err(match from_gateway(error) {
+                DriverError::Timeout { after, .. } => {
+                    let query_id = run.pending.query_id().map(str::to_owned);
+                    DriverError::Timeout { after, query_id }
+                }
+                other => other,
+            }),
             (None, Err(error)) if error.is_cancelled() => Err(DriverError::Cancelled { query_id: None }),
             (None, Err(error)) if error.is_timeout() => Err(DriverError::Timeout {
                 after: run.timeout,
@@ -232,7 +249,7 @@ pub(crate) async fn open_result(
     inner: &Arc<Inner>,
     mut captured: CapturedAnswer,
     request_id: String,
-    row_limit: Option<u64>,
+    window: RowWindow,
 ) -> Result<QueryResult> {
     let query_id = captured.answer.query_id.clone();
     if let Some(failure) = captured.answer.failure.take() {
@@ -249,7 +266,7 @@ pub(crate) async fn open_result(
         inner.gateway.clone(),
         Arc::clone(&inner.config),
         &mut captured,
-        row_limit,
+        window,
     )
     .await?;
     let head = result_head(&captured, request_id, &rows);

@@ -242,6 +242,16 @@ impl ParameterValue {
     }
 }
 
+/// Which rows of a result to deliver. Parts of the result that lie outside are not downloaded, as far as the server said
+/// how many rows they have.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RowWindow {
+    /// Rows to leave out at the beginning. An offset behind the last row gives an empty result.
+    pub offset: u64,
+    /// Most rows to deliver after the offset; `None` is all.
+    pub limit: Option<u64>,
+}
+
 /// What a cancel achieved.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CancelOutcome {

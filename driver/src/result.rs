@@ -227,7 +227,7 @@ impl QueryResult {
         self.rows.next_batch().await
     }
 
-    /// Rows delivered so far.
+    /// Rows delivered so far, without those before the offset.
     pub fn rows_delivered(&self) -> u64 {
         self.rows.rows_delivered()
     }

@@ -8,7 +8,7 @@ use snowflake_session_gateway::{AbortAnswer, GatewaySession};
 
 use crate::driver::CRATE_MARGIN;
 use crate::error::from_gateway;
-use crate::prepared::{Canceller, PreparedQuery, open_result, statement_handle};
+use crate::prepared::{Canceller, PreparedQuery, Sending, statement_handle};
 use crate::query::{CancelOutcome, QueryRequest};
 use crate::result::{QueryResult, SessionContext};
 use crate::{ConnectionSettings, DriverConfig, Result};
@@ -42,7 +42,7 @@ pub struct SessionInfo {
 /// inside, once for all waiting queries, and while the session is idle heartbeats keep it alive.
 #[derive(Clone)]
 pub struct UpstreamSession {
-    inner: Arc<Inner>,
+    pub(crate) inner: Arc<Inner>,
 }
 
 /// What the clones of a session share.
@@ -106,6 +106,10 @@ impl UpstreamSession {
     ///
     /// [`DriverError::Configuration`](crate::DriverError::Configuration) for bindings that cannot be encoded.
     pub fn prepare(&self, request: QueryRequest) -> Result<PreparedQuery> {
+        self.prepare_as(request, Sending::Execute)
+    }
+
+    pub(crate) fn prepare_as(&self, request: QueryRequest, sending: Sending) -> Result<PreparedQuery> {
         let timeout = request
             .timeout
             .unwrap_or(Duration::MAX)
@@ -120,6 +124,7 @@ impl UpstreamSession {
             handle,
             request,
             timeout,
+            sending,
         ))
     }
 
@@ -134,23 +139,6 @@ impl UpstreamSession {
     /// Any [`DriverError`](crate::DriverError) but `LoginRefused`.
     pub async fn execute(&self, request: QueryRequest) -> Result<QueryResult> {
         self.prepare(request)?.execute().await
-    }
-
-    /// Reads the result of a finished (or still running) query of this user by Snowflake's query id. Waits while it
-    /// runs.
-    ///
-    /// # Errors
-    ///
-    /// As [`execute`](Self::execute); an unknown id is a [`DriverError::Sql`](crate::DriverError::Sql).
-    pub async fn result_of(&self, query_id: &str, row_limit: Option<u64>) -> Result<QueryResult> {
-        let timeout = self.inner.config.query_timeout_max;
-        let captured = self
-            .inner
-            .gateway
-            .result_of(query_id, timeout)
-            .await
-            .map_err(from_gateway)?;
-        open_result(&self.inner, captured, String::new(), row_limit).await
     }
 
     /// Cancels the query with this request id. See [`Canceller::cancel`].
@@ -177,18 +165,6 @@ impl UpstreamSession {
         }
     }
 
-    /// Cancels a query by Snowflake's query id, also one of another session of the same user.
-    ///
-    /// `Confirmed` means here that the server accepted the abort.
-    pub async fn cancel_query(&self, query_id: &str) -> CancelOutcome {
-        let abort = self.inner.gateway.abort_query(query_id);
-        match tokio::time::timeout(self.inner.config.cancel_timeout, abort).await {
-            Ok(Ok(AbortAnswer::Accepted)) => CancelOutcome::Confirmed,
-            Ok(Ok(AbortAnswer::NotRunning)) => CancelOutcome::NotRunning,
-            Ok(Ok(AbortAnswer::Refused) | Err(_)) | Err(_) => CancelOutcome::Unconfirmed,
-        }
-    }
-
     /// Tells the server that the session is in use, and learns whether it still is.
     ///
     /// # Errors
@@ -199,8 +175,9 @@ impl UpstreamSession {
         self.inner.gateway.heartbeat().await.map_err(from_gateway)
     }
 
-    /// Logs out. Queries of the session that still run are aborted by the server. Never fails: what cannot be
-    /// confirmed is said.
+    /// Logs out. Queries of the session that still run are aborted by the server, submitted ones too; to let them go on,
+    /// drop the session instead, which leaves it to the server's idle timeout. Never fails: what cannot be confirmed is
+    /// said.
     pub async fn close(&self) -> CloseOutcome {
         if self.inner.gateway.log_out().await {
             CloseOutcome::Confirmed

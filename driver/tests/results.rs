@@ -17,7 +17,9 @@ use base64::Engine as _;
 use futures_util::TryStreamExt as _;
 use mock::{Mock, Reply, success};
 use serde_json::{Value, json};
-use snowflake_session_driver::{DriverError, QueryRequest, QueryResult, UpstreamSession, WireFormat};
+use snowflake_session_driver::{
+    DriverError, QueryRequest, QueryResult, RowWindow, UpstreamSession, WireFormat,
+};
 use support::{all_batches, column, config, connect, connect_with, gzip, ipc_stream};
 
 const ROWS_PER_PART: i64 = 10;
@@ -225,6 +227,69 @@ async fn a_row_limit_cuts_and_stops_fetching() {
         assert_eq!(downloads(&mock, 5), parts_fetched, "limit {limit}");
         assert_eq!(result.head().rows_total, Some(50));
     }
+}
+
+#[tokio::test]
+async fn a_result_is_read_from_any_row_without_downloading_what_lies_before() {
+    for (offset, limit, expected, parts_fetched) in [
+        (0, None, 0..50, 4),
+        (3, None, 3..50, 4),
+        (10, None, 10..50, 4),
+        (29, None, 29..50, 3),
+        (30, None, 30..50, 2),
+        (45, Some(100), 45..50, 1),
+        (12, Some(5), 12..17, 1),
+        (12, Some(8), 12..20, 1),
+        (12, Some(9), 12..21, 2),
+        (50, None, 50..50, 0),
+        (u64::MAX, Some(1), 50..50, 0),
+    ] {
+        let mock = Mock::start().await;
+        let session = connect(&mock).await;
+        let answer = arrow_answer(&mock, 5, 1000);
+        mock.on("queries/q/result", move |_| {
+            let reply = success(answer.clone());
+            async move { reply }
+        });
+        let window = RowWindow { offset, limit };
+        let mut result = session.result_of("q", window).await.unwrap();
+        let case = format!("{window:?}");
+        let truncated = limit.is_some() && expected.end < 50;
+        assert_eq!(
+            values(&all_batches(&mut result).await),
+            expected.collect::<Vec<_>>(),
+            "{case}"
+        );
+        assert_eq!(downloads(&mock, 5), parts_fetched, "{case}");
+        assert_eq!(
+            (result.is_truncated(), result.head().rows_total),
+            (truncated, Some(50)),
+            "{case}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn parts_of_unknown_length_are_looked_into() {
+    let mock = Mock::start().await;
+    let session = connect(&mock).await;
+    let mut answer = arrow_answer(&mock, 5, 1000);
+    for part in answer["chunks"].as_array_mut().unwrap() {
+        part.as_object_mut().unwrap().remove("rowCount");
+    }
+    mock.on("queries/q/result", move |_| {
+        let reply = success(answer.clone());
+        async move { reply }
+    });
+    let window = RowWindow {
+        offset: 25,
+        limit: Some(10),
+    };
+    let mut result = session.result_of("q", window).await.unwrap();
+    assert_eq!(
+        values(&all_batches(&mut result).await),
+        (25..35).collect::<Vec<_>>()
+    );
 }
 
 #[tokio::test]

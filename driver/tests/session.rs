@@ -15,7 +15,7 @@ use arrow_array::types::Int64Type;
 use mock::{Mock, Reply, failure, one, success, until};
 use serde_json::{Value, json};
 use snowflake_session_driver::{
-    BindValue, CancelOutcome, CloseOutcome, ConnectOptions, Driver, DriverError, QueryRequest,
+    BindValue, CancelOutcome, CloseOutcome, ConnectOptions, Driver, DriverError, QueryRequest, RowWindow,
     SessionContext, StatementKind,
 };
 use support::{config, connect, settings};
@@ -219,7 +219,10 @@ async fn children_of_a_multi_statement_are_read_by_id() {
         .unwrap();
     assert_eq!(parent.head().statement_type.kind(), StatementKind::Multi);
     let child = &parent.head().children[1];
-    let mut result = session.result_of(&child.query_id, None).await.unwrap();
+    let mut result = session
+        .result_of(&child.query_id, RowWindow::default())
+        .await
+        .unwrap();
     assert_eq!(result.next_batch().await.unwrap().unwrap().num_rows(), 1);
 }
 
@@ -447,7 +450,7 @@ async fn what_is_no_query_id_never_becomes_an_address() {
     let mock = Mock::start().await;
     let session = connect(&mock).await;
     let error = session
-        .result_of("../session?delete=true", None)
+        .result_of("../session?delete=true", RowWindow::default())
         .await
         .unwrap_err();
     assert!(matches!(error, DriverError::Configuration { .. }), "{error:?}");

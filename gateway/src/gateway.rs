@@ -21,6 +21,7 @@ use crate::keeper::keep;
 use crate::local;
 use crate::login::{LoginFacts, LoginPlan, log_in, take_nonce};
 use crate::metrics::GatewayMetrics;
+use crate::monitor::{QueryReport, query_report};
 use crate::query::{CapturedAnswer, Directive, PendingQuery, QueryProgress};
 use crate::upstream::Upstream;
 
@@ -213,6 +214,15 @@ impl GatewaySession {
     /// Any [`GatewayError`]. An unknown id is the server's failure inside the answer.
     pub async fn result_of(&self, query_id: &str, timeout: Duration) -> Result<CapturedAnswer, GatewayError> {
         result_by_id(&self.upstream, query_id, timeout).await
+    }
+
+    /// Asks how a query is, without waiting for its end; `None` when the server knows no such query.
+    ///
+    /// # Errors
+    ///
+    /// Any [`GatewayError`].
+    pub async fn query_report(&self, query_id: &str) -> Result<Option<QueryReport>, GatewayError> {
+        query_report(&self.upstream, query_id).await
     }
 
     /// A view of a query that is announced or under way under this request id.
