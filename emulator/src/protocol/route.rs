@@ -12,7 +12,7 @@ use crate::results::gzip;
 
 use super::message::{Exchange, Reply, ReplyBody, success};
 use super::refusal::Refusal;
-use super::{Connector, chunk, lifecycle, login, status, submit};
+use super::{Connector, chunk, health, lifecycle, login, status, submit};
 
 /// Answers up to this size are never compressed.
 const COMPRESS_FROM: u64 = 4096;
@@ -61,6 +61,7 @@ async fn dispatch(connector: &Arc<Connector>, exchange: &Exchange) -> Result<Rep
         ["session", "authenticator-request", "", ""] | ["console", "login", "", ""] if post => {
             Err(no_browser())
         }
+        ["health", "", "", ""] if get => Ok(health::health(connector)),
         // What clients tell about themselves is taken and forgotten: nothing leaves the machine.
         ["telemetry", "send", "" | "sessionless", ""] if post => Ok(success(b"\"Log Received\"")),
         _ => Err(unknown(path)),

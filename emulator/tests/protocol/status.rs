@@ -6,14 +6,19 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use snowflake_emulator::protocol::Accounts;
 
-use super::client::{Fixture, Login, eventually};
+use super::client::{Fixture, Login, eventually, get};
 
 /// Starts a statement that waits, and gives its query id.
 async fn waiting(fixture: &Fixture, login: &Login, request_id: &str) -> String {
+    submitted(fixture, login, request_id, "wait").await
+}
+
+/// Starts a detached statement, and gives its query id.
+async fn submitted(fixture: &Fixture, login: &Login, request_id: &str, sql: &str) -> String {
     let before = fixture.backend.runs.load(Ordering::SeqCst);
     let path = format!("/queries/v1/query-request?requestId={request_id}");
     let answer = login
-        .post(&path, &json!({ "sqlText": "wait", "asyncExec": true }))
+        .post(&path, &json!({ "sqlText": sql, "asyncExec": true }))
         .await;
     eventually("it runs", async || {
         fixture.backend.runs.load(Ordering::SeqCst) > before
@@ -63,7 +68,10 @@ async fn a_statement_is_stopped_by_its_query_id_also_from_another_session() {
     let id = waiting(&fixture, &owner, "r1").await;
     let path = format!("/queries/{id}/abort-request");
     assert_eq!(stranger.post(&path, &json!({})).await["code"], "000605");
-    assert_eq!(monitored(&owner, &id).await["status"], "RUNNING");
+    eventually("it has its place", async || {
+        monitored(&owner, &id).await["status"] == "QUEUED"
+    })
+    .await;
     assert_eq!(colleague.post(&path, &json!({})).await["success"], true);
     eventually("it is stopped", async || {
         monitored(&owner, &id).await["status"] == "ABORTED"
@@ -120,7 +128,6 @@ async fn outcomes_are_forgotten_in_time() {
         |settings| {
             settings.queries_kept_max = 2;
             settings.result_life = Duration::from_secs(100);
-            settings.result_life_after_session = Duration::from_secs(10);
         },
         Accounts::Anyone,
     )
@@ -146,9 +153,74 @@ async fn outcomes_are_forgotten_in_time() {
     assert_eq!(
         other.get(&paths[2]).await["success"],
         true,
-        "a result outlives its session a little"
+        "a result outlives its session"
     );
-    fixture.skip(Duration::from_secs(11));
+    fixture.skip(Duration::from_secs(101));
     fixture.connector.sweep().await;
     assert_eq!(other.get(&paths[2]).await["code"], "000612");
+}
+
+#[tokio::test]
+async fn health_needs_no_login_and_counts() {
+    let fixture = Fixture::start().await;
+    let _one = fixture.login().await;
+    let two = fixture.login().await;
+    waiting(&fixture, &two, "r1").await;
+    let health = get(two.address, "/health").await.json();
+    assert_eq!(health["status"], "ok");
+    assert_eq!(
+        (&health["sessions"], &health["statements"]),
+        (&json!(2), &json!(1))
+    );
+}
+
+#[tokio::test]
+async fn a_detached_statement_outlives_its_session_and_the_others_do_not() {
+    let fixture = Fixture::start().await;
+    let (login, later) = (fixture.login().await, fixture.login().await);
+    let alone = submitted(&fixture, &login, "r1", "wait alone").await;
+    let bound = submitted(&fixture, &login, "r2", "wait").await;
+    assert_eq!(monitored(&later, &alone).await["status"], "RUNNING");
+    login.post("/session?delete=true", &json!({})).await;
+    eventually("what needs the session ends with it", async || {
+        monitored(&later, &bound).await["status"] == "ABORTED"
+    })
+    .await;
+    assert_eq!(monitored(&later, &alone).await["status"], "RUNNING");
+    fixture.backend.release.notify_waiters();
+    let outcome = later.get(&format!("/queries/{alone}/result")).await;
+    assert_eq!(outcome["data"]["rowset"], json!([["7"]]));
+
+    // Also when it is told to stop by whoever has the same user.
+    let login = fixture.login().await;
+    let alone = submitted(&fixture, &login, "r1", "wait alone").await;
+    login.post("/session?delete=true", &json!({})).await;
+    let abort = format!("/queries/{alone}/abort-request");
+    assert_eq!(later.post(&abort, &json!({})).await["success"], true);
+    let outcome = later.get(&format!("/queries/{alone}/result")).await;
+    assert_eq!(outcome["code"], "000604");
+}
+
+#[tokio::test]
+async fn a_session_may_want_its_detached_statements_aborted() {
+    let fixture = Fixture::start().await;
+    let later = fixture.login().await;
+    let login = fixture
+        .login_as(json!({ "LOGIN_NAME": "ann", "PASSWORD": "x",
+            "SESSION_PARAMETERS": { "ABORT_DETACHED_QUERY": true } }))
+        .await;
+    let alone = submitted(&fixture, &login, "r1", "wait alone").await;
+    login.post("/session?delete=true", &json!({})).await;
+    let outcome = later.get(&format!("/queries/{alone}/result")).await;
+    assert_eq!(outcome["code"], "000604");
+}
+
+#[tokio::test]
+async fn the_end_of_the_server_ends_what_outlived_its_session() {
+    let fixture = Fixture::start().await;
+    let login = fixture.login().await;
+    submitted(&fixture, &login, "r1", "wait alone").await;
+    login.post("/session?delete=true", &json!({})).await;
+    // Would never come back otherwise.
+    fixture.connector.close().await;
 }
