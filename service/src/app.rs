@@ -204,7 +204,7 @@ impl Process<'_> {
             login_timeout: limits.login_timeout,
             logout_timeout: limits.logout_timeout,
         };
-        Pool::new(Arc::new(self.backend()), options)
+        Pool::new(Arc::new(self.backend()), options, Arc::new(SystemTime::now))
     }
 
     fn backend(&self) -> Backend {

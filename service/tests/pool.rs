@@ -109,6 +109,17 @@ async fn spares_that_were_quiet_for_long_are_checked() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn after_a_sleep_of_the_machine_fresh_spares_are_checked_too() {
+    let (pool, upstreams) = pool(2, 4);
+    log_in(&pool).await.unwrap();
+    pass(5 * SECOND).await;
+    upstreams.world().slept = 60 * MINUTE;
+    upstreams.world().health.insert(3, Health::Ill);
+    assert_eq!(log_in(&pool).await.unwrap(), 2);
+    assert_eq!(upstreams.world().checked, [3, 2]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn sick_spares_are_thrown_away_and_the_next_is_taken() {
     let (pool, upstreams) = pool(4, 4);
     log_in(&pool).await.unwrap();

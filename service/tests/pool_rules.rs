@@ -53,6 +53,18 @@ fn the_freshest_goes_first_and_old_ones_are_doubtful() {
 }
 
 #[test]
+fn after_an_upheaval_all_are_doubtful() {
+    let start = Instant::now();
+    let mut spares = pool(1, 4);
+    spares.put(spare("before", start));
+    spares.doubt_all(start + SECOND);
+    spares.put(spare("after", start + SECOND));
+    let now = start + 2 * SECOND;
+    assert_eq!(taken(spares.take(now)), Some(("after", true)));
+    assert_eq!(taken(spares.take(now)), Some(("before", false)));
+}
+
+#[test]
 fn demand_is_what_was_handed_out_lately() {
     let start = Instant::now();
     let mut spares = pool(1, 3);

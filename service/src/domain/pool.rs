@@ -60,6 +60,8 @@ pub struct Spares<T> {
     handed_out: VecDeque<Instant>,
     /// When somebody last logged in or was handed a spare.
     last_use: Option<Instant>,
+    /// What was proved by then may not be so any more.
+    doubted_at: Option<Instant>,
 }
 
 impl<T> Spares<T> {
@@ -70,6 +72,7 @@ impl<T> Spares<T> {
             stock: Vec::new(),
             handed_out: VecDeque::new(),
             last_use: None,
+            doubted_at: None,
         }
     }
 
@@ -91,10 +94,17 @@ impl<T> Spares<T> {
         self.stock.insert(at, spare);
     }
 
+    /// Something happened that may have ended them all: each is checked before it is handed out.
+    pub fn doubt_all(&mut self, now: Instant) {
+        self.doubted_at = Some(now);
+    }
+
     /// Takes the freshest.
     pub fn take(&mut self, now: Instant) -> Option<Taken<T>> {
         let spare = self.stock.pop()?;
-        if now.saturating_duration_since(spare.proved_at) > self.rules.check_after {
+        let is_old = now.saturating_duration_since(spare.proved_at) > self.rules.check_after;
+        let is_doubted = self.doubted_at.is_some_and(|at| spare.proved_at < at);
+        if is_old || is_doubted {
             Some(Taken::Doubtful(spare))
         } else {
             Some(Taken::Ready(spare))

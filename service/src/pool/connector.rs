@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::Instrument as _;
 
+use super::WallClock;
 use super::handover::Logouts;
 use super::keeper::{Keeper, Message, draining};
 use crate::domain::breaker::BreakerRules;
@@ -35,6 +36,7 @@ pub struct PoolOptions {
 pub struct Pool {
     connector: Arc<dyn Connector>,
     options: Arc<PoolOptions>,
+    clock: WallClock,
     /// Locked for a look-up or an entry, never while anything is waited for.
     table: Arc<Mutex<Table>>,
     stop: CancellationToken,
@@ -61,10 +63,11 @@ const MAILBOX_CAPACITY: usize = 64;
 const TRIES: usize = 3;
 
 impl Pool {
-    /// A pool around `connector`; nothing is done before somebody logs in.
-    pub fn new(connector: Arc<dyn Connector>, options: PoolOptions) -> Self {
+    /// A pool around `connector`; nothing is done before somebody logs in. `clock` tells whether the machine slept.
+    pub fn new(connector: Arc<dyn Connector>, options: PoolOptions, clock: WallClock) -> Self {
         Self {
             connector,
+            clock,
             logouts: Logouts::new(options.logout_timeout),
             options: Arc::new(options),
             table: Arc::default(),
@@ -102,6 +105,7 @@ impl Pool {
             connection.clone(),
             Arc::clone(&self.connector),
             Arc::clone(&self.options),
+            Arc::clone(&self.clock),
             (mailbox.clone(), messages),
             publish,
             self.logouts.clone(),

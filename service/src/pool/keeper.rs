@@ -8,14 +8,16 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::time::SystemTime;
 
-use futures_util::future::BoxFuture;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
+use super::WallClock;
 use super::connector::PoolOptions;
 use super::handover::{Handover, Logouts};
+use super::stage::{self, LoginEnd, LoginOnItsWay, Served, Serving};
 use crate::domain::breaker::Breaker;
 use crate::domain::error::{Error, Reason};
 use crate::domain::names::ConnectionName;
@@ -38,6 +40,9 @@ pub(super) struct Keeper {
     connection: ConnectionName,
     connector: Arc<dyn Connector>,
     options: Arc<PoolOptions>,
+    clock: WallClock,
+    /// Both clocks at the last look.
+    seen: (std::time::Instant, SystemTime),
     mailbox: mpsc::Receiver<Message>,
     /// The way into the mailbox for logins that come back.
     home: mpsc::Sender<Message>,
@@ -52,48 +57,13 @@ pub(super) struct Keeper {
     login: Option<LoginOnItsWay>,
 }
 
-/// How far the first who waits has come.
-enum Serving {
-    /// Nothing was done for it yet, or nobody waits.
-    Fresh,
-    /// The settings of the connection are looked at.
-    Looking(BoxFuture<'static, Result<LoginBasis, Error>>),
-    /// Every spare rests on the settings of now.
-    Looked,
-    /// A spare is asked whether it is well.
-    Checking {
-        spare: Spare<Box<Login>>,
-        verdict: BoxFuture<'static, Result<(), Error>>,
-    },
-}
-
-/// The one login that may be on its way.
-struct LoginOnItsWay {
-    ended: BoxFuture<'static, LoginEnd>,
-    /// What was known of the settings when it began.
-    basis: Option<Fingerprint>,
-    /// Somebody waited for it when it began.
-    attended: bool,
-}
-
-enum LoginEnd {
-    Ended(Result<Box<Login>, Error>),
-    /// It was not tried, because it needs somebody who waits for it.
-    NeedsSomebody(LoginBasis),
-}
-
-/// What came of a step for the first who waits.
-enum Served {
-    Looked(Result<LoginBasis, Error>),
-    Checked(Result<(), Error>),
-}
-
 impl Keeper {
     /// A keeper of nothing yet.
     pub(super) fn new(
         connection: ConnectionName,
         connector: Arc<dyn Connector>,
         options: Arc<PoolOptions>,
+        clock: WallClock,
         (home, mailbox): (mpsc::Sender<Message>, mpsc::Receiver<Message>),
         status: watch::Sender<PoolStatus>,
         logouts: Logouts,
@@ -101,6 +71,8 @@ impl Keeper {
         Self {
             connection,
             connector,
+            seen: (now(), clock()),
+            clock,
             mailbox,
             home,
             status,
@@ -120,6 +92,7 @@ impl Keeper {
         // It begins because somebody is about to ask.
         let mut heard_anybody = false;
         loop {
+            self.notice_sleep();
             while self.serve_first() {}
             let idle = self.waiters.is_empty();
             if idle {
@@ -140,15 +113,25 @@ impl Keeper {
                         Message::Return(spare) => self.stock(spare),
                     }
                 }
-                served = served(&mut self.serving) => match served {
+                served = self.serving.served() => match served {
                     Served::Looked(basis) => self.looked(basis),
                     Served::Checked(verdict) => self.checked(verdict),
                 },
-                end = login_end(&mut self.login) => self.login_ended(end),
+                end = stage::ended(&mut self.login) => self.login_ended(end),
                 () = sleep_until_some(wake_at) => {}
             }
         }
         self.end(stop.is_cancelled()).await;
+    }
+
+    /// A machine that sleeps stops its clock, but not the date, nor Snowflake's patience with our sessions.
+    fn notice_sleep(&mut self) {
+        let (now, date) = (now(), (self.clock)());
+        let (last, last_date) = std::mem::replace(&mut self.seen, (now, date));
+        let by_date = date.duration_since(last_date).unwrap_or_default();
+        if by_date > now - last + self.options.pool.check_after {
+            self.spares.doubt_all(now);
+        }
     }
 
     /// Does the next thing for the first who waits; says whether more can be done at once.
@@ -163,8 +146,7 @@ impl Keeper {
             return false;
         }
         if matches!(self.serving, Serving::Fresh) {
-            let (connector, connection) = (Arc::clone(&self.connector), self.connection.clone());
-            self.serving = Serving::Looking(Box::pin(async move { connector.basis(&connection).await }));
+            self.serving = stage::look(Arc::clone(&self.connector), self.connection.clone());
             return false;
         }
         let now = now();
@@ -178,7 +160,7 @@ impl Keeper {
                 true
             }
             Some(Taken::Doubtful(spare)) => {
-                self.check(spare);
+                self.serving = stage::check(spare, self.options.pool.check_timeout);
                 false
             }
             None if self.login.is_some() => false,
@@ -244,19 +226,6 @@ impl Keeper {
         self.serving = Serving::Looked;
     }
 
-    fn check(&mut self, spare: Spare<Box<Login>>) {
-        let (upstream, limit) = (Arc::clone(&spare.login.upstream), self.options.pool.check_timeout);
-        let verdict = async move {
-            timeout(limit, upstream.check())
-                .await
-                .unwrap_or_else(|_| Err(Error::new(Reason::Timeout, format!("no answer within {limit:?}"))))
-        };
-        self.serving = Serving::Checking {
-            spare,
-            verdict: Box::pin(verdict),
-        };
-    }
-
     fn checked(&mut self, verdict: Result<(), Error>) {
         let Serving::Checking { mut spare, .. } = std::mem::replace(&mut self.serving, Serving::Looked)
         else {
@@ -269,6 +238,8 @@ impl Keeper {
             }
             Err(error) => {
                 tracing::info!(%error, "a spare is not well; logging it out");
+                // What ended it may have ended the others.
+                self.spares.doubt_all(now());
                 self.logouts.begin(spare.login);
             }
         }
@@ -278,26 +249,13 @@ impl Keeper {
     fn log_in(&mut self, attended: bool) {
         let (connector, connection) = (Arc::clone(&self.connector), self.connection.clone());
         let limit = self.options.login_timeout;
-        let login = async move {
-            if !attended {
-                match connector.basis(&connection).await {
-                    Ok(basis) if !basis.unattended => return LoginEnd::NeedsSomebody(basis),
-                    Ok(_) => {}
-                    Err(error) => return LoginEnd::Ended(Err(error)),
-                }
-            }
-            let ended = timeout(limit, connector.login(&connection)).await;
-            let ended = ended.unwrap_or_else(|_| {
-                Err(Error::new(
-                    Reason::Timeout,
-                    format!("login over connection {connection} took longer than {limit:?}"),
-                )
-                .with_hint("look at the network, or raise `login.timeout`"))
-            });
-            LoginEnd::Ended(ended.map(Box::new))
+        let ended = if attended {
+            stage::log_in(connector, connection, limit)
+        } else {
+            stage::log_in_for_stock(connector, connection, limit)
         };
         self.login = Some(LoginOnItsWay {
-            ended: Box::pin(login),
+            ended,
             basis: self.basis.map(|basis| basis.fingerprint),
             attended,
         });
@@ -433,21 +391,6 @@ impl Keeper {
 /// What those hear who want a login while the service stops.
 pub(super) fn draining() -> Error {
     Error::new(Reason::Draining, "the service is stopping").with_hint("run the command again in a moment")
-}
-
-async fn served(serving: &mut Serving) -> Served {
-    match serving {
-        Serving::Looking(basis) => Served::Looked(basis.await),
-        Serving::Checking { verdict, .. } => Served::Checked(verdict.await),
-        Serving::Fresh | Serving::Looked => std::future::pending().await,
-    }
-}
-
-async fn login_end(login: &mut Option<LoginOnItsWay>) -> LoginEnd {
-    match login {
-        Some(login) => (&mut login.ended).await,
-        None => std::future::pending().await,
-    }
 }
 
 async fn sleep_until_some(at: Option<Instant>) {

@@ -15,5 +15,9 @@
 mod connector;
 mod handover;
 mod keeper;
+mod stage;
 
 pub use connector::{Pool, PoolOptions};
+
+/// Tells the date.
+pub type WallClock = std::sync::Arc<dyn Fn() -> std::time::SystemTime + Send + Sync>;

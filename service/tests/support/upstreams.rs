@@ -7,7 +7,7 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
 use snowflake_session::domain::breaker::BreakerRules;
@@ -57,6 +57,8 @@ pub(crate) struct World {
     pub(crate) settings: u64,
     /// Logins need somebody who waits for them.
     pub(crate) one_time: bool,
+    /// How long the machine slept.
+    pub(crate) slept: Duration,
     /// Logins that were begun.
     pub(crate) tries: usize,
     /// Logins on their way, and the most at one time.
@@ -239,7 +241,9 @@ pub(crate) fn options(min: usize, max: usize) -> PoolOptions {
 /// A pool of `min` to `max` spares, and the Snowflake behind it.
 pub(crate) fn pool(min: usize, max: usize) -> (Arc<Pool>, Upstreams) {
     let upstreams = Upstreams::default();
-    let pool = Pool::new(Arc::new(upstreams.clone()), options(min, max));
+    let sleeper = upstreams.clone();
+    let clock = move || SystemTime::UNIX_EPOCH + sleeper.world().slept;
+    let pool = Pool::new(Arc::new(upstreams.clone()), options(min, max), Arc::new(clock));
     (Arc::new(pool), upstreams)
 }
 
