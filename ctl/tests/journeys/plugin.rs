@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use snowflake_session_proto::v1::{Loss, LossKind};
+
 use crate::arrow::{events, two_rows};
 use crate::fake::Script;
 use crate::harness::{House, ran, sfctl};
@@ -105,4 +107,33 @@ fn the_way_to_pass_sql_changes_nothing_in_it() {
     assert!(ran.ok().starts_with("[\n{\"N\":1"), "{ran:?}");
     assert_eq!(house.fake.query().sql, format!("{sql}\n"));
     assert_eq!(house.files(), [""; 0]);
+}
+
+#[test]
+fn commands_know_what_a_loss_and_the_statistics_look_like() {
+    let house = House::new(Script::Events(events(&[two_rows()])));
+    let stats = house.run(&["query", "--stats", "-q", "--format", "json", "select 1"]);
+    stats.ok();
+    let stats: serde_json::Map<String, serde_json::Value> = serde_json::from_str(&stats.stderr).unwrap();
+    let commands = commands();
+    for key in stats.keys() {
+        assert!(commands["sf-query"].contains(&format!("`{key}`")), "{key}");
+    }
+    house.fake.with_session("lossy", |session| {
+        session.losses = vec![Loss {
+            kind: LossKind::TemporaryObject.into(),
+            name: "TABLE T".to_owned(),
+            cause: "the service was stopped".to_owned(),
+        }];
+    });
+    let refused = house.run(&["query", "select 1", "--session", "lossy"]);
+    let label = refused
+        .failed(1)
+        .lines()
+        .find_map(|line| line.strip_suffix(" TABLE T"))
+        .unwrap()
+        .to_owned();
+    for name in ["sf-query", "sf-use"] {
+        assert!(commands[name].contains(&format!("`{label}`")), "{name}");
+    }
 }
