@@ -12,6 +12,8 @@ mod faults;
 mod login;
 #[path = "protocol/queries.rs"]
 mod queries;
+#[path = "protocol/repeats.rs"]
+mod repeats;
 #[path = "protocol/results.rs"]
 mod results;
 #[path = "protocol/status.rs"]

@@ -1,5 +1,7 @@
 //! Statements that our own parser reads.
 
+use std::time::Duration;
+
 use sqlparser::ast::Statement;
 
 use crate::catalog::names::Name;
@@ -52,6 +54,8 @@ pub enum Command {
     AlterView(AlterObject<()>),
     /// `GRANT …` and `REVOKE …`.
     Grant(Grant),
+    /// `SYSTEM$WAIT(…)`.
+    Wait(Wait),
     /// `COMMENT ON …`.
     Comment(Comment),
     /// `TRUNCATE TABLE`.
@@ -329,6 +333,19 @@ pub struct Grant {
     pub grantee: Path,
     /// `WITH GRANT OPTION`.
     pub grant_option: bool,
+}
+
+/// A call of `SYSTEM$WAIT`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Wait {
+    /// How long.
+    pub duration: Duration,
+    /// What it answers.
+    pub told: String,
+    /// Name of the answer's column.
+    pub column: String,
+    /// Written with `CALL`, not as a query.
+    pub called: bool,
 }
 
 /// What a comment is on.

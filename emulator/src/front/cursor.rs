@@ -163,6 +163,17 @@ impl<'a> Cursor<'a> {
         }
     }
 
+    /// A number without a sign, as written.
+    pub(super) fn number(&mut self) -> Result<&'a str, SqlError> {
+        match self.peek().filter(|token| token.kind == Kind::Number) {
+            Some(token) => {
+                self.at += 1;
+                Ok(token.text(self.piece.text))
+            }
+            None => Err(self.unexpected()),
+        }
+    }
+
     /// What `read` finds, separated by commas.
     pub(super) fn list<T>(
         &mut self,

@@ -7,6 +7,7 @@
 //!
 //! Nothing here knows a session or a catalog.
 
+mod alone;
 mod command;
 mod cursor;
 mod lexer;
@@ -14,9 +15,11 @@ mod parse_grant;
 mod parse_objects;
 mod parse_session;
 mod parse_show;
+mod parse_wait;
 mod split;
 mod sql;
 
+pub use alone::leaves_session_alone;
 pub use command::*;
 pub use split::{Piece, TEXT_BYTES_MAX, split};
 
@@ -64,7 +67,9 @@ fn parse_command(piece: &Piece<'_>) -> Result<Option<Command>, SqlError> {
         "REVOKE" => parse_grant::parse_grant(cursor, true).map(Some),
         "COMMENT" => parse_objects::parse_comment(cursor).map(Some),
         "TRUNCATE" => parse_objects::parse_truncate(cursor).map(Some),
-        "CALL" | "EXECUTE" | "COPY" | "PUT" | "GET" | "LIST" | "LS" | "REMOVE" | "RM" | "EXPLAIN" => {
+        "CALL" => parse_wait::parse_call(cursor).map(Some),
+        "SELECT" if cursor.peek_word(0, parse_wait::NAME) => parse_wait::parse_select(cursor).map(Some),
+        "EXECUTE" | "COPY" | "PUT" | "GET" | "LIST" | "LS" | "REMOVE" | "RM" | "EXPLAIN" => {
             Err(SqlError::unsupported(first))
         }
         _ => Ok(None),

@@ -38,6 +38,8 @@ pub const TRANSACTION: u32 = 0x5000;
 pub const COMMIT: u32 = 0x5100;
 /// Everything that makes, changes or drops objects.
 pub const DDL: u32 = 0x6000;
+/// `CALL`.
+pub const CALL: u32 = 0x9000;
 /// Several statements in one request.
 pub const MULTI_STATEMENT: u32 = 0xA000;
 
@@ -69,6 +71,8 @@ fn command_type(command: &Command) -> u32 {
         Command::AlterSession(_) => ALTER_SESSION,
         Command::Begin(_) | Command::Rollback => TRANSACTION,
         Command::Commit => COMMIT,
+        Command::Wait(wait) if wait.called => CALL,
+        Command::Wait(_) => SELECT,
         _ => DDL,
     }
 }
@@ -89,6 +93,7 @@ pub enum Manner {
 /// The manner of a statement.
 pub fn manner(parsed: &Parsed) -> Manner {
     match statement_type(parsed) {
+        _ if matches!(parsed, Parsed::Command(Command::Wait(_))) => Manner::Session,
         SELECT => Manner::Query,
         INSERT..=MULTI_TABLE_INSERT => Manner::Dml,
         DDL => match parsed {
@@ -162,6 +167,8 @@ mod tests {
         check("show tables", 0x4400, Manner::Session);
         check("set x = 1", 0x4000, Manner::Session);
         check("alter session set timezone = 'UTC'", 0x4100, Manner::Session);
+        check("call system$wait(1)", 0x9000, Manner::Session);
+        check("select system$wait(1)", 0x1000, Manner::Session);
         check("begin", 0x5000, Manner::Session);
         check("commit", 0x5100, Manner::Session);
     }

@@ -79,6 +79,7 @@ fn plan_command(
         | Command::Begin(_)
         | Command::Commit
         | Command::Rollback
+        | Command::Wait(_)
         | Command::Truncate { .. } => {
             Err(SqlError::internal("a statement that changes no object was planned as one that does").into())
         }

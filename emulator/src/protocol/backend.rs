@@ -29,9 +29,14 @@ pub trait BackendSession: Send + Sync + 'static {
     fn parameters(&self) -> Vec<(String, ParameterValue)>;
     /// Runs a submission to its end, or to the point where its rows begin to stream.
     fn run(&self, submission: Submission) -> Answer<'_, Result<StatementOutput, SqlError>>;
+    /// Decides that a detached submission will run beside the session's other statements and outlive the session;
+    /// [`BackendSession::run`] follows. False when it has to take its turn.
+    fn detach(&self, submission: &Submission) -> bool;
+    /// True when a submission waits for its turn.
+    fn is_waiting(&self, query_id: QueryId) -> bool;
     /// Stops a running statement; false when it does not run.
     fn cancel(&self, query_id: QueryId) -> bool;
-    /// Stops what runs, rolls back what is open, and ends the session.
+    /// Stops what runs in the session, rolls back what is open, and ends it.
     fn close(&self) -> Answer<'_, ()>;
 }
 
@@ -61,6 +66,14 @@ impl BackendSession for Session {
 
     fn run(&self, submission: Submission) -> Answer<'_, Result<StatementOutput, SqlError>> {
         Box::pin(Self::run(self, submission))
+    }
+
+    fn detach(&self, submission: &Submission) -> bool {
+        Self::detach(self, submission)
+    }
+
+    fn is_waiting(&self, query_id: QueryId) -> bool {
+        Self::is_waiting(self, query_id)
     }
 
     fn cancel(&self, query_id: QueryId) -> bool {

@@ -13,11 +13,14 @@ use crate::session::ParameterValue;
 
 use super::format::ResultFormat;
 use super::message::Exchange;
-use super::query::Query;
 use super::refusal::Refusal;
+use super::requests::Requests;
 use super::retention::Retention;
 use super::tokens::{Role, TokenFault, Tokens, authorization};
 use super::{Accounts, Backend, BackendSession, Settings};
+
+/// The parameter that says whether detached statements end with their session.
+const ABORT_DETACHED: &str = "ABORT_DETACHED_QUERY";
 
 /// The connector protocol's state.
 pub struct Connector {
@@ -52,8 +55,7 @@ pub(super) struct ClientSession {
     running: AtomicUsize,
     ended: AtomicBool,
     last_used: Mutex<Instant>,
-    /// Statements by request id, so that a repeated request does not run twice.
-    pub(super) requests: Mutex<HashMap<String, Arc<Query>>>,
+    pub(super) requests: Requests,
 }
 
 impl fmt::Debug for ClientSession {
@@ -85,7 +87,7 @@ impl ClientSession {
             running: AtomicUsize::new(0),
             ended: AtomicBool::new(false),
             last_used: Mutex::new(now),
-            requests: Mutex::new(HashMap::new()),
+            requests: Requests::default(),
         })
     }
 
@@ -128,8 +130,12 @@ impl ClientSession {
         Busy(Arc::clone(self))
     }
 
-    pub(super) fn has_ended(&self) -> bool {
-        self.ended.load(Ordering::Acquire)
+    /// True when the session's detached statements are to end with it.
+    fn aborts_detached(&self) -> bool {
+        let parameters = self.backend.parameters();
+        parameters
+            .iter()
+            .any(|(name, value)| name == ABORT_DETACHED && *value == ParameterValue::Bool(true))
     }
 
     fn idle_since(&self) -> Option<Instant> {
@@ -193,7 +199,8 @@ impl Connector {
         true
     }
 
-    /// Ends a session: its tokens, its statements, its place in the backend.
+    /// Ends a session: its tokens, its statements, its place in the backend. Detached statements that need nothing
+    /// of it go on, unless it wants them aborted.
     pub(super) async fn end(&self, session: &Arc<ClientSession>) {
         if session.ended.swap(true, Ordering::AcqRel) {
             return;
@@ -203,15 +210,13 @@ impl Connector {
             .write()
             .unwrap_or_else(PoisonError::into_inner)
             .remove(&session.id());
-        let queries: Vec<_> = {
-            let mut requests = session.requests.lock().unwrap_or_else(PoisonError::into_inner);
-            requests.drain().map(|(_, query)| query).collect()
-        };
-        for query in queries {
-            query.cancel(session.backend.as_ref());
+        let aborts_detached = session.aborts_detached();
+        for query in session.requests.close() {
+            if aborts_detached || !query.is_detached() {
+                query.cancel(session.backend.as_ref());
+            }
         }
         session.backend.close().await;
-        self.queries.session_ended(session.id(), self.now());
     }
 
     /// Ends sessions that nobody uses or can use any more, and forgets outcomes whose time is over.
@@ -249,6 +254,11 @@ impl Connector {
             .collect();
         for session in sessions {
             self.end(&session).await;
+        }
+        for query in self.queries.running() {
+            if let Some(session) = query.session.upgrade() {
+                query.cancel(session.backend.as_ref());
+            }
         }
         self.statements.close();
         self.statements.wait().await;

@@ -27,6 +27,11 @@ pub(super) const MULTI_STATEMENT: u32 = 0xA000;
 const SELECT: u32 = 0x1000;
 const CLASS_MASK: u32 = 0xF000;
 
+/// Decides whether a detached statement runs beside its session's others; [`start`] follows.
+pub(super) fn detach(session: &ClientSession, submission: &Submission) -> bool {
+    rescan::target(submission).is_none() && session.backend.detach(submission)
+}
+
 /// Starts a statement that is already known by its id.
 pub(super) fn start(
     connector: &Arc<Connector>,
@@ -69,7 +74,8 @@ impl Drop for Run {
 
 impl Run {
     async fn run(&self, submission: Submission) -> Result<Statement, SqlError> {
-        if self.query.is_cancelled() {
+        // A detached one is the session's to stop, since it was told of it.
+        if self.query.is_cancelled() && !self.query.is_detached() {
             return Err(cancelled());
         }
         if let Some(target) = rescan::target(&submission) {

@@ -31,6 +31,8 @@ pub(super) struct Query {
     pub(super) session: Weak<ClientSession>,
     pub(super) sql: String,
     pub(super) started: SystemTime,
+    /// Runs beside its session's other statements and outlives it.
+    detached: AtomicBool,
     outcome: OnceLock<Outcome>,
     finished: Notify,
     cancelled: AtomicBool,
@@ -89,11 +91,27 @@ impl Query {
             session: Arc::downgrade(session),
             sql,
             started: SystemTime::now(),
+            detached: AtomicBool::new(false),
             outcome: OnceLock::new(),
             finished: Notify::new(),
             cancelled: AtomicBool::new(false),
             fetched: AtomicUsize::new(0),
         }
+    }
+
+    /// Notes that the statement needs nothing of its session.
+    pub(super) fn detach(&self) {
+        self.detached.store(true, Ordering::Release);
+    }
+
+    pub(super) fn is_detached(&self) -> bool {
+        self.detached.load(Ordering::Acquire)
+    }
+
+    /// True when the statement waits for its turn in its session.
+    pub(super) fn is_waiting(&self) -> bool {
+        let session = self.session.upgrade();
+        self.outcome.get().is_none() && session.is_some_and(|session| session.backend.is_waiting(self.id))
     }
 
     /// Sets the outcome; the first one stays.

@@ -1,7 +1,7 @@
 //! Which statements are known by their query id, and for how long.
 //!
-//! Running statements are always known. Finished ones are kept for a while, and at most so many with so
-//! many bytes inline: the oldest go first. Results with chunks are large; when they begin to crowd memory
+//! Running statements are always known. Finished ones are kept for a while, whether their session lives or
+//! not, and at most so many with so many bytes inline: the oldest go first. Results with chunks are large; when they begin to crowd memory
 //! or files, those go first that their client has fetched to the end, which it hardly ever does twice.
 
 use std::collections::{HashMap, VecDeque};
@@ -27,7 +27,6 @@ pub(super) struct Retention {
     kept_max: usize,
     inline_bytes_max: u64,
     life: Duration,
-    life_after_session: Duration,
     spool: Arc<Spool>,
     inner: Mutex<Inner>,
 }
@@ -55,7 +54,6 @@ impl Retention {
             kept_max: settings.queries_kept_max,
             inline_bytes_max: settings.inline_bytes_kept_max,
             life: settings.result_life,
-            life_after_session: settings.result_life_after_session,
             spool,
             inner: Mutex::default(),
         }
@@ -68,6 +66,13 @@ impl Retention {
             .insert(query.id, Kept { query, expires: None });
     }
 
+    /// The statements that run.
+    pub(super) fn running(&self) -> Vec<Arc<Query>> {
+        let inner = self.lock();
+        let running = inner.queries.values().filter(|kept| kept.expires.is_none());
+        running.map(|kept| Arc::clone(&kept.query)).collect()
+    }
+
     pub(super) fn get(&self, id: QueryId) -> Option<Arc<Query>> {
         self.lock().queries.get(&id).map(|kept| Arc::clone(&kept.query))
     }
@@ -77,16 +82,10 @@ impl Retention {
         let mut dropped = Vec::new();
         let mut guard = self.lock();
         let inner = &mut *guard;
-        let session_ended = query.session.upgrade().is_none_or(|session| session.has_ended());
-        let life = if session_ended {
-            self.life_after_session
-        } else {
-            self.life
-        };
         let Some(kept) = inner.queries.get_mut(&query.id) else {
             return;
         };
-        kept.expires = Some(now + life);
+        kept.expires = Some(now + self.life);
         inner.inline_bytes += inline_bytes(query);
         inner.finished.push_back(query.id);
         while inner.finished.len() > self.kept_max || inner.inline_bytes > self.inline_bytes_max {
@@ -105,19 +104,6 @@ impl Retention {
         }
         drop(guard);
         forget_requests(&dropped);
-    }
-
-    /// Shortens the lives of an ended session's outcomes.
-    pub(super) fn session_ended(&self, session_id: u64, now: Instant) {
-        let soon = now + self.life_after_session;
-        for kept in self
-            .lock()
-            .queries
-            .values_mut()
-            .filter(|kept| kept.query.session_id == session_id)
-        {
-            kept.expires = kept.expires.map(|expires| expires.min(soon));
-        }
     }
 
     /// Forgets what has outlived its time.
@@ -188,11 +174,7 @@ fn inline_bytes(query: &Query) -> u64 {
 fn forget_requests(queries: &[Arc<Query>]) {
     for query in queries {
         if let (Some(session), Some(request_id)) = (query.session.upgrade(), &query.request_id) {
-            session
-                .requests
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .remove(request_id);
+            session.requests.forget(request_id);
         }
     }
 }

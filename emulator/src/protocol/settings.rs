@@ -42,10 +42,8 @@ pub struct Settings {
     pub queries_kept_max: usize,
     /// Bytes of texts and inline rows that are kept with them.
     pub inline_bytes_kept_max: u64,
-    /// How long an outcome is kept.
+    /// How long an outcome is kept, also when its session has ended.
     pub result_life: Duration,
-    /// How long an outcome is kept when its session has ended.
-    pub result_life_after_session: Duration,
     /// Faults to make, with the endpoint that changes them; none is how a service should be.
     pub faults: Option<Arc<Faults>>,
     /// The time.
@@ -74,8 +72,7 @@ impl Default for Settings {
             },
             queries_kept_max: 10_000,
             inline_bytes_kept_max: 32 * 1024 * 1024,
-            result_life: Duration::from_hours(1),
-            result_life_after_session: Duration::from_mins(5),
+            result_life: Duration::from_hours(24),
             faults: None,
             clock: Clock::system(),
         }

@@ -1,6 +1,6 @@
 //! Asking after a statement and stopping it: result by id, status, abort.
 
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 
 use http::StatusCode;
 use serde::Deserialize;
@@ -23,11 +23,14 @@ struct AbortRequest {
 /// `GET /queries/<id>/result`: waits a while for the outcome.
 pub(super) async fn result(connector: &Connector, exchange: &Exchange, id: &str) -> Result<Reply, Refusal> {
     let session = connector.authorize(exchange)?;
-    let query = find(connector, &session, id).ok_or_else(|| {
-        Refusal::new("000612", format!("Result for query {id} has not been found"))
-            .with_data(&json!({ "errorCode": "000612", "sqlState": "02000", "queryId": id }))
-    })?;
+    let query = find(connector, &session, id).ok_or_else(|| not_found(id))?;
     answer_within(connector, exchange, &query, connector.settings.poll_wait_max).await
+}
+
+/// The refusal of a result that is not kept, or never was.
+pub(super) fn not_found(id: &str) -> Refusal {
+    Refusal::new("000612", format!("Result for query {id} has not been found"))
+        .with_data(&json!({ "errorCode": "000612", "sqlState": "02000", "queryId": id }))
 }
 
 /// `GET /monitoring/queries/<id>`: how far a statement is; an empty list when it is not known.
@@ -50,10 +53,7 @@ pub(super) async fn abort_request(connector: &Connector, exchange: &Exchange) ->
             "The request has no requestId.",
         ));
     };
-    let query = {
-        let requests = session.requests.lock().unwrap_or_else(PoisonError::into_inner);
-        requests.get(&target).cloned()
-    };
+    let query = session.requests.get(&target);
     abort(&session, query).await
 }
 
@@ -99,6 +99,7 @@ fn describe(query: &Query) -> Value {
     let outcome = query.outcome();
     let error = outcome.and_then(|outcome| outcome.result.as_ref().err());
     let status = match (outcome, error) {
+        (None, _) if query.is_waiting() => "QUEUED",
         (None, _) => "RUNNING",
         (Some(_), None) => "SUCCESS",
         (Some(_), Some(error)) if error.code == cancelled().code => "ABORTED",

@@ -1,7 +1,7 @@
 //! `POST /queries/v1/query-request`: runs a statement, or finds the one that the request repeats.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 
 use http::StatusCode;
 use serde::Deserialize;
@@ -19,6 +19,8 @@ use super::message::{Exchange, Reply, reply_json};
 use super::parameters;
 use super::query::Query;
 use super::refusal::Refusal;
+use super::requests::Request;
+use super::status;
 
 /// The statement parameter that says how many statements the text holds.
 const STATEMENT_COUNT: &str = "MULTI_STATEMENT_COUNT";
@@ -41,7 +43,8 @@ pub(super) async fn submit(connector: &Arc<Connector>, exchange: &Exchange) -> R
     let detached = request.async_exec.unwrap_or(false);
     let query = begin(connector, &session, request, exchange.query("requestId"))?;
     let settings = &connector.settings;
-    if detached && query.outcome().is_none() {
+    // Even when it has ended already: who does not want to wait does not look for rows in this answer.
+    if detached {
         let body = answer::in_progress(&query, RUNNING_DETACHED, settings.session_idle_max);
         return Ok(reply_json(StatusCode::OK, body));
     }
@@ -73,25 +76,28 @@ fn begin(
     request_id: Option<String>,
 ) -> Result<Arc<Query>, Refusal> {
     let query_id = Uuid::new_v4();
+    let detached = request.async_exec.unwrap_or(false);
     let (submission, format) = read(session, query_id, request)?;
-    let query = {
-        let mut requests = session.requests.lock().unwrap_or_else(PoisonError::into_inner);
-        if session.has_ended() {
-            return Err(ended());
-        }
-        if let Some(known) = request_id.as_ref().and_then(|id| requests.get(id)) {
-            return Ok(Arc::clone(known));
-        }
-        // Without an id the statement cannot be repeated or aborted by one, but ends with its session.
-        let request_id = request_id.unwrap_or_else(|| query_id.to_string());
+    // Without an id the statement cannot be repeated or aborted by one, but ends with its session.
+    let request_id = request_id.unwrap_or_else(|| query_id.to_string());
+    let entered = session.requests.enter(&request_id, || {
         let sql = submission.sql.clone();
         let query = Arc::new(Query::new(session, query_id, Some(request_id.clone()), sql));
-        requests.insert(request_id, Arc::clone(&query));
+        if detached && execute::detach(session, &submission) {
+            query.detach();
+        }
         query
-    };
-    connector.queries.insert(Arc::clone(&query));
-    execute::start(connector, session, Arc::clone(&query), submission, format);
-    Ok(query)
+    });
+    match entered {
+        Request::New(query) => {
+            connector.queries.insert(Arc::clone(&query));
+            execute::start(connector, session, Arc::clone(&query), submission, format);
+            Ok(query)
+        }
+        Request::Repeated(query) => Ok(query),
+        Request::Forgotten(query_id) => Err(status::not_found(&query_id.to_string())),
+        Request::Closed => Err(ended()),
+    }
 }
 
 /// Reads what is to be run, and the form in which its rows are wanted.

@@ -1,7 +1,7 @@
 //! Stopping statements from outside their session's thread.
 
 use std::collections::HashSet;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use snowflake_emulator_engine::Interrupter;
@@ -15,6 +15,8 @@ const INSISTENCE: Duration = Duration::from_millis(5);
 /// Which statement a session runs, which wait, and which of them are to stop.
 pub(super) struct Control {
     state: Mutex<State>,
+    /// Told when a statement is to stop.
+    stopped: Condvar,
     interrupter: Arc<dyn Interrupter>,
 }
 
@@ -33,6 +35,7 @@ impl Control {
     pub(super) fn new(interrupter: Arc<dyn Interrupter>) -> Self {
         Self {
             state: Mutex::default(),
+            stopped: Condvar::new(),
             interrupter,
         }
     }
@@ -47,6 +50,11 @@ impl Control {
         let mut state = self.lock();
         state.waiting.remove(&query_id);
         state.stop.remove(&query_id);
+    }
+
+    /// True when a statement waits for its turn.
+    pub(super) fn waits(&self, query_id: QueryId) -> bool {
+        self.lock().waiting.contains(&query_id)
     }
 
     /// A statement has its turn.
@@ -78,10 +86,16 @@ impl Control {
 
     /// True when the running statement is to stop.
     pub(super) fn is_stopped(&self) -> bool {
-        let state = self.lock();
-        state
-            .running
-            .is_some_and(|query_id| state.stop.contains(&query_id))
+        self.lock().is_stopped()
+    }
+
+    /// Lets the running statement wait so long; fails when it is to stop.
+    pub(super) fn wait(&self, duration: Duration) -> Result<(), SqlError> {
+        let waited = self
+            .stopped
+            .wait_timeout_while(self.lock(), duration, |state| !state.is_stopped());
+        drop(waited);
+        self.check()
     }
 
     /// The error of the stopped statement.
@@ -108,6 +122,7 @@ impl Control {
             return true;
         }
         state.reason = reason;
+        self.stopped.notify_all();
         if state.interruptible {
             self.interrupter.interrupt();
         }
@@ -140,6 +155,12 @@ impl Control {
 
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn is_stopped(&self) -> bool {
+        self.running.is_some_and(|query_id| self.stop.contains(&query_id))
     }
 }
 

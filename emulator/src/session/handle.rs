@@ -1,15 +1,22 @@
 //! A session as the rooms above see it: a mailbox in front of the thread that owns it.
 
 use std::collections::BTreeMap;
+use std::future::Future;
 use std::sync::mpsc::{self, SyncSender, TrySendError};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use snowflake_emulator_engine::EngineConnection;
 use tokio::sync::oneshot;
 
+use super::branches::{Branches, Standing};
 use super::control::Control;
 use super::instance::{Shared, lock};
+use super::state::State;
 use super::worker::Worker;
+use crate::front::leaves_session_alone;
+use crate::lower::Constant;
+
 use super::{
     ContextSnapshot, ParameterValue, Parameters, QueryId, Rows, SessionSpec, SqlError, StatementOutput,
     Submission,
@@ -23,20 +30,39 @@ const STACK_BYTES: usize = 16 * 1024 * 1024;
 
 /// One logged-in session.
 ///
-/// Statements run one after another in the order they come. Dropping the session closes it.
+/// Statements run one after another in the order they come, except those that [`Session::detach`] took. Dropping the
+/// session closes it.
 pub struct Session {
     id: u64,
+    user: String,
     jobs: SyncSender<Job>,
     control: Arc<Control>,
     shared: Arc<Shared>,
     published: Arc<Mutex<Published>>,
+    branches: Arc<Branches>,
 }
 
 /// What a session shows of itself, as of its last statement.
 #[derive(Default)]
 pub(super) struct Published {
-    pub(super) context: ContextSnapshot,
-    pub(super) parameters: Parameters,
+    context: ContextSnapshot,
+    parameters: Parameters,
+    variables: BTreeMap<String, Constant>,
+    has_temporary: bool,
+}
+
+impl Published {
+    /// Takes over what has changed.
+    pub(super) fn follow(&mut self, context: ContextSnapshot, state: &State) {
+        self.context = context;
+        if self.parameters != state.parameters {
+            self.parameters = state.parameters.clone();
+        }
+        if self.variables != state.variables {
+            self.variables = state.variables.clone();
+        }
+        self.has_temporary = !state.temporary.is_empty();
+    }
 }
 
 /// What a session's thread is asked to do.
@@ -64,6 +90,14 @@ pub(super) struct Watch {
 
 impl Session {
     pub(super) fn open(shared: Arc<Shared>, spec: SessionSpec) -> Result<Self, SqlError> {
+        Self::open_with(shared, |id, connection| super::login::state(id, spec, connection))
+    }
+
+    /// Opens a session that begins in the state which `begin` makes for its number.
+    pub(super) fn open_with(
+        shared: Arc<Shared>,
+        begin: impl FnOnce(u64, &mut dyn EngineConnection) -> Result<State, SqlError>,
+    ) -> Result<Self, SqlError> {
         let mut connection = shared
             .engine
             .connect()
@@ -71,8 +105,8 @@ impl Session {
         let control = Arc::new(Control::new(connection.interrupter()));
         let id = shared.register(&control)?;
         let published = Arc::new(Mutex::new(Published::default()));
-        let state =
-            super::login::state(id, spec, connection.as_mut()).inspect_err(|_| shared.unregister(id))?;
+        let state = begin(id, connection.as_mut()).inspect_err(|_| shared.unregister(id))?;
+        let user = state.user.clone();
         let worker = Worker::new(
             Arc::clone(&shared),
             Arc::clone(&control),
@@ -91,10 +125,12 @@ impl Session {
             })?;
         Ok(Self {
             id,
+            user,
             jobs,
             control,
             shared,
             published,
+            branches: Arc::default(),
         })
     }
 
@@ -117,11 +153,76 @@ impl Session {
             .collect()
     }
 
+    /// Decides that a submission will run beside the session's other statements, from where the session is now, and
+    /// go on when the session closes. False when it has to wait for its turn: when it changes the session or needs
+    /// its open transaction or its temporary tables. After true, [`Session::run`] must follow.
+    pub fn detach(&self, submission: &Submission) -> bool {
+        if !leaves_session_alone(&submission.sql) {
+            return false;
+        }
+        let published = lock(&self.published);
+        let own = published.parameters.with(&submission.parameters);
+        let commits = own.is_ok_and(|parameters| parameters.truth("AUTOCOMMIT"));
+        if published.context.transaction_open || published.has_temporary || !commits {
+            return false;
+        }
+        let standing = Standing {
+            session: self.id,
+            user: self.user.clone(),
+            context: published.context.clone(),
+            parameters: published.parameters.clone(),
+            variables: published.variables.clone(),
+        };
+        drop(published);
+        self.branches.decide(submission.query_id, standing);
+        true
+    }
+
     /// Runs a submission when its turn comes, to its end or to where its rows begin to stream.
     ///
     /// Dropping the stream of rows stops the statement. Fails with Snowflake's error, with 000604 after
     /// [`Session::cancel`], and with 000630 after `STATEMENT_TIMEOUT_IN_SECONDS`.
     pub async fn run(&self, submission: Submission) -> Result<StatementOutput, SqlError> {
+        if let Some(standing) = self.branches.begin(submission.query_id) {
+            return self.run_beside(standing, submission).await;
+        }
+        let (output, streaming) = self.run_in_turn(submission).await?;
+        if let Some(streaming) = streaming {
+            tokio::spawn(streaming);
+        }
+        Ok(output)
+    }
+
+    /// Runs a submission in a session of its own, which ends with it.
+    async fn run_beside(
+        &self,
+        standing: Standing,
+        submission: Submission,
+    ) -> Result<StatementOutput, SqlError> {
+        let entry = self.branches.entry(submission.query_id);
+        let shared = Arc::clone(&self.shared);
+        let open = move || Self::open_with(shared, |id, connection| standing.state(id, connection));
+        let opened = tokio::task::spawn_blocking(open)
+            .await
+            .map_err(SqlError::internal)?;
+        let branch = Arc::new(opened?);
+        entry.begun(&branch)?;
+        let (output, streaming) = branch.run_in_turn(submission).await?;
+        tokio::spawn(async move {
+            if let Some(streaming) = streaming {
+                streaming.await;
+            }
+            drop(entry);
+            branch.close().await;
+        });
+        Ok(output)
+    }
+
+    /// Gives what came of a submission, and what is to be awaited while its rows stream.
+    async fn run_in_turn(
+        &self,
+        submission: Submission,
+    ) -> Result<(StatementOutput, Option<impl Future<Output = ()> + use<>>), SqlError> {
         let query_id = submission.query_id;
         let timeout = self.timeout(&submission.parameters);
         let (reply, answer) = oneshot::channel();
@@ -153,14 +254,21 @@ impl Session {
             }
         };
         let Running { output, watch } = running.map_err(|_| closed())??;
-        if let Some(watch) = watch {
-            tokio::spawn(watch_rows(watch, Arc::clone(&self.control), query_id, timeout));
-        }
-        Ok(output)
+        let control = Arc::clone(&self.control);
+        let streaming = watch.map(|watch| watch_rows(watch, control, query_id, timeout));
+        Ok((output, streaming))
+    }
+
+    /// True when a statement waits for its turn.
+    pub fn is_waiting(&self, query_id: QueryId) -> bool {
+        self.control.waits(query_id)
     }
 
     /// Stops a statement that runs or waits; false when it does neither.
     pub fn cancel(&self, query_id: QueryId) -> bool {
+        if let Some(known) = self.branches.cancel(query_id) {
+            return known;
+        }
         let known = self.control.stop(query_id, None);
         if known {
             self.shared.locks.wake();
@@ -168,7 +276,7 @@ impl Session {
         known
     }
 
-    /// Stops what runs, rolls back what is open, and ends the session.
+    /// Stops what runs in the session, rolls back what is open, and ends it. What runs beside it goes on.
     pub async fn close(&self) {
         self.control.stop_running();
         self.shared.locks.wake();

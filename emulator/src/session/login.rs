@@ -23,6 +23,7 @@ pub(super) fn state(
     let context = context(&spec, &mut catalog).map_err(|error| from_engine(&error))?;
     Ok(State {
         id,
+        shown_id: id,
         user: spec.user.to_uppercase(),
         database: context.database,
         schema: context.schema,

@@ -4,12 +4,14 @@
 //! [`Submission`]s. Nothing here knows HTTP, JSON or tokens; nothing above knows the engine's SQL.
 //!
 //! A session is a thread ([`worker`]) that owns its engine connection, its state and its transaction; a
-//! mailbox ([`handle`]) stands before it, and [`control`] stops what it runs. A statement goes through `front`
+//! mailbox ([`handle`]) stands before it, and [`control`] stops what it runs; detached statements that need
+//! nothing of their session run beside it ([`branches`]). A statement goes through `front`
 //! and `plan` and is carried out by [`query`], [`dml`], [`ddl`] or [`settings`]. What makes the engine
 //! behave like Snowflake between statements is in [`transaction`] (an error undoes its own statement only),
 //! [`locks`] (writers wait) and [`versions`] (what has been committed since).
 
 mod array_binds;
+mod branches;
 mod cache;
 mod control;
 mod ddl;

@@ -28,6 +28,11 @@ impl Worker {
                 let shaped = self.shower().describe(described);
                 shaped.map_err(|failure| self.in_words(failure))
             }
+            Command::Wait(wait) => {
+                self.control.wait(wait.duration)?;
+                let columns = [(wait.column.as_str(), ListType::Text)];
+                Ok(list(&columns, vec![vec![Some(wait.told.clone())]]))
+            }
             other => {
                 self.set_something(other, work)?;
                 self.cache.clear();

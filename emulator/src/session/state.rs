@@ -24,6 +24,8 @@ const HISTORY_MAX: usize = 1000;
 /// State of one session; owned by its thread.
 pub(super) struct State {
     pub(super) id: u64,
+    /// Number that the session shows; a branch shows that of the session that it belongs to.
+    pub(super) shown_id: u64,
     pub(super) user: String,
     pub(super) database: Option<Name>,
     pub(super) schema: Option<Name>,
@@ -91,7 +93,7 @@ impl State {
                 account: ACCOUNT,
                 region: REGION,
                 version: VERSION,
-                session_id: self.id,
+                session_id: self.shown_id,
                 transaction_id: transaction,
                 query_ids: &self.query_ids,
                 statement_time_ns: moment.ns,

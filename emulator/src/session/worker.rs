@@ -136,11 +136,8 @@ impl Worker {
     }
 
     pub(super) fn publish(&self) {
-        let mut published = lock(&self.published);
-        published.context = self.state.snapshot(self.transaction.is_some());
-        if published.parameters != self.state.parameters {
-            published.parameters = self.state.parameters.clone();
-        }
+        let context = self.state.snapshot(self.transaction.is_some());
+        lock(&self.published).follow(context, &self.state);
     }
 
     fn submission(&mut self, submission: &Submission, reply: &mut Option<Reply>) -> Result<Done, SqlError> {

@@ -1,6 +1,6 @@
 //! A backend that knows a few made-up statements.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -50,6 +50,7 @@ impl Backend for Double {
             closed: Arc::clone(&self.closed),
             release: Arc::clone(&self.release),
             waiting: Mutex::default(),
+            alone: Mutex::default(),
         });
         Box::pin(async { Ok(session) })
     }
@@ -63,6 +64,8 @@ struct DoubleSession {
     closed: Arc<AtomicUsize>,
     release: Arc<Notify>,
     waiting: Mutex<HashMap<QueryId, Arc<Notify>>>,
+    /// Statements that outlive the session.
+    alone: Mutex<HashSet<QueryId>>,
 }
 
 impl BackendSession for DoubleSession {
@@ -88,6 +91,20 @@ impl BackendSession for DoubleSession {
         Box::pin(async move { self.statement(submission).await })
     }
 
+    fn detach(&self, submission: &Submission) -> bool {
+        let alone = submission.sql == "wait alone";
+        if alone {
+            self.alone.lock().unwrap().insert(submission.query_id);
+        }
+        alone
+    }
+
+    /// What waits in the double does so in its session's queue, unless it is alone.
+    fn is_waiting(&self, query_id: QueryId) -> bool {
+        let alone = self.alone.lock().unwrap().contains(&query_id);
+        !alone && self.waiting.lock().unwrap().contains_key(&query_id)
+    }
+
     fn cancel(&self, query_id: QueryId) -> bool {
         let waiting = self.waiting.lock().unwrap().get(&query_id).cloned();
         waiting.map(|waiting| waiting.notify_one()).is_some()
@@ -96,7 +113,9 @@ impl BackendSession for DoubleSession {
     fn close(&self) -> Answer<'_, ()> {
         Box::pin(async {
             self.closed.fetch_add(1, Ordering::SeqCst);
-            for waiting in self.waiting.lock().unwrap().values() {
+            let alone = self.alone.lock().unwrap();
+            let waiting = self.waiting.lock().unwrap();
+            for (_, waiting) in waiting.iter().filter(|(id, _)| !alone.contains(id)) {
                 waiting.notify_one();
             }
         })
@@ -150,7 +169,7 @@ impl DoubleSession {
                     Rows::Ready(vec![]),
                 )
             }
-            ["wait"] => {
+            ["wait"] | ["wait", "alone"] => {
                 let cancelled = Arc::new(Notify::new());
                 self.waiting.lock().unwrap().insert(id, Arc::clone(&cancelled));
                 let stopped = tokio::select! {

@@ -160,7 +160,7 @@ async fn chunks_that_outgrow_memory_lie_in_a_file_until_they_are_forgotten() {
     }
     assert_eq!(found, (0..ROWS).collect::<Vec<_>>());
     login.post("/session?delete=true", &json!({})).await;
-    fixture.skip(Duration::from_secs(301));
+    fixture.skip(Duration::from_secs(86_401));
     fixture.connector.sweep().await;
     eventually("the space is free", async || {
         fixture.spool.memory_bytes() + fixture.spool.disk_bytes() == 0
@@ -207,7 +207,7 @@ async fn chunk_urls_cannot_be_guessed() {
             "{wrong}"
         );
     }
-    fixture.skip(Duration::from_secs(3601));
+    fixture.skip(Duration::from_secs(86_401));
     fixture.connector.sweep().await;
     assert_eq!(get(fixture.address, path).await.status, StatusCode::FORBIDDEN);
 }

@@ -1,5 +1,6 @@
 //! Sessions on the real engine, as the rooms above use them.
 
+mod branches;
 mod context;
 mod ddl;
 mod dml;

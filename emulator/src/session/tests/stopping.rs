@@ -59,6 +59,30 @@ fn a_statement_that_takes_too_long_is_stopped() {
 }
 
 #[test]
+fn a_wait_ends_when_it_is_stopped_or_takes_too_long() {
+    let fixture = Fixture::new();
+    let client = fixture.client_in("d");
+    client.ok("begin");
+    let asked = submission("select system$wait(2, 'hours') as waited");
+    let query_id = asked.query_id;
+    std::thread::scope(|scope| {
+        let running = scope.spawn(|| client.submit(asked));
+        cancel(&client, query_id);
+        assert_eq!(running.join().unwrap().unwrap_err().code, "000604");
+    });
+    let mut asked = submission("call system$wait(1, 'days')");
+    asked.parameters.insert(
+        "STATEMENT_TIMEOUT_IN_SECONDS".to_owned(),
+        ParameterValue::Integer(1),
+    );
+    assert_eq!(client.submit(asked).unwrap_err().code, "000630");
+    assert!(
+        client.session.context().transaction_open,
+        "the session is as it was"
+    );
+}
+
+#[test]
 fn a_stream_that_nobody_reads_stops_its_statement() {
     let fixture = Fixture::new();
     let client = fixture.client_in("d");

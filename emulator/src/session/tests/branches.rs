@@ -1,0 +1,118 @@
+//! Detached statements: beside their session, or in their turn.
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::support::{Client, Fixture, submission};
+use crate::session::{Rows, StatementOutput};
+
+const LONG: Duration = Duration::from_mins(1);
+const FOREVER: &str = "call system$wait(1, 'hours')";
+
+fn until(what: &str, mut done: impl FnMut() -> bool) {
+    let deadline = Instant::now() + LONG;
+    while !done() {
+        assert!(Instant::now() < deadline, "never happened: {what}");
+        thread::yield_now();
+    }
+}
+
+/// Runs a statement that must not have to wait for its turn.
+fn beside(client: &Client, sql: &str) -> StatementOutput {
+    let asked = submission(sql);
+    assert!(client.session.detach(&asked), "{sql}");
+    client.submit(asked).unwrap()
+}
+
+#[test]
+fn a_detached_statement_does_not_wait_for_the_others() {
+    let fixture = Fixture::new();
+    let client = fixture.client_in("d");
+    client.ok("set v = 5");
+    client.ok("alter session set timezone = 'Asia/Tokyo'");
+    let session = client.one("select current_session()");
+    let (slow, next) = (submission(FOREVER), submission("select 1"));
+    thread::scope(|scope| {
+        let running = scope.spawn(|| client.submit(slow.clone()));
+        let waiting = scope.spawn(|| client.submit(next.clone()));
+        until("one waits", || {
+            client.session.is_waiting(slow.query_id) || client.session.is_waiting(next.query_id)
+        });
+        let sql = "select $v, current_session(), current_database(), to_char(0::timestamp_ltz, 'HH24')";
+        let answer = client.rows(beside(&client, sql)).unwrap();
+        assert_eq!(answer, [format!("5|{session}|D|09")]);
+        beside(&client, "create table t as select 7 a");
+        until("the slow one is stopped", || {
+            client.session.cancel(slow.query_id);
+            running.is_finished()
+        });
+        assert_eq!(running.join().unwrap().unwrap_err().code, "000604");
+        assert!(waiting.join().unwrap().is_ok());
+    });
+    assert_eq!(
+        client.one("select a from t"),
+        "7",
+        "the work of a branch is there"
+    );
+}
+
+#[test]
+fn what_needs_the_session_takes_its_turn() {
+    let fixture = Fixture::new();
+    let client = fixture.client_in("d");
+    let detaches = |sql: &str| {
+        let asked = submission(sql);
+        let detached = client.session.detach(&asked);
+        client.submit(asked).unwrap();
+        detached
+    };
+    assert!(detaches("select 1"));
+    assert!(!detaches("use schema information_schema"));
+    client.ok("begin");
+    assert!(
+        !detaches("select 1"),
+        "the transaction may have changed what it reads"
+    );
+    client.ok("commit");
+    assert!(detaches("select 1"));
+    client.ok("alter session set autocommit = false");
+    assert!(!detaches("select 1"), "a change would begin a transaction");
+    client.ok("alter session unset autocommit");
+    client.ok("create temporary table d.public.own (a int)");
+    assert!(!detaches("select * from d.public.own"));
+    client.ok("drop table d.public.own");
+    assert!(detaches("select 1"));
+}
+
+#[test]
+fn a_branch_outlives_its_session_and_can_be_stopped() {
+    let fixture = Fixture::new();
+    let client = fixture.client_in("d");
+    let (slow, cancelled) = (submission(FOREVER), submission(FOREVER));
+    assert!(client.session.detach(&slow) && client.session.detach(&cancelled));
+    assert!(client.session.cancel(cancelled.query_id), "before it has begun");
+    assert_eq!(client.submit(cancelled).unwrap_err().code, "000604");
+    thread::scope(|scope| {
+        let running = scope.spawn(|| client.submit(slow.clone()));
+        client.runtime.block_on(client.session.close());
+        assert_eq!(client.error("select 1").code, "390111");
+        assert!(!running.is_finished());
+        until("it is stopped", || {
+            client.session.cancel(slow.query_id);
+            running.is_finished()
+        });
+        assert_eq!(running.join().unwrap().unwrap_err().code, "000604");
+    });
+    assert!(!client.session.cancel(slow.query_id), "it is forgotten");
+}
+
+#[test]
+fn the_rows_of_a_branch_stream_to_their_end() {
+    let fixture = Fixture::new();
+    let client = fixture.client_in("d");
+    client.ok("create table big as select seq4() n from table(generator(rowcount => 200000))");
+    let output = beside(&client, "select n from big order by n");
+    assert!(matches!(output.rows, Rows::Stream(_)));
+    client.runtime.block_on(client.session.close());
+    assert_eq!(client.rows(output).unwrap().len(), 200_000);
+}
