@@ -40,6 +40,15 @@ pub trait EngineConnection: Send {
     /// Runs one statement and gives its rows as they are made, at most `batch_rows` a batch.
     fn query(&mut self, sql: &str, batch_rows: usize) -> Result<Box<dyn BatchReader + '_>, EngineError>;
 
+    /// As [`EngineConnection::query`], for a statement that came before and may well come again: the work
+    /// that is the same each time is done once and kept, as far as `repeat` allows.
+    fn query_again(
+        &mut self,
+        sql: &str,
+        batch_rows: usize,
+        repeat: Repeat,
+    ) -> Result<Box<dyn BatchReader + '_>, EngineError>;
+
     /// Binds one statement and gives its columns without running it.
     fn describe(&mut self, sql: &str) -> Result<Vec<EngineColumn>, EngineError>;
 
@@ -50,6 +59,16 @@ pub trait EngineConnection: Send {
 
     /// A handle with which another thread stops the running statement.
     fn interrupter(&self) -> Arc<dyn Interrupter>;
+}
+
+/// How much of a statement is the same when it comes again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Repeat {
+    /// Its syntax: what it names may have changed in between.
+    Parsed,
+    /// Its plan: it names no table, view or sequence and gives the same rows each time, as long as nothing
+    /// passes through [`EngineConnection::execute`] of the same connection.
+    Planned,
 }
 
 /// Rows of one running statement.

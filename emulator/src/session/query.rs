@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use sqlparser::ast::Statement;
 use tokio::sync::{mpsc, oneshot};
 
-use snowflake_emulator_engine::{BatchReader, EngineColumn};
+use snowflake_emulator_engine::{BatchReader, EngineColumn, Repeat};
 
 use super::handle::{Reply, Running, Watch};
 use super::worker::{Done, Replay, Work, Worker};
@@ -78,20 +78,24 @@ impl Worker {
     }
 
     /// Runs a query: small results are answered whole, larger ones stream if there is somebody to answer.
+    ///
+    /// `repeat` says of a query that came before how much of it is the same.
     pub(super) fn query(
         &mut self,
         lowered: &Lowered,
+        repeat: Option<Repeat>,
         query_id: QueryId,
         reply: &mut Option<Reply>,
     ) -> Result<Done, SqlError> {
         self.prepare(lowered)?;
-        let result = self.rows(lowered, query_id, reply);
+        let result = self.rows(lowered, repeat, query_id, reply);
         result.map_err(|error| self.explain_missing(error, &lowered.tables))
     }
 
     fn rows(
         &mut self,
         lowered: &Lowered,
+        repeat: Option<Repeat>,
         query_id: QueryId,
         reply: &mut Option<Reply>,
     ) -> Result<Done, SqlError> {
@@ -102,7 +106,11 @@ impl Worker {
         for statement in &lowered.before {
             self.connection.execute(statement).map_err(engine)?;
         }
-        let mut reader = self.connection.query(&lowered.sql, batch_rows).map_err(engine)?;
+        let reader = match repeat {
+            None => self.connection.query(&lowered.sql, batch_rows),
+            Some(repeat) => self.connection.query_again(&lowered.sql, batch_rows, repeat),
+        };
+        let mut reader = reader.map_err(engine)?;
         let mut output = StatementOutput {
             query_id,
             statement_type: kind::SELECT,
@@ -210,6 +218,16 @@ impl Worker {
         output.rows = Rows::Ready(Vec::new());
         output.bind_count = bind_count;
         Ok(Done::answer(output))
+    }
+}
+
+/// How much of a kept query is the same each time. What depends on the session's state is not kept, so that only
+/// the objects that it names can change.
+pub(super) fn repeat(lowered: &Lowered) -> Repeat {
+    if lowered.tables.is_empty() {
+        Repeat::Planned
+    } else {
+        Repeat::Parsed
     }
 }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use arrow_array::RecordBatch;
 use snowflake_emulator_engine::sample_data::{create_tpch_tables, fill_tpch_tables};
 use snowflake_emulator_engine::{
-    BatchReader, Engine, EngineColumn, EngineConnection, EngineError, EngineErrorKind, Interrupter,
+    BatchReader, Engine, EngineColumn, EngineConnection, EngineError, EngineErrorKind, Interrupter, Repeat,
 };
 
 use crate::catalog::Catalog;
@@ -95,6 +95,15 @@ impl EngineConnection for Stoppable<'_> {
 
     fn query(&mut self, sql: &str, batch_rows: usize) -> Result<Box<dyn BatchReader + '_>, EngineError> {
         self.inner.query(sql, batch_rows)
+    }
+
+    fn query_again(
+        &mut self,
+        sql: &str,
+        batch_rows: usize,
+        repeat: Repeat,
+    ) -> Result<Box<dyn BatchReader + '_>, EngineError> {
+        self.inner.query_again(sql, batch_rows, repeat)
     }
 
     fn describe(&mut self, sql: &str) -> Result<Vec<EngineColumn>, EngineError> {

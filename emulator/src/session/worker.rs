@@ -12,6 +12,7 @@ use super::control::Control;
 use super::facts;
 use super::handle::{Job, Published, Reply, Running};
 use super::instance::{OpenTransaction, Shared, lock};
+use super::query::repeat;
 use super::state::{Moment, State};
 use super::table_facts::TableFacts;
 use super::transaction::{Effect, Replayer, Transaction, Write};
@@ -144,9 +145,15 @@ impl Worker {
         self.control.check()?;
         if submission.bindings.is_empty()
             && !submission.describe_only
+            && submission.statement_count.is_none_or(|count| count <= 1)
             && let Some(lowered) = self.cache.get(&submission.sql)
         {
-            return self.query(&lowered, submission.query_id, reply);
+            let repeat = Some(repeat(&lowered));
+            let result = self.query(&lowered, repeat, submission.query_id, reply);
+            return result.map_err(|error| match split(&submission.sql).as_deref() {
+                Ok([piece]) => super::locate::locate(error, piece),
+                _ => error,
+            });
         }
         let pieces = split(&submission.sql)?;
         let wanted = submission.statement_count.map_or_else(
@@ -254,7 +261,7 @@ impl Worker {
                 {
                     self.cache.insert(text, Arc::clone(&lowered));
                 }
-                self.query(&lowered, work.query_id, reply)
+                self.query(&lowered, None, work.query_id, reply)
             }
             Manner::Dml => self.dml(work).map(Done::answer),
             Manner::Ddl => self.ddl(work).map(Done::answer),

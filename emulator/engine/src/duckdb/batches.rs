@@ -1,6 +1,6 @@
 //! Results as Arrow batches, through Arrow's C data interface.
 //!
-//! The one room with unsafe code: DuckDB and arrow-rs each declare the interface's two structs, with the
+//! The code is unsafe because DuckDB and arrow-rs each declare the interface's two structs, with the
 //! same layout by its specification, and a struct of one is handed over as the other's.
 
 #![allow(

@@ -9,60 +9,79 @@ use duckdb_neo::{
     statement::Statement,
 };
 
-use crate::{BatchReader, EngineColumn, EngineConnection, EngineError, EngineErrorKind, Interrupter};
+use crate::{BatchReader, EngineColumn, EngineConnection, EngineError, EngineErrorKind, Interrupter, Repeat};
 
-use super::{append, batches::ArrowBatches, failure::failure, type_map};
+use super::{append, batches::ArrowBatches, failure::failure, prepared::Prepared, type_map};
 
 pub(super) struct DuckDbConnection {
-    connection: Connection,
+    prepared: Prepared,
 }
 
 impl DuckDbConnection {
     pub(super) fn new(connection: Connection) -> Self {
-        Self { connection }
-    }
-
-    fn single_statement(&self, sql: &str) -> Result<Statement<'static>, EngineError> {
-        let mut statements = self.connection.parse(sql).map_err(|error| failure(error, sql))?;
-        let first = statements
-            .next()
-            .transpose()
-            .map_err(|error| failure(error, sql))?;
-        let Some(statement) = first else {
-            return Err(EngineError::new(EngineErrorKind::Syntax, "there is no statement"));
-        };
-        if statements.next().is_some() {
-            return Err(EngineError::new(
-                EngineErrorKind::Syntax,
-                "there is more than one statement",
-            ));
+        Self {
+            prepared: Prepared::new(connection),
         }
-        Ok(statement)
     }
+}
 
-    fn columns(&self, statement: &Statement<'_>, sql: &str) -> Result<Vec<EngineColumn>, EngineError> {
-        let bound = statement
-            .bind(&self.connection)
-            .map_err(|error| failure(error, sql))?;
-        let fields = bound.schema.get_all().map_err(|error| failure(error, sql))?;
-        fields
-            .into_iter()
-            .map(|(name, logical_type)| {
-                Ok(EngineColumn {
-                    name,
-                    sql_type: type_map::result_type(&logical_type)?,
-                })
-            })
-            .collect()
+fn parse(connection: &Connection, sql: &str) -> Result<Statement<'static>, EngineError> {
+    let mut statements = connection.parse(sql).map_err(|error| failure(error, sql))?;
+    let first = statements
+        .next()
+        .transpose()
+        .map_err(|error| failure(error, sql))?;
+    let Some(statement) = first else {
+        return Err(EngineError::new(EngineErrorKind::Syntax, "there is no statement"));
+    };
+    if statements.next().is_some() {
+        return Err(EngineError::new(
+            EngineErrorKind::Syntax,
+            "there is more than one statement",
+        ));
     }
+    Ok(statement)
+}
+
+fn columns(
+    connection: &Connection,
+    statement: &Statement<'_>,
+    sql: &str,
+) -> Result<Vec<EngineColumn>, EngineError> {
+    let bound = statement.bind(connection).map_err(|error| failure(error, sql))?;
+    let fields = bound.schema.get_all().map_err(|error| failure(error, sql))?;
+    fields
+        .into_iter()
+        .map(|(name, logical_type)| {
+            Ok(EngineColumn {
+                name,
+                sql_type: type_map::result_type(&logical_type)?,
+            })
+        })
+        .collect()
+}
+
+fn run<'connection>(
+    connection: &'connection Connection,
+    statement: &Statement<'static>,
+    sql: &str,
+    batch_rows: usize,
+) -> Result<Box<dyn BatchReader + 'connection>, EngineError> {
+    let columns = columns(connection, statement, sql)?;
+    let result = statement
+        .arrow_query(connection, Parameters::None, Some(batch_rows.max(1)))
+        .map_err(|error| failure(error, sql))?;
+    Ok(Box::new(ArrowBatches::new(result, columns, sql)?))
 }
 
 impl EngineConnection for DuckDbConnection {
     fn execute(&mut self, sql: &str) -> Result<u64, EngineError> {
+        self.prepared.forget_plans();
+        let connection = self.prepared.connection();
         let run = || {
             let mut changed = 0;
-            for statement in self.connection.parse(sql)? {
-                changed = self.connection.execute(statement?, Parameters::None)?;
+            for statement in connection.parse(sql)? {
+                changed = connection.execute(statement?, Parameters::None)?;
             }
             Ok(changed as u64)
         };
@@ -70,26 +89,46 @@ impl EngineConnection for DuckDbConnection {
     }
 
     fn query(&mut self, sql: &str, batch_rows: usize) -> Result<Box<dyn BatchReader + '_>, EngineError> {
-        let statement = self.single_statement(sql)?;
-        let columns = self.columns(&statement, sql)?;
-        let result = statement
-            .arrow_query(&self.connection, Parameters::None, Some(batch_rows.max(1)))
+        let connection = self.prepared.connection();
+        run(connection, &parse(connection, sql)?, sql, batch_rows)
+    }
+
+    fn query_again(
+        &mut self,
+        sql: &str,
+        batch_rows: usize,
+        repeat: Repeat,
+    ) -> Result<Box<dyn BatchReader + '_>, EngineError> {
+        if !Prepared::keeps(sql) {
+            return self.query(sql, batch_rows);
+        }
+        let kept = self
+            .prepared
+            .statement(sql, |connection| parse(connection, sql))?;
+        if repeat == Repeat::Planned {
+            kept.make_plan(|connection, statement| columns(connection, statement, sql))?;
+        }
+        let Some(planned) = kept.planned(repeat) else {
+            return run(kept.connection(), kept.statement(), sql, batch_rows);
+        };
+        let result = planned
+            .run(batch_rows.max(1))
             .map_err(|error| failure(error, sql))?;
-        Ok(Box::new(ArrowBatches::new(result, columns, sql)?))
+        Ok(Box::new(ArrowBatches::new(result, planned.columns.clone(), sql)?))
     }
 
     fn describe(&mut self, sql: &str) -> Result<Vec<EngineColumn>, EngineError> {
-        let statement = self.single_statement(sql)?;
-        self.columns(&statement, sql)
+        let connection = self.prepared.connection();
+        columns(connection, &parse(connection, sql)?, sql)
     }
 
     fn append(&mut self, schema: &str, table: &str, batch: &RecordBatch) -> Result<u64, EngineError> {
-        append::append(&self.connection, schema, table, batch)
+        append::append(self.prepared.connection(), schema, table, batch)
     }
 
     fn interrupter(&self) -> Arc<dyn Interrupter> {
         Arc::new(DuckDbInterrupter {
-            handle: self.connection.interrupt_handle(),
+            handle: self.prepared.connection().interrupt_handle(),
         })
     }
 }

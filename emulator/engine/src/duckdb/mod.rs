@@ -1,14 +1,16 @@
 //! DuckDB behind the traits.
 //!
 //! `type_map` is the dictionary between DuckDB's types and [`crate::SqlType`]; `failure` turns DuckDB's
-//! errors into ours; `batches` is the only place with unsafe code (Arrow's C interface); `append` goes the
-//! other way. One DuckDB instance is one database; a connection belongs to one thread at a time.
+//! errors into ours; `batches` brings rows out and `append` in; `prepared` keeps statements that come again.
+//! Unsafe code is in `batches` (Arrow's C interface) and in `prepared` (plans beside their connection) only.
+//! One DuckDB instance is one database; a connection belongs to one thread at a time.
 
 mod append;
 mod batches;
 mod casts;
 mod connection;
 mod failure;
+mod prepared;
 mod type_map;
 mod wide;
 

@@ -5,6 +5,7 @@ mod context;
 mod ddl;
 mod dml;
 mod lists;
+mod repeats;
 mod results;
 mod stopping;
 mod support;
