@@ -10,15 +10,12 @@ use super::client::{Fixture, Login, eventually};
 
 /// Sends a statement under request id `r1` for the so-manieth time, as drivers do.
 async fn attempt(login: &Login, sql: &str, number: u32) -> Value {
-    let mut path = format!(
-        "/queries/v1/query-request?requestId=r1&request_guid={}",
-        uuid::Uuid::new_v4()
-    );
-    if number > 0 {
-        path.push_str(&format!(
-            "&clientStartTime=1700000000000&retryCount={number}&retryReason=503"
-        ));
-    }
+    let retry = match number {
+        0 => String::new(),
+        _ => format!("&clientStartTime=1700000000000&retryCount={number}&retryReason=503"),
+    };
+    let guid = uuid::Uuid::new_v4();
+    let path = format!("/queries/v1/query-request?requestId=r1&request_guid={guid}{retry}");
     login.post(&path, &json!({ "sqlText": sql })).await
 }
 
