@@ -75,10 +75,17 @@ fn an_open_one_tells_the_last_failure_and_the_wait() {
     assert_eq!(error.reason(), Reason::LoginRefused);
     assert_eq!(
         error.to_string(),
-        "no login is tried for another 15 min because 3 in a row failed, the last one so: wrong password"
+        "no login is tried for another 15 min after 3 failures in a row: wrong password"
     );
     assert_eq!(error.facts().snowflake_code.as_deref(), Some("390100"));
-    assert!(error.facts().hint.as_deref().unwrap().contains("locks users"));
+    assert!(
+        error
+            .facts()
+            .hint
+            .as_deref()
+            .unwrap()
+            .contains("get the user locked")
+    );
 
     let (mut breaker, now) = after(&[unreached(), unreached(), unreached(), unreached(), unreached()]);
     let error = breaker.admit(now + SECOND / 4).unwrap_err();
@@ -156,6 +163,6 @@ fn waits_are_rounded_up() {
     for (left, words) in [(1, "1 s"), (8000, "8 s"), (119_001, "2 min"), (121_000, "3 min")] {
         let now = opened + Duration::from_millis(900_000 - left);
         let told = breaker.admit(now).unwrap_err().to_string();
-        assert!(told.contains(&format!("for another {words} because")), "{told}");
+        assert!(told.contains(&format!("for another {words} after")), "{told}");
     }
 }

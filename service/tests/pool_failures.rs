@@ -46,9 +46,7 @@ async fn after_five_failures_logins_fail_at_once_until_one_succeeds() {
     assert_eq!(upstreams.world().tries, 5, "Snowflake is left alone");
     assert_eq!(error.reason(), Reason::Unreachable, "the reason is the cause's");
     assert!(
-        error
-            .to_string()
-            .contains("5 in a row failed, the last one so: no luck"),
+        error.to_string().contains("after 5 failures in a row: no luck"),
         "{error}"
     );
     assert!(error.facts().hint.is_some());

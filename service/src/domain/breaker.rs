@@ -199,12 +199,12 @@ impl Failures {
         } = &self.last;
         let wait = in_words(self.retry_at.saturating_duration_since(now));
         let message = format!(
-            "no login is tried for another {wait} because {} in a row failed, the last one so: {message}",
+            "no login is tried for another {wait} after {} failures in a row: {message}",
             self.count
         );
         let hint = match (kind, &facts.hint) {
             (Kind::Refused, hint) => format!(
-                "{}; a corrected connection is tried at once, and so is any after `sfctl service restart`, but Snowflake locks users who log in wrongly too often",
+                "{}; a corrected connection is tried at once, others would get the user locked (`sfctl service restart` tries them all the same)",
                 hint.as_deref().unwrap_or("look at the connection's credentials")
             ),
             (_, Some(hint)) => format!("{hint}; a corrected connection is tried at once"),

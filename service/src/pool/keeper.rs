@@ -146,7 +146,8 @@ impl Keeper {
             return false;
         }
         if matches!(self.serving, Serving::Fresh) {
-            self.serving = stage::look(Arc::clone(&self.connector), self.connection.clone());
+            let (connector, connection) = (Arc::clone(&self.connector), self.connection.clone());
+            self.serving = stage::look(connector, connection, self.options.login_timeout);
             return false;
         }
         let now = now();
@@ -201,15 +202,21 @@ impl Keeper {
     }
 
     fn looked(&mut self, basis: Result<LoginBasis, Error>) {
-        let basis = match basis {
-            Ok(basis) => basis,
-            Err(error) => return self.refuse(error),
-        };
+        match basis {
+            Ok(basis) => {
+                self.rest_on(basis);
+                self.serving = Serving::Looked;
+            }
+            Err(error) => self.refuse(error),
+        }
+    }
+
+    /// Notes what logins rest on now; what rested on something else counts no more.
+    fn rest_on(&mut self, basis: LoginBasis) {
         if self
             .basis
             .is_some_and(|before| before.fingerprint != basis.fingerprint)
         {
-            // What failed were other settings.
             self.breaker.close();
         }
         let others = self.spares.remove_others(basis.fingerprint);
@@ -223,7 +230,6 @@ impl Keeper {
             self.logouts.begin(login);
         }
         self.basis = Some(basis);
-        self.serving = Serving::Looked;
     }
 
     fn checked(&mut self, verdict: Result<(), Error>) {
@@ -266,7 +272,7 @@ impl Keeper {
             return;
         };
         match end {
-            LoginEnd::NeedsSomebody(basis) => self.basis = Some(basis),
+            LoginEnd::NeedsSomebody(basis) => self.rest_on(basis),
             LoginEnd::Ended(Ok(login)) => self.logged_in(login, attended),
             LoginEnd::Ended(Err(error)) => self.login_failed(error, basis),
         }

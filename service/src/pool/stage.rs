@@ -70,9 +70,12 @@ pub(super) async fn ended(login: &mut Option<LoginOnItsWay>) -> LoginEnd {
     }
 }
 
-/// Looks at what a login would rest on.
-pub(super) fn look(connector: Arc<dyn Connector>, connection: ConnectionName) -> Serving {
-    Serving::Looking(Box::pin(async move { connector.basis(&connection).await }))
+/// Looks at what a login would rest on, at most for `limit`.
+pub(super) fn look(connector: Arc<dyn Connector>, connection: ConnectionName, limit: Duration) -> Serving {
+    Serving::Looking(Box::pin(async move {
+        let basis = connector.basis(&connection);
+        within(limit, &connection, basis).await
+    }))
 }
 
 /// Asks a spare whether it is well, at most for `limit`.
@@ -92,15 +95,8 @@ pub(super) fn log_in(
     limit: Duration,
 ) -> BoxFuture<'static, LoginEnd> {
     Box::pin(async move {
-        let ended = timeout(limit, connector.login(&connection)).await;
-        let ended = ended.unwrap_or_else(|_| {
-            Err(Error::new(
-                Reason::Timeout,
-                format!("login over connection {connection} took longer than {limit:?}"),
-            )
-            .with_hint("look at the network, or raise `login.timeout`"))
-        });
-        LoginEnd::Ended(ended.map(Box::new))
+        let login = within(limit, &connection, connector.login(&connection)).await;
+        LoginEnd::Ended(login.map(Box::new))
     })
 }
 
@@ -111,10 +107,24 @@ pub(super) fn log_in_for_stock(
     limit: Duration,
 ) -> BoxFuture<'static, LoginEnd> {
     Box::pin(async move {
-        match connector.basis(&connection).await {
+        match within(limit, &connection, connector.basis(&connection)).await {
             Ok(basis) if basis.unattended => log_in(connector, connection, limit).await,
             Ok(basis) => LoginEnd::NeedsSomebody(basis),
             Err(error) => LoginEnd::Ended(Err(error)),
         }
+    })
+}
+
+async fn within<T>(
+    limit: Duration,
+    connection: &ConnectionName,
+    login: impl Future<Output = Result<T, Error>>,
+) -> Result<T, Error> {
+    timeout(limit, login).await.unwrap_or_else(|_| {
+        Err(Error::new(
+            Reason::Timeout,
+            format!("login over connection {connection} took longer than {limit:?}"),
+        )
+        .with_hint("look at the network, or raise `login.timeout`"))
     })
 }
