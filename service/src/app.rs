@@ -17,6 +17,7 @@ pub use serve::{Parts, serve};
 use crate::backend::emulator::{EmulatorOptions, LogOpener};
 use crate::backend::{Backend, BackendSettings};
 use crate::config::{self, Environment, RunFlags, Settings};
+use crate::domain::journal::record::Kept;
 use crate::platform::daemon::{self, Fate, Report, Side};
 use crate::platform::lock::FileLock;
 use crate::platform::logging::{self, LogOptions, Logger};
@@ -176,6 +177,7 @@ impl Process<'_> {
         };
         let parts = Parts {
             connector: Arc::new(self.pool()),
+            kept: kept_sessions(&self.settings)?,
             settings: self.settings.clone(),
             listener,
             manager,
@@ -299,6 +301,15 @@ fn lock_state(settings: &Settings) -> Result<FileLock, Failure> {
         &state.join("service.lock"),
         &format!("state folder {}", state.display()),
     )?)
+}
+
+/// The sessions that an earlier run of the service has kept.
+fn kept_sessions(settings: &Settings) -> Result<Kept, Failure> {
+    let folder = settings.folders.state.join("sessions");
+    socket::private_folder(&folder)?;
+    let what = format!("read the kept sessions in {}", folder.display());
+    Ok(crate::journal::open(&folder, settings.journal_bytes_max)
+        .map_err(|source| PlatformError::Io { what, source })?)
 }
 
 /// Reads the configuration again and applies what can be applied while running: the log level.

@@ -2,7 +2,7 @@
 //!
 //! The rooms, from the inside out: [`domain`] is the pure rules, [`sessions`] drives one task per session,
 //! [`backend`] reaches Snowflake through the driver and keeps the local emulator, [`pool`] keeps spare logins of
-//! it, [`rpc`] speaks gRPC,
+//! it, [`journal`] keeps sessions in files, [`rpc`] speaks gRPC,
 //! [`platform`] deals with the operating system, [`config`] reads what the user configured, and [`app`]
 //! puts them together. `main` is one page. The crate is a library only so that tests can compose it with
 //! another listener, clock, configuration or Snowflake.
@@ -11,6 +11,7 @@ pub mod app;
 pub mod backend;
 pub mod config;
 pub mod domain;
+pub mod journal;
 pub mod platform;
 pub mod pool;
 pub mod rpc;

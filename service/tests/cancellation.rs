@@ -55,8 +55,8 @@ async fn cancel_names_a_query_or_takes_the_running_one() {
             String::new()
         };
         let request = v1::CancelQueryRequest {
-            session: String::new(),
-            request_id,
+            query: request_id,
+            ..v1::CancelQueryRequest::default()
         };
         let cancelled = service
             .queries()

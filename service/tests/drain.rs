@@ -20,7 +20,7 @@ use snowflake_session::platform::socket;
 use snowflake_session::rpc::Manager;
 use snowflake_session_proto::v1;
 use snowflake_session_proto::v1::lifecycle_service_client::LifecycleServiceClient;
-use support::{FakeConnector, Seen, collect, eventually, reason, sql};
+use support::{FakeConnector, Memory, Seen, collect, eventually, reason, sql};
 use tokio::task::JoinHandle;
 use tonic::transport::Channel;
 
@@ -45,6 +45,7 @@ impl Whole {
         let seen = Arc::clone(&connector.seen);
         let parts = Parts {
             connector: Arc::new(connector),
+            kept: Memory::default().kept(),
             settings,
             listener: socket::bind(&socket).unwrap(),
             manager: Manager::None,

@@ -189,27 +189,58 @@ async fn context_changes_in_order_and_stays() {
 }
 
 #[tokio::test]
-async fn a_session_keeps_its_connection() {
+async fn a_connection_has_a_session_of_its_own() {
     let service = Service::start().await;
-    service
-        .run(v1::ExecuteQueryRequest {
+    let over = |connection: &str, session: &str| v1::ExecuteQueryRequest {
+        connection: connection.into(),
+        session: session.into(),
+        ..sql("select 1")
+    };
+    for (connection, session, used) in [
+        ("prod", "", "prod"),
+        ("local", "", "default"),
+        ("", "", "default"),
+        ("", "prod", "prod"),
+        ("dev", "etl", "etl"),
+        ("my prod", "", "cmy-prod.e04c0b78"),
+    ] {
+        let answer = service.run(over(connection, session)).await.unwrap();
+        let connection = if connection.is_empty() {
+            answer.accepted.connection.clone()
+        } else {
+            connection.to_owned()
+        };
+        assert_eq!(answer.accepted.session, used);
+        assert_eq!(
+            (answer.summary.session, answer.summary.connection),
+            (used.to_owned(), connection)
+        );
+    }
+    let other = service.run(over("dev", "prod")).await;
+    assert_eq!(
+        other.err().unwrap().message(),
+        "session prod uses connection prod, not dev"
+    );
+    // All calls that can name a connection mean the same session.
+    let changed = service
+        .session_service()
+        .update_session_context(v1::UpdateSessionContextRequest {
             connection: "prod".into(),
-            ..sql("select 1")
+            database: Some("sales".into()),
+            ..v1::UpdateSessionContextRequest::default()
         })
         .await
         .unwrap();
-    let summary = service.run(sql("select 1")).await.unwrap().summary;
-    assert_eq!(summary.connection, "prod");
-    let other = service
-        .run(v1::ExecuteQueryRequest {
-            connection: "dev".into(),
-            ..sql("select 1")
+    assert_eq!(changed.into_inner().session.unwrap().name, "prod");
+    let begun = service
+        .session_service()
+        .begin_transaction(v1::BeginTransactionRequest {
+            connection: "prod".into(),
+            ..v1::BeginTransactionRequest::default()
         })
-        .await;
-    assert_eq!(
-        other.err().unwrap().message(),
-        "session default uses connection prod, not dev"
-    );
+        .await
+        .unwrap();
+    assert_eq!(begun.into_inner().session.unwrap().name, "prod");
 }
 
 #[tokio::test]
@@ -238,58 +269,6 @@ async fn a_failed_first_login_leaves_no_session_behind() {
 }
 
 #[tokio::test]
-async fn a_lost_session_says_once_what_was_lost_and_goes_on() {
-    let service = Service::start().await;
-    service.run(sql("use database sales")).await.unwrap();
-    service.run(sql("begin")).await.unwrap();
-    let status = service.run(sql("die")).await.err().unwrap();
-    assert_eq!(
-        (status.code(), reason(&status).0.as_str()),
-        (Code::Unavailable, "UNREACHABLE")
-    );
-    assert_eq!(service.session("").await.state(), v1::SessionState::Disconnected);
-
-    let status = service.run(sql("insert into t")).await.err().unwrap();
-    assert_eq!(
-        (status.code(), reason(&status).0.as_str()),
-        (Code::Aborted, "SESSION_LOST")
-    );
-    assert!(
-        status.message().contains("an open transaction"),
-        "{}",
-        status.message()
-    );
-
-    let summary = service.run(sql("select 1")).await.unwrap().summary;
-    assert_eq!(
-        (
-            summary.transaction_open,
-            summary.context.unwrap().database.as_str()
-        ),
-        (false, "SALES")
-    );
-    assert_eq!(
-        service.seen.sql(),
-        [
-            "use database sales",
-            "begin",
-            "die",
-            "USE DATABASE SALES",
-            "USE SCHEMA PUBLIC",
-            "select 1"
-        ]
-    );
-    assert_eq!(service.seen.logins.load(Ordering::SeqCst), 2);
-}
-
-#[tokio::test]
-async fn a_lost_session_that_held_nothing_just_goes_on() {
-    let service = Service::start().await;
-    assert!(service.run(sql("die")).await.is_err());
-    service.run(sql("select 1")).await.unwrap();
-}
-
-#[tokio::test]
 async fn the_number_of_sessions_is_limited() {
     let service = Service::with_limits(Limits {
         sessions_max: 1,
@@ -309,19 +288,6 @@ async fn the_number_of_sessions_is_limited() {
         (status.code(), status.message()),
         (Code::ResourceExhausted, "there are 1 sessions already")
     );
-}
-
-#[tokio::test]
-async fn an_unused_session_is_closed() {
-    let service = Service::with_limits(Limits {
-        session_idle: Duration::from_millis(30),
-        ..limits()
-    })
-    .await;
-    service.run(sql("select 1")).await.unwrap();
-    eventually("the session was closed", || service.sessions.counts().0 == 0).await;
-    assert_eq!(service.seen.closes.load(Ordering::SeqCst), 1);
-    service.sessions.unused(Duration::from_millis(1)).await;
 }
 
 #[tokio::test]

@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Failure, Ready};
 use crate::config::Settings;
+use crate::domain::journal::record::Kept;
 use crate::domain::upstream::Connector;
 use crate::platform::accept::{AcceptLoop, AcceptRules};
 use crate::platform::notify;
@@ -24,6 +25,8 @@ use crate::sessions::{Sessions, WallClock};
 pub struct Parts {
     /// The way to Snowflake.
     pub connector: Arc<dyn Connector>,
+    /// The sessions that are kept.
+    pub kept: Kept,
     /// The configuration.
     pub settings: Settings,
     /// The socket to serve.
@@ -84,6 +87,7 @@ impl Service {
     fn begin(parts: Parts) -> Result<Self, Failure> {
         let Parts {
             connector,
+            kept,
             settings,
             listener,
             manager,
@@ -95,6 +99,7 @@ impl Service {
             Arc::clone(&connector),
             settings.limits.clone(),
             Arc::clone(&clock),
+            kept,
         );
         let about = About {
             pid: std::process::id(),
@@ -183,7 +188,7 @@ impl Service {
             End::Wanted(grace) => (grace, None),
             End::Broken(why) => (Duration::ZERO, Some(why)),
         };
-        let closing = limits.cancel_wait + 2 * limits.logout_timeout + LAST_ANSWERS;
+        let closing = limits.cancel_wait + 2 * limits.logout_timeout + limits.journal_wait + LAST_ANSWERS;
         let connector = 2 * limits.logout_timeout + self.settings.emulator.stop_timeout + LAST_ANSWERS;
         notify::stopping("finishing queries", grace + closing + connector + LAST_ANSWERS);
         self.sessions.start_draining();

@@ -7,6 +7,12 @@ use crate::domain::error::{Error, Facts, Reason};
 
 /// Translates an error of the driver.
 pub(super) fn from_driver(error: DriverError) -> Error {
+    let may_have_run = error.may_have_run();
+    let error = translate(error);
+    if may_have_run { error.with_doubt() } else { error }
+}
+
+fn translate(error: DriverError) -> Error {
     let facts = Facts {
         query_id: error.query_id().map(str::to_owned),
         ..Facts::default()
@@ -76,9 +82,14 @@ pub(super) fn explain(error: DriverError, emulator: Option<&Running>) -> Error {
     if !went_away {
         return error;
     }
-    Error::new(Reason::Unreachable, "the local emulator ended unexpectedly")
-        .with_hint("run the statement again: the emulator is started anew; its log, emulator.log, is in the state folder")
-        .with_source(error)
+    let ended = Error::new(Reason::Unreachable, "the local emulator ended unexpectedly")
+        .with_hint("the emulator is started anew; its log, emulator.log, is in the state folder");
+    let ended = if error.may_have_run() {
+        ended.with_doubt()
+    } else {
+        ended
+    };
+    ended.with_source(error)
 }
 
 fn from_sql(error: SqlError) -> Error {

@@ -35,6 +35,8 @@ pub struct Settings {
     pub pool: PoolRules,
     /// Size at which result batches are cut.
     pub batch_bytes_max: usize,
+    /// Largest file of a kept session.
+    pub journal_bytes_max: u64,
     /// Limits of the gRPC server.
     pub rpc: RpcSettings,
     /// The local emulator.
@@ -203,6 +205,7 @@ fn read(reader: &mut Reader<'_>, home: PathBuf, environment: &Environment) -> Se
         breaker: read_breaker(reader),
         pool: read_pool(reader),
         batch_bytes_max: to_usize(reader.size("query.batch_bytes_max", 4096, 64 * MEBIBYTE)),
+        journal_bytes_max: reader.size("journal.bytes_max", 64 * 1024, 64 * MEBIBYTE),
         rpc: read_rpc(reader),
         emulator,
         folders: Folders { home, state },
@@ -246,6 +249,10 @@ fn read_limits(reader: &mut Reader<'_>) -> Limits {
         queue_max: reader.count("session.queue_max", 1),
         results_max: reader.count("session.results_max", 1),
         session_idle: reader.duration("session.idle_limit", SECOND),
+        transaction_lease: reader.duration("transaction.lease", SECOND),
+        kept_max: reader.count("journal.sessions_max", 0),
+        keep: reader.duration("journal.keep", SECOND),
+        journal_wait: reader.duration("journal.write_wait", Duration::ZERO),
         sql_bytes_max: to_usize(reader.size("query.sql_bytes_max", 1, 128 * MEBIBYTE)),
         bindings_max: reader.count("query.bindings_max", 0),
         query_timeout: reader.duration("query.timeout", SECOND),

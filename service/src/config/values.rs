@@ -66,8 +66,12 @@ impl FromStr for Span {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let wrong = || format!("{text:?} is not a duration; write for example \"20s\", \"15min\" or \"4h\"");
-        let duration: jiff::SignedDuration = text.trim().parse().map_err(|_| wrong())?;
-        Duration::try_from(duration).map(Self).map_err(|_| wrong())
+        let span: jiff::Span = text.trim().parse().map_err(|_| wrong())?;
+        // A day has 24 hours here: nobody wants a limit that depends on the season.
+        let duration = span.to_duration(jiff::SpanRelativeTo::days_are_24_hours());
+        Duration::try_from(duration.map_err(|_| wrong())?)
+            .map(Self)
+            .map_err(|_| wrong())
     }
 }
 
@@ -134,6 +138,7 @@ mod tests {
             ("4h", 14400),
             ("1h 30m", 5400),
             ("0s", 0),
+            ("30d", 30 * 86_400),
         ] {
             assert_eq!(
                 text.parse::<Span>().unwrap().0,
@@ -141,7 +146,7 @@ mod tests {
                 "{text}"
             );
         }
-        for text in ["20", "", "soon", "-5s"] {
+        for text in ["20", "", "soon", "-5s", "1 month"] {
             assert!(text.parse::<Span>().is_err(), "{text:?} was taken");
         }
     }

@@ -55,6 +55,8 @@ pub struct Facts {
     pub session: Option<String>,
     /// Connection of that session.
     pub connection: Option<String>,
+    /// What was lost, one thing a line.
+    pub lost: Option<String>,
 }
 
 /// A failure: what failed (for people), why (for programs), and the inside cause (for the log).
@@ -66,6 +68,7 @@ pub struct Error {
     reason: Reason,
     message: String,
     facts: Box<Facts>,
+    may_have_run: bool,
     source: Option<Box<dyn StdError + Send + Sync>>,
 }
 
@@ -76,6 +79,7 @@ impl Error {
             reason,
             message: message.into(),
             facts: Box::default(),
+            may_have_run: false,
             source: None,
         }
     }
@@ -108,6 +112,24 @@ impl Error {
         self
     }
 
+    /// Says that nobody can tell whether the statement had an effect, so that it must not be sent again unasked.
+    pub fn with_doubt(mut self) -> Self {
+        self.may_have_run = true;
+        self
+    }
+
+    /// Adds to the outside text: another fragment behind a semicolon.
+    pub fn and(mut self, more: &str) -> Self {
+        self.message = format!("{}; {more}", self.message);
+        self
+    }
+
+    /// Gives it another reason.
+    pub fn because(mut self, reason: Reason) -> Self {
+        self.reason = reason;
+        self
+    }
+
     /// Says in which session and over which connection it happened.
     pub fn in_session(mut self, session: &str, connection: &str) -> Self {
         self.facts.session = Some(session.to_owned());
@@ -118,6 +140,11 @@ impl Error {
     /// What the receiver can do.
     pub fn reason(&self) -> Reason {
         self.reason
+    }
+
+    /// True unless it is certain that the statement had no effect and will have none.
+    pub fn may_have_run(&self) -> bool {
+        self.may_have_run
     }
 
     /// The facts for programs.

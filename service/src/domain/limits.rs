@@ -11,8 +11,16 @@ pub struct Limits {
     pub queue_max: usize,
     /// Most results of one session that are being read at a time.
     pub results_max: usize,
-    /// How long an unused session is kept.
+    /// How long an unused session stays logged in, unless it has a limit of its own.
     pub session_idle: Duration,
+    /// How long a transaction may be open while nobody uses its session.
+    pub transaction_lease: Duration,
+    /// Most sessions that are kept while nobody uses them.
+    pub kept_max: usize,
+    /// How long a session is kept while nobody uses it.
+    pub keep: Duration,
+    /// How long an answer waits until what its statement changed of the session is on disk.
+    pub journal_wait: Duration,
     /// Largest SQL text in bytes.
     pub sql_bytes_max: usize,
     /// Most bindings of one statement.

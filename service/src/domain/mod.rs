@@ -9,7 +9,9 @@
 pub mod breaker;
 pub mod context;
 pub mod error;
+pub mod journal;
 pub mod limits;
+pub mod loss;
 pub mod names;
 pub mod pool;
 pub mod query;

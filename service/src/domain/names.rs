@@ -18,6 +18,25 @@ impl SessionName {
         Self("default".into())
     }
 
+    /// The session that is meant when only a connection is named, and not the default one: it has the
+    /// connection's name where that is a session's name too, else one made from it. Two connections never mean
+    /// one session, and never the default one.
+    pub fn of_connection(connection: &ConnectionName) -> Self {
+        const KEPT_MAX: usize = 48;
+        match connection.as_str().parse::<Self>() {
+            Ok(name) if name != Self::default_name() => name,
+            _ => {
+                let plain = |c: char| if c.is_ascii_alphanumeric() { c } else { '-' };
+                let kept: String = connection.as_str().chars().map(plain).take(KEPT_MAX).collect();
+                // FNV-1a: the same in every build, and nobody attacks their own connection names.
+                let hash = connection.as_str().bytes().fold(0x811c_9dc5_u32, |hash, byte| {
+                    (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193)
+                });
+                Self(format!("c{kept}.{hash:08x}").into())
+            }
+        }
+    }
+
     /// The name as text.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -215,6 +234,29 @@ mod tests {
         for bad in ["", "-a", "a b", "é", "a/b", "a\n", &"x".repeat(65)] {
             assert!(bad.parse::<SessionName>().is_err(), "{bad:?} was taken");
         }
+    }
+
+    #[test]
+    fn connections_have_a_session_each() {
+        let of = |text: &str| SessionName::of_connection(&text.parse().unwrap());
+        assert_eq!(of("prod").as_str(), "prod");
+        let odd = [
+            "my prod",
+            "my-prod",
+            "my\u{fc}prod",
+            "default",
+            "-x",
+            &"x".repeat(255),
+            &"x".repeat(254),
+        ];
+        let mut names: Vec<SessionName> = odd.into_iter().map(of).collect();
+        for name in &names {
+            assert!(name.as_str().parse::<SessionName>().is_ok(), "{name}");
+            assert_ne!(*name, SessionName::default_name());
+        }
+        names.sort();
+        names.dedup();
+        assert_eq!(names.len(), odd.len());
     }
 
     #[test]

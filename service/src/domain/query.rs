@@ -180,6 +180,8 @@ pub struct Summary {
     pub dml: Option<DmlStats>,
     /// True while a transaction is open in the session.
     pub transaction_open: bool,
+    /// What the user should hear besides, whole sentences without the final period.
+    pub notices: Vec<String>,
 }
 
 /// How far a cancellation got.

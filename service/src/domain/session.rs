@@ -4,19 +4,32 @@
 //!            login            logged in          statement
 //!   New ──────────────▶ Connecting ──────▶ Idle ◀──────────▶ Busy
 //!    ▲                   │      ▲           │                  │
-//!    └── login failed ───┘      │ next use  │ upstream lost    │
+//!    └── login failed ───┘      │ next use  │ upstream gone    │
 //!                               └─────── Disconnected ◀────────┘
 //!                                    any state ──▶ Closing
 //! ```
 //!
-//! The type holds what a session *is*; the task that owns it carries out what it says.
+//! The type holds what a session *is*; the task that owns it carries out what it says. What the session is made
+//! of is in its [`Journal`]. While the journal names losses, statements are refused unless they accept them.
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
 
 use crate::domain::context::Context;
 use crate::domain::error::{Error, Reason};
+use crate::domain::journal::Journal;
+use crate::domain::journal::record::Record;
+use crate::domain::journal::restore::RestoreStep;
+use crate::domain::loss::{self, Loss, LossKind};
 use crate::domain::names::{ConnectionName, SessionName};
-use crate::domain::query::{Executed, StatementKind};
-use crate::domain::statement::{Effect, Holding};
+use crate::domain::query::Executed;
+use crate::domain::statement::Effect;
 use crate::domain::upstream::Identity;
+
+mod transaction;
+
+pub use transaction::ASK_TRANSACTION;
+use transaction::Doubt;
 
 /// What a session is doing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,6 +55,8 @@ pub enum Step {
     Run,
     /// A login.
     Login,
+    /// Snowflake must say whether a transaction is open.
+    AskTransaction,
     /// The user must hear something first; the statement is not run.
     Refuse(Error),
 }
@@ -51,71 +66,81 @@ pub enum Step {
 pub struct Session {
     name: SessionName,
     connection: ConnectionName,
+    idle_limit: Option<Duration>,
     phase: Phase,
-    context: Context,
     identity: Identity,
-    /// Each statement is a transaction of its own unless one was begun.
+    login_time: Option<SystemTime>,
+    /// Each statement is a transaction of its own unless one was begun: now, and after the login.
     autocommit: bool,
-    held: Held,
-    lost: Option<Held>,
+    autocommit_at_login: bool,
+    /// Shared with those who look at the session; a change makes a new one.
+    journal: Arc<Journal>,
+    /// Why it is not known whether a transaction is open.
+    doubt: Option<Doubt>,
     last_query_id: String,
 }
 
-/// What lives upstream and would be gone with the upstream session.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-struct Held {
-    transaction: bool,
-    temporary_objects: bool,
-    variables: bool,
-    parameters: bool,
-}
-
-impl Held {
-    fn describe(self) -> Option<String> {
-        let parts: Vec<&str> = [
-            (
-                self.transaction,
-                "an open transaction (its changes are rolled back)",
-            ),
-            (self.temporary_objects, "temporary objects"),
-            (self.variables, "session variables"),
-            (self.parameters, "session parameters"),
-        ]
-        .into_iter()
-        .filter_map(|(held, words)| held.then_some(words))
-        .collect();
-        (!parts.is_empty()).then(|| parts.join(", "))
-    }
-}
-
 impl Session {
-    /// A session that was not used yet.
-    pub fn new(name: SessionName, connection: ConnectionName) -> Self {
+    /// A session that was not used yet. `idle_limit` is how long it may be unused, if it has a limit of its own.
+    pub fn new(name: SessionName, connection: ConnectionName, idle_limit: Option<Duration>) -> Self {
         Self {
             name,
             connection,
+            idle_limit,
             phase: Phase::New,
-            context: Context::default(),
             identity: Identity::default(),
+            login_time: None,
             autocommit: true,
-            held: Held::default(),
-            lost: None,
+            autocommit_at_login: true,
+            journal: Arc::default(),
+            doubt: None,
             last_query_id: String::new(),
         }
     }
 
-    /// Says what must happen before a statement can run. What was lost is said once; asking again goes on.
-    pub fn next_step(&mut self) -> Step {
-        if let Some(loss) = self.lost.take().and_then(Held::describe) {
-            let message = format!(
-                "session {} was lost together with {loss}; nothing was run",
-                self.name
-            );
-            return Step::Refuse(
-                Error::new(Reason::SessionLost, message)
-                    .with_hint("redo what is still needed; the next statement runs in a new upstream session with the same role, warehouse, database and schema"),
-            );
+    /// A session as it was kept.
+    pub fn from_record(record: Record) -> Self {
+        let mut session = Self::new(record.name, record.connection, record.idle_limit);
+        if record.identity != Identity::default() {
+            session.phase = Phase::Disconnected;
         }
+        session.identity = record.identity;
+        session.journal = Arc::new(record.journal);
+        session.last_query_id = record.last_query_id;
+        session
+    }
+
+    /// What is to be kept of it.
+    pub fn record(&self, create_time: SystemTime, last_use_time: SystemTime) -> Record {
+        Record {
+            name: self.name.clone(),
+            connection: self.connection.clone(),
+            idle_limit: self.idle_limit,
+            create_time,
+            last_use_time,
+            identity: self.identity.clone(),
+            last_query_id: self.last_query_id.clone(),
+            journal: Journal::clone(&self.journal),
+        }
+    }
+
+    /// Says what must happen before the session can be used, which a login alone is not. With `accept_loss` what
+    /// was lost is acknowledged and forgotten.
+    pub fn next_step(&mut self, accept_loss: bool) -> Step {
+        if accept_loss && !self.journal.losses.is_empty() {
+            self.change().losses.clear();
+        }
+        if !self.journal.losses.is_empty() {
+            return Step::Refuse(loss::refusal(&self.name, &self.journal.losses));
+        }
+        match self.next_login_step() {
+            Step::Run if self.doubt.is_some() => Step::AskTransaction,
+            step => step,
+        }
+    }
+
+    /// Says what must happen before the session is logged in. Losses do not stand in the way of that.
+    pub fn next_login_step(&self) -> Step {
         match self.phase {
             Phase::Idle | Phase::Busy => Step::Run,
             Phase::New | Phase::Disconnected | Phase::Connecting => Step::Login,
@@ -131,17 +156,51 @@ impl Session {
         self.phase = Phase::Connecting;
     }
 
-    /// The login succeeded: returns the statements that bring the new upstream session to the context that
-    /// the session had.
-    pub fn connected(&mut self, identity: Identity, context: Context, autocommit: bool) -> Vec<String> {
+    /// The login succeeded at `now`: returns the statements that bring the new upstream session to where the
+    /// session was; [`restored`](Self::restored) ends this.
+    pub fn connected(
+        &mut self,
+        identity: Identity,
+        context: Context,
+        autocommit: bool,
+        now: SystemTime,
+    ) -> Vec<RestoreStep> {
+        let steps = self.journal.restore_from(&context);
         self.autocommit = autocommit;
-        let restore = self.context.restore_from(&context);
-        if restore.is_empty() {
-            self.context = context;
-        }
+        self.autocommit_at_login = autocommit;
         self.identity = identity;
+        self.login_time = Some(now);
+        if steps.is_empty() {
+            self.reported(context);
+            self.phase = Phase::Idle;
+        }
+        steps
+    }
+
+    /// The statements of [`connected`](Self::connected) ended: where the session is now, and what Snowflake
+    /// refused to bring back, each with the cause.
+    pub fn restored(&mut self, context: Option<Context>, refused: Vec<(LossKind, String, String)>) {
+        if !refused.is_empty() {
+            let journal = self.change();
+            for (kind, name, cause) in refused {
+                match kind {
+                    LossKind::Parameter => drop(journal.parameters.remove(&name)),
+                    LossKind::Variable => drop(journal.variables.remove(&name)),
+                    LossKind::Context if name.starts_with("secondary roles") => {
+                        journal.secondary_roles = None;
+                    }
+                    LossKind::Context | LossKind::Transaction | LossKind::TemporaryObject => {}
+                }
+                journal.add_loss(kind, name, &cause);
+            }
+        }
+        if let Some(context) = context {
+            self.reported(context);
+        }
+        if let Some(Some(value)) = self.journal.parameters.get(AUTOCOMMIT) {
+            self.autocommit = value.truth().unwrap_or(self.autocommit);
+        }
         self.phase = Phase::Idle;
-        restore
     }
 
     /// The login failed.
@@ -159,55 +218,59 @@ impl Session {
         self.phase = Phase::Busy;
     }
 
-    /// A statement succeeded.
-    pub fn finished(&mut self, effect: Effect, executed: &Executed) {
+    /// A statement succeeded at `now`. Returns what the user should hear besides, whole sentences.
+    pub fn finished(&mut self, effects: &[Effect], executed: &Executed, now: SystemTime) -> Vec<String> {
         self.phase = Phase::Idle;
-        self.context = executed.context.clone();
         if !executed.query_id.is_empty() {
             self.last_query_id.clone_from(&executed.query_id);
         }
-        if executed.kind == StatementKind::Ddl {
-            // Snowflake commits before and after each DDL statement.
-            self.held.transaction = false;
-        }
-        if executed.kind == StatementKind::Dml && !self.autocommit {
-            self.held.transaction = true;
-        }
-        match effect {
-            Effect::None => {}
-            Effect::Begin => self.held.transaction = true,
-            Effect::End => self.held.transaction = false,
-            Effect::Hold(Holding::TemporaryObject) => self.held.temporary_objects = true,
-            Effect::Hold(Holding::Variable) => self.held.variables = true,
-            Effect::Hold(Holding::Parameter) => self.held.parameters = true,
-            Effect::SetAutocommit(autocommit) => {
-                self.autocommit = autocommit;
-                self.held.parameters = true;
+        if !effects.is_empty() {
+            let journal = self.change();
+            for effect in effects {
+                journal.note(effect);
             }
         }
+        self.reported(executed.context.clone());
+        self.transaction_after(effects, executed.kind, now)
     }
 
-    /// A statement failed; the upstream session goes on.
-    pub fn failed(&mut self, error: &Error) {
+    /// A statement failed or was interrupted; the upstream session goes on.
+    pub fn failed(&mut self, effects: &[Effect], error: &Error) {
         self.phase = Phase::Idle;
         if let Some(query_id) = &error.facts().query_id {
             self.last_query_id.clone_from(query_id);
         }
+        if error.may_have_run() && !effects.is_empty() {
+            let journal = self.change();
+            for effect in effects {
+                journal.note_doubtful(effect);
+            }
+        }
+        self.doubt_after_failure(effects, error);
     }
 
-    /// The upstream session is gone, with everything it held.
-    pub fn upstream_lost(&mut self) {
-        self.phase = Phase::Disconnected;
-        let held = std::mem::take(&mut self.held);
-        if held != Held::default() {
-            self.lost = Some(held);
+    /// The upstream session is gone, with everything it held. `cause` is a fragment such as `it had expired`.
+    pub fn upstream_lost(&mut self, cause: &str) {
+        self.phase = match self.phase {
+            Phase::New => Phase::New,
+            _ => Phase::Disconnected,
+        };
+        self.doubt = None;
+        self.login_time = None;
+        if self.journal.holds_irreplaceable() {
+            self.change().lose(cause);
         }
+    }
+
+    /// Forgets all but name, connection and idle limit.
+    pub fn reset(&mut self) {
+        *self = Self::new(self.name.clone(), self.connection.clone(), self.idle_limit);
     }
 
     /// The session ends: says whether a transaction is to be rolled back.
     pub fn closing(&mut self) -> bool {
         self.phase = Phase::Closing;
-        self.held.transaction
+        self.may_have_transaction()
     }
 
     /// Its name.
@@ -220,14 +283,19 @@ impl Session {
         &self.connection
     }
 
+    /// How long it may be unused, if it has a limit of its own.
+    pub fn idle_limit(&self) -> Option<Duration> {
+        self.idle_limit
+    }
+
     /// What it is doing.
     pub fn phase(&self) -> Phase {
         self.phase
     }
 
-    /// Where its statements run, as last reported.
-    pub fn context(&self) -> &Context {
-        &self.context
+    /// What it holds, as far as is known.
+    pub fn journal(&self) -> &Arc<Journal> {
+        &self.journal
     }
 
     /// Who it is logged in as.
@@ -235,137 +303,37 @@ impl Session {
         &self.identity
     }
 
-    /// True while a transaction is open.
-    pub fn transaction_open(&self) -> bool {
-        self.held.transaction
+    /// When its upstream session logged in, if it has one.
+    pub fn login_time(&self) -> Option<SystemTime> {
+        self.login_time
+    }
+
+    /// What was lost and not acknowledged.
+    pub fn losses(&self) -> &[Loss] {
+        &self.journal.losses
     }
 
     /// Snowflake's identity of its latest query; empty if there was none.
     pub fn last_query_id(&self) -> &str {
         &self.last_query_id
     }
+
+    /// The journal, to be changed.
+    fn change(&mut self) -> &mut Journal {
+        Arc::make_mut(&mut self.journal)
+    }
+
+    /// Snowflake reported a context.
+    fn reported(&mut self, context: Context) {
+        if self.journal.context != context {
+            self.change().context = context;
+        }
+    }
 }
+
+/// The parameter that says whether each statement is a transaction of its own.
+const AUTOCOMMIT: &str = "AUTOCOMMIT";
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn session() -> Session {
-        let mut session = Session::new(SessionName::default_name(), ConnectionName::local());
-        assert!(matches!(session.next_step(), Step::Login));
-        session.connecting();
-        assert_eq!(
-            session.connected(identity(), context("DB"), true),
-            Vec::<String>::new()
-        );
-        session
-    }
-
-    fn identity() -> Identity {
-        Identity {
-            user: "ME".into(),
-            ..Identity::default()
-        }
-    }
-
-    fn context(database: &str) -> Context {
-        Context {
-            database: Some(database.into()),
-            ..Context::default()
-        }
-    }
-
-    fn executed(kind: StatementKind) -> Executed {
-        Executed {
-            kind,
-            context: context("DB"),
-            query_id: "q1".into(),
-            ..Executed::default()
-        }
-    }
-
-    #[test]
-    fn a_statement_runs_after_one_login() {
-        let mut session = session();
-        assert!(matches!(session.next_step(), Step::Run));
-        session.started();
-        assert_eq!(session.phase(), Phase::Busy);
-        session.finished(Effect::None, &executed(StatementKind::Query));
-        assert_eq!((session.phase(), session.last_query_id()), (Phase::Idle, "q1"));
-    }
-
-    #[test]
-    fn transactions_open_and_end() {
-        let mut session = session();
-        for (effect, kind, open) in [
-            (Effect::Begin, StatementKind::Transaction, true),
-            (Effect::None, StatementKind::Dml, true),
-            (Effect::End, StatementKind::Transaction, false),
-            (Effect::Begin, StatementKind::Transaction, true),
-            (Effect::None, StatementKind::Ddl, false),
-        ] {
-            session.finished(effect, &executed(kind));
-            assert_eq!(session.transaction_open(), open, "{effect:?} {kind:?}");
-        }
-        session.finished(Effect::Begin, &executed(StatementKind::Transaction));
-        session.failed(&Error::new(Reason::SqlRejected, "no"));
-        assert!(session.transaction_open(), "an error does not end a transaction");
-        assert!(session.closing());
-    }
-
-    #[test]
-    fn without_autocommit_a_change_opens_a_transaction() {
-        let mut session = session();
-        session.finished(Effect::SetAutocommit(false), &executed(StatementKind::Session));
-        for (effect, kind, open) in [
-            (Effect::None, StatementKind::Query, false),
-            (Effect::None, StatementKind::Dml, true),
-            (Effect::End, StatementKind::Transaction, false),
-            (Effect::SetAutocommit(true), StatementKind::Session, false),
-            (Effect::None, StatementKind::Dml, false),
-        ] {
-            session.finished(effect, &executed(kind));
-            assert_eq!(session.transaction_open(), open, "{effect:?} {kind:?}");
-        }
-    }
-
-    #[test]
-    fn a_loss_is_said_once_then_the_context_is_restored() {
-        let mut session = session();
-        session.finished(Effect::Begin, &executed(StatementKind::Transaction));
-        session.finished(Effect::Hold(Holding::Variable), &executed(StatementKind::Session));
-        session.upstream_lost();
-        assert_eq!(session.phase(), Phase::Disconnected);
-        let Step::Refuse(error) = session.next_step() else {
-            panic!("the loss was not said")
-        };
-        assert_eq!(error.reason(), Reason::SessionLost);
-        assert_eq!(
-            error.to_string(),
-            "session default was lost together with an open transaction (its changes are rolled back), session variables; nothing was run"
-        );
-        assert!(matches!(session.next_step(), Step::Login));
-        session.connecting();
-        assert_eq!(
-            session.connected(identity(), context("OTHER"), true),
-            ["USE DATABASE DB"]
-        );
-        assert!(!session.transaction_open());
-    }
-
-    #[test]
-    fn a_loss_of_nothing_is_not_worth_a_word() {
-        let mut session = session();
-        session.upstream_lost();
-        assert!(matches!(session.next_step(), Step::Login));
-    }
-
-    #[test]
-    fn a_failed_login_can_be_tried_again() {
-        let mut session = Session::new(SessionName::default_name(), ConnectionName::local());
-        session.connecting();
-        session.login_failed();
-        assert_eq!(session.phase(), Phase::New);
-        assert!(matches!(session.next_step(), Step::Login));
-    }
-}
+#[path = "session/tests.rs"]
+mod tests;

@@ -1,4 +1,7 @@
-//! Between the contract's types and the domain's, both ways.
+//! Between the contract's types and the domain's, both ways: what is asked for, queries and their events. Sessions
+//! are in [`session`](mod@session).
+
+mod session;
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -11,8 +14,9 @@ use crate::domain::pool::{BreakerStatus, PoolStatus};
 use crate::domain::query::{
     Binding, BindingKind, CancelOutcome, DmlStats, QueryEvent, StatementKind, Summary,
 };
-use crate::domain::session::Phase;
-use crate::sessions::{QueryRequest, Snapshot};
+use crate::sessions::QueryRequest;
+
+pub(super) use session::{new_session, session};
 
 /// A session's name; empty means the default session.
 pub(super) fn session_name(text: &str) -> Result<SessionName, Error> {
@@ -20,6 +24,15 @@ pub(super) fn session_name(text: &str) -> Result<SessionName, Error> {
         Ok(SessionName::default_name())
     } else {
         text.parse()
+    }
+}
+
+/// A session's name where a connection can say which session is meant; empty means that none was named.
+pub(super) fn session_asked(text: &str) -> Result<Option<SessionName>, Error> {
+    if text.is_empty() {
+        Ok(None)
+    } else {
+        text.parse().map(Some)
     }
 }
 
@@ -60,13 +73,14 @@ pub(super) fn query_request(
     }
     let asked = request.timeout.map(duration).transpose()?;
     Ok(QueryRequest {
-        session: session_name(&request.session)?,
+        session: session_asked(&request.session)?,
         connection: connection_name(&request.connection)?,
         request_id: request_id(&request.request_id)?.unwrap_or_else(|| RequestId::new(uuid::Uuid::new_v4())),
         sql: request.sql,
         bindings,
         row_limit: row_limit(request.row_limit)?,
         timeout: asked.into_iter().chain(call_timeout).min(),
+        accept_loss: request.accept_loss,
     })
 }
 
@@ -191,7 +205,7 @@ fn query_summary(summary: Summary) -> v1::QuerySummary {
             rows_deleted: count(dml.rows_deleted),
         }),
         transaction_open: summary.transaction_open,
-        notices: Vec::new(),
+        notices: summary.notices,
     }
 }
 
@@ -205,37 +219,6 @@ fn context(context: Context) -> v1::SessionContext {
         schema: context.schema.unwrap_or_default(),
         warehouse: context.warehouse.unwrap_or_default(),
         role: context.role.unwrap_or_default(),
-    }
-}
-
-/// A session at one moment.
-pub(super) fn session(snapshot: Snapshot) -> v1::Session {
-    v1::Session {
-        name: snapshot.name.to_string(),
-        connection: snapshot.connection.to_string(),
-        state: phase(snapshot.phase).into(),
-        context: Some(context(snapshot.context)),
-        user: snapshot.identity.user,
-        account: snapshot.identity.account,
-        server_version: snapshot.identity.server_version,
-        upstream_session_id: snapshot.identity.upstream_session_id,
-        create_time: Some(timestamp(snapshot.create_time)),
-        last_use_time: Some(timestamp(snapshot.last_use_time)),
-        transaction_open: snapshot.transaction_open,
-        last_query_id: snapshot.last_query_id,
-        host: snapshot.identity.host,
-        ..v1::Session::default()
-    }
-}
-
-fn phase(phase: Phase) -> v1::SessionState {
-    match phase {
-        Phase::New => v1::SessionState::New,
-        Phase::Connecting => v1::SessionState::Connecting,
-        Phase::Idle => v1::SessionState::Idle,
-        Phase::Busy => v1::SessionState::Busy,
-        Phase::Disconnected => v1::SessionState::Disconnected,
-        Phase::Closing => v1::SessionState::Closing,
     }
 }
 

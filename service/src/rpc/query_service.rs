@@ -33,12 +33,14 @@ impl QueryService for Queries {
         let call_timeout = grpc_timeout(request.metadata());
         let query =
             convert::query_request(request.into_inner(), call_timeout).map_err(|error| status(&error))?;
-        let span = tracing::info_span!("query", session = %query.session, request_id = %query.request_id);
+        let span =
+            tracing::info_span!("query", session = tracing::field::Empty, request_id = %query.request_id);
         let stream = self
             .sessions
             .submit(query)
             .await
             .map_err(|error| span.in_scope(|| status(&error)))?;
+        span.record("session", stream.session.as_str());
         Ok(Response::new(EventStream::new(stream, span)))
     }
 

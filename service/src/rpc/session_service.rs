@@ -7,7 +7,7 @@ use tonic::{Request, Response, Status};
 use super::convert;
 use super::status::status;
 use crate::domain::error::Error;
-use crate::sessions::Sessions;
+use crate::sessions::{Sessions, TransactionVerb};
 
 /// Makes, shows, changes and ends sessions.
 pub(super) struct SessionRpc {
@@ -23,13 +23,9 @@ impl SessionService for SessionRpc {
         &self,
         request: Request<v1::CreateSessionRequest>,
     ) -> Result<Response<v1::CreateSessionResponse>, Status> {
-        let request = request.into_inner();
         let created = async {
-            let name = convert::session_name(&request.session)?;
-            let connection = convert::connection_name(&request.connection)?;
-            self.sessions
-                .create(&name, connection.as_ref(), request.login, request.allow_existing)
-                .await
+            let new = convert::new_session(request.get_ref())?;
+            self.sessions.create(new).await
         };
         let snapshot = created.await.map_err(|error| status(&error))?;
         Ok(Response::new(v1::CreateSessionResponse {
@@ -88,11 +84,16 @@ impl SessionService for SessionRpc {
     ) -> Result<Response<v1::UpdateSessionContextResponse>, Status> {
         let request = request.into_inner();
         let updated = async {
-            let name = convert::session_name(&request.session)?;
+            let session = convert::session_asked(&request.session)?;
             let connection = convert::connection_name(&request.connection)?;
             let change = convert::context_change(&request)?;
             self.sessions
-                .update_context(&name, connection.as_ref(), &change)
+                .update_context(
+                    session.as_ref(),
+                    connection.as_ref(),
+                    &change,
+                    request.accept_loss,
+                )
                 .await
         };
         let snapshot = updated.await.map_err(|error| status(&error))?;
@@ -118,29 +119,69 @@ impl SessionService for SessionRpc {
 
     async fn reset_session(
         &self,
-        _request: Request<v1::ResetSessionRequest>,
+        request: Request<v1::ResetSessionRequest>,
     ) -> Result<Response<v1::ResetSessionResponse>, Status> {
-        Err(Status::unimplemented("ResetSession"))
+        let reset = async {
+            let name = convert::session_name(&request.get_ref().session)?;
+            self.sessions.reset(&name).await
+        };
+        let reset = reset.await.map_err(|error| status(&error))?;
+        Ok(Response::new(v1::ResetSessionResponse {
+            session: Some(convert::session(reset.snapshot)),
+            transaction_rolled_back: reset.transaction_rolled_back,
+        }))
     }
 
     async fn begin_transaction(
         &self,
-        _request: Request<v1::BeginTransactionRequest>,
+        request: Request<v1::BeginTransactionRequest>,
     ) -> Result<Response<v1::BeginTransactionResponse>, Status> {
-        Err(Status::unimplemented("BeginTransaction"))
+        let request = request.into_inner();
+        let begun = async {
+            let session = convert::session_asked(&request.session)?;
+            let connection = convert::connection_name(&request.connection)?;
+            self.sessions
+                .begin(session.as_ref(), connection.as_ref(), request.accept_loss)
+                .await
+        };
+        let snapshot = begun.await.map_err(|error| status(&error))?;
+        Ok(Response::new(v1::BeginTransactionResponse {
+            session: Some(convert::session(snapshot)),
+        }))
     }
 
     async fn commit_transaction(
         &self,
-        _request: Request<v1::CommitTransactionRequest>,
+        request: Request<v1::CommitTransactionRequest>,
     ) -> Result<Response<v1::CommitTransactionResponse>, Status> {
-        Err(Status::unimplemented("CommitTransaction"))
+        let session = self
+            .end_transaction(&request.get_ref().session, TransactionVerb::Commit)
+            .await?;
+        Ok(Response::new(v1::CommitTransactionResponse {
+            session: Some(session),
+        }))
     }
 
     async fn rollback_transaction(
         &self,
-        _request: Request<v1::RollbackTransactionRequest>,
+        request: Request<v1::RollbackTransactionRequest>,
     ) -> Result<Response<v1::RollbackTransactionResponse>, Status> {
-        Err(Status::unimplemented("RollbackTransaction"))
+        let session = self
+            .end_transaction(&request.get_ref().session, TransactionVerb::Rollback)
+            .await?;
+        Ok(Response::new(v1::RollbackTransactionResponse {
+            session: Some(session),
+        }))
+    }
+}
+
+impl SessionRpc {
+    async fn end_transaction(&self, session: &str, verb: TransactionVerb) -> Result<v1::Session, Status> {
+        let ended = async {
+            let name = convert::session_name(session)?;
+            self.sessions.end_transaction(&name, verb).await
+        };
+        let snapshot = ended.await.map_err(|error| status(&error))?;
+        Ok(convert::session(snapshot))
     }
 }

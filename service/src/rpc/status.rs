@@ -72,6 +72,7 @@ fn metadata(facts: &Facts) -> HashMap<String, String> {
         ("hint", facts.hint.as_deref()),
         ("session", facts.session.as_deref()),
         ("connection", facts.connection.as_deref()),
+        ("lost", facts.lost.as_deref()),
     ]
     .into_iter()
     .filter_map(|(key, value)| value.map(|value| (key.to_owned(), fit(value, FACT_BYTES_MAX))))

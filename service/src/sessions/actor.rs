@@ -1,13 +1,20 @@
 //! The task that owns a session.
 //!
-//! It polls three things side by side: its mailbox, the stage that is on its way, and the results that are
-//! being read. Work enters a queue; one work item at a time goes through its stages (login, restoring the
-//! context, the statement itself); [`Session`] decides what comes next and this task carries it out.
+//! It polls side by side: its mailbox, the stage that is on its way, the results that are being read, and the
+//! time. Work enters a queue ([`queue`]); one task at a time goes through its stages ([`progress`]: login,
+//! restoring, the statement itself) and is settled ([`settle`]: what nobody can know is asked, what changed is
+//! put on disk, the answer leaves). What happens when nobody uses the session is in [`rest`], how it ends in
+//! [`end`]. [`Session`] decides what comes next; this task carries it out.
 
+mod end;
 mod progress;
+mod queue;
+mod rest;
+mod settle;
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, OnceLock};
+use std::time::SystemTime;
 
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
@@ -16,15 +23,16 @@ use tokio_util::sync::CancellationToken;
 
 use super::WallClock;
 use super::interrupt::Interrupt;
-use super::mailbox::{Cancelled, Closed, Ending, Message, QueuedQuery, Reply};
+use super::mailbox::{Cancelled, Closed, Ending, Message, QueuedQuery, Reply, Reset, TransactionVerb};
 use super::snapshot::Snapshot;
-use super::stage::{self, Done, Stage};
+use super::stage::{Done, Stage};
+use super::table::Desk;
 use crate::domain::context::ContextChange;
-use crate::domain::error::{Error, Reason};
+use crate::domain::error::Error;
+use crate::domain::journal::Journal;
 use crate::domain::limits::Limits;
 use crate::domain::names::RequestId;
-use crate::domain::query::CancelOutcome;
-use crate::domain::session::Session;
+use crate::domain::session::{Phase, Session};
 use crate::domain::upstream::{Connector, Upstream};
 
 /// The owner of one session.
@@ -37,6 +45,10 @@ pub(super) struct Actor {
     pub(super) connector: Arc<dyn Connector>,
     pub(super) limits: Arc<Limits>,
     pub(super) clock: WallClock,
+    /// Where it goes when it ends, and where its journal is kept.
+    pub(super) desk: Desk,
+    /// When the session was last used.
+    pub(super) last_use: (Instant, SystemTime),
     pub(super) rest: Rest,
 }
 
@@ -52,6 +64,8 @@ pub(super) struct Rest {
     closing: Vec<Reply<Closed>>,
     /// Why the session ends, once it does; results that are being read hear it too.
     ending: Arc<OnceLock<Ending>>,
+    /// The journal as it was last given to the store.
+    kept: Option<Arc<Journal>>,
 }
 
 /// Something to do upstream.
@@ -66,24 +80,28 @@ enum Work {
     },
     Update {
         change: Box<ContextChange>,
+        accept_loss: bool,
         reply: Reply<Result<Snapshot, Error>>,
     },
-}
-
-/// The work that is being done.
-struct Current {
-    work: Work,
-    /// The stage brings back the context after a login; the work itself comes next.
-    restoring: bool,
-    stage: Stage,
-    cancellers: Vec<Reply<Cancelled>>,
+    Transaction {
+        verb: TransactionVerb,
+        accept_loss: bool,
+        reply: Reply<Result<Snapshot, Error>>,
+    },
+    Reset {
+        reply: Reply<Reset>,
+    },
+    /// Roll back the transaction that nobody uses.
+    ExpireTransaction,
+    /// Log out the session that nobody uses.
+    LogOut,
 }
 
 impl Work {
     fn request_id(&self) -> Option<RequestId> {
         match self {
             Self::Query { query, .. } => Some(query.submission.request_id),
-            Self::Login { .. } | Self::Update { .. } => None,
+            _ => None,
         }
     }
 
@@ -92,71 +110,112 @@ impl Work {
         matches!(self, Self::Query { query, .. } if query.events.is_closed())
     }
 
-    fn deadline(&self) -> Option<Instant> {
+    /// True when somebody asked for it.
+    fn is_asked_for(&self) -> bool {
+        !matches!(self, Self::ExpireTransaction | Self::LogOut)
+    }
+
+    fn accepts_loss(&self) -> bool {
         match self {
-            Self::Query { interrupt, .. } => Some(interrupt.deadline),
-            Self::Login { .. } | Self::Update { .. } => None,
+            Self::Query { query, .. } => query.accept_loss,
+            Self::Update { accept_loss, .. } | Self::Transaction { accept_loss, .. } => *accept_loss,
+            _ => false,
         }
     }
 
-    fn interrupt(&self) -> Option<Interrupt> {
+    fn interrupt(&self) -> Option<&Interrupt> {
         match self {
-            Self::Query { interrupt, .. } => Some(interrupt.clone()),
-            Self::Login { .. } | Self::Update { .. } => None,
+            Self::Query { interrupt, .. } => Some(interrupt),
+            _ => None,
         }
     }
+}
+
+/// Work that is being done.
+struct Task {
+    work: Work,
+    cancellers: Vec<Reply<Cancelled>>,
+    /// It was begun once more because its upstream session was found gone before it ran.
+    retried: bool,
+}
+
+impl From<Work> for Task {
+    fn from(work: Work) -> Self {
+        Self {
+            work,
+            cancellers: Vec::new(),
+            retried: false,
+        }
+    }
+}
+
+/// A task and the stage that it is in.
+struct Current {
+    task: Task,
+    stage: Stage,
+    /// When its statement was sent, if that is the stage.
+    sent: Option<SystemTime>,
+    /// What came of the statement, while that is being settled.
+    outcome: Option<settle::Outcome>,
 }
 
 impl Actor {
     /// Lives until the session is closed or was unused for its idle limit.
     pub(super) async fn run(mut self) {
-        let mut last_use = Instant::now();
+        if self.session.phase() == Phase::Disconnected {
+            self.rest.kept = Some(Arc::clone(self.session.journal()));
+        } else if !self.implicit {
+            drop(self.keep());
+        }
         loop {
             self.publish();
             if self.rest.current.is_none() {
                 match self.rest.queue.pop_front() {
                     Some(work) if work.is_unwanted() => continue,
                     Some(work) if !self.is_ending() => {
-                        self.begin(work);
+                        self.begin(work.into());
                         continue;
                     }
                     Some(work) => {
-                        self.fail(work, self.ending_error());
+                        self.fail(work.into(), self.ending_error());
                         continue;
                     }
                     None if self.is_ending() => break,
                     None => {}
                 }
             }
-            let unused = self.rest.current.is_none() && self.rest.deliveries.is_empty();
             let first_deadline = self.first_deadline();
+            let wake = self.is_at_rest().then(|| self.wake_time());
             tokio::select! {
                 biased;
                 message = self.mailbox.recv() => {
-                    last_use = Instant::now();
+                    self.used();
                     match message {
                         Some(message) => self.receive(message),
                         None => self.end_because(Ending::Unused),
                     }
                 }
                 done = next_stage(&mut self.rest.current) => {
-                    last_use = Instant::now();
+                    if self.rest.current.as_ref().is_some_and(|current| current.task.work.is_asked_for()) {
+                        self.used();
+                    }
                     self.finish(done);
                 }
                 Some(delivered) = self.rest.deliveries.join_next() => {
-                    last_use = Instant::now();
+                    self.used();
                     if let Ok(request_id) = delivered {
                         self.rest.reading.remove(&request_id);
                     }
                 }
                 () = sleep_until_some(first_deadline) => self.fail_overdue(),
-                () = sleep_until(last_use + self.limits.session_idle), if unused => {
-                    tracing::info!("session was not used for its idle limit; closing it");
-                    self.end_because(Ending::Unused);
-                }
+                () = sleep_until_some(wake) => self.wake(),
             }
         }
         self.end().await;
+    }
+
+    fn used(&mut self) {
+        self.last_use = (Instant::now(), (self.clock)());
     }
 
     fn is_ending(&self) -> bool {
@@ -174,15 +233,29 @@ impl Actor {
         why.error("it was not sent")
     }
 
+    /// Nothing waits, nothing is done, nothing is being read.
+    fn is_at_rest(&self) -> bool {
+        self.rest.current.is_none() && self.rest.queue.is_empty() && self.rest.deliveries.is_empty()
+    }
+
     /// Shows the session as it is now.
     fn publish(&self) {
-        let waiting =
-            self.rest.queue.len() + usize::from(self.rest.current.is_some()) + self.rest.reading.len();
-        let used = (self.clock)();
+        let rest = &self.rest;
+        let running = rest.current.as_ref().and_then(|current| {
+            let request_id = current.task.work.request_id()?;
+            Some((request_id, current.sent?))
+        });
+        let lease_ends = self.session.transaction().filter(|_| self.is_at_rest());
         self.snapshot.send_modify(|snapshot| {
-            let mut next = Snapshot::of(&self.session, snapshot.create_time, used);
-            next.query_count = waiting;
-            *snapshot = next;
+            let created = snapshot.create_time;
+            *snapshot = Snapshot {
+                running,
+                waiting_count: rest.queue.len(),
+                reading_count: rest.reading.len(),
+                query_count: rest.queue.len() + usize::from(rest.current.is_some()) + rest.reading.len(),
+                transaction_expire_time: lease_ends.map(|_| self.last_use.1 + self.limits.transaction_lease),
+                ..Snapshot::of(&self.session, created, self.last_use.1, self.limits.session_idle)
+            };
         });
     }
 
@@ -193,191 +266,40 @@ impl Actor {
                 // A caller that is gone has dropped its events too, which interrupts the query.
                 let _ = accepted.send(answer);
             }
-            Message::Login { reply } => match self.has_room() {
-                Ok(()) => self.rest.queue.push_back(Work::Login { reply }),
-                Err(error) => drop(reply.send(Err(error))),
-            },
-            Message::Update { change, reply } => match self.has_room() {
-                Ok(()) => self.rest.queue.push_back(Work::Update { change, reply }),
-                Err(error) => drop(reply.send(Err(error))),
-            },
+            Message::Login { reply } => self.enqueue(Work::Login { reply }),
+            Message::Update {
+                change,
+                accept_loss,
+                reply,
+            } => self.enqueue(Work::Update {
+                change,
+                accept_loss,
+                reply,
+            }),
+            Message::Transaction {
+                verb,
+                accept_loss,
+                reply,
+            } => self.enqueue(Work::Transaction {
+                verb,
+                accept_loss,
+                reply,
+            }),
+            Message::Reset { reply } => self.reset(reply),
             Message::Cancel { request_id, reply } => self.cancel(request_id, reply),
             Message::Close { why, reply } => {
                 self.rest.closing.push(reply);
                 self.end_because(why);
-                if let Some(interrupt) = self
-                    .rest
-                    .current
-                    .as_ref()
-                    .and_then(|current| current.work.interrupt())
-                {
-                    interrupt.cancel.cancel();
-                }
+                self.interrupt_current();
             }
         }
     }
 
-    fn has_room(&mut self) -> Result<(), Error> {
-        if self.is_ending() {
-            return Err(self.ending_error());
-        }
-        // Those who left do not stand in the way of those who came.
-        self.rest.queue.retain(|work| !work.is_unwanted());
-        if self.rest.queue.len() >= self.limits.queue_max {
-            return Err(self.limit_reached(
-                format!("{} statements wait already", self.rest.queue.len()),
-                "session.queue_max",
-            ));
-        }
-        Ok(())
-    }
-
-    fn admit(&mut self, query: Box<QueuedQuery>) -> Result<(), Error> {
-        self.has_room()?;
-        if self.rest.reading.len() >= self.limits.results_max {
-            let what = format!("{} results are still being read", self.rest.reading.len());
-            return Err(self.limit_reached(what, "session.results_max"));
-        }
-        let accepted_at = Instant::now();
-        let interrupt = Interrupt {
-            events: query.events.clone(),
-            cancel: CancellationToken::new(),
-            deadline: accepted_at + query.timeout,
-        };
-        self.rest.queue.push_back(Work::Query {
-            query,
-            interrupt,
-            accepted_at,
-        });
-        Ok(())
-    }
-
-    /// When the first waiting query's time is over.
-    fn first_deadline(&self) -> Option<Instant> {
-        self.rest.queue.iter().filter_map(Work::deadline).min()
-    }
-
-    /// Ends the waiting queries whose time is over.
-    fn fail_overdue(&mut self) {
-        let now = Instant::now();
-        let is_overdue = |work: &Work| work.deadline().is_some_and(|deadline| deadline <= now);
-        let (overdue, waiting): (VecDeque<_>, VecDeque<_>) = std::mem::take(&mut self.rest.queue)
-            .into_iter()
-            .partition(is_overdue);
-        self.rest.queue = waiting;
-        for work in Vec::from(overdue) {
-            let error = Error::new(
-                Reason::Timeout,
-                "the query's time limit passed while it waited; nothing was run",
-            )
-            .with_hint("use another session to run statements side by side, or give it more time");
-            self.fail(work, error);
-        }
-    }
-
-    fn limit_reached(&self, what: String, key: &str) -> Error {
-        Error::new(
-            Reason::LimitReached,
-            format!("session {}: {what}", self.session.name()),
-        )
-        .with_hint(format!("wait, use another session, or raise `{key}`"))
-    }
-
-    /// Cancels what runs, waits or is being read under this id.
-    fn cancel(&mut self, request_id: Option<RequestId>, reply: Reply<Cancelled>) {
-        if let Some(current) = &mut self.rest.current
-            && let Some(interrupt) = current.work.interrupt()
-            && request_id.is_none_or(|wanted| current.work.request_id() == Some(wanted))
-        {
+    /// Cancels the statement that runs.
+    fn interrupt_current(&self) {
+        let current = self.rest.current.as_ref();
+        if let Some(interrupt) = current.and_then(|current| current.task.work.interrupt()) {
             interrupt.cancel.cancel();
-            current.cancellers.push(reply);
-            return;
-        }
-        let mut outcome = CancelOutcome::NotRunning;
-        if let Some(wanted) = request_id {
-            if let Some(at) = self
-                .rest
-                .queue
-                .iter()
-                .position(|work| work.request_id() == Some(wanted))
-            {
-                let error = Error::new(Reason::Cancelled, "the query was cancelled before it was sent");
-                if let Some(work) = self.rest.queue.remove(at) {
-                    self.fail(work, error);
-                }
-                outcome = CancelOutcome::Confirmed;
-            } else if let Some(reading) = self.rest.reading.get(&wanted) {
-                reading.cancel();
-            }
-        }
-        let _ = reply.send(Cancelled { outcome, request_id });
-    }
-
-    fn answer_cancellers(work: &Work, cancellers: Vec<Reply<Cancelled>>, outcome: CancelOutcome) {
-        for reply in cancellers {
-            let _ = reply.send(Cancelled {
-                outcome,
-                request_id: work.request_id(),
-            });
-        }
-    }
-
-    /// Ends a login or an update well.
-    fn succeed(&mut self, work: Work) {
-        self.publish();
-        let snapshot = self.snapshot.borrow().clone();
-        match work {
-            Work::Login { reply } | Work::Update { reply, .. } => drop(reply.send(Ok(snapshot))),
-            Work::Query { query, .. } => {
-                self.send_error(&query, Error::internal("a query ended without a result"));
-            }
-        }
-    }
-
-    /// Ends a work item badly.
-    fn fail(&mut self, work: Work, error: Error) {
-        match work {
-            Work::Query { query, .. } => self.send_error(&query, error),
-            Work::Login { reply } | Work::Update { reply, .. } => {
-                let error =
-                    error.in_session(self.session.name().as_str(), self.session.connection().as_str());
-                let _ = reply.send(Err(error));
-            }
-        }
-    }
-
-    fn send_error(&self, query: &QueuedQuery, error: Error) {
-        let error = error.in_session(self.session.name().as_str(), self.session.connection().as_str());
-        // Nothing was sent on this channel yet, so there is room unless the reader is gone.
-        let _ = query.events.try_send(Err(error));
-    }
-
-    /// Ends the session: results that are being read are cut, what is open upstream is rolled back.
-    async fn end(mut self) {
-        self.mailbox.close();
-        let rollback = self.session.closing();
-        self.publish();
-        for cancel in self.rest.reading.values() {
-            cancel.cancel();
-        }
-        let closed = match self.rest.upstream.take() {
-            Some(upstream) => stage::close(upstream, rollback, self.limits.logout_timeout).await,
-            None => Closed {
-                logout_confirmed: true,
-                transaction_rolled_back: false,
-            },
-        };
-        // Readers may take their time to hear how their results ended; nobody here waits for them.
-        self.rest.deliveries.detach_all();
-        for reply in self.rest.closing.drain(..) {
-            let _ = reply.send(closed);
-        }
-        // Messages that came too late are dropped unanswered, which tells their senders to try a new session;
-        // only those who wanted it closed get what they wanted.
-        while let Ok(message) = self.mailbox.try_recv() {
-            if let Message::Close { reply, .. } = message {
-                let _ = reply.send(closed);
-            }
         }
     }
 }

@@ -22,6 +22,7 @@ pub(super) struct Delivery {
     pub(super) session: SessionName,
     pub(super) connection: ConnectionName,
     pub(super) transaction_open: bool,
+    pub(super) notices: Vec<String>,
     /// Why its session ends, once it does.
     pub(super) ending: Arc<OnceLock<Ending>>,
 }
@@ -79,6 +80,7 @@ impl Delivery {
             kind: executed.kind,
             dml: executed.dml,
             transaction_open: self.transaction_open,
+            notices: self.notices,
         };
         event(&events, QueryEvent::Summary(Box::new(summary))).await;
         Ok(())

@@ -30,8 +30,17 @@ pub(super) enum Message {
     /// Change the session context.
     Update {
         change: Box<ContextChange>,
+        accept_loss: bool,
         reply: Reply<Result<Snapshot, Error>>,
     },
+    /// Begin or end a transaction.
+    Transaction {
+        verb: TransactionVerb,
+        accept_loss: bool,
+        reply: Reply<Result<Snapshot, Error>>,
+    },
+    /// Begin anew.
+    Reset { reply: Reply<Reset> },
     /// Cancel a query; `None` means the one that runs.
     Cancel {
         request_id: Option<RequestId>,
@@ -44,7 +53,9 @@ pub(super) enum Message {
 /// A statement and where its events go.
 pub(super) struct QueuedQuery {
     pub(super) submission: Submission,
-    pub(super) effect: Effect,
+    pub(super) effects: Vec<Effect>,
+    /// What was lost is acknowledged.
+    pub(super) accept_loss: bool,
     pub(super) timeout: Duration,
     pub(super) events: Events,
 }
@@ -56,11 +67,44 @@ pub(super) struct Cancelled {
     pub(super) request_id: Option<RequestId>,
 }
 
+/// What to do with a transaction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TransactionVerb {
+    /// Begin one.
+    Begin,
+    /// Commit it.
+    Commit,
+    /// Roll it back.
+    Rollback,
+}
+
+impl TransactionVerb {
+    /// The statement that does it, and what that does to the session.
+    pub(super) fn statement(self) -> (&'static str, Effect) {
+        match self {
+            Self::Begin => ("BEGIN", Effect::Begin),
+            Self::Commit => ("COMMIT", Effect::Commit),
+            Self::Rollback => ("ROLLBACK", Effect::Rollback),
+        }
+    }
+}
+
+/// What came of beginning anew.
+#[derive(Debug)]
+pub struct Reset {
+    /// The session.
+    pub snapshot: Snapshot,
+    /// An open transaction was rolled back.
+    pub transaction_rolled_back: bool,
+}
+
 /// Why a session ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Ending {
-    /// Nobody uses it.
+    /// Nobody uses it: it is kept, and comes back when it is used again.
     Unused,
+    /// It never came to life: nothing is kept.
+    Discarded,
     /// Somebody closed it.
     Closed,
     /// The service stops.
@@ -71,7 +115,7 @@ impl Ending {
     /// What a query hears whose session ends; `outcome` says what became of it.
     pub(super) fn error(self, outcome: &str) -> Error {
         match self {
-            Self::Unused | Self::Closed => {
+            Self::Unused | Self::Discarded | Self::Closed => {
                 Error::new(Reason::Cancelled, format!("the session was closed; {outcome}"))
             }
             Self::Draining => Error::new(Reason::Draining, format!("the service is stopping; {outcome}"))
@@ -87,6 +131,16 @@ pub struct Closed {
     pub logout_confirmed: bool,
     /// An open transaction was rolled back.
     pub transaction_rolled_back: bool,
+}
+
+impl Closed {
+    /// There was nobody to log out.
+    pub(super) fn nothing() -> Self {
+        Self {
+            logout_confirmed: true,
+            transaction_rolled_back: false,
+        }
+    }
 }
 
 /// An accepted query: its identity, and its events as they come.

@@ -5,7 +5,8 @@
 //! upstream session alone, so there is no lock around either: it runs one statement at a time, keeps the
 //! others in a bounded queue, and stays free to hear a cancellation while a statement runs. What a session
 //! looks like is published through a watch channel, which anybody reads without asking the actor; so a
-//! busy session is shown at once. Rows leave through a bounded channel that a task of their own fills
+//! busy session is shown at once. A session that nobody uses logs out and rests as a record, in the table and
+//! in the journal's store; the next use makes an actor of it again. Rows leave through a bounded channel that a task of their own fills
 //! ([`delivery`]), so a slow reader holds back nothing but its own result.
 //!
 //! This room knows `domain` and a runtime. It must not know gRPC, Snowflake's protocols, or where limits
@@ -16,11 +17,14 @@ mod delivery;
 mod interrupt;
 mod mailbox;
 mod registry;
+mod requests;
 mod snapshot;
 mod stage;
+mod table;
 
-pub use mailbox::{Closed, QueryStream};
-pub use registry::{QueryRequest, Sessions};
+pub use mailbox::{Closed, QueryStream, Reset, TransactionVerb};
+pub use registry::Sessions;
+pub use requests::{NewSession, QueryRequest};
 pub use snapshot::Snapshot;
 
 use std::sync::Arc;

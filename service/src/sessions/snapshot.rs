@@ -1,9 +1,11 @@
 //! What a session looks like from outside.
 
-use std::time::SystemTime;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
 
-use crate::domain::context::Context;
-use crate::domain::names::{ConnectionName, SessionName};
+use crate::domain::journal::Journal;
+use crate::domain::journal::record::Record;
+use crate::domain::names::{ConnectionName, RequestId, SessionName};
 use crate::domain::session::{Phase, Session};
 use crate::domain::upstream::Identity;
 
@@ -16,36 +18,65 @@ pub struct Snapshot {
     pub connection: ConnectionName,
     /// What it is doing.
     pub phase: Phase,
-    /// Where its statements run.
-    pub context: Context,
+    /// What it holds: context, parameters, variables, temporary objects, transaction, losses.
+    pub journal: Arc<Journal>,
     /// Who it is logged in as.
     pub identity: Identity,
+    /// When its upstream session logged in, if it has one.
+    pub login_time: Option<SystemTime>,
     /// When it was made.
     pub create_time: SystemTime,
     /// When it was last used.
     pub last_use_time: SystemTime,
-    /// True while a transaction is open.
-    pub transaction_open: bool,
+    /// How long it may be unused before it logs out.
+    pub idle_limit: Duration,
+    /// When the open transaction will be rolled back unless the session is used before.
+    pub transaction_expire_time: Option<SystemTime>,
     /// Snowflake's identity of its latest query; empty if there was none.
     pub last_query_id: String,
-    /// Statements that wait or run, and results that are being read.
+    /// The request that runs, and when it was sent.
+    pub running: Option<(RequestId, SystemTime)>,
+    /// Statements that wait for their turn.
+    pub waiting_count: usize,
+    /// Results that are being read.
+    pub reading_count: usize,
+    /// Asynchronous queries that have not ended.
+    pub job_count: usize,
+    /// Everything that waits, is done, or is being read.
     pub query_count: usize,
 }
 
 impl Snapshot {
-    /// Shows `session`.
-    pub(super) fn of(session: &Session, create_time: SystemTime, last_use_time: SystemTime) -> Self {
+    /// Shows `session`, of which nothing runs.
+    pub(super) fn of(
+        session: &Session,
+        create_time: SystemTime,
+        last_use_time: SystemTime,
+        idle_limit: Duration,
+    ) -> Self {
         Self {
             name: session.name().clone(),
             connection: session.connection().clone(),
             phase: session.phase(),
-            context: session.context().clone(),
+            journal: Arc::clone(session.journal()),
             identity: session.identity().clone(),
+            login_time: session.login_time(),
             create_time,
             last_use_time,
-            transaction_open: session.transaction_open(),
+            idle_limit: session.idle_limit().unwrap_or(idle_limit),
+            transaction_expire_time: None,
             last_query_id: session.last_query_id().to_owned(),
+            running: None,
+            waiting_count: 0,
+            reading_count: 0,
+            job_count: 0,
             query_count: 0,
         }
+    }
+
+    /// Shows a session at rest.
+    pub(super) fn of_record(record: &Record, idle_limit: Duration) -> Self {
+        let (made, used) = (record.create_time, record.last_use_time);
+        Self::of(&Session::from_record(record.clone()), made, used, idle_limit)
     }
 }

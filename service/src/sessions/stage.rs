@@ -3,6 +3,7 @@
 //! Each stage is a future that the actor polls beside its mailbox. It owns what it needs and touches no
 //! state of the session; the actor turns its result into a transition.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,9 +11,14 @@ use futures_util::future::BoxFuture;
 use tokio::time::{Instant, timeout, timeout_at};
 
 use super::interrupt::{Cause, Interrupt};
+use crate::domain::context::Context;
 use crate::domain::error::{Error, Reason};
+use crate::domain::journal::record::Written;
+use crate::domain::journal::restore::RestoreStep;
+use crate::domain::loss::LossKind;
 use crate::domain::names::{ConnectionName, RequestId};
 use crate::domain::query::{CancelOutcome, Executed, Submission};
+use crate::domain::session::ASK_TRANSACTION;
 use crate::domain::upstream::{Connector, Execution, Login, Upstream};
 
 /// A stage on its way.
@@ -27,8 +33,27 @@ pub(super) enum Done {
         executed: Option<Executed>,
         error: Option<Error>,
     },
+    /// Bringing a new upstream session to where the session was ended.
+    Restored(Restored),
     /// A statement ended.
     Ran(Ran),
+    /// Snowflake said whether a transaction is open, or could not.
+    Asked(Result<bool, Error>),
+    /// What was to be on disk is there, or is late.
+    Written,
+    /// The upstream session was given up.
+    Closed(super::Closed),
+}
+
+/// How far the restoring came.
+#[derive(Default)]
+pub(super) struct Restored {
+    /// Where the upstream session is now, if a statement said so.
+    pub(super) context: Option<Context>,
+    /// What Snowflake refused, with the cause.
+    pub(super) refused: Vec<(LossKind, String, String)>,
+    /// Why it was given up half-way.
+    pub(super) error: Option<Error>,
 }
 
 /// A statement that ended.
@@ -88,23 +113,8 @@ pub(super) fn statements(upstream: Arc<dyn Upstream>, sql: Vec<String>, limit: D
         let deadline = Instant::now() + limit;
         let mut executed = None;
         for sql in sql {
-            let request_id = RequestId::new(uuid::Uuid::new_v4());
-            let what = sql.clone();
-            let submission = Submission {
-                request_id,
-                sql,
-                bindings: Vec::new(),
-                row_limit: Some(1),
-            };
-            let result = match timeout_at(deadline, upstream.execute(submission)).await {
-                Ok(result) => result,
-                Err(_) => Err(Error::new(
-                    Reason::Timeout,
-                    format!("{what} took longer than {limit:?}"),
-                )),
-            };
-            match result {
-                Ok(execution) => executed = Some(execution.executed),
+            match small(&upstream, sql, deadline).await {
+                Ok(done) => executed = Some(done),
                 Err(error) => {
                     return Done::Statements {
                         executed,
@@ -117,6 +127,92 @@ pub(super) fn statements(upstream: Arc<dyn Upstream>, sql: Vec<String>, limit: D
             executed,
             error: None,
         }
+    })
+}
+
+/// Runs one small statement of our own.
+async fn small(upstream: &Arc<dyn Upstream>, sql: String, deadline: Instant) -> Result<Executed, Error> {
+    let submission = Submission {
+        request_id: RequestId::new(uuid::Uuid::new_v4()),
+        sql,
+        bindings: Vec::new(),
+        row_limit: Some(1),
+    };
+    // The text is not told: it may hold a value that somebody set.
+    match timeout_at(deadline, upstream.execute(submission)).await {
+        Ok(result) => result.map(|execution| execution.executed),
+        Err(_) => Err(Error::new(Reason::Timeout, "Snowflake did not answer in time").with_doubt()),
+    }
+}
+
+/// Brings a new upstream session to where the session was, within `limit`.
+pub(super) fn restore(upstream: Arc<dyn Upstream>, steps: Vec<RestoreStep>, limit: Duration) -> Stage {
+    Box::pin(async move {
+        let deadline = Instant::now() + limit;
+        let mut restored = Restored::default();
+        let mut steps = VecDeque::from(steps);
+        while let Some(step) = steps.pop_front() {
+            match small(&upstream, step.sql, deadline).await {
+                Ok(executed) => restored.context = Some(executed.context),
+                Err(error) if error.reason() == Reason::SqlRejected => {
+                    let lost = step
+                        .restores
+                        .map(|(kind, name)| (kind, name, refusal(kind, &error)));
+                    restored.refused.extend(lost);
+                    for otherwise in step.otherwise.into_iter().rev() {
+                        steps.push_front(otherwise);
+                    }
+                }
+                Err(error) => {
+                    restored.error = Some(error);
+                    break;
+                }
+            }
+        }
+        Done::Restored(restored)
+    })
+}
+
+/// Why Snowflake did not bring something back. Its words may quote a variable's value, so they are not repeated
+/// for one.
+fn refusal(kind: LossKind, error: &Error) -> String {
+    match (kind, &error.facts().snowflake_code) {
+        (LossKind::Variable, Some(code)) => format!("Snowflake refused to set it again with code {code}"),
+        (LossKind::Variable, None) => "Snowflake refused to set it again".to_owned(),
+        _ => {
+            let message = error.to_string();
+            // Snowflake's words may have several lines.
+            let words: Vec<&str> = message.split_whitespace().collect();
+            format!("Snowflake refused it: {}", words.join(" "))
+        }
+    }
+}
+
+/// Asks whether a transaction is open.
+pub(super) fn ask_transaction(upstream: Arc<dyn Upstream>, limit: Duration) -> Stage {
+    Box::pin(async move {
+        let asked = small(&upstream, ASK_TRANSACTION.to_owned(), Instant::now() + limit).await;
+        Done::Asked(asked.map(|executed| executed.row_count_total > 0))
+    })
+}
+
+/// Waits until something is on disk, at most for `limit`.
+pub(super) fn written(written: Written, limit: Duration) -> Stage {
+    Box::pin(async move {
+        if timeout(limit, written).await.is_err() {
+            tracing::warn!(?limit, "the session's journal is not on disk in time");
+        }
+        Done::Written
+    })
+}
+
+/// Gives an upstream session up; see [`close`].
+pub(super) fn give_up(upstream: Option<Arc<dyn Upstream>>, rollback: bool, limit: Duration) -> Stage {
+    Box::pin(async move {
+        Done::Closed(match upstream {
+            Some(upstream) => close(upstream, rollback, limit).await,
+            None => super::Closed::nothing(),
+        })
     })
 }
 

@@ -1,25 +1,19 @@
-//! A Snowflake in memory, and the service's gRPC face around it on a socket of its own.
-//!
-//! The fake upstream understands a handful of words as "SQL" (see [`FakeUpstream::execute`]) and writes down
-//! what it was asked, so that tests can see what reached Snowflake and what did not.
+//! The service's gRPC face on a socket of its own, around a Snowflake in memory.
 
 #![allow(dead_code, reason = "each test binary uses a part of it")]
+#![allow(unused_imports, reason = "each test binary uses a part of it")]
+
+pub(crate) mod engine;
+mod memory;
+mod snowflake;
 
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use async_trait::async_trait;
-use bytes::Bytes;
-use snowflake_session::domain::context::Context;
-use snowflake_session::domain::error::{Error, Facts, Reason};
+pub(crate) use memory::Memory;
+pub(crate) use snowflake::{FakeConnector, Seen};
 use snowflake_session::domain::limits::Limits;
-use snowflake_session::domain::names::{ConnectionName, RequestId};
-use snowflake_session::domain::query::{Batch, CancelOutcome, DmlStats, Executed, StatementKind, Submission};
-use snowflake_session::domain::upstream::{
-    Batches, Connector, Execution, Fingerprint, Identity, Login, LoginBasis, Upstream,
-};
 use snowflake_session::rpc::{About, Connection, Manager, Rpc, RpcLimits, serve};
 use snowflake_session::sessions::Sessions;
 use snowflake_session_proto::v1::execute_query_response::Event;
@@ -28,224 +22,12 @@ use snowflake_session_proto::v1::query_service_client::QueryServiceClient;
 use snowflake_session_proto::v1::session_service_client::SessionServiceClient;
 use snowflake_session_proto::{BUILD_ID, BUILD_ID_KEY, v1};
 use tokio::net::UnixListener;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::mpsc;
 use tokio_stream::wrappers::UnixListenerStream;
 use tokio_util::sync::CancellationToken;
 use tonic::service::interceptor::InterceptedService;
 use tonic::transport::{Channel, Endpoint};
 use tonic::{Request, Status, Streaming};
-
-/// What the fake Snowflake saw.
-#[derive(Default)]
-pub(crate) struct Seen {
-    pub(crate) logins: AtomicUsize,
-    pub(crate) closes: AtomicUsize,
-    pub(crate) cancels: AtomicUsize,
-    pub(crate) batches: AtomicU64,
-    pub(crate) sql: Mutex<Vec<String>>,
-}
-
-impl Seen {
-    pub(crate) fn sql(&self) -> Vec<String> {
-        self.sql.lock().unwrap().clone()
-    }
-}
-
-/// Logs in to the Snowflake in memory. Connection `refused` refuses, `unknown` does not exist.
-#[derive(Default)]
-pub(crate) struct FakeConnector {
-    pub(crate) seen: Arc<Seen>,
-}
-
-#[async_trait]
-impl Connector for FakeConnector {
-    async fn default_connection(&self) -> Result<ConnectionName, Error> {
-        Ok(ConnectionName::local())
-    }
-
-    async fn basis(&self, _: &ConnectionName) -> Result<LoginBasis, Error> {
-        Ok(LoginBasis {
-            fingerprint: Fingerprint::default(),
-            unattended: true,
-        })
-    }
-
-    async fn login(&self, connection: &ConnectionName) -> Result<Login, Error> {
-        match connection.as_str() {
-            "refused" => {
-                return Err(Error::new(
-                    Reason::LoginRefused,
-                    "Incorrect username or password was specified",
-                ));
-            }
-            "unknown" => {
-                return Err(Error::new(
-                    Reason::Configuration,
-                    "there is no connection unknown",
-                ));
-            }
-            "slow" => std::future::pending().await,
-            _ => {}
-        }
-        let number = self.seen.logins.fetch_add(1, Ordering::SeqCst) + 1;
-        let context = Context {
-            database: Some("DB".into()),
-            schema: Some("PUBLIC".into()),
-            ..Context::default()
-        };
-        let identity = Identity {
-            user: "ME".into(),
-            account: "ACME".into(),
-            server_version: "9.9".into(),
-            host: "fake.test".into(),
-            upstream_session_id: i64::try_from(number).unwrap(),
-        };
-        let upstream = FakeUpstream {
-            seen: Arc::clone(&self.seen),
-            context: Mutex::new(context.clone()),
-            alive: AtomicBool::new(true),
-            cancelled: watch::Sender::new(None),
-        };
-        Ok(Login {
-            upstream: Arc::new(upstream),
-            identity,
-            context,
-            autocommit: true,
-            fingerprint: Fingerprint::default(),
-        })
-    }
-
-    fn emulator_address(&self) -> Option<String> {
-        None
-    }
-
-    async fn shutdown(&self) {}
-}
-
-struct FakeUpstream {
-    seen: Arc<Seen>,
-    context: Mutex<Context>,
-    alive: AtomicBool,
-    cancelled: watch::Sender<Option<RequestId>>,
-}
-
-#[async_trait]
-impl Upstream for FakeUpstream {
-    /// `rows N` answers N rows in batches of one byte each, `endless` never ends, `hang` waits for its
-    /// cancellation, `deaf` does not even hear that, `fail` is rejected, `die` loses the upstream session,
-    /// `begin`, `commit`, `create …`, `insert …` and `use database X` do what they say; anything else
-    /// answers one row.
-    async fn execute(&self, submission: Submission) -> Result<Execution, Error> {
-        self.seen.sql.lock().unwrap().push(submission.sql.clone());
-        let sql = submission.sql.trim_end_matches(';').to_lowercase();
-        let words: Vec<&str> = sql.split_whitespace().collect();
-        let mut executed = Executed {
-            query_id: format!("q-{}", self.seen.sql.lock().unwrap().len()),
-            kind: StatementKind::Query,
-            arrow_schema: Bytes::from_static(b"schema"),
-            row_count_total: 1,
-            ..Executed::default()
-        };
-        match words[..] {
-            ["hang"] => {
-                let mut cancelled = self.cancelled.subscribe();
-                let _ = cancelled.wait_for(|id| *id == Some(submission.request_id)).await;
-                return Err(Error::new(Reason::Cancelled, "SQL execution canceled"));
-            }
-            ["deaf"] => std::future::pending().await,
-            ["fail"] => {
-                let facts = Facts {
-                    snowflake_code: Some("002003".into()),
-                    sql_state: Some("42S02".into()),
-                    query_id: Some(executed.query_id),
-                    line: Some(1),
-                    position: Some(14),
-                    ..Facts::default()
-                };
-                return Err(Error::new(Reason::SqlRejected, "Object 'T' does not exist").with_facts(facts));
-            }
-            ["die"] => {
-                self.alive.store(false, Ordering::SeqCst);
-                return Err(Error::new(Reason::Unreachable, "fake.test went away"));
-            }
-            ["rows", rows] => executed.row_count_total = rows.parse().unwrap(),
-            ["endless"] => executed.row_count_total = u64::MAX,
-            ["begin" | "commit" | "rollback"] => executed.kind = StatementKind::Transaction,
-            ["insert", ..] => {
-                executed.kind = StatementKind::Dml;
-                executed.dml = Some(DmlStats {
-                    rows_inserted: 2,
-                    ..DmlStats::default()
-                });
-            }
-            ["create", ..] => executed.kind = StatementKind::Ddl,
-            ["use", "database", name] => {
-                executed.kind = StatementKind::Session;
-                self.context.lock().unwrap().database = Some(name.to_uppercase());
-            }
-            ["use", "schema", "missing"] => return Err(Error::new(Reason::SqlRejected, "no such schema")),
-            _ => {}
-        }
-        executed.context = self.context.lock().unwrap().clone();
-        let left = executed
-            .row_count_total
-            .min(submission.row_limit.unwrap_or(u64::MAX));
-        let batches = FakeBatches {
-            seen: Arc::clone(&self.seen),
-            left,
-        };
-        Ok(Execution {
-            executed,
-            batches: Box::new(batches),
-        })
-    }
-
-    async fn cancel(&self, request_id: RequestId) -> Result<CancelOutcome, Error> {
-        self.seen.cancels.fetch_add(1, Ordering::SeqCst);
-        self.cancelled.send_replace(Some(request_id));
-        Ok(CancelOutcome::Confirmed)
-    }
-
-    fn is_alive(&self) -> bool {
-        self.alive.load(Ordering::SeqCst)
-    }
-
-    async fn check(&self) -> Result<(), Error> {
-        if self.is_alive() {
-            return Ok(());
-        }
-        Err(Error::new(
-            Reason::SessionLost,
-            "fake.test does not know the session",
-        ))
-    }
-
-    async fn close(&self) -> Result<(), Error> {
-        self.seen.closes.fetch_add(1, Ordering::SeqCst);
-        Ok(())
-    }
-}
-
-struct FakeBatches {
-    seen: Arc<Seen>,
-    left: u64,
-}
-
-#[async_trait]
-impl Batches for FakeBatches {
-    async fn next(&mut self) -> Result<Option<Batch>, Error> {
-        if self.left == 0 {
-            return Ok(None);
-        }
-        self.left -= 1;
-        self.seen.batches.fetch_add(1, Ordering::SeqCst);
-        // Large enough that a few of them fill every buffer between here and a reader.
-        Ok(Some(Batch {
-            bytes: Bytes::from(vec![7; 64 * 1024]),
-            row_count: 1,
-        }))
-    }
-}
 
 /// Limits that tests change where they need to.
 pub(crate) fn limits() -> Limits {
@@ -254,6 +36,10 @@ pub(crate) fn limits() -> Limits {
         queue_max: 4,
         results_max: 4,
         session_idle: Duration::from_hours(1),
+        transaction_lease: Duration::from_hours(1),
+        kept_max: 8,
+        keep: Duration::from_hours(24 * 30),
+        journal_wait: Duration::from_secs(5),
         sql_bytes_max: 1024 * 1024,
         bindings_max: 100,
         query_timeout: Duration::from_hours(1),
@@ -271,6 +57,7 @@ pub(crate) struct Service {
     pub(crate) channel: Channel,
     pub(crate) shutdown_requests: mpsc::Receiver<Option<Duration>>,
     pub(crate) stop: CancellationToken,
+    pub(crate) memory: Memory,
     folder: tempfile::TempDir,
 }
 
@@ -280,9 +67,15 @@ impl Service {
     }
 
     pub(crate) async fn with_limits(limits: Limits) -> Self {
+        Self::with_memory(limits, Memory::default()).await
+    }
+
+    /// A service that finds the sessions that another one has kept.
+    pub(crate) async fn with_memory(limits: Limits, memory: Memory) -> Self {
         let connector = FakeConnector::default();
         let seen = Arc::clone(&connector.seen);
-        let sessions = Sessions::new(Arc::new(connector), limits, Arc::new(SystemTime::now));
+        let kept = memory.kept();
+        let sessions = Sessions::new(Arc::new(connector), limits, Arc::new(SystemTime::now), kept);
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("grpc.sock");
         let listener = UnixListener::bind(&path).unwrap();
@@ -311,6 +104,7 @@ impl Service {
             channel,
             shutdown_requests,
             stop,
+            memory,
             folder,
         }
     }

@@ -9,18 +9,19 @@ use super::tree::{Finding, Source, Tree};
 type Arrows = (&'static str, &'static [&'static str]);
 
 /// Rooms of the service. `domain` is pure; `app` composes.
-const SERVICE: [Arrows; 9] = [
+const SERVICE: [Arrows; 10] = [
     ("domain", &[]),
     ("config", &["domain"]),
     ("platform", &[]),
     ("sessions", &["domain"]),
     ("backend", &["domain", "sessions"]),
+    ("journal", &["domain"]),
     ("pool", &["domain"]),
     ("rpc", &["domain", "sessions"]),
     (
         "app",
         &[
-            "domain", "config", "platform", "sessions", "backend", "pool", "rpc",
+            "domain", "config", "platform", "sessions", "backend", "journal", "pool", "rpc",
         ],
     ),
     ("main", &["app", "config", "platform"]),

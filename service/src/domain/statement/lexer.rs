@@ -2,7 +2,7 @@
 
 /// A piece of SQL text that is not blank and not a comment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Token<'a> {
+pub(super) enum Token<'a> {
     /// A keyword, plain identifier or number.
     Word(&'a str),
     /// A quoted identifier, string or `$$` text, with its quotes.
@@ -15,27 +15,45 @@ pub enum Token<'a> {
 
 impl Token<'_> {
     /// True for this keyword in any case.
-    pub fn is(&self, keyword: &str) -> bool {
+    pub(super) fn is(&self, keyword: &str) -> bool {
         matches!(self, Token::Word(word) if word.eq_ignore_ascii_case(keyword))
     }
 
     /// True for one of these keywords in any case.
-    pub fn is_any(&self, keywords: &[&str]) -> bool {
+    pub(super) fn is_any(&self, keywords: &[&str]) -> bool {
         keywords.iter().any(|keyword| self.is(keyword))
+    }
+
+    /// Bytes that it takes in the text.
+    pub(super) fn length(&self) -> usize {
+        match self {
+            Self::Word(text) | Self::Quoted(text) => text.len(),
+            Self::Semicolon => 1,
+            Self::Mark(mark) => mark.len_utf8(),
+        }
     }
 }
 
 /// The tokens of an SQL text. Never fails: an unclosed quote or comment reaches to the end of the text, and
 /// Snowflake will say what it thinks of that.
 #[derive(Debug, Clone)]
-pub struct Lexer<'a> {
+pub(super) struct Lexer<'a> {
     rest: &'a str,
+    length: usize,
 }
 
 impl<'a> Lexer<'a> {
     /// Begins at the start of `sql`.
-    pub fn new(sql: &'a str) -> Self {
-        Self { rest: sql }
+    pub(super) fn new(sql: &'a str) -> Self {
+        Self {
+            rest: sql,
+            length: sql.len(),
+        }
+    }
+
+    /// Offset in bytes behind the latest token.
+    pub(super) fn position(&self) -> usize {
+        self.length - self.rest.len()
     }
 
     /// Takes `length` bytes off the front.
@@ -60,20 +78,30 @@ impl<'a> Lexer<'a> {
         }
     }
 
-    /// Length of the quoted text at the front, whose quote is `quote`; the quote doubled is a quote inside.
-    fn quoted_length(&self, quote: u8, backslash_escapes: bool) -> usize {
-        let bytes = self.rest.as_bytes();
-        let mut at = 1;
-        while at < bytes.len() {
-            match bytes[at] {
-                b'\\' if backslash_escapes => at += 2,
-                byte if byte == quote && bytes.get(at + 1) == Some(&quote) => at += 2,
-                byte if byte == quote => return at + 1,
-                _ => at += 1,
-            }
-        }
-        bytes.len()
+    /// The quoted text at the front; unclosed, it reaches to the end.
+    fn quoted(&mut self, quote: char) -> Token<'a> {
+        let length = quoted_length(self.rest, quote).unwrap_or(self.rest.len());
+        Token::Quoted(self.take(length))
     }
+}
+
+/// Length of the quoted text at the start of `text`, whose quote is `quote`; `None` when it is not closed. The
+/// quote doubled is a quote inside; in strings a backslash escapes.
+pub(super) fn quoted_length(text: &str, quote: char) -> Option<usize> {
+    if quote == '$' {
+        return text.get(2..)?.find("$$").map(|at| at + 4);
+    }
+    let bytes = text.as_bytes();
+    let mut at = 1;
+    while at < bytes.len() {
+        match char::from(bytes[at]) {
+            '\\' if quote == '\'' => at += 2,
+            here if here == quote && bytes.get(at + 1) == Some(&bytes[at]) => at += 2,
+            here if here == quote => return Some(at + 1),
+            _ => at += 1,
+        }
+    }
+    None
 }
 
 impl<'a> Iterator for Lexer<'a> {
@@ -87,18 +115,8 @@ impl<'a> Iterator for Lexer<'a> {
                 self.take(1);
                 Token::Semicolon
             }
-            '\'' => {
-                let length = self.quoted_length(b'\'', true);
-                Token::Quoted(self.take(length))
-            }
-            '"' => {
-                let length = self.quoted_length(b'"', false);
-                Token::Quoted(self.take(length))
-            }
-            '$' if self.rest.starts_with("$$") => {
-                let length = self.rest[2..].find("$$").map_or(self.rest.len(), |at| at + 4);
-                Token::Quoted(self.take(length))
-            }
+            '\'' | '"' => self.quoted(first),
+            '$' if self.rest.starts_with("$$") => self.quoted('$'),
             _ if is_word(first) => {
                 let length = self
                     .rest

@@ -1,57 +1,59 @@
-//! Where statements end, and what the first one does to its session.
+//! Where statements end, and the beginning of the first one.
 
 use super::lexer::{Lexer, Token};
 
 /// What was seen in an SQL text.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Outline {
+#[derive(Debug)]
+pub(super) struct Outline<'a> {
     /// Statements in the text; a scripting block is one.
-    pub count: usize,
-    /// What the first one does to its session when it succeeds.
-    pub effect: Effect,
+    pub(super) count: usize,
+    /// The first one.
+    pub(super) first: Head<'a>,
 }
 
-/// What a statement does to its session, beyond its result.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Effect {
-    /// Nothing that the session must remember.
-    None,
-    /// Begins a transaction.
-    Begin,
-    /// Ends the transaction.
-    End,
-    /// Makes something that lives only as long as the upstream session.
-    Hold(Holding),
-    /// Says whether each statement is a transaction of its own.
-    SetAutocommit(bool),
+/// The beginning of a statement, as much as tells what it does to its session.
+#[derive(Debug, Default)]
+pub(super) struct Head<'a> {
+    /// Its tokens, up to a limit.
+    pub(super) pieces: Vec<Piece<'a>>,
+    /// There are more than that.
+    pub(super) is_cut: bool,
+    /// It is a scripting block.
+    pub(super) is_block: bool,
+    /// Its result flows into another statement by `->>`.
+    pub(super) flows: bool,
 }
 
-/// Things that live only as long as an upstream session.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Holding {
-    /// Temporary tables, stages and the like.
-    TemporaryObject,
-    /// Session variables.
-    Variable,
-    /// Session parameters.
-    Parameter,
+/// A token and where it stands.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Piece<'a> {
+    pub(super) token: Token<'a>,
+    /// Offset in bytes of its start.
+    pub(super) start: usize,
+}
+
+impl Piece<'_> {
+    /// Offset in bytes behind it.
+    pub(super) fn end(&self) -> usize {
+        self.start + self.token.length()
+    }
 }
 
 /// Reads an SQL text to its end.
-pub fn outline(sql: &str) -> Outline {
+pub(super) fn outline(sql: &str) -> Outline<'_> {
     let mut statements = Statements {
         lexer: Lexer::new(sql),
         peeked: None,
     };
     let mut count = 0;
-    let mut effect = Effect::None;
-    while let Some(first) = statements.skip_statement() {
+    let mut first = Head::default();
+    while let Some(head) = statements.skip_statement() {
         if count == 0 {
-            effect = first;
+            first = head;
         }
         count += 1;
     }
-    Outline { count, effect }
+    Outline { count, first }
 }
 
 /// Words after `BEGIN` with which it begins a transaction, not a block.
@@ -60,44 +62,84 @@ const TRANSACTION_WORDS: [&str; 3] = ["TRANSACTION", "WORK", "NAME"];
 /// Words after `END` that close something other than a block.
 const CONTROL_WORDS: [&str; 5] = ["IF", "FOR", "WHILE", "LOOP", "REPEAT"];
 
+/// Most tokens of a head: enough for the longest list of variables that anybody writes.
+const HEAD_LENGTH_MAX: usize = 4096;
+
+/// Most tokens of the head of a statement that may be long for other reasons.
+const HEAD_LENGTH_USUAL: usize = 64;
+
 struct Statements<'a> {
     lexer: Lexer<'a>,
-    peeked: Option<Token<'a>>,
+    peeked: Option<Piece<'a>>,
 }
 
 impl<'a> Statements<'a> {
-    fn next(&mut self) -> Option<Token<'a>> {
-        self.peeked.take().or_else(|| self.lexer.next())
+    fn next(&mut self) -> Option<Piece<'a>> {
+        self.peeked.take().or_else(|| self.read())
     }
 
     fn peek(&mut self) -> Option<Token<'a>> {
         if self.peeked.is_none() {
-            self.peeked = self.lexer.next();
+            self.peeked = self.read();
         }
-        self.peeked
+        self.peeked.map(|piece| piece.token)
+    }
+
+    fn read(&mut self) -> Option<Piece<'a>> {
+        let token = self.lexer.next()?;
+        Some(Piece {
+            token,
+            start: self.lexer.position() - token.length(),
+        })
     }
 
     /// Goes behind the next statement; `None` at the end of the text.
-    fn skip_statement(&mut self) -> Option<Effect> {
+    fn skip_statement(&mut self) -> Option<Head<'a>> {
         let first = loop {
             match self.next()? {
-                Token::Semicolon => {}
-                token => break token,
+                Piece {
+                    token: Token::Semicolon,
+                    ..
+                } => {}
+                piece => break piece,
             }
+        };
+        let mut head = Head::default();
+        head.pieces.push(first);
+        let first = first.token;
+        let length_max = if first.is_any(&["SET", "UNSET", "ALTER", "USE"]) {
+            HEAD_LENGTH_MAX
+        } else {
+            HEAD_LENGTH_USUAL
         };
         // A body written without `$$` may follow these words only.
         let may_hold_block = first.is_any(&["CREATE", "ALTER", "EXECUTE"]);
-        let mut head = vec![first];
         let mut depth = usize::from(first.is("BEGIN") && !self.begins_transaction());
         // Semicolons between DECLARE and its BEGIN separate declarations.
         let mut declaring = first.is("DECLARE");
+        head.is_block = depth > 0 || declaring;
         let mut previous = first;
-        while let Some(token) = self.next() {
-            if head.len() < HEAD_LENGTH {
-                head.push(token);
+        let mut arrow = 0;
+        while let Some(piece) = self.next() {
+            let token = piece.token;
+            if token == Token::Semicolon && depth == 0 && !declaring {
+                break;
             }
+            if head.pieces.len() < length_max {
+                head.pieces.push(piece);
+            } else {
+                head.is_cut = true;
+            }
+            arrow = match (arrow, token) {
+                (_, Token::Mark('-')) => 1,
+                (1, Token::Mark('>')) => 2,
+                (2, Token::Mark('>')) => {
+                    head.flows = true;
+                    0
+                }
+                _ => 0,
+            };
             match token {
-                Token::Semicolon if depth == 0 && !declaring => break,
                 _ if token.is("DECLARE") && may_hold_block && previous.is("AS") => declaring = true,
                 _ if token.is("BEGIN") => {
                     let opens = depth > 0 || declaring || (may_hold_block && previous.is("AS"));
@@ -117,60 +159,16 @@ impl<'a> Statements<'a> {
             }
             previous = token;
         }
-        Some(effect(&head))
+        Some(head)
     }
 
     /// True when the `BEGIN` just read begins a transaction.
     fn begins_transaction(&mut self) -> bool {
         match self.peek() {
             None | Some(Token::Semicolon) => true,
-            Some(token) => token.is_any(&TRANSACTION_WORDS),
+            // `begin ->> …` is a transaction whose result flows on.
+            Some(token) => token.is_any(&TRANSACTION_WORDS) || token == Token::Mark('-'),
         }
-    }
-}
-
-/// Tokens of a statement that are kept to tell its effect: enough for a list of session parameters.
-const HEAD_LENGTH: usize = 64;
-
-fn effect(head: &[Token<'_>]) -> Effect {
-    let at = |index: usize| head.get(index).copied().unwrap_or(Token::Semicolon);
-    let first = at(0);
-    if first.is("BEGIN") {
-        let transaction = at(1) == Token::Semicolon || at(1).is_any(&TRANSACTION_WORDS);
-        return if transaction { Effect::Begin } else { Effect::None };
-    }
-    if first.is("START") && at(1).is("TRANSACTION") {
-        return Effect::Begin;
-    }
-    if first.is_any(&["COMMIT", "ROLLBACK"]) {
-        return Effect::End;
-    }
-    if first.is("SET") {
-        return Effect::Hold(Holding::Variable);
-    }
-    if first.is("ALTER") && at(1).is("SESSION") {
-        return alter_session(&head[2..]);
-    }
-    if first.is("CREATE") {
-        let is_filler = |token: &Token<'_>| token.is_any(&["OR", "REPLACE", "LOCAL", "GLOBAL"]);
-        let kind = head[1..].iter().find(|token| !is_filler(token));
-        if kind.is_some_and(|token| token.is_any(&["TEMP", "TEMPORARY", "VOLATILE"])) {
-            return Effect::Hold(Holding::TemporaryObject);
-        }
-    }
-    Effect::None
-}
-
-/// The effect of `ALTER SESSION`, of which `rest` is what follows.
-fn alter_session(rest: &[Token<'_>]) -> Effect {
-    let autocommit = rest.iter().position(|token| token.is("AUTOCOMMIT"));
-    match rest.first() {
-        Some(token) if token.is("SET") => match autocommit.and_then(|at| rest.get(at + 2)) {
-            Some(value) => Effect::SetAutocommit(!value.is("FALSE")),
-            None => Effect::Hold(Holding::Parameter),
-        },
-        Some(token) if token.is("UNSET") && autocommit.is_some() => Effect::SetAutocommit(true),
-        _ => Effect::None,
     }
 }
 
@@ -221,44 +219,6 @@ mod tests {
             ),
         ] {
             assert_eq!(outline(sql).count, count, "{sql}");
-        }
-    }
-
-    #[test]
-    fn effects_are_seen() {
-        for (effect, sql) in [
-            (Effect::Begin, "begin"),
-            (Effect::Begin, "/* x */ BEGIN work;"),
-            (Effect::Begin, "begin transaction name t"),
-            (Effect::Begin, "start transaction"),
-            (Effect::None, "begin return 1; end"),
-            (Effect::End, "commit work"),
-            (Effect::End, "rollback;"),
-            (Effect::Hold(Holding::Variable), "set x = 1"),
-            (
-                Effect::Hold(Holding::Parameter),
-                "alter session set timezone = 'UTC'",
-            ),
-            (Effect::None, "alter session unset timezone"),
-            (
-                Effect::SetAutocommit(false),
-                "alter session set timezone = 'UTC', autocommit = false",
-            ),
-            (Effect::SetAutocommit(true), "ALTER SESSION SET AUTOCOMMIT=TRUE"),
-            (Effect::SetAutocommit(true), "alter session unset autocommit"),
-            (
-                Effect::Hold(Holding::TemporaryObject),
-                "create or replace temp table t(a int)",
-            ),
-            (
-                Effect::Hold(Holding::TemporaryObject),
-                "create local temporary stage s",
-            ),
-            (Effect::None, "create table temp (a int)"),
-            (Effect::None, "select 'begin'"),
-            (Effect::None, "create"),
-        ] {
-            assert_eq!(outline(sql).effect, effect, "{sql}");
         }
     }
 }

@@ -1,53 +1,67 @@
-//! How one work item goes through its stages: login, restoring the context, the statement, its result.
+//! How a task goes through its stages: login, restoring the session, the statement.
 
 use std::sync::Arc;
-use std::time::Duration;
 
-use tokio::time::Instant;
-use tokio_util::sync::CancellationToken;
-
-use super::{Actor, Current, Work};
+use super::settle::{Outcome, Told};
+use super::{Actor, Current, Task, Work};
 use crate::domain::error::{Error, Reason};
-use crate::domain::names::RequestId;
-use crate::domain::query::CancelOutcome;
+use crate::domain::query::{CancelOutcome, Executed};
 use crate::domain::session::{Phase, Step};
 use crate::domain::statement::Effect;
-use crate::domain::upstream::{Execution, Login};
-use crate::sessions::delivery::{Delivery, timed_out};
-use crate::sessions::interrupt::{Cause, Interrupt};
-use crate::sessions::mailbox::{Cancelled, Ending, QueuedQuery, Reply};
-use crate::sessions::stage::{self, Done, Ran};
+use crate::domain::upstream::Login;
+use crate::sessions::delivery::timed_out;
+use crate::sessions::interrupt::Cause;
+use crate::sessions::mailbox::{Ending, QueuedQuery, TransactionVerb};
+use crate::sessions::stage::{self, Done, Ran, Restored, Stage};
 
 impl Actor {
-    /// Does the first stage of a work item.
-    pub(super) fn begin(&mut self, work: Work) {
-        match self.session.next_step() {
-            Step::Refuse(error) => self.fail(work, error),
-            Step::Login => self.begin_login(work),
-            Step::Run => self.begin_run(work),
+    /// Does the next stage of a task that has done nothing yet that counts.
+    pub(super) fn begin(&mut self, task: Task) {
+        let step = match &task.work {
+            Work::Reset { .. } | Work::ExpireTransaction | Work::LogOut => return self.begin_resting(task),
+            Work::Login { .. } => self.session.next_login_step(),
+            work => self.session.next_step(work.accepts_loss()),
+        };
+        match (step, self.rest.upstream.clone()) {
+            (Step::Refuse(error), _) => self.fail(task, error),
+            (Step::Login, _) => self.begin_login(task),
+            (Step::AskTransaction, Some(upstream)) => {
+                let stage = stage::ask_transaction(upstream, self.limits.cancel_wait);
+                self.go(task, stage);
+            }
+            (Step::Run, Some(_)) => self.begin_run(task),
+            (Step::Run | Step::AskTransaction, None) => {
+                let error = Error::internal("a session that is logged in has no upstream session");
+                self.fail(task, error);
+            }
         }
     }
 
-    fn begin_login(&mut self, work: Work) {
+    /// Lets a task be in a stage.
+    pub(super) fn go(&mut self, task: Task, stage: Stage) {
+        self.rest.current = Some(Current {
+            task,
+            stage,
+            sent: None,
+            outcome: None,
+        });
+    }
+
+    fn begin_login(&mut self, task: Task) {
         self.session.connecting();
         self.rest.upstream = None;
         let connection = self.session.connection().clone();
         let connector = Arc::clone(&self.connector);
-        let stage = stage::login(connector, connection, self.limits.login_timeout, work.interrupt());
-        self.rest.current = Some(Current {
-            work,
-            restoring: false,
-            stage,
-            cancellers: Vec::new(),
-        });
+        let interrupt = task.work.interrupt().cloned();
+        let stage = stage::login(connector, connection, self.limits.login_timeout, interrupt);
+        self.go(task, stage);
     }
 
-    fn begin_run(&mut self, work: Work) {
+    fn begin_run(&mut self, task: Task) {
         let Some(upstream) = self.rest.upstream.clone() else {
-            let error = Error::internal("a session that is logged in has no upstream session");
-            return self.fail(work, error);
+            return;
         };
-        let stage = match &work {
+        let stage = match &task.work {
             Work::Query { query, interrupt, .. } => stage::run(
                 upstream,
                 query.submission.clone(),
@@ -57,57 +71,45 @@ impl Actor {
             Work::Update { change, .. } => {
                 stage::statements(upstream, change.statements(), self.limits.query_timeout)
             }
-            Work::Login { .. } => return self.succeed(work),
+            Work::Transaction { verb, .. } => {
+                let allowed = match verb {
+                    TransactionVerb::Begin => self.session.check_begin(),
+                    TransactionVerb::Commit | TransactionVerb::Rollback => self.session.check_end(),
+                };
+                if let Err(error) = allowed {
+                    return self.fail(task, error);
+                }
+                let sql = vec![verb.statement().0.to_owned()];
+                stage::statements(upstream, sql, self.limits.query_timeout)
+            }
+            Work::Login { .. } => return self.settle(task, Outcome::done()),
+            Work::Reset { .. } | Work::ExpireTransaction | Work::LogOut => return,
         };
         self.session.started();
-        self.rest.current = Some(Current {
-            work,
-            restoring: false,
-            stage,
-            cancellers: Vec::new(),
-        });
+        self.go(task, stage);
+        if let Some(current) = &mut self.rest.current {
+            current.sent = Some((self.clock)());
+        }
     }
 
     /// Carries a finished stage into the session's state and does the next one.
     pub(super) fn finish(&mut self, done: Done) {
-        let Some(Current {
-            work,
-            restoring,
-            cancellers,
-            ..
-        }) = self.rest.current.take()
-        else {
+        let Some(Current { task, outcome, .. }) = self.rest.current.take() else {
             return;
         };
-        match done {
-            Done::Login(Ok(login)) => self.logged_in(login, work, cancellers),
-            Done::Login(Err(error)) => {
-                self.session.login_failed();
-                if self.implicit && self.session.phase() == Phase::New && self.rest.queue.is_empty() {
-                    self.end_because(Ending::Unused);
-                }
-                Self::answer_cancellers(&work, cancellers, CancelOutcome::Confirmed);
-                self.fail(work, error);
-            }
-            Done::Statements { executed, error } => {
-                if let Some(executed) = &executed {
-                    self.session.finished(Effect::None, executed);
-                }
-                match error {
-                    Some(error) => {
-                        let error = self.after_failure(error);
-                        Self::answer_cancellers(&work, cancellers, CancelOutcome::NotRunning);
-                        self.fail(work, if restoring { not_restored(error) } else { error });
-                    }
-                    None if restoring => self.begin_run_again(work, cancellers),
-                    None => self.succeed(work),
-                }
-            }
-            Done::Ran(ran) => self.ran(ran, work, cancellers),
+        match (done, outcome) {
+            (Done::Login(Ok(login)), _) => self.logged_in(login, task),
+            (Done::Login(Err(error)), _) => self.login_failed(task, error),
+            (Done::Restored(restored), _) => self.restored(restored, task),
+            (Done::Statements { executed, error }, _) => self.statements_ended(task, executed, error),
+            (Done::Ran(ran), _) => self.ran(ran, task),
+            (Done::Asked(told), outcome) => self.transaction_told(told, task, outcome),
+            (Done::Written, outcome) => self.answer(task, outcome.unwrap_or_else(Outcome::done)),
+            (Done::Closed(closed), _) => self.rested(closed, task),
         }
     }
 
-    fn logged_in(&mut self, login: Login, work: Work, cancellers: Vec<Reply<Cancelled>>) {
+    fn logged_in(&mut self, login: Login, task: Task) {
         tracing::info!(
             user = login.identity.user,
             host = login.identity.host,
@@ -115,135 +117,172 @@ impl Actor {
         );
         let upstream = Arc::clone(&login.upstream);
         self.rest.upstream = Some(login.upstream);
-        let restore = self
+        let now = (self.clock)();
+        let steps = self
             .session
-            .connected(login.identity, login.context, login.autocommit);
-        if restore.is_empty() {
-            return self.begin_run_again(work, cancellers);
+            .connected(login.identity, login.context, login.autocommit, now);
+        if steps.is_empty() {
+            return self.begin(task);
         }
-        let stage = stage::statements(upstream, restore, self.limits.login_timeout);
-        self.rest.current = Some(Current {
-            work,
-            restoring: true,
-            stage,
-            cancellers,
-        });
+        let stage = stage::restore(upstream, steps, self.limits.login_timeout);
+        self.go(task, stage);
     }
 
-    /// Goes on with the work for which the session had to be brought back.
-    fn begin_run_again(&mut self, work: Work, cancellers: Vec<Reply<Cancelled>>) {
-        self.begin_run(work);
-        match &mut self.rest.current {
-            Some(current) => current.cancellers.extend(cancellers),
-            None => drop(cancellers),
+    fn login_failed(&mut self, task: Task, error: Error) {
+        self.session.login_failed();
+        if self.implicit && self.session.phase() == Phase::New && self.rest.queue.is_empty() {
+            self.end_because(Ending::Discarded);
         }
+        self.fail(task, error);
     }
 
-    fn ran(&mut self, ran: Ran, work: Work, cancellers: Vec<Reply<Cancelled>>) {
-        let Work::Query {
-            query,
-            interrupt,
-            accepted_at,
-        } = work
-        else {
+    fn restored(&mut self, restored: Restored, task: Task) {
+        if let Some(error) = restored.error {
+            // Half of a session must not be taken for the whole.
+            self.abandon_upstream("it could not be restored after a login");
+            let error = error.and("the session could not be restored after a new login; nothing was run");
+            return self.fail(
+                task,
+                match error.reason() {
+                    Reason::SessionLost => error.because(Reason::Unreachable),
+                    _ => error,
+                },
+            );
+        }
+        self.session.restored(restored.context, restored.refused);
+        self.begin(task);
+    }
+
+    /// The statements of an update or of a transaction's verb ended.
+    fn statements_ended(&mut self, task: Task, executed: Option<Executed>, error: Option<Error>) {
+        let effects: Vec<Effect> = match &task.work {
+            Work::Transaction { verb, .. } => vec![verb.statement().1],
+            Work::ExpireTransaction => return self.transaction_expired(task, error),
+            _ => Vec::new(),
+        };
+        let mut outcome = Outcome::done();
+        let nothing_ran = executed.is_none();
+        if let Some(executed) = &executed {
+            outcome.notices = self.session.finished(&effects, executed, (self.clock)());
+        }
+        if let Some(error) = error {
+            match self.after_failure(&effects, error) {
+                Failed::NotRun(_) if nothing_ran && !task.retried => return self.begin_again(task),
+                failed => outcome.told = Told::Error(failed.into_error()),
+            }
+        }
+        self.settle(task, outcome);
+    }
+
+    /// Begins a task once more that did nothing because its upstream session was gone.
+    fn begin_again(&mut self, mut task: Task) {
+        tracing::info!("the upstream session was gone before the statement ran; logging in again");
+        task.retried = true;
+        self.begin(task);
+    }
+
+    fn ran(&mut self, ran: Ran, mut task: Task) {
+        let Work::Query { query, .. } = &task.work else {
             return;
         };
-        let outcome = ran
-            .interrupted
-            .map_or(CancelOutcome::NotRunning, |(_, outcome)| outcome);
-        let request_id = query.submission.request_id;
-        for reply in cancellers {
-            let _ = reply.send(Cancelled {
-                outcome,
-                request_id: Some(request_id),
-            });
-        }
-        let ended = match (ran.result, ran.interrupted) {
+        let canceled = ran.interrupted.map(|(_, outcome)| outcome);
+        let told = match (ran.result, ran.interrupted) {
             (Some(Ok(execution)), interrupted) => {
-                self.session.finished(query.effect, &execution.executed);
-                match interrupted {
+                let now = (self.clock)();
+                let notices = self.session.finished(&query.effects, &execution.executed, now);
+                let told = match interrupted {
                     // It ended before the cancellation arrived: then its result counts.
-                    None | Some((Cause::Cancelled, _)) => Ok(execution),
-                    Some((Cause::ReaderGone, _)) => return,
-                    Some((Cause::DeadlinePassed, _)) => Err(timed_out(query.timeout)),
-                }
+                    None | Some((Cause::Cancelled, _)) => Told::Rows(Box::new(execution)),
+                    Some((Cause::ReaderGone, _)) => Told::Nothing,
+                    Some((Cause::DeadlinePassed, _)) => Told::Error(timed_out(query.timeout)),
+                };
+                let outcome = Outcome {
+                    notices,
+                    ..Outcome::new(told)
+                };
+                task.answer_cancellers(canceled.unwrap_or(CancelOutcome::NotRunning));
+                return self.settle(task, outcome);
             }
-            (Some(Err(error)), None) => Err(self.after_failure(error)),
+            (Some(Err(error)), None) => match self.after_failure(&query.effects, error) {
+                Failed::NotRun(_) if !task.retried => return self.begin_again(task),
+                failed => Told::Error(failed.into_error()),
+            },
             (Some(Err(error)), Some((cause, outcome))) => {
-                self.after_failure(error);
-                Err(interrupted(cause, outcome, &query, self.rest.ending.get()))
+                let _ = self.after_failure(&query.effects, error);
+                Told::Error(interrupted(cause, outcome, query, self.rest.ending.get()))
             }
             (None, cause) => {
                 let (cause, outcome) = cause.unwrap_or((Cause::Cancelled, CancelOutcome::Unconfirmed));
-                let error = interrupted(cause, outcome, &query, self.rest.ending.get());
-                self.session.failed(&error);
-                Err(error)
+                let error = interrupted(cause, outcome, query, self.rest.ending.get()).with_doubt();
+                self.session.failed(&query.effects, &error);
+                Told::Error(error)
             }
         };
-        match ended {
-            Ok(execution) => self.deliver(execution, request_id, interrupt, accepted_at, query.timeout),
-            Err(error) => self.send_error(&query, error),
-        }
+        task.answer_cancellers(canceled.unwrap_or(CancelOutcome::NotRunning));
+        self.settle(task, Outcome::new(told));
     }
 
     /// Notes a failure; gives the upstream session up when it is gone.
-    fn after_failure(&mut self, error: Error) -> Error {
-        let gone = error.reason() == Reason::SessionLost
-            || self
-                .rest
-                .upstream
-                .as_ref()
-                .is_none_or(|upstream| !upstream.is_alive());
-        if gone {
-            tracing::warn!(error = %error, "upstream session lost");
-            self.rest.upstream = None;
-            self.session.upstream_lost();
-        } else {
-            self.session.failed(&error);
+    pub(super) fn after_failure(&mut self, effects: &[Effect], error: Error) -> Failed {
+        self.session.failed(effects, &error);
+        let alive = self
+            .rest
+            .upstream
+            .as_ref()
+            .is_some_and(|upstream| upstream.is_alive());
+        if alive && error.reason() != Reason::SessionLost {
+            return Failed::Told(if error.may_have_run() {
+                doubtful(error)
+            } else {
+                error
+            });
         }
-        error
+        tracing::warn!(error = %error, "upstream session lost");
+        self.rest.upstream = None;
+        self.session.upstream_lost(&error.to_string());
+        if error.may_have_run() {
+            Failed::Told(doubtful(error))
+        } else {
+            Failed::NotRun(error)
+        }
     }
 
-    fn deliver(
-        &mut self,
-        execution: Execution,
-        request_id: RequestId,
-        interrupt: Interrupt,
-        accepted_at: Instant,
-        timeout: Duration,
-    ) {
-        // A cancellation that came too late for the statement must not stop its result.
-        let interrupt = Interrupt {
-            cancel: CancellationToken::new(),
-            ..interrupt
-        };
-        self.rest.reading.insert(request_id, interrupt.cancel.clone());
-        let delivery = Delivery {
-            request_id,
-            execution,
-            interrupt,
-            accepted_at,
-            timeout,
-            session: self.session.name().clone(),
-            connection: self.session.connection().clone(),
-            transaction_open: self.session.transaction_open(),
-            ending: Arc::clone(&self.rest.ending),
-        };
-        self.rest.deliveries.spawn(delivery.run());
+    /// Logs an upstream session out that must not be used any more, without waiting for it.
+    pub(super) fn abandon_upstream(&mut self, cause: &str) {
+        if let Some(upstream) = self.rest.upstream.take() {
+            let limit = self.limits.logout_timeout;
+            // A logout rolls back by itself.
+            tokio::spawn(async move { stage::close(upstream, false, limit).await });
+        }
+        self.session.upstream_lost(cause);
     }
 }
 
-fn not_restored(error: Error) -> Error {
-    let reason = match error.reason() {
-        Reason::SqlRejected => Reason::SessionLost,
-        other => other,
-    };
-    Error::new(
-        reason,
-        format!("the session's context could not be restored after a new login: {error}; nothing was run"),
-    )
-    .with_hint("choose role, warehouse, database and schema again with `sfctl use`")
-    .with_source(error)
+/// A failure, by whether the statement can be begun once more.
+pub(super) enum Failed {
+    /// The upstream session is gone, and the statement did certainly not run.
+    NotRun(Error),
+    /// Whoever asked must hear it.
+    Told(Error),
+}
+
+impl Failed {
+    pub(super) fn into_error(self) -> Error {
+        match self {
+            Self::NotRun(error) => error.and("nothing was run"),
+            Self::Told(error) => error,
+        }
+    }
+}
+
+/// What the user hears of a statement that may have run.
+fn doubtful(error: Error) -> Error {
+    match error.reason() {
+        Reason::Unreachable | Reason::SessionLost | Reason::Internal => error
+            .and("it may have run: look before running it again")
+            .because(Reason::Unreachable),
+        _ => error,
+    }
 }
 
 /// What the reader of an interrupted query hears.

@@ -1,0 +1,14 @@
+//! Keeps sessions in files, so that they outlive the service.
+//!
+//! One file a session, `<name>.json` in a folder that only the user can enter: what a session is made of, with the
+//! values that its variables and parameters were set to, for `domain::journal` to bring it back. [`file`](mod@file)
+//! writes on a thread of its own: a file is replaced whole or not at all, and of many changes in a moment the last
+//! one is written. [`format`](mod@format) is what stands in the files, versioned. A file that cannot be understood is set
+//! aside and told in the log; it never keeps the service from starting.
+//!
+//! This room knows `domain` and the file system. What is worth keeping, and for how long, is not decided here.
+
+mod file;
+mod format;
+
+pub use file::open;

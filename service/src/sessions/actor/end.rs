@@ -1,0 +1,62 @@
+//! How a session ends: put to rest, thrown away, closed, or stopped with the service.
+
+use super::Actor;
+use crate::domain::upstream::Identity;
+use crate::sessions::mailbox::{Closed, Ending, Message};
+use crate::sessions::stage;
+use crate::sessions::table::Farewell;
+
+/// Why things are lost when the service stops.
+const STOPPED: &str = "the service was stopped";
+
+impl Actor {
+    /// Ends the session: results that are being read are cut, what is open upstream is rolled back.
+    pub(super) async fn end(mut self) {
+        let why = self.rest.ending.get().copied().unwrap_or(Ending::Unused);
+        let farewell = match why {
+            Ending::Unused => {
+                let created = self.snapshot.borrow().create_time;
+                Farewell::Rest(Box::new(self.session.record(created, self.last_use.1)))
+            }
+            Ending::Discarded => Farewell::Forget,
+            Ending::Closed => Farewell::Remove,
+            Ending::Draining => Farewell::Stay,
+        };
+        // From here on the name means another session, or this one at rest.
+        let removed = self.desk.leave(&mut self.mailbox, farewell);
+        let rollback = self.session.closing();
+        self.publish();
+        for cancel in self.rest.reading.values() {
+            cancel.cancel();
+        }
+        let closed = match self.rest.upstream.take() {
+            Some(upstream) => stage::close(upstream, rollback, self.limits.logout_timeout).await,
+            None => Closed::nothing(),
+        };
+        if why == Ending::Draining && !self.is_unborn() {
+            self.session.upstream_lost(STOPPED);
+            let kept = self.keep();
+            stage::written(kept, self.limits.journal_wait).await;
+        }
+        if let Some(removed) = removed {
+            stage::written(removed, self.limits.journal_wait).await;
+        }
+        // Readers may take their time to hear how their results ended; nobody here waits for them.
+        self.rest.deliveries.detach_all();
+        for reply in self.rest.closing.drain(..) {
+            let _ = reply.send(closed);
+        }
+        // Messages that came too late are dropped unanswered, which tells their senders to try again; only those
+        // who wanted it closed get what they wanted.
+        while let Ok(message) = self.mailbox.try_recv() {
+            if let Message::Close { reply, .. } = message {
+                let _ = reply.send(closed);
+            }
+        }
+    }
+
+    /// Never logged in, and nobody made it by name.
+    fn is_unborn(&self) -> bool {
+        self.implicit && self.session.identity() == &Identity::default()
+    }
+}

@@ -1,0 +1,276 @@
+//! What can be asked of a session by name.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+
+use super::mailbox::{
+    Closed, Ending, Gone, Handle, Message, QueryStream, QueuedQuery, Reset, TransactionVerb,
+};
+use super::registry::{Sessions, TRIES, always_ending, not_found, same_connection};
+use super::snapshot::Snapshot;
+use crate::domain::context::ContextChange;
+use crate::domain::error::Error;
+use crate::domain::names::{ConnectionName, RequestId, SessionName};
+use crate::domain::query::{Binding, CancelOutcome, Submission};
+use crate::domain::session::Session;
+use crate::domain::statement;
+
+/// One statement to run.
+#[derive(Debug)]
+pub struct QueryRequest {
+    /// Session to run it in, made when it does not exist; see [`Sessions::resolve`].
+    pub session: Option<SessionName>,
+    /// Connection that the session must have or is made with.
+    pub connection: Option<ConnectionName>,
+    /// Identity of the request.
+    pub request_id: RequestId,
+    /// The SQL text.
+    pub sql: String,
+    /// Values for its placeholders.
+    pub bindings: Vec<Binding>,
+    /// Most rows to fetch.
+    pub row_limit: Option<u64>,
+    /// Time limit; `None` is the configured one.
+    pub timeout: Option<Duration>,
+    /// Go on although something was lost.
+    pub accept_loss: bool,
+}
+
+/// A session to make.
+#[derive(Debug, Default)]
+pub struct NewSession {
+    /// Its name; see [`Sessions::resolve`].
+    pub session: Option<SessionName>,
+    /// Its connection; `None` is the default one.
+    pub connection: Option<ConnectionName>,
+    /// Log in before answering.
+    pub login: bool,
+    /// A session of this name and connection is as good as a new one.
+    pub allow_existing: bool,
+    /// How long it may be unused; `None` is the configured limit.
+    pub idle_limit: Option<Duration>,
+}
+
+impl Sessions {
+    /// Checks a statement and hands it to its session; its events follow in the answer.
+    pub async fn submit(&self, request: QueryRequest) -> Result<QueryStream, Error> {
+        let limits = Arc::clone(&self.inner.book.limits);
+        let effects = statement::check(&request.sql, limits.sql_bytes_max)?;
+        if request.bindings.len() > limits.bindings_max {
+            let message = format!(
+                "{} bindings are more than the limit of {}",
+                request.bindings.len(),
+                limits.bindings_max
+            );
+            return Err(Error::invalid(message).with_hint(
+                "load rows in bulk with a stage and COPY INTO; the limit is `query.bindings_max`",
+            ));
+        }
+        let session = self
+            .resolve(request.session.as_ref(), request.connection.as_ref())
+            .await;
+        let timeout = request.timeout.unwrap_or(limits.query_timeout);
+        let (handle, (accepted, receiver)) = self
+            .tell(&session, request.connection.as_ref(), |accepted| {
+                let (events, receiver) = mpsc::channel(limits.batches_buffered_max);
+                let query = Box::new(QueuedQuery {
+                    submission: Submission {
+                        request_id: request.request_id,
+                        sql: request.sql.clone(),
+                        bindings: request.bindings.clone(),
+                        row_limit: request.row_limit,
+                    },
+                    effects: effects.clone(),
+                    accept_loss: request.accept_loss,
+                    timeout,
+                    events,
+                });
+                (Message::Run { query, accepted }, receiver)
+            })
+            .await?;
+        accepted?;
+        Ok(QueryStream {
+            request_id: request.request_id,
+            session,
+            connection: handle.connection,
+            events: receiver,
+        })
+    }
+
+    /// Makes a session; logs it in when asked.
+    pub async fn create(&self, new: NewSession) -> Result<Snapshot, Error> {
+        let name = self.resolve(new.session.as_ref(), new.connection.as_ref()).await;
+        let book = &self.inner.book;
+        if let Some(connection) = book.table().connection(&name) {
+            if !new.allow_existing {
+                return Err(Error::invalid(format!("session {name} exists already"))
+                    .with_hint("use it, close it with `sfctl session close`, or choose another name"));
+            }
+            same_connection(&name, &connection, new.connection.as_ref())?;
+            if !new.login {
+                return self.get(&name);
+            }
+        } else {
+            let connection = self.connection_or_default(new.connection.as_ref()).await?;
+            // One that is to log in right away goes when it cannot.
+            let handle = self.enter(&name, &connection, new.login, new.idle_limit)?;
+            same_connection(&name, &handle.connection, Some(&connection))?;
+            if !new.login {
+                return Ok(handle.snapshot());
+            }
+        }
+        let message = |reply| (Message::Login { reply }, ());
+        self.tell(&name, new.connection.as_ref(), message).await?.1.0
+    }
+
+    /// Shows a session, at once.
+    pub fn get(&self, name: &SessionName) -> Result<Snapshot, Error> {
+        let book = &self.inner.book;
+        let table = book.table();
+        if let Some(handle) = table.handle(name) {
+            return Ok(handle.snapshot());
+        }
+        let resting = table.resting.get(name).map(|record| book.show(record));
+        resting.ok_or_else(|| not_found(name))
+    }
+
+    /// Shows all sessions by name, at once.
+    pub fn list(&self) -> Vec<Snapshot> {
+        let book = &self.inner.book;
+        let table = book.table();
+        let running = table.running.values().map(Handle::snapshot);
+        let resting = table.resting.values().map(|record| book.show(record));
+        let mut all: Vec<Snapshot> = running.chain(resting).collect();
+        all.sort_by(|one, other| one.name.cmp(&other.name));
+        all
+    }
+
+    /// Changes the context of a session, which is made when it does not exist.
+    pub async fn update_context(
+        &self,
+        session: Option<&SessionName>,
+        connection: Option<&ConnectionName>,
+        change: &ContextChange,
+        accept_loss: bool,
+    ) -> Result<Snapshot, Error> {
+        let name = self.resolve(session, connection).await;
+        let message = |reply| {
+            let change = Box::new(change.clone());
+            let update = Message::Update {
+                change,
+                accept_loss,
+                reply,
+            };
+            (update, ())
+        };
+        self.tell(&name, connection, message).await?.1.0
+    }
+
+    /// Begins a transaction in a session, which is made when it does not exist.
+    pub async fn begin(
+        &self,
+        session: Option<&SessionName>,
+        connection: Option<&ConnectionName>,
+        accept_loss: bool,
+    ) -> Result<Snapshot, Error> {
+        let name = self.resolve(session, connection).await;
+        self.transaction(&name, connection, TransactionVerb::Begin, accept_loss)
+            .await
+    }
+
+    /// Ends the open transaction of a session that exists.
+    pub async fn end_transaction(
+        &self,
+        name: &SessionName,
+        verb: TransactionVerb,
+    ) -> Result<Snapshot, Error> {
+        self.must_exist(name)?;
+        self.transaction(name, None, verb, false).await
+    }
+
+    async fn transaction(
+        &self,
+        name: &SessionName,
+        connection: Option<&ConnectionName>,
+        verb: TransactionVerb,
+        accept_loss: bool,
+    ) -> Result<Snapshot, Error> {
+        let message = |reply| {
+            let transaction = Message::Transaction {
+                verb,
+                accept_loss,
+                reply,
+            };
+            (transaction, ())
+        };
+        self.tell(name, connection, message).await?.1.0
+    }
+
+    /// Begins a session anew under its name and connection.
+    pub async fn reset(&self, name: &SessionName) -> Result<Reset, Error> {
+        for _ in 0..TRIES {
+            let handle = {
+                let book = &self.inner.book;
+                let mut table = book.table();
+                table.refuse_when_draining()?;
+                let Some(handle) = table.handle(name) else {
+                    let record = table.resting.remove(name).ok_or_else(|| not_found(name))?;
+                    let (created, used) = (record.create_time, (book.clock)());
+                    let mut session = Session::from_record(record);
+                    session.reset();
+                    let record = session.record(created, used);
+                    let snapshot = book.show(&record);
+                    book.rest(&mut table, record);
+                    return Ok(Reset {
+                        snapshot,
+                        transaction_rolled_back: false,
+                    });
+                };
+                handle
+            };
+            if let Ok(reset) = handle.ask(|reply| Message::Reset { reply }).await {
+                return Ok(reset);
+            }
+        }
+        Err(always_ending(name))
+    }
+
+    /// Cancels a query of a session; without an id, the one that runs.
+    pub async fn cancel(
+        &self,
+        name: &SessionName,
+        request_id: Option<RequestId>,
+    ) -> Result<(CancelOutcome, Option<RequestId>), Error> {
+        self.must_exist(name)?;
+        let Some(handle) = self.inner.book.table().handle(name) else {
+            return Ok((CancelOutcome::NotRunning, request_id));
+        };
+        match handle.ask(|reply| Message::Cancel { request_id, reply }).await {
+            Ok(cancelled) => Ok((cancelled.outcome, cancelled.request_id)),
+            Err(Gone) => Ok((CancelOutcome::NotRunning, request_id)),
+        }
+    }
+
+    /// Ends a session: cancels its query, rolls back, logs out, forgets what is kept of it.
+    pub async fn close(&self, name: &SessionName) -> Result<Closed, Error> {
+        let handle = self.inner.book.table().handle(name);
+        if let Some(handle) = handle {
+            let message = |reply| Message::Close {
+                why: Ending::Closed,
+                reply,
+            };
+            if let Ok(closed) = handle.ask(message).await {
+                return Ok(closed);
+            }
+        }
+        match self.inner.book.remove_resting(name) {
+            Some(removed) => {
+                removed.await;
+                Ok(Closed::nothing())
+            }
+            None => Err(not_found(name)),
+        }
+    }
+}

@@ -1,0 +1,310 @@
+//! A Snowflake in memory. It understands a handful of words as "SQL" (see [`FakeUpstream::execute`]) and writes down
+//! what it was asked, so that tests can see what reached Snowflake and what did not.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use snowflake_session::domain::context::Context;
+use snowflake_session::domain::error::{Error, Facts, Reason};
+use snowflake_session::domain::names::{ConnectionName, RequestId};
+use snowflake_session::domain::query::{Batch, CancelOutcome, DmlStats, Executed, StatementKind, Submission};
+use snowflake_session::domain::upstream::{
+    Batches, Connector, Execution, Fingerprint, Identity, Login, LoginBasis, Upstream,
+};
+use tokio::sync::watch;
+
+/// What the fake Snowflake saw.
+#[derive(Default)]
+pub(crate) struct Seen {
+    pub(crate) logins: AtomicUsize,
+    pub(crate) closes: AtomicUsize,
+    pub(crate) cancels: AtomicUsize,
+    pub(crate) batches: AtomicU64,
+    pub(crate) sql: Mutex<Vec<String>>,
+    /// Beginnings of statements, in lower case, that are rejected.
+    pub(crate) refused: Mutex<Vec<String>>,
+    /// Upstream sessions of logins up to this number are found expired.
+    pub(crate) expired: AtomicUsize,
+}
+
+impl Seen {
+    pub(crate) fn sql(&self) -> Vec<String> {
+        self.sql.lock().unwrap().clone()
+    }
+
+    /// What was seen since the last look.
+    pub(crate) fn take_sql(&self) -> Vec<String> {
+        std::mem::take(&mut *self.sql.lock().unwrap())
+    }
+
+    /// From now on all upstream sessions so far are expired.
+    pub(crate) fn expire(&self) {
+        self.expired
+            .store(self.logins.load(Ordering::SeqCst), Ordering::SeqCst);
+    }
+}
+
+/// Logs in to the Snowflake in memory. Connection `refused` refuses, `unknown` does not exist.
+#[derive(Default)]
+pub(crate) struct FakeConnector {
+    pub(crate) seen: Arc<Seen>,
+}
+
+#[async_trait]
+impl Connector for FakeConnector {
+    async fn default_connection(&self) -> Result<ConnectionName, Error> {
+        Ok(ConnectionName::local())
+    }
+
+    async fn basis(&self, _: &ConnectionName) -> Result<LoginBasis, Error> {
+        Ok(LoginBasis {
+            fingerprint: Fingerprint::default(),
+            unattended: true,
+        })
+    }
+
+    async fn login(&self, connection: &ConnectionName) -> Result<Login, Error> {
+        match connection.as_str() {
+            "refused" => {
+                return Err(Error::new(
+                    Reason::LoginRefused,
+                    "Incorrect username or password was specified",
+                ));
+            }
+            "unknown" => {
+                return Err(Error::new(
+                    Reason::Configuration,
+                    "there is no connection unknown",
+                ));
+            }
+            "slow" => std::future::pending().await,
+            _ => {}
+        }
+        let number = self.seen.logins.fetch_add(1, Ordering::SeqCst) + 1;
+        let context = Context {
+            database: Some("DB".into()),
+            schema: Some("PUBLIC".into()),
+            ..Context::default()
+        };
+        let identity = Identity {
+            user: "ME".into(),
+            account: "ACME".into(),
+            server_version: "9.9".into(),
+            host: "fake.test".into(),
+            upstream_session_id: i64::try_from(number).unwrap(),
+        };
+        let upstream = FakeUpstream {
+            seen: Arc::clone(&self.seen),
+            number,
+            context: Mutex::new(context.clone()),
+            transaction: AtomicBool::new(false),
+            alive: AtomicBool::new(true),
+            cancelled: watch::Sender::new(None),
+        };
+        Ok(Login {
+            upstream: Arc::new(upstream),
+            identity,
+            context,
+            autocommit: true,
+            fingerprint: Fingerprint::default(),
+        })
+    }
+
+    fn emulator_address(&self) -> Option<String> {
+        None
+    }
+
+    async fn shutdown(&self) {}
+}
+
+struct FakeUpstream {
+    seen: Arc<Seen>,
+    /// Which login it is.
+    number: usize,
+    context: Mutex<Context>,
+    transaction: AtomicBool,
+    alive: AtomicBool,
+    cancelled: watch::Sender<Option<RequestId>>,
+}
+
+#[async_trait]
+impl Upstream for FakeUpstream {
+    /// `rows N` answers N rows in batches of one byte each, `endless` never ends, `hang` waits for its
+    /// cancellation, `deaf` does not even hear that, `fail` is rejected, `abort` is too and ends the transaction,
+    /// `die` loses the upstream session after it ran, `vanish` loses the answer only; `begin`, `commit`, `rollback`,
+    /// `create …`, `insert …`, `use … X` and `call begin|commit` do what they say; anything else answers one row.
+    async fn execute(&self, submission: Submission) -> Result<Execution, Error> {
+        if self.number <= self.seen.expired.load(Ordering::SeqCst) {
+            self.alive.store(false, Ordering::SeqCst);
+            return Err(Error::new(
+                Reason::SessionLost,
+                "the Snowflake session had expired",
+            ));
+        }
+        self.seen.sql.lock().unwrap().push(submission.sql.clone());
+        let sql = submission.sql.trim_end_matches(';').to_lowercase();
+        let words: Vec<&str> = sql.split_whitespace().collect();
+        let mut executed = Executed {
+            query_id: format!("q-{}", self.seen.sql.lock().unwrap().len()),
+            kind: StatementKind::Query,
+            arrow_schema: Bytes::from_static(b"schema"),
+            row_count_total: 1,
+            ..Executed::default()
+        };
+        if self
+            .seen
+            .refused
+            .lock()
+            .unwrap()
+            .iter()
+            .any(|refused| sql.starts_with(refused))
+        {
+            let facts = Facts {
+                snowflake_code: Some("002043".into()),
+                ..Facts::default()
+            };
+            return Err(Error::new(Reason::SqlRejected, "does not exist").with_facts(facts));
+        }
+        let transaction = |open| self.transaction.store(open, Ordering::SeqCst);
+        match words[..] {
+            ["select", "1", "from", "(select", ..] => {
+                executed.row_count_total = u64::from(self.transaction.load(Ordering::SeqCst));
+            }
+            ["call", what] => {
+                executed.kind = StatementKind::Call;
+                transaction(what == "begin");
+            }
+            ["abort"] => {
+                transaction(false);
+                return Err(Error::new(Reason::SqlRejected, "aborted"));
+            }
+            ["vanish"] => {
+                return Err(Error::new(Reason::Unreachable, "fake.test cannot be reached").with_doubt());
+            }
+            ["hang"] => {
+                let mut cancelled = self.cancelled.subscribe();
+                let _ = cancelled.wait_for(|id| *id == Some(submission.request_id)).await;
+                return Err(Error::new(Reason::Cancelled, "SQL execution canceled"));
+            }
+            ["deaf"] => std::future::pending().await,
+            ["fail"] => {
+                let facts = Facts {
+                    snowflake_code: Some("002003".into()),
+                    sql_state: Some("42S02".into()),
+                    query_id: Some(executed.query_id),
+                    line: Some(1),
+                    position: Some(14),
+                    ..Facts::default()
+                };
+                return Err(Error::new(Reason::SqlRejected, "Object 'T' does not exist").with_facts(facts));
+            }
+            ["die"] => {
+                self.alive.store(false, Ordering::SeqCst);
+                return Err(Error::new(Reason::Unreachable, "fake.test went away").with_doubt());
+            }
+            ["rows", rows] => executed.row_count_total = rows.parse().unwrap(),
+            ["endless"] => executed.row_count_total = u64::MAX,
+            ["begin" | "commit" | "rollback"] => {
+                executed.kind = StatementKind::Transaction;
+                transaction(words[0] == "begin");
+            }
+            ["insert", ..] => {
+                executed.kind = StatementKind::Dml;
+                executed.dml = Some(DmlStats {
+                    rows_inserted: 2,
+                    ..DmlStats::default()
+                });
+            }
+            ["create" | "drop", ..] => {
+                executed.kind = StatementKind::Ddl;
+                transaction(false);
+            }
+            ["use", "schema", "missing"] => return Err(Error::new(Reason::SqlRejected, "no such schema")),
+            ["use", kind, name] => {
+                executed.kind = StatementKind::Session;
+                self.context.lock().unwrap().used(kind, &name.to_uppercase());
+            }
+            _ => {}
+        }
+        executed.context = self.context.lock().unwrap().clone();
+        let left = executed
+            .row_count_total
+            .min(submission.row_limit.unwrap_or(u64::MAX));
+        let batches = FakeBatches {
+            seen: Arc::clone(&self.seen),
+            left,
+        };
+        Ok(Execution {
+            executed,
+            batches: Box::new(batches),
+        })
+    }
+
+    async fn cancel(&self, request_id: RequestId) -> Result<CancelOutcome, Error> {
+        self.seen.cancels.fetch_add(1, Ordering::SeqCst);
+        self.cancelled.send_replace(Some(request_id));
+        Ok(CancelOutcome::Confirmed)
+    }
+
+    fn is_alive(&self) -> bool {
+        self.alive.load(Ordering::SeqCst)
+    }
+
+    async fn check(&self) -> Result<(), Error> {
+        if self.is_alive() {
+            return Ok(());
+        }
+        Err(Error::new(
+            Reason::SessionLost,
+            "fake.test does not know the session",
+        ))
+    }
+
+    async fn close(&self) -> Result<(), Error> {
+        self.seen.closes.fetch_add(1, Ordering::SeqCst);
+        Ok(())
+    }
+}
+
+/// `USE kind name`.
+trait Used {
+    fn used(&mut self, kind: &str, name: &str);
+}
+
+impl Used for Context {
+    fn used(&mut self, kind: &str, name: &str) {
+        let some = |name: &str| Some(name.to_owned());
+        match (kind, name.split_once('.')) {
+            ("role", _) => self.role = some(name),
+            ("warehouse", _) => self.warehouse = some(name),
+            ("database", _) => self.database = some(name),
+            (_, Some((database, schema))) => {
+                (self.database, self.schema) = (some(database), some(schema));
+            }
+            (_, None) => self.schema = some(name),
+        }
+    }
+}
+
+struct FakeBatches {
+    seen: Arc<Seen>,
+    left: u64,
+}
+
+#[async_trait]
+impl Batches for FakeBatches {
+    async fn next(&mut self) -> Result<Option<Batch>, Error> {
+        if self.left == 0 {
+            return Ok(None);
+        }
+        self.left -= 1;
+        self.seen.batches.fetch_add(1, Ordering::SeqCst);
+        // Large enough that a few of them fill every buffer between here and a reader.
+        Ok(Some(Batch {
+            bytes: Bytes::from(vec![7; 64 * 1024]),
+            row_count: 1,
+        }))
+    }
+}
