@@ -64,14 +64,16 @@ impl Emulator {
     }
 
     async fn login(&self) -> Client {
-        let mut client = Client {
+        let nobody = Client {
             address: self.address,
             token: "None".to_owned(),
         };
         let data = json!({ "data": { "LOGIN_NAME": "ann", "PASSWORD": "x" } });
-        let answer = client.post("/session/v1/login-request", &data).await;
-        client.token = answer["data"]["token"].as_str().unwrap().to_owned();
-        client
+        let answer = nobody.post("/session/v1/login-request", &data).await;
+        Client {
+            token: answer["data"]["token"].as_str().unwrap().to_owned(),
+            ..nobody
+        }
     }
 }
 

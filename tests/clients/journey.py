@@ -11,7 +11,7 @@ import sys
 
 import session
 import snowflake.connector
-from snowflake.connector.errors import ProgrammingError
+from snowflake.connector.errors import DatabaseError, ProgrammingError
 
 
 def rows(cursor, sql, *arguments):
@@ -117,6 +117,41 @@ def isolation(port, cursor):
         cursor.execute("rollback")
 
 
+def detached(port):
+    """Statements that are not waited for: submitted, asked for, read by id, left behind, stopped."""
+    with session.connect(port) as connection:
+        cursor = connection.cursor()
+        cursor.execute("create or replace table one.public.later (a int)")
+        cursor.execute_async("call system$wait(1, 'hours')")
+        slow = cursor.sfqid
+        assert connection.is_still_running(connection.get_query_status(slow))
+        cursor.execute_async("select column1 from values (1), (2) order by 1")
+        fast = cursor.sfqid
+        cursor.get_results_from_sfqid(fast)
+        assert cursor.fetchall() == [(1,), (2,)]
+        assert connection.get_query_status(fast).name == "SUCCESS"
+        assert connection.is_still_running(connection.get_query_status(slow)), "nobody waited for it"
+        cursor.execute_async("select * from one.public.nowhere")
+        try:
+            cursor.get_results_from_sfqid(cursor.sfqid)
+            cursor.fetchall()
+        except DatabaseError as error:
+            assert "ONE.PUBLIC.NOWHERE" in str(error), str(error)
+        else:
+            raise AssertionError("a failure was not told")
+        cursor.execute_async("insert into one.public.later select 1 from table(generator(rowcount => 1000))")
+        write = cursor.sfqid
+    with session.connect(port) as connection:
+        cursor = connection.cursor()
+        cursor.get_results_from_sfqid(write)
+        assert cursor.fetchall() == [(1000,)], "the session is gone, its statement is not"
+        assert rows(cursor, "select count(*) from one.public.later") == [(1000,)]
+        assert connection.is_still_running(connection.get_query_status(slow))
+        cursor.abort_query(slow)
+        while connection.is_still_running(connection.get_query_status(slow)):
+            pass
+
+
 def main(port):
     with session.connect(port) as connection:
         cursor = connection.cursor()
@@ -125,6 +160,7 @@ def main(port):
         errors(cursor)
         large(cursor)
         isolation(port, cursor)
+    detached(port)
     print(f"connector {snowflake.connector.__version__} is content")
 
 
