@@ -247,8 +247,13 @@ async fn shutdown_leaves_nothing_open() {
         let pool = Arc::clone(&pool);
         async move { pool.login(&other).await.map(drop) }
     });
-    pass(LOGIN_TIME / 2).await;
+    pass(LOGIN_TIME / 4 * 3).await;
     assert!(status(&pool).unwrap().logging_in);
+    assert_eq!(
+        upstreams.open(),
+        6,
+        "two of sessions, two spares, two on their way"
+    );
     pool.shutdown().await;
     assert_eq!(waiting.await.unwrap().unwrap_err().reason(), Reason::Draining);
     assert_eq!(log_in(&pool).await.unwrap_err().reason(), Reason::Draining);
@@ -256,6 +261,19 @@ async fn shutdown_leaves_nothing_open() {
     assert!(upstreams.world().shut_down);
     pass(60 * MINUTE).await;
     assert_eq!(upstreams.open(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_login_that_was_handed_over_but_not_taken_goes_with_the_pool() {
+    let (pool, upstreams) = pool(0, 0);
+    let mut late = Box::pin(log_in(&pool));
+    assert!(futures_util::poll!(&mut late).is_pending());
+    pass(10 * SECOND).await;
+    pool.shutdown().await;
+    assert_eq!(upstreams.open(), 1);
+    drop(late);
+    pass(SECOND).await;
+    assert_eq!(upstreams.open(), 0);
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,6 +1,6 @@
 //! A Snowflake that only logs in and out, with a pool around it, on a clock that stands still.
 //!
-//! A login takes [`LOGIN_TIME`]. What it answers, how the upstream sessions are and what the settings are is the
+//! A login takes [`LOGIN_TIME`], half of it on the way there and half on the way back. What it answers, how the upstream sessions are and what the settings are is the
 //! test's to say; how many logins there were, and how many at once, is written down.
 
 #![allow(dead_code, reason = "each test binary uses a part of it")]
@@ -71,6 +71,14 @@ pub(crate) struct World {
     pub(crate) shut_down: bool,
 }
 
+impl World {
+    fn open_one(&mut self) -> i64 {
+        let number = i64::try_from(self.opened.len()).unwrap() + 1;
+        self.opened.push(number);
+        number
+    }
+}
+
 #[derive(Clone, Default)]
 pub(crate) struct Upstreams(Arc<Mutex<World>>);
 
@@ -138,15 +146,17 @@ impl Connector for Upstreams {
         let _on_its_way = OnItsWay::begin(self);
         let fingerprint = Fingerprint(self.world().settings);
         let answer = self.world().answers.pop_front();
-        tokio::time::sleep(LOGIN_TIME).await;
-        match answer {
-            None | Some(Answer::Succeeds) => {}
+        tokio::time::sleep(LOGIN_TIME / 2).await;
+        let number = match answer {
+            None | Some(Answer::Succeeds) => self.world().open_one(),
             Some(Answer::Hangs) => std::future::pending().await,
-            Some(Answer::Fails(reason)) => return Err(Error::new(reason, "no luck")),
-        }
-        let mut world = self.world();
-        let number = i64::try_from(world.opened.len()).unwrap() + 1;
-        world.opened.push(number);
+            Some(Answer::Fails(reason)) => {
+                tokio::time::sleep(LOGIN_TIME / 2).await;
+                return Err(Error::new(reason, "no luck"));
+            }
+        };
+        // The answer is on its way: who stops waiting now leaves a session open.
+        tokio::time::sleep(LOGIN_TIME / 2).await;
         Ok(Login {
             upstream: Arc::new(OneUpstream {
                 number,
