@@ -7,11 +7,12 @@
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use serde::Deserialize;
-use serde_json::Value;
 use serde_json::value::RawValue;
+use serde_json::{Map, Value};
 
-use crate::envelope::{integer, parameters, place, text};
+use crate::envelope::place;
 use crate::error::GatewayError;
+use crate::raw::{Raw, count, integer, list, object, parameters, text, truth};
 
 /// What the server said about one statement: its own error, or the head of its result.
 #[derive(Debug, Clone, Default)]
@@ -154,10 +155,10 @@ pub struct DmlStats {
 struct Envelope<'a> {
     #[serde(borrow, default)]
     data: Option<Data<'a>>,
-    #[serde(default)]
-    code: Value,
-    #[serde(default)]
-    message: Value,
+    #[serde(borrow, default)]
+    code: Raw<'a>,
+    #[serde(borrow, default)]
+    message: Raw<'a>,
     #[serde(default)]
     success: bool,
 }
@@ -165,35 +166,93 @@ struct Envelope<'a> {
 #[derive(Deserialize, Default)]
 #[serde(rename_all = "camelCase", default)]
 struct Data<'a> {
-    query_id: Value,
-    error_code: Value,
-    sql_state: Value,
-    line: Value,
-    pos: Value,
-    error_message: Value,
-    statement_type_id: Value,
-    final_database_name: Value,
-    final_schema_name: Value,
-    final_warehouse_name: Value,
-    final_role_name: Value,
-    parameters: Value,
-    stats: Value,
-    result_ids: Value,
-    result_types: Value,
-    number_of_binds: Value,
-    rowtype: Value,
-    total: Value,
-    returned: Value,
-    query_result_format: Value,
     #[serde(borrow)]
-    rowset: Option<&'a RawValue>,
+    query_id: Raw<'a>,
     #[serde(borrow)]
-    rowset_base64: Option<&'a RawValue>,
+    error_code: Raw<'a>,
+    #[serde(borrow)]
+    sql_state: Raw<'a>,
+    #[serde(borrow)]
+    line: Raw<'a>,
+    #[serde(borrow)]
+    pos: Raw<'a>,
+    #[serde(borrow)]
+    error_message: Raw<'a>,
+    #[serde(borrow)]
+    statement_type_id: Raw<'a>,
+    #[serde(borrow)]
+    final_database_name: Raw<'a>,
+    #[serde(borrow)]
+    final_schema_name: Raw<'a>,
+    #[serde(borrow)]
+    final_warehouse_name: Raw<'a>,
+    #[serde(borrow)]
+    final_role_name: Raw<'a>,
+    #[serde(borrow)]
+    parameters: Raw<'a>,
+    #[serde(borrow)]
+    stats: Raw<'a>,
+    #[serde(borrow)]
+    result_ids: Raw<'a>,
+    #[serde(borrow)]
+    result_types: Raw<'a>,
+    #[serde(borrow)]
+    number_of_binds: Raw<'a>,
+    #[serde(borrow)]
+    rowtype: Raw<'a>,
+    #[serde(borrow)]
+    total: Raw<'a>,
+    #[serde(borrow)]
+    returned: Raw<'a>,
+    #[serde(borrow)]
+    query_result_format: Raw<'a>,
+    #[serde(borrow)]
+    rowset: Raw<'a>,
+    #[serde(borrow)]
+    rowset_base64: Raw<'a>,
     chunks: Option<Vec<Chunk>>,
-    chunk_headers: Value,
-    qrmk: Value,
-    command: Value,
-    get_result_url: Value,
+    #[serde(borrow)]
+    chunk_headers: Raw<'a>,
+    #[serde(borrow)]
+    qrmk: Raw<'a>,
+    #[serde(borrow)]
+    command: Raw<'a>,
+    #[serde(borrow)]
+    get_result_url: Raw<'a>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(rename_all = "camelCase", default)]
+struct RawColumn<'a> {
+    #[serde(borrow)]
+    name: Raw<'a>,
+    #[serde(borrow)]
+    r#type: Raw<'a>,
+    #[serde(borrow)]
+    nullable: Raw<'a>,
+    #[serde(borrow)]
+    precision: Raw<'a>,
+    #[serde(borrow)]
+    scale: Raw<'a>,
+    #[serde(borrow)]
+    length: Raw<'a>,
+    #[serde(borrow)]
+    ext_type_name: Raw<'a>,
+    #[serde(borrow)]
+    vector_dimension: Raw<'a>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct RawStats<'a> {
+    #[serde(borrow, rename = "numRowsInserted")]
+    inserted: Raw<'a>,
+    #[serde(borrow, rename = "numRowsUpdated")]
+    updated: Raw<'a>,
+    #[serde(borrow, rename = "numRowsDeleted")]
+    deleted: Raw<'a>,
+    #[serde(borrow, rename = "numDmlDuplicates")]
+    duplicates: Raw<'a>,
 }
 
 const IN_PROGRESS: [&str; 2] = ["333333", "333334"];
@@ -207,16 +266,16 @@ impl QueryAnswer {
                 place(&error)
             ))
         })?;
-        let code = text(&envelope.code);
+        let code = text(envelope.code);
         let has_data = envelope.data.is_some();
         let data = envelope.data.unwrap_or_default();
         let in_progress = envelope.success && code.as_deref().is_some_and(|code| IN_PROGRESS.contains(&code));
         let failure = (!envelope.success).then(|| ServerFailure {
-            code: code.or_else(|| text(&data.error_code)).unwrap_or_default(),
-            message: failure_message(&envelope.message, &data.error_message),
-            sql_state: text(&data.sql_state),
-            line: count(&data.line),
-            position: count(&data.pos),
+            code: code.or_else(|| text(data.error_code)).unwrap_or_default(),
+            message: failure_message(envelope.message, data.error_message),
+            sql_state: text(data.sql_state),
+            line: count(data.line),
+            position: count(data.pos),
         });
         if failure.is_none() && !has_data {
             return Err(GatewayError::protocol(
@@ -224,37 +283,38 @@ impl QueryAnswer {
             ));
         }
         let is_arrow =
-            text(&data.query_result_format).is_some_and(|format| format.eq_ignore_ascii_case("arrow"));
+            text(data.query_result_format).is_some_and(|format| format.eq_ignore_ascii_case("arrow"));
         Ok(Self {
-            query_id: text(&data.query_id),
+            query_id: text(data.query_id),
             failure,
             in_progress,
-            statement_type_id: integer(&data.statement_type_id),
-            database: text(&data.final_database_name),
-            schema: text(&data.final_schema_name),
-            warehouse: text(&data.final_warehouse_name),
-            role: text(&data.final_role_name),
-            parameters: parameters(&data.parameters),
-            stats: dml_stats(&data.stats),
-            result_ids: list(&data.result_ids).map(str::to_owned).collect(),
-            result_types: list(&data.result_types)
+            statement_type_id: integer(data.statement_type_id),
+            database: text(data.final_database_name),
+            schema: text(data.final_schema_name),
+            warehouse: text(data.final_warehouse_name),
+            role: text(data.final_role_name),
+            parameters: parameters(data.parameters),
+            stats: dml_stats(data.stats),
+            result_ids: comma_separated(data.result_ids),
+            result_types: comma_separated(data.result_types)
+                .iter()
                 .filter_map(|number| number.parse().ok())
                 .collect(),
-            bind_count: count(&data.number_of_binds),
-            row_type: columns(&data.rowtype),
-            total: count(&data.total),
-            returned: count(&data.returned),
+            bind_count: count(data.number_of_binds),
+            row_type: columns(data.rowtype),
+            total: count(data.total),
+            returned: count(data.returned),
             inline: inline_rows(body, &data, is_arrow)?,
             is_arrow,
             chunks: data.chunks.unwrap_or_default(),
-            chunk_headers: chunk_headers(&data.chunk_headers, &data.qrmk)?,
-            command: text(&data.command),
-            result_url: text(&data.get_result_url),
+            chunk_headers: chunk_headers(data.chunk_headers, data.qrmk)?,
+            command: text(data.command),
+            result_url: text(data.get_result_url),
         })
     }
 }
 
-fn failure_message(outer: &Value, inner: &Value) -> String {
+fn failure_message(outer: Raw<'_>, inner: Raw<'_>) -> String {
     match (text(outer), text(inner)) {
         (Some(outer), Some(inner)) if !outer.contains(&inner) => format!("{outer}\n{inner}"),
         (Some(outer), _) => outer,
@@ -288,11 +348,11 @@ fn inline_rows(body: &Bytes, data: &Data<'_>, is_arrow: bool) -> Result<InlineRo
 }
 
 /// The headers for downloads: `chunkHeaders` verbatim, or the encryption headers made from `qrmk` when they are absent.
-fn chunk_headers(chunk_headers: &Value, qrmk: &Value) -> Result<HeaderMap, GatewayError> {
+fn chunk_headers(chunk_headers: Raw<'_>, qrmk: Raw<'_>) -> Result<HeaderMap, GatewayError> {
     let refuse = || GatewayError::protocol("the headers for result parts cannot be sent");
     let mut headers = HeaderMap::new();
-    if let Some(given) = chunk_headers.as_object() {
-        for (name, value) in given {
+    if let Some(given) = object::<Map<String, Value>>(chunk_headers) {
+        for (name, value) in &given {
             let name = HeaderName::try_from(name).map_err(|_| refuse())?;
             let mut value =
                 HeaderValue::try_from(value.as_str().unwrap_or_default()).map_err(|_| refuse())?;
@@ -312,43 +372,36 @@ fn chunk_headers(chunk_headers: &Value, qrmk: &Value) -> Result<HeaderMap, Gatew
     Ok(headers)
 }
 
-fn columns(rowtype: &Value) -> Vec<ColumnType> {
-    let column = |entry: &Value| ColumnType {
-        name: text(&entry["name"]).unwrap_or_default(),
-        kind: text(&entry["type"]).unwrap_or_default().to_ascii_lowercase(),
-        nullable: entry["nullable"].as_bool().unwrap_or(true),
-        precision: integer(&entry["precision"]),
-        scale: integer(&entry["scale"]),
-        length: integer(&entry["length"]),
-        extended: text(&entry["extTypeName"]).filter(|name| !name.is_empty()),
-        vector_dimension: integer(&entry["vectorDimension"]),
+fn columns(rowtype: Raw<'_>) -> Vec<ColumnType> {
+    let column = |column: RawColumn<'_>| ColumnType {
+        name: text(column.name).unwrap_or_default(),
+        kind: text(column.r#type).unwrap_or_default().to_ascii_lowercase(),
+        nullable: truth(column.nullable).unwrap_or(true),
+        precision: integer(column.precision),
+        scale: integer(column.scale),
+        length: integer(column.length),
+        extended: text(column.ext_type_name).filter(|name| !name.is_empty()),
+        vector_dimension: integer(column.vector_dimension),
     };
-    rowtype
-        .as_array()
-        .map(|entries| entries.iter().map(column).collect())
-        .unwrap_or_default()
+    list(rowtype).into_iter().map(column).collect()
 }
 
-fn dml_stats(stats: &Value) -> Option<DmlStats> {
-    stats.as_object().map(|_| DmlStats {
-        inserted: count(&stats["numRowsInserted"]),
-        updated: count(&stats["numRowsUpdated"]),
-        deleted: count(&stats["numRowsDeleted"]),
-        duplicates: count(&stats["numDmlDuplicates"]),
+fn dml_stats(stats: Raw<'_>) -> Option<DmlStats> {
+    object(stats).map(|stats: RawStats<'_>| DmlStats {
+        inserted: count(stats.inserted),
+        updated: count(stats.updated),
+        deleted: count(stats.deleted),
+        duplicates: count(stats.duplicates),
     })
 }
 
-fn list(value: &Value) -> impl Iterator<Item = &str> {
-    value
-        .as_str()
-        .unwrap_or_default()
-        .split(',')
+fn comma_separated(value: Raw<'_>) -> Vec<String> {
+    let all = text(value).unwrap_or_default();
+    all.split(',')
         .map(str::trim)
         .filter(|part| !part.is_empty())
-}
-
-fn count(value: &Value) -> Option<u64> {
-    integer(value).and_then(|number| u64::try_from(number).ok())
+        .map(str::to_owned)
+        .collect()
 }
 
 #[cfg(test)]

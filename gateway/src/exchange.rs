@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::Method;
-use serde_json::{Value, json};
+use serde_json::Value;
 use uuid::Uuid;
 
 use crate::answer::QueryAnswer;
@@ -159,33 +159,28 @@ fn directed_body(
     sequence: u64,
     now_ms: u64,
 ) -> Result<Bytes, GatewayError> {
-    let mut extra = json!({
-        "asyncExec": directive.async_exec,
-        "sequenceId": sequence,
-        "querySubmissionTime": now_ms,
-        "isInternal": false,
-    });
-    if directive.describe_only {
-        extra["describeOnly"] = json!(true);
-    }
-    if !directive.parameters.is_empty() {
-        extra["parameters"] = Value::Object(directive.parameters.clone());
-    }
     let open = body
         .strip_suffix(b"}")
         .filter(|open| open.len() > 1 && open.starts_with(b"{"))
         .ok_or_else(|| GatewayError::protocol("the statement did not arrive as a JSON object"))?;
-    let extra = extra.to_string();
-    let mut merged = Vec::with_capacity(open.len() + extra.len());
-    merged.extend_from_slice(open);
-    merged.push(b',');
-    merged.extend_from_slice(&extra.as_bytes()[1..]);
-    Ok(Bytes::from(merged))
+    let mut extra = format!(
+        r#","asyncExec":{},"sequenceId":{sequence},"querySubmissionTime":{now_ms},"isInternal":false"#,
+        directive.async_exec
+    );
+    if directive.describe_only {
+        extra.push_str(r#","describeOnly":true"#);
+    }
+    if !directive.parameters.is_empty() {
+        extra.push_str(r#","parameters":"#);
+        extra.push_str(&Value::Object(directive.parameters.clone()).to_string());
+    }
+    extra.push('}');
+    Ok(Bytes::from([open, extra.as_bytes()].concat()))
 }
 
 #[cfg(test)]
 mod tests {
-    use serde_json::Map;
+    use serde_json::{Map, json};
 
     use super::*;
 

@@ -56,6 +56,7 @@ mod metrics;
 mod monitor;
 mod pool;
 mod query;
+mod raw;
 mod retry;
 mod secret;
 mod tokens;

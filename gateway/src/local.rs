@@ -144,7 +144,7 @@ async fn answer_query(upstream: Arc<Upstream>, pairs: Vec<(String, String)>, bod
         return forward(&upstream, Method::POST, "queries/v1/query-request", pairs, body).await;
     };
     match run_announced(upstream, request_id, slot, body).await.to_json() {
-        Some(reply) => json_reply(StatusCode::OK, &reply),
+        Some(reply) => body_reply(StatusCode::OK, Bytes::from(reply)),
         None => status(StatusCode::BAD_GATEWAY),
     }
 }

@@ -2,16 +2,19 @@
 //!
 //! Our side of the crate announces a request id with a [`Directive`] and then lets the crate send the statement. The
 //! gateway adds the directive to the body, does the whole exchange (renewal, retries, polling), keeps the answer here
-//! and gives the crate an empty success with the query id. The exchange runs in a task of its own: a crate that hangs up
+//! and gives the crate an empty success with the query id. The exchange goes on without the crate: one that hangs up
 //! (because its future was dropped) does not tear down a statement whose answer is still wanted for confirming a cancel.
 
 use std::collections::HashMap;
+use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
 use serde_json::{Map, Value, json};
+use tokio::runtime::Handle;
 use tokio::sync::watch;
 
 use crate::answer::{QueryAnswer, ServerFailure};
@@ -176,7 +179,7 @@ impl QueryProgress {
     }
 }
 
-/// Runs the exchange of an announced query to its end in a task of its own, and returns what the crate is told.
+/// Runs the exchange of an announced query to its end, also when the crate hangs up, and returns what the crate is told.
 pub(crate) async fn run_announced(
     upstream: Arc<Upstream>,
     request_id: String,
@@ -191,7 +194,7 @@ pub(crate) async fn run_announced(
     if !first {
         return Reply::Failure;
     }
-    let exchange = tokio::spawn(async move {
+    Detaching::new(async move {
         let outcome = exchange(&upstream, &request_id, &slot.directive, &slot.query_id, &body).await;
         let reply = Reply::for_outcome(&outcome);
         let cancelled = |captured: &CapturedAnswer| {
@@ -208,8 +211,44 @@ pub(crate) async fn run_announced(
             upstream.slots.remove(&request_id);
         }
         reply
-    });
-    exchange.await.unwrap_or(Reply::Failure)
+    })
+    .await
+}
+
+/// Runs a future where it is awaited, and once nobody awaits it any more, in a task of its own to its end. Most
+/// statements never need the task.
+struct Detaching<F>(Option<Pin<Box<F>>>)
+where
+    F: Future<Output: Send> + Send + 'static;
+
+impl<F: Future<Output: Send> + Send + 'static> Detaching<F> {
+    fn new(future: F) -> Self {
+        Self(Some(Box::pin(future)))
+    }
+}
+
+impl<F: Future<Output: Send> + Send + 'static> Future for Detaching<F> {
+    type Output = F::Output;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
+        let future = self.0.as_mut().expect("nothing polls a future that has ended");
+        let outcome = future.as_mut().poll(context);
+        if outcome.is_ready() {
+            self.0 = None;
+        }
+        outcome
+    }
+}
+
+impl<F: Future<Output: Send> + Send + 'static> Drop for Detaching<F> {
+    fn drop(&mut self) {
+        // A panic ends the future too, and without a runtime nothing can go on.
+        if let (Some(future), Ok(runtime), false) =
+            (self.0.take(), Handle::try_current(), std::thread::panicking())
+        {
+            runtime.spawn(future);
+        }
+    }
 }
 
 /// What the crate is told about an announced query: enough to know that it ended, and how to go on.
@@ -249,27 +288,34 @@ impl Reply {
     }
 
     /// The answer in the connector protocol; `None` stands for HTTP 502.
-    pub(crate) fn to_json(&self) -> Option<Value> {
+    pub(crate) fn to_json(&self) -> Option<String> {
         match self {
-            Self::Success { query_id } => Some(json!({
-                "data": {
-                    "queryId": query_id.as_deref().unwrap_or_default(),
-                    "rowtype": [], "rowset": [], "total": 0, "returned": 0, "queryResultFormat": "json",
-                },
-                "code": null, "message": null, "success": true,
-            })),
+            Self::Success { query_id } => {
+                let query_id = Value::from(query_id.as_deref().unwrap_or_default());
+                Some(format!(
+                    r#"{{"data":{{"queryId":{query_id},"rowtype":[],"rowset":[],"total":0,"returned":0,"queryResultFormat":"json"}},"code":null,"message":null,"success":true}}"#
+                ))
+            }
             Self::SqlFailure {
                 query_id,
                 code,
                 message,
                 sql_state,
-            } => Some(json!({
-                "data": query_id.as_deref().map(|query_id| json!({ "queryId": query_id, "sqlState": sql_state })),
-                "code": code, "message": message, "sqlState": sql_state, "success": false,
-            })),
-            Self::Expired => Some(json!({
-                "data": null, "code": "390112", "message": "the session is over", "success": false,
-            })),
+            } => {
+                let data = query_id
+                    .as_deref()
+                    .map(|query_id| json!({ "queryId": query_id, "sqlState": sql_state }));
+                let failure = json!({
+                    "data": data, "code": code, "message": message, "sqlState": sql_state, "success": false,
+                });
+                Some(failure.to_string())
+            }
+            Self::Expired => {
+                let failure = json!({
+                    "data": null, "code": "390112", "message": "the session is over", "success": false,
+                });
+                Some(failure.to_string())
+            }
             Self::Failure => None,
         }
     }

@@ -4,11 +4,10 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use serde::Deserialize;
-use serde_json::Value;
 
 use crate::clock::Reading;
-use crate::envelope::text;
 use crate::http_client::Answer;
+use crate::raw::{Raw, text};
 use crate::secret::Secret;
 
 /// The current tokens. `generation` grows with each renewal, so that a request that failed with old tokens can see that
@@ -100,10 +99,12 @@ pub(crate) enum Verdict {
 /// The part of an answer that can speak about tokens; the rest is skipped, not decoded.
 #[derive(Default, Deserialize)]
 #[serde(default)]
-struct Head {
+struct Head<'a> {
     success: bool,
-    code: Value,
-    message: Value,
+    #[serde(borrow)]
+    code: Raw<'a>,
+    #[serde(borrow)]
+    message: Raw<'a>,
 }
 
 /// Codes after which only a new login helps: the session is gone; the master token is missing, expired, or not accepted;
@@ -115,18 +116,23 @@ const SESSION_OVER: [&str; 8] = [
 /// Answers about tokens are small. Larger bodies are results and are not parsed twice.
 const VERDICT_BODY_BYTES_MAX: usize = 64 * 1024;
 
+/// What all codes about tokens begin with.
+const TOKEN_CODES: &[u8] = b"390";
+
 /// Reads what `answer` says about the tokens.
 pub(crate) fn verdict(answer: &Answer) -> Verdict {
-    if answer.status != 401 && answer.body.len() > VERDICT_BODY_BYTES_MAX {
+    let says_something = answer.body.len() <= VERDICT_BODY_BYTES_MAX
+        && memchr::memmem::find(&answer.body, TOKEN_CODES).is_some();
+    if answer.status != 401 && !says_something {
         return Verdict::Fine;
     }
-    let head: Head = serde_json::from_slice(&answer.body).unwrap_or_default();
+    let head: Head<'_> = serde_json::from_slice(&answer.body).unwrap_or_default();
     if head.success && answer.status != 401 {
         return Verdict::Fine;
     }
-    let code = text(&head.code);
+    let code = text(head.code);
     let message =
-        text(&head.message).unwrap_or_else(|| "the server no longer accepts the session token".to_owned());
+        text(head.message).unwrap_or_else(|| "the server no longer accepts the session token".to_owned());
     match code.as_deref() {
         Some(code_text) if SESSION_OVER.contains(&code_text) => Verdict::Over { code, message },
         Some("390103" | "390104" | "390112") => Verdict::Renewable { code, message },
