@@ -114,24 +114,37 @@ impl Station {
         match fault {
             Some(fault) => {
                 tracing::info!(path = exchange.path(), ?fault, "fault on a request");
-                self.hurt(&exchange, fault).await
+                self.hurt(exchange, fault).await
             }
             None => Ok(self.handle(&exchange).await.map(HurtBody::whole)),
         }
     }
 
-    async fn hurt(&self, exchange: &Exchange, fault: RequestFault) -> Result<Response<HurtBody>, Broken> {
+    async fn hurt(&self, exchange: Exchange, fault: RequestFault) -> Result<Response<HurtBody>, Broken> {
         let RequestFault { phase, action } = fault;
-        let handled = match phase {
-            Phase::Before => None,
-            Phase::After => Some(self.handle(exchange).await),
+        let handled = match (phase, &action) {
+            (Phase::Before, Action::Delay(wait)) => return self.late(exchange, *wait).await,
+            (Phase::Before, _) => None,
+            (Phase::After, _) => Some(self.handle(&exchange).await),
         };
-        let reply = match (self.act(&action, exchange).await, handled) {
+        let reply = match (self.act(&action, &exchange).await, handled) {
             (Then::Break, _) => return Err(Broken),
             (Then::Answer(reply), _) | (Then::GoOn, Some(reply)) => reply,
-            (Then::GoOn, None) => self.handle(exchange).await,
+            (Then::GoOn, None) => self.handle(&exchange).await,
         };
         Ok(reply.map(|body| self.body(body, &action)))
+    }
+
+    /// Handles a request so much later, in a task of its own: what is late on its way arrives, whether the client
+    /// still waits for the answer or not.
+    async fn late(&self, exchange: Exchange, wait: Duration) -> Result<Response<HurtBody>, Broken> {
+        let (connector, stop) = (Arc::clone(&self.connector), self.stop.clone());
+        let arriving = self.connector.statements.spawn(async move {
+            pause(wait, &stop).await;
+            route::respond(&connector, &exchange).await
+        });
+        let reply = arriving.await.map_err(|_| Broken)?;
+        Ok(reply.map(HurtBody::whole))
     }
 
     async fn handle(&self, exchange: &Exchange) -> Reply {

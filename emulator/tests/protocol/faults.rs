@@ -12,7 +12,7 @@ use snowflake_emulator::protocol::{Accounts, Settings};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
-use super::client::{Answer, Fixture, Login, authorization, eventually, send};
+use super::client::{Answer, Fixture, Login, authorization, eventually, get, send};
 
 /// Makes faults possible, with these to begin with.
 fn faulty(rules: &[&str]) -> impl FnOnce(&mut Settings) {
@@ -219,6 +219,22 @@ async fn a_delay_comes_before_or_after() {
         let login = fixture.login().await;
         assert_eq!(login.query("select 1").await["data"]["rowset"], json!([["1"]]));
     }
+}
+
+#[tokio::test]
+async fn a_late_request_arrives_although_its_client_has_gone() {
+    let fixture = start(&["delay=200ms,on=query,times=1"]).await;
+    let login = fixture.login().await;
+    let stream = ask(&login, "insert", "r1").await;
+    eventually("it is on its way", async || counts(&fixture).await == [(1, 1)]).await;
+    drop(stream);
+    let again = see(ask(&login, "insert", "r1").await).await.json();
+    assert_eq!(again["data"]["rowset"], json!([["3"]]), "the retry overtakes it");
+    eventually("it has arrived", async || {
+        get(fixture.address, "/health").await.json()["statements"] == 0
+    })
+    .await;
+    assert_eq!(runs(&fixture), 1);
 }
 
 #[tokio::test]
