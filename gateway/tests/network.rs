@@ -325,3 +325,31 @@ async fn what_was_done_is_counted() {
     assert!(metrics.bytes_sent > 0 && metrics.bytes_received > 0);
     assert_eq!((metrics.renewals, metrics.sleeps), (0, 0));
 }
+
+/// State and timer of our sockets to a port of this machine, as Linux shows them.
+#[cfg(target_os = "linux")]
+fn timers(port: u16) -> Vec<(String, String)> {
+    let peer = format!(":{port:04X}");
+    let table = std::fs::read_to_string("/proc/self/net/tcp").unwrap();
+    let sockets = table
+        .lines()
+        .map(|line| line.split_whitespace().collect::<Vec<_>>());
+    sockets
+        .filter(|fields| fields.len() > 5 && fields[2].ends_with(&peer))
+        .map(|fields| (fields[3].to_owned(), fields[5][..2].to_owned()))
+        .collect()
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn quiet_connections_are_probed() {
+    let wire = server(Vec::new()).await;
+    let client = client(&wire, config()).await;
+    client.query("select 1").await.unwrap();
+    let (established, probing) = ("01".to_owned(), "02".to_owned());
+    let port = wire.url.port().unwrap();
+    mock::until("the kept connection has its keep-alive timer", || {
+        timers(port) == [(established.clone(), probing.clone())]
+    })
+    .await;
+}
