@@ -40,6 +40,15 @@ fn other() -> Error {
     Error::internal("odd")
 }
 
+#[test]
+fn the_failure_that_opens_it_is_news() {
+    let mut breaker = Breaker::new(rules());
+    let news: Vec<bool> = (0..4)
+        .map(|_| breaker.failed(&refused(), Instant::now(), 1.0))
+        .collect();
+    assert_eq!(news, [false, false, true, false]);
+}
+
 /// A breaker after these failures at one moment, without jitter.
 fn after(failures: &[Error]) -> (Breaker, Instant) {
     let now = Instant::now();
@@ -107,11 +116,11 @@ fn after_the_wait_one_login_decides() {
     let now = opened + 8 * SECOND;
     breaker.admit(now).unwrap();
     assert_eq!(breaker.status(), BreakerStatus::HalfOpen);
+    assert!(!breaker.failed(&unreached(), now, 1.0), "that is no news");
     assert!(
-        breaker.failed(&unreached(), now, 1.0),
-        "open again at the first failure"
+        breaker.admit(now + 15 * SECOND).is_err(),
+        "one failure opens it again, for twice as long"
     );
-    assert!(breaker.admit(now + 15 * SECOND).is_err(), "and for twice as long");
     breaker.admit(now + 16 * SECOND).unwrap();
     breaker.close();
     assert_eq!(breaker.status(), BreakerStatus::Closed);

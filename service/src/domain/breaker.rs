@@ -123,7 +123,8 @@ impl Breaker {
         self.failures = None;
     }
 
-    /// A login failed. `chance` between 0 and 1 spreads the tries of many; says whether logins stop now.
+    /// A login failed. `chance` between 0 and 1 spreads the tries of many; says whether it is the
+    /// one after which no more are tried.
     pub fn failed(&mut self, error: &Error, now: Instant, chance: f64) -> bool {
         let kind = Kind::of(error.reason());
         let (mut count, mut unreached, mut refused) = self
@@ -146,6 +147,7 @@ impl Breaker {
             Kind::Refused if opens => self.rules.refused_wait,
             _ => self.rules.pause(count, chance),
         };
+        let was_closed = self.state == State::Closed;
         self.state = if opens { State::Open } else { State::Closed };
         self.failures = Some(Failures {
             count,
@@ -159,7 +161,7 @@ impl Breaker {
                 facts: error.facts().clone(),
             },
         });
-        opens
+        opens && was_closed
     }
 
     /// True when there is nothing to remember.

@@ -21,7 +21,7 @@ use super::stage::{self, LoginEnd, LoginOnItsWay, Served, Serving};
 use crate::domain::breaker::Breaker;
 use crate::domain::error::{Error, Reason};
 use crate::domain::names::ConnectionName;
-use crate::domain::pool::{PoolStatus, Spare, Spares, Taken};
+use crate::domain::pool::{BreakerStatus, PoolStatus, Spare, Spares, Taken};
 use crate::domain::upstream::{Connector, Fingerprint, Login, LoginBasis};
 
 /// What a keeper hears.
@@ -279,6 +279,9 @@ impl Keeper {
     }
 
     fn logged_in(&mut self, login: Box<Login>, attended: bool) {
+        if self.breaker.status() != BreakerStatus::Closed {
+            tracing::info!("logins succeed again");
+        }
         self.breaker.close();
         let now = now();
         if attended {
