@@ -154,7 +154,8 @@ async fn a_client_that_never_reads_does_not_keep_it() {
 #[tokio::test]
 async fn an_unused_service_ends_by_itself() {
     let service = Whole::start(|settings| {
-        settings.idle_exit = Some(Duration::from_millis(50));
+        // Long enough for the first query to come before it.
+        settings.idle_exit = Some(Duration::from_secs(1));
         settings.limits.session_idle = Duration::from_millis(50);
     })
     .await;

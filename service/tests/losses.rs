@@ -196,6 +196,23 @@ async fn an_expired_session_that_lost_nothing_comes_back_without_a_word() {
 }
 
 #[tokio::test]
+async fn an_end_that_is_known_costs_no_statement() {
+    let service = Service::start().await;
+    service.run(sql("set x = 1")).await.unwrap();
+    service.seen.kill();
+    service.seen.take_sql();
+    service.run(sql("select 1")).await.unwrap();
+    assert_eq!(service.seen.take_sql(), ["SET X = 1", "select 1"]);
+    service.run(sql("begin")).await.unwrap();
+    service.seen.kill();
+    let status = refused(&service).await;
+    assert_eq!(
+        status.message(),
+        "session default has lost the open transaction (its Snowflake session ended while it was not used); nothing was run"
+    );
+}
+
+#[tokio::test]
 async fn a_statement_that_may_have_run_is_never_run_again() {
     let service = Service::start().await;
     for text in ["vanish", "die"] {

@@ -32,7 +32,11 @@ fn log(error: &Error) {
             tracing::error!(error = %Chain(error), "request failed by a defect of the service");
         }
         // Their texts quote SQL, and they are the caller's business.
-        Reason::SqlRejected | Reason::InvalidRequest | Reason::Cancelled | Reason::NotFound => {
+        Reason::SqlRejected
+        | Reason::InvalidRequest
+        | Reason::Cancelled
+        | Reason::NotFound
+        | Reason::SessionLost => {
             tracing::info!(reason = ?error.reason(), "request failed");
             tracing::debug!(error = %Chain(error), "request failed");
         }

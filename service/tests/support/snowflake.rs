@@ -25,8 +25,10 @@ pub(crate) struct Seen {
     pub(crate) sql: Mutex<Vec<String>>,
     /// Beginnings of statements, in lower case, that are rejected.
     pub(crate) refused: Mutex<Vec<String>>,
-    /// Upstream sessions of logins up to this number are found expired.
+    /// Upstream sessions of logins up to this number are found expired by the next statement.
     pub(crate) expired: AtomicUsize,
+    /// Upstream sessions of logins up to this number are known to have ended.
+    pub(crate) dead: AtomicUsize,
 }
 
 impl Seen {
@@ -37,6 +39,12 @@ impl Seen {
     /// What was seen since the last look.
     pub(crate) fn take_sql(&self) -> Vec<String> {
         std::mem::take(&mut *self.sql.lock().unwrap())
+    }
+
+    /// From now on all upstream sessions so far are known to have ended, as a heartbeat finds out.
+    pub(crate) fn kill(&self) {
+        self.dead
+            .store(self.logins.load(Ordering::SeqCst), Ordering::SeqCst);
     }
 
     /// From now on all upstream sessions so far are expired.
@@ -249,7 +257,7 @@ impl Upstream for FakeUpstream {
     }
 
     fn is_alive(&self) -> bool {
-        self.alive.load(Ordering::SeqCst)
+        self.alive.load(Ordering::SeqCst) && self.number > self.seen.dead.load(Ordering::SeqCst)
     }
 
     async fn check(&self) -> Result<(), Error> {

@@ -173,11 +173,11 @@ fn check_doubt(session: &mut Session, asked: bool, sql: &str) {
 fn what_snowflake_says_of_the_transaction_counts() {
     let mut session = session();
     run(&mut session, "call p()", Call);
-    assert_eq!(session.transaction_told(true, NOW), None);
+    assert_eq!(session.transaction_told(true, false, NOW), None);
     assert!(session.transaction_open());
     run(&mut session, "call p()", Call);
     assert_eq!(
-        session.transaction_told(false, NOW).as_deref(),
+        session.transaction_told(false, false, NOW).as_deref(),
         Some("the open transaction was ended by this statement")
     );
     assert!(matches!(session.next_step(false), Step::Run));
@@ -188,7 +188,7 @@ fn what_snowflake_says_of_the_transaction_counts() {
         "commit",
         &Error::new(Reason::SqlRejected, "conflict"),
     );
-    assert_eq!(session.transaction_told(false, NOW), None);
+    assert_eq!(session.transaction_told(false, false, NOW), None);
     assert!(
         matches!(session.next_step(false), Step::Run),
         "the failed commit was told"
@@ -200,11 +200,41 @@ fn what_snowflake_says_of_the_transaction_counts() {
         "insert into t values (1)",
         &Error::new(Reason::SqlRejected, "no"),
     );
-    assert_eq!(session.transaction_told(false, NOW), None);
+    assert_eq!(session.transaction_told(false, false, NOW), None);
     assert_eq!(
         refused(&mut session),
         "session default has lost the open transaction (Snowflake ended it when a statement failed); nothing was run"
     );
+}
+
+#[test]
+fn an_end_that_is_heard_of_too_late_for_the_answer_is_a_loss() {
+    let mut session = session_with(true);
+    run(&mut session, "call p()", Call);
+    fail(
+        &mut session,
+        "select 1",
+        &Error::new(Reason::Unreachable, "gone").with_doubt(),
+    );
+    assert_eq!(session.transaction_told(false, true, NOW), None);
+    assert_eq!(
+        refused(&mut session),
+        "session default has lost the open transaction (an earlier statement ended it); nothing was run"
+    );
+}
+
+#[test]
+fn an_end_that_nobody_heard_of_is_a_loss() {
+    for (sql, kind, lost) in [
+        ("create table t (a int)", Ddl, true),
+        ("commit", Transaction, false),
+        ("insert into t values (1)", Dml, false),
+    ] {
+        let mut session = session_with(true);
+        run(&mut session, sql, kind);
+        session.ended_unheard(&statement::check(sql, 1000).unwrap());
+        assert_eq!(!session.losses().is_empty(), lost, "{sql}");
+    }
 }
 
 #[test]

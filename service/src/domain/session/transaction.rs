@@ -76,8 +76,9 @@ impl Session {
         )
     }
 
-    /// Snowflake said whether a transaction is open. Returns what the user should hear of it.
-    pub fn transaction_told(&mut self, open: bool, now: SystemTime) -> Option<String> {
+    /// Snowflake said whether a transaction is open, right after the statement that left it in doubt or, when it is
+    /// `late`, only before the next one. Returns what the user should hear of it with the statement's answer.
+    pub fn transaction_told(&mut self, open: bool, late: bool, now: SystemTime) -> Option<String> {
         let doubt = self.doubt.take()?;
         match (open, self.transaction_open()) {
             (true, false) => {
@@ -87,19 +88,32 @@ impl Session {
             (false, true) => {
                 self.change().transaction = None;
                 match doubt {
-                    Doubt::Scripted => Some("the open transaction was ended by this statement".to_owned()),
-                    Doubt::Failed => {
-                        let cause = "Snowflake ended it when a statement failed";
-                        self.change()
-                            .add_loss(LossKind::Transaction, String::new(), cause);
-                        None
+                    Doubt::Scripted if !late => {
+                        Some("the open transaction was ended by this statement".to_owned())
                     }
+                    Doubt::Scripted => self.lose_transaction("an earlier statement ended it"),
+                    Doubt::Failed => self.lose_transaction("Snowflake ended it when a statement failed"),
                     // The error of that statement has been told.
                     Doubt::NotEnded => None,
                 }
             }
             (true, true) | (false, false) => None,
         }
+    }
+
+    /// A statement with these effects succeeded while a transaction was open, but nobody hears its notices: when it
+    /// ended the transaction without being asked to, that has to be told later.
+    pub fn ended_unheard(&mut self, effects: &[Effect]) {
+        let was_asked = effects.iter().any(Effect::ends_transaction);
+        if !was_asked && !self.may_have_transaction() {
+            self.lose_transaction("a statement ended it whose answer nobody heard");
+        }
+    }
+
+    fn lose_transaction(&mut self, cause: &str) -> Option<String> {
+        self.change()
+            .add_loss(LossKind::Transaction, String::new(), cause);
+        None
     }
 
     /// The open transaction was rolled back because nobody used it.
@@ -176,13 +190,13 @@ impl Session {
     pub(super) fn doubt_after_failure(&mut self, effects: &[Effect], error: &Error) {
         let was_tried =
             error.may_have_run() || matches!(error.reason(), Reason::SqlRejected | Reason::Cancelled);
-        if !was_tried {
+        // The first doubt is the one to be told.
+        if !was_tried || self.doubt.is_some() {
             return;
         }
-        let ends = |effect: &Effect| matches!(effect, Effect::Commit | Effect::Rollback);
         let begins = |effect: &Effect| matches!(effect, Effect::Begin | Effect::Scripted);
         if self.transaction_open() {
-            self.doubt = Some(if effects.iter().any(ends) {
+            self.doubt = Some(if effects.iter().any(Effect::ends_transaction) {
                 Doubt::NotEnded
             } else {
                 Doubt::Failed

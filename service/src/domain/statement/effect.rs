@@ -43,6 +43,13 @@ pub enum Effect {
     Scripted,
 }
 
+impl Effect {
+    /// True for what is meant to end a transaction.
+    pub fn ends_transaction(&self) -> bool {
+        matches!(self, Self::Commit | Self::Rollback)
+    }
+}
+
 /// An object as a statement names it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Named {

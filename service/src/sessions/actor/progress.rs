@@ -8,7 +8,7 @@ use crate::domain::error::{Error, Reason};
 use crate::domain::query::{CancelOutcome, Executed};
 use crate::domain::session::{Phase, Step};
 use crate::domain::statement::Effect;
-use crate::domain::upstream::Login;
+use crate::domain::upstream::{Login, Upstream};
 use crate::sessions::delivery::timed_out;
 use crate::sessions::interrupt::Cause;
 use crate::sessions::mailbox::{Ending, QueuedQuery, TransactionVerb};
@@ -17,6 +17,7 @@ use crate::sessions::stage::{self, Done, Ran, Restored, Stage};
 impl Actor {
     /// Does the next stage of a task that has done nothing yet that counts.
     pub(super) fn begin(&mut self, task: Task) {
+        self.notice_end_of_upstream();
         let step = match &task.work {
             Work::Reset { .. } | Work::ExpireTransaction | Work::LogOut => return self.begin_resting(task),
             Work::Login { .. } => self.session.next_login_step(),
@@ -34,6 +35,17 @@ impl Actor {
                 let error = Error::internal("a session that is logged in has no upstream session");
                 self.fail(task, error);
             }
+        }
+    }
+
+    /// Sees that the upstream session has ended while nothing ran, before something is sent to it in vain.
+    fn notice_end_of_upstream(&mut self) {
+        let ended = |upstream: &Arc<dyn Upstream>| !upstream.is_alive();
+        if self.rest.upstream.as_ref().is_some_and(ended) {
+            tracing::warn!("upstream session ended while it was not used");
+            self.rest.upstream = None;
+            self.session
+                .upstream_lost("its Snowflake session ended while it was not used");
         }
     }
 
@@ -188,6 +200,7 @@ impl Actor {
         let canceled = ran.interrupted.map(|(_, outcome)| outcome);
         let told = match (ran.result, ran.interrupted) {
             (Some(Ok(execution)), interrupted) => {
+                let was_open = self.session.transaction_open();
                 let now = (self.clock)();
                 let notices = self.session.finished(&query.effects, &execution.executed, now);
                 let told = match interrupted {
@@ -196,6 +209,9 @@ impl Actor {
                     Some((Cause::ReaderGone, _)) => Told::Nothing,
                     Some((Cause::DeadlinePassed, _)) => Told::Error(timed_out(query.timeout)),
                 };
+                if was_open && !matches!(told, Told::Rows(_)) {
+                    self.session.ended_unheard(&query.effects);
+                }
                 let outcome = Outcome {
                     notices,
                     ..Outcome::new(told)

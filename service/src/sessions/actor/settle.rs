@@ -51,6 +51,11 @@ impl Outcome {
         }
     }
 
+    /// Whoever asked hears the notices.
+    fn is_good(&self) -> bool {
+        matches!(self.told, Told::Done | Told::Rows(_))
+    }
+
     /// Nothing more to say than that it is done.
     pub(super) fn done() -> Self {
         Self::new(Told::Done)
@@ -100,7 +105,8 @@ impl Actor {
     ) {
         let failure = match told {
             Ok(open) => {
-                let notice = self.session.transaction_told(open, (self.clock)());
+                let late = !outcome.as_ref().is_some_and(Outcome::is_good);
+                let notice = self.session.transaction_told(open, late, (self.clock)());
                 if let Some(mut outcome) = outcome {
                     outcome.notices.extend(notice);
                     return self.settle(task, outcome);
