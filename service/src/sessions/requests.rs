@@ -103,7 +103,9 @@ impl Sessions {
     pub async fn create(&self, new: NewSession) -> Result<Snapshot, Error> {
         let name = self.resolve(new.session.as_ref(), new.connection.as_ref()).await;
         let book = &self.inner.book;
-        if let Some(connection) = book.table().connection(&name) {
+        // Looked up before the branch: a guard that lived through it would meet `get`, which takes the table too.
+        let existing = book.table().connection(&name);
+        if let Some(connection) = existing {
             if !new.allow_existing {
                 return Err(Error::invalid(format!("session {name} exists already"))
                     .with_hint("use it, close it with `sfctl session close`, or choose another name"));
