@@ -68,18 +68,22 @@ async fn a_transaction_that_nobody_uses_is_rolled_back() {
 async fn a_lease_does_not_run_while_the_session_is_used() {
     let engine = Engine::new(lasting());
     engine.run("begin").await.unwrap();
-    let mut hanging = engine.submit(request("default", "hang")).await.unwrap();
+    let mut hanging = engine.execute(request("default", "hang")).await.unwrap();
     engine.pass(50 * MINUTE).await;
     let shown = engine.shown("default");
     assert_eq!((shown.phase, shown.transaction_expire_time), (Phase::Busy, None));
     assert!(shown.journal.transaction.is_some());
     let (running, _) = shown.running.unwrap();
     assert_eq!(running, hanging.request_id);
-    engine.sessions.cancel(&name("default"), None).await.unwrap();
+    engine
+        .sessions
+        .cancel_running(Some(&name("default")), None)
+        .await
+        .unwrap();
     assert!(hanging.events.recv().await.unwrap().is_err());
     assert!(engine.run("insert into t").await.unwrap().transaction_open);
 
-    let unread = engine.submit(request("default", "rows 100")).await.unwrap();
+    let unread = engine.execute(request("default", "rows 100")).await.unwrap();
     engine.pass(50 * MINUTE).await;
     let shown = engine.shown("default");
     assert_eq!((shown.reading_count, shown.transaction_expire_time), (1, None));
@@ -277,7 +281,7 @@ async fn a_killed_service_says_it_too() {
         accept_loss: true,
         ..request("default", "select 1")
     };
-    summary(engine.submit(accepting).await.unwrap()).await.unwrap();
+    summary(engine.execute(accepting).await.unwrap()).await.unwrap();
     assert_eq!(left.record("default").journal.losses, []);
 }
 

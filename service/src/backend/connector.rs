@@ -14,7 +14,7 @@ use tokio::sync::OnceCell;
 
 use super::emulator::{Emulator, EmulatorOptions, Running};
 use super::error::{explain, from_driver};
-use super::upstream::{DriverSession, context_of};
+use super::upstream::{DriverSession, Sizes, context_of};
 use crate::domain::error::Error;
 use crate::domain::limits::Limits;
 use crate::domain::names::ConnectionName;
@@ -39,7 +39,7 @@ pub struct Backend {
     lookup: Lookup,
     driver: OnceCell<Driver>,
     driver_config: DriverConfig,
-    batch_bytes_max: usize,
+    sizes: Sizes,
     emulator: Emulator,
     /// Salt of the fingerprints.
     keys: RandomState,
@@ -68,7 +68,10 @@ impl Backend {
             lookup: Lookup::new(home, environment),
             driver: OnceCell::new(),
             driver_config,
-            batch_bytes_max,
+            sizes: Sizes {
+                batch_bytes_max,
+                submit_timeout: limits.submit_timeout,
+            },
             emulator: Emulator::new(emulator),
             keys: RandomState::new(),
         }
@@ -115,7 +118,7 @@ impl Backend {
             Some(emulator) => self.fingerprint_of(Some(emulator)),
             None => Fingerprint(settings.fingerprint(&self.keys)),
         };
-        let upstream = DriverSession::new(session, emulator, self.batch_bytes_max);
+        let upstream = DriverSession::new(session, emulator, self.sizes);
         Ok(Login {
             upstream: Arc::new(upstream),
             identity,

@@ -92,6 +92,34 @@ pub(super) fn explain(error: DriverError, emulator: Option<&Running>) -> Error {
     ended.with_source(error)
 }
 
+/// Codes with which servers say that they have no result under an id: unknown, or not kept any more.
+const UNAVAILABLE: [&str; 3] = ["000612", "000709", "000710"];
+
+/// True when the server has no result under the id that was asked for.
+pub(super) fn is_unavailable(error: &DriverError) -> bool {
+    matches!(error, DriverError::Sql(sql) if UNAVAILABLE.contains(&sql.code.as_str()))
+}
+
+/// Translates an error that was met while a result was read by its query's id.
+pub(super) fn explain_read(error: DriverError, query_id: &str, emulator: Option<&Running>) -> Error {
+    if !is_unavailable(&error) {
+        return explain(error, emulator);
+    }
+    let facts = Facts {
+        query_id: Some(query_id.to_owned()),
+        hint: Some(
+            "Snowflake keeps results for 24 hours; look at the id, or run the statement again".to_owned(),
+        ),
+        ..Facts::default()
+    };
+    Error::new(
+        Reason::NotFound,
+        format!("Snowflake has no result of query {query_id}"),
+    )
+    .with_facts(facts)
+    .with_source(error)
+}
+
 fn from_sql(error: SqlError) -> Error {
     let hint = sql_hint(&error.code);
     let narrow = |number: Option<u64>| number.and_then(|number| u32::try_from(number).ok());

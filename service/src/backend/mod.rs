@@ -7,6 +7,7 @@
 //! session names, queues or gRPC. Nothing is started before it is needed: not the driver's gateway, not the
 //! emulator, not even the reading of `connections.toml`.
 
+mod by_id;
 mod connector;
 pub mod emulator;
 mod encode;

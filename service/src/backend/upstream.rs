@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use snowflake_session_driver as driver;
@@ -9,33 +10,44 @@ use snowflake_session_driver::{
     BindType, BindValue, Bindings, Canceller, QueryRequest, QueryResult, UpstreamSession,
 };
 
+use super::by_id;
 use super::emulator::Running;
 use super::encode::BatchEncoder;
-use super::error::{explain, from_driver};
+use super::error::{explain, explain_read, from_driver};
 use crate::domain::context::Context;
 use crate::domain::error::{Error, Reason};
+use crate::domain::history::Observed;
 use crate::domain::names::RequestId;
 use crate::domain::query::{
-    Batch, Binding, BindingKind, CancelOutcome, DmlStats, Executed, StatementKind, Submission,
+    Batch, Binding, BindingKind, CancelOutcome, DmlStats, Executed, RowWindow, StatementKind, Submission,
 };
 use crate::domain::upstream::{Batches, Execution, Upstream};
+
+/// Limits of what a session does.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Sizes {
+    /// Size at which result batches are cut, in bytes of Arrow data.
+    pub(super) batch_bytes_max: usize,
+    /// Time limit for a submitted statement to be taken on.
+    pub(super) submit_timeout: Duration,
+}
 
 /// One login at Snowflake.
 pub(super) struct DriverSession {
     session: UpstreamSession,
     /// The emulator that it is logged in to, for the connection `local`.
     emulator: Option<Running>,
-    batch_bytes_max: usize,
+    sizes: Sizes,
     /// How to cancel the statement that runs. Locked for a look only.
     running: Mutex<Option<(RequestId, Canceller)>>,
 }
 
 impl DriverSession {
-    pub(super) fn new(session: UpstreamSession, emulator: Option<Running>, batch_bytes_max: usize) -> Self {
+    pub(super) fn new(session: UpstreamSession, emulator: Option<Running>, sizes: Sizes) -> Self {
         Self {
             session,
             emulator,
-            batch_bytes_max,
+            sizes,
             running: Mutex::new(None),
         }
     }
@@ -64,7 +76,7 @@ impl Upstream for DriverSession {
         self.set_running(None);
         execution(
             result.map_err(|error| explain(error, self.emulator.as_ref()))?,
-            self.batch_bytes_max,
+            self.sizes.batch_bytes_max,
         )
     }
 
@@ -75,13 +87,31 @@ impl Upstream for DriverSession {
             .unwrap_or_else(PoisonError::into_inner)
             .clone();
         match running {
-            Some((id, canceller)) if id == request_id => Ok(match canceller.cancel().await {
-                driver::CancelOutcome::Confirmed => CancelOutcome::Confirmed,
-                driver::CancelOutcome::Unconfirmed => CancelOutcome::Unconfirmed,
-                driver::CancelOutcome::NotRunning => CancelOutcome::NotRunning,
-            }),
+            Some((id, canceller)) if id == request_id => Ok(by_id::outcome(canceller.cancel().await)),
             _ => Ok(CancelOutcome::NotRunning),
         }
+    }
+
+    async fn submit(&self, submission: Submission, time_limit: Duration) -> Result<String, Error> {
+        let submitted = by_id::submit(&self.session, submission, self.sizes.submit_timeout, time_limit).await;
+        submitted.map_err(|error| explain(error, self.emulator.as_ref()))
+    }
+
+    async fn observe(&self, query_id: &str) -> Result<Option<Observed>, Error> {
+        let observed = by_id::observe(&self.session, query_id).await;
+        observed.map_err(|error| explain(error, self.emulator.as_ref()))
+    }
+
+    async fn read(&self, query_id: &str, window: RowWindow) -> Result<Execution, Error> {
+        let result = by_id::read(&self.session, query_id, window).await;
+        execution(
+            result.map_err(|error| explain_read(error, query_id, self.emulator.as_ref()))?,
+            self.sizes.batch_bytes_max,
+        )
+    }
+
+    async fn cancel_query(&self, query_id: &str) -> CancelOutcome {
+        by_id::cancel(&self.session, query_id).await
     }
 
     fn is_alive(&self) -> bool {
@@ -107,7 +137,7 @@ impl Upstream for DriverSession {
     }
 }
 
-fn query_request(submission: Submission) -> QueryRequest {
+pub(super) fn query_request(submission: Submission) -> QueryRequest {
     let mut request = QueryRequest::new(submission.sql);
     request.row_limit = submission.row_limit;
     request.bindings = bindings(submission.bindings);
@@ -157,11 +187,7 @@ fn execution(result: QueryResult, batch_bytes_max: usize) -> Result<Execution, E
         query_id: head.query_id.clone(),
         kind: statement_kind(head.statement_type),
         context: context_of(&head.context),
-        dml: head.dml_counts.map(|counts| DmlStats {
-            rows_inserted: counts.inserted.unwrap_or(0),
-            rows_updated: counts.updated.unwrap_or(0),
-            rows_deleted: counts.deleted.unwrap_or(0),
-        }),
+        dml: head.dml_counts.map(dml_stats),
         row_count_total: head.rows_total.unwrap_or(0),
         arrow_schema,
     };
@@ -173,6 +199,15 @@ fn execution(result: QueryResult, batch_bytes_max: usize) -> Result<Execution, E
             ready: VecDeque::new(),
         }),
     })
+}
+
+/// The driver's counts in our words.
+pub(super) fn dml_stats(counts: driver::DmlCounts) -> DmlStats {
+    DmlStats {
+        rows_inserted: counts.inserted.unwrap_or(0),
+        rows_updated: counts.updated.unwrap_or(0),
+        rows_deleted: counts.deleted.unwrap_or(0),
+    }
 }
 
 /// Rows of a driver's result as messages.
@@ -211,7 +246,7 @@ pub(super) fn context_of(context: &driver::SessionContext) -> Context {
     }
 }
 
-fn statement_kind(statement_type: driver::StatementType) -> StatementKind {
+pub(super) fn statement_kind(statement_type: driver::StatementType) -> StatementKind {
     use driver::StatementKind as Theirs;
     if statement_type.0 == 0 {
         return StatementKind::Unknown;

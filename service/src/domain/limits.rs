@@ -21,6 +21,16 @@ pub struct Limits {
     pub keep: Duration,
     /// How long an answer waits until what its statement changed of the session is on disk.
     pub journal_wait: Duration,
+    /// Most queries of one session that are remembered.
+    pub history_max: usize,
+    /// Most submitted statements of one session that have not ended.
+    pub jobs_max: usize,
+    /// Time limit for Snowflake to take a submitted statement on.
+    pub submit_timeout: Duration,
+    /// Least and most time between two looks at a submitted statement that runs.
+    pub job_check: (Duration, Duration),
+    /// Longest silence towards those who watch a query.
+    pub watch_interval: Duration,
     /// Largest SQL text in bytes.
     pub sql_bytes_max: usize,
     /// Most bindings of one statement.

@@ -9,6 +9,7 @@
 pub mod breaker;
 pub mod context;
 pub mod error;
+pub mod history;
 pub mod journal;
 pub mod limits;
 pub mod loss;

@@ -67,6 +67,15 @@ pub struct Submission {
     pub row_limit: Option<u64>,
 }
 
+/// Which rows of a result to fetch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct RowWindow {
+    /// Rows to leave out at the beginning.
+    pub offset: u64,
+    /// Most rows to fetch after them; `None` is all.
+    pub limit: Option<u64>,
+}
+
 /// Coarse kind of a statement, as Snowflake reports it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum StatementKind {

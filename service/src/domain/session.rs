@@ -234,6 +234,21 @@ impl Session {
         self.transaction_after(effects, executed.kind, now)
     }
 
+    /// A statement was submitted, and Snowflake gave it an id. What it makes is held from now on: nobody here sees
+    /// the moment when it does.
+    pub fn submitted(&mut self, effects: &[Effect], query_id: &str) {
+        query_id.clone_into(&mut self.last_query_id);
+        if effects
+            .iter()
+            .any(|effect| matches!(effect, Effect::MakeTemporary(_)))
+        {
+            let journal = self.change();
+            for effect in effects {
+                journal.note(effect);
+            }
+        }
+    }
+
     /// A statement failed or was interrupted; the upstream session goes on.
     pub fn failed(&mut self, effects: &[Effect], error: &Error) {
         self.phase = Phase::Idle;
@@ -311,6 +326,11 @@ impl Session {
     /// What was lost and not acknowledged.
     pub fn losses(&self) -> &[Loss] {
         &self.journal.losses
+    }
+
+    /// True when each statement is a transaction of its own unless one was begun.
+    pub fn autocommit(&self) -> bool {
+        self.autocommit
     }
 
     /// Snowflake's identity of its latest query; empty if there was none.

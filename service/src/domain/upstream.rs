@@ -4,14 +4,16 @@
 //! point, which means "stop caring": whether Snowflake stops too is what [`Upstream::cancel`] is for.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 
 use crate::domain::context::Context;
 use crate::domain::error::Error;
+use crate::domain::history::Observed;
 use crate::domain::names::{ConnectionName, RequestId};
 use crate::domain::pool::PoolStatus;
-use crate::domain::query::{Batch, CancelOutcome, Executed, Submission};
+use crate::domain::query::{Batch, CancelOutcome, Executed, RowWindow, Submission};
 
 /// Knows the connections and logs in over them.
 #[async_trait]
@@ -84,7 +86,11 @@ pub struct Identity {
 }
 
 /// One upstream session. At most one [`execute`](Self::execute) runs at a time; results may still be read
-/// while the next statement runs.
+/// while the next statement runs, and the calls that name a query by Snowflake's id run beside it, any number
+/// at a time. Those reach every query of the same user, whichever session it ran in.
+///
+/// Dropping an upstream session without [`close`](Self::close) leaves it to Snowflake's idle timeout: that is
+/// how submitted statements outlive it.
 #[async_trait]
 pub trait Upstream: Send + Sync + 'static {
     /// Runs one statement. An error with [`Reason::SessionLost`](crate::domain::error::Reason::SessionLost)
@@ -93,6 +99,21 @@ pub trait Upstream: Send + Sync + 'static {
 
     /// Asks Snowflake to stop the statement of this request.
     async fn cancel(&self, request_id: RequestId) -> Result<CancelOutcome, Error>;
+
+    /// Sends a statement that goes on by itself and returns the id that Snowflake gave it. Snowflake stops it after
+    /// `time_limit`. The submission's row limit has no meaning. Fails like [`execute`](Self::execute).
+    async fn submit(&self, submission: Submission, time_limit: Duration) -> Result<String, Error>;
+
+    /// Asks how a query is, without waiting for its end; `None` when Snowflake knows no such query.
+    async fn observe(&self, query_id: &str) -> Result<Option<Observed>, Error>;
+
+    /// Opens the result of a query, waiting for its end; nothing is run. Fails with the query's own error when it
+    /// failed, and with [`Reason::NotFound`](crate::domain::error::Reason::NotFound) when Snowflake does not have
+    /// its result, or not any more.
+    async fn read(&self, query_id: &str, window: RowWindow) -> Result<Execution, Error>;
+
+    /// Asks Snowflake to stop a query, and waits a while for its end. `Unconfirmed` also when nobody answered.
+    async fn cancel_query(&self, query_id: &str) -> CancelOutcome;
 
     /// False once this upstream session can answer nothing any more, whatever is asked.
     fn is_alive(&self) -> bool;

@@ -1,6 +1,7 @@
-//! Between the contract's types and the domain's, both ways: what is asked for, queries and their events. Sessions
-//! are in [`session`](mod@session).
+//! Between the contract's types and the domain's, both ways: what is asked for, and the events of queries. Queries
+//! that are named are in [`queries`], sessions in [`session`](mod@session).
 
+mod queries;
 mod session;
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -16,6 +17,9 @@ use crate::domain::query::{
 };
 use crate::sessions::QueryRequest;
 
+pub(super) use queries::{
+    cancellation, list_request, page, query, query_target, read_request, result_part, submit_request,
+};
 pub(super) use session::{new_session, session};
 
 /// A session's name; empty means the default session.
@@ -45,12 +49,12 @@ pub(super) fn connection_name(text: &str) -> Result<Option<ConnectionName>, Erro
     }
 }
 
-/// An existing request id; empty means none.
-pub(super) fn request_id(text: &str) -> Result<Option<RequestId>, Error> {
+/// Identity of a new request; empty means one that is drawn here.
+fn new_request_id(text: &str) -> Result<RequestId, Error> {
     if text.is_empty() {
-        Ok(None)
+        Ok(RequestId::new(uuid::Uuid::new_v4()))
     } else {
-        text.parse().map(Some)
+        text.parse()
     }
 }
 
@@ -59,11 +63,21 @@ pub(super) fn query_request(
     request: v1::ExecuteQueryRequest,
     call_timeout: Option<Duration>,
 ) -> Result<QueryRequest, Error> {
-    let bindings = request
-        .bindings
-        .into_iter()
-        .map(binding)
-        .collect::<Result<Vec<_>, _>>()?;
+    let asked = request.timeout.map(duration).transpose()?;
+    Ok(QueryRequest {
+        session: session_asked(&request.session)?,
+        connection: connection_name(&request.connection)?,
+        request_id: new_request_id(&request.request_id)?,
+        sql: request.sql,
+        bindings: bindings(request.bindings)?,
+        row_limit: row_limit(request.row_limit)?,
+        timeout: asked.into_iter().chain(call_timeout).min(),
+        accept_loss: request.accept_loss,
+    })
+}
+
+fn bindings(bindings: Vec<v1::Binding>) -> Result<Vec<Binding>, Error> {
+    let bindings = bindings.into_iter().map(binding).collect::<Result<Vec<_>, _>>()?;
     if bindings.iter().any(|binding| binding.name.is_some())
         && bindings.iter().any(|binding| binding.name.is_none())
     {
@@ -71,17 +85,7 @@ pub(super) fn query_request(
             "bindings by name and by position cannot be mixed in one statement",
         ));
     }
-    let asked = request.timeout.map(duration).transpose()?;
-    Ok(QueryRequest {
-        session: session_asked(&request.session)?,
-        connection: connection_name(&request.connection)?,
-        request_id: request_id(&request.request_id)?.unwrap_or_else(|| RequestId::new(uuid::Uuid::new_v4())),
-        sql: request.sql,
-        bindings,
-        row_limit: row_limit(request.row_limit)?,
-        timeout: asked.into_iter().chain(call_timeout).min(),
-        accept_loss: request.accept_loss,
-    })
+    Ok(bindings)
 }
 
 fn row_limit(rows: i64) -> Result<Option<u64>, Error> {
@@ -199,13 +203,17 @@ fn query_summary(summary: Summary) -> v1::QuerySummary {
         connection: summary.connection.to_string(),
         context: Some(context(summary.context)),
         statement_kind: statement_kind(summary.kind).into(),
-        dml: summary.dml.map(|dml: DmlStats| v1::DmlStats {
-            rows_inserted: count(dml.rows_inserted),
-            rows_updated: count(dml.rows_updated),
-            rows_deleted: count(dml.rows_deleted),
-        }),
+        dml: summary.dml.map(dml_stats),
         transaction_open: summary.transaction_open,
         notices: summary.notices,
+    }
+}
+
+fn dml_stats(dml: DmlStats) -> v1::DmlStats {
+    v1::DmlStats {
+        rows_inserted: count(dml.rows_inserted),
+        rows_updated: count(dml.rows_updated),
+        rows_deleted: count(dml.rows_deleted),
     }
 }
 
@@ -237,7 +245,7 @@ fn statement_kind(kind: StatementKind) -> v1::StatementKind {
 }
 
 /// How far a cancellation got.
-pub(super) fn cancel_outcome(outcome: CancelOutcome) -> v1::CancelOutcome {
+fn cancel_outcome(outcome: CancelOutcome) -> v1::CancelOutcome {
     match outcome {
         CancelOutcome::Confirmed => v1::CancelOutcome::Confirmed,
         CancelOutcome::Unconfirmed => v1::CancelOutcome::Unconfirmed,

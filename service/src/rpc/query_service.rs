@@ -4,9 +4,11 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use futures_util::Stream;
+use futures_util::stream::BoxStream;
 use snowflake_session_proto::v1;
 use snowflake_session_proto::v1::execute_query_response::Event;
 use snowflake_session_proto::v1::query_service_server::QueryService;
+use tokio::sync::mpsc;
 use tonic::{Request, Response, Status};
 use tracing::Span;
 
@@ -24,24 +26,112 @@ pub(super) struct Queries {
 
 #[tonic::async_trait]
 impl QueryService for Queries {
-    type ExecuteQueryStream = EventStream;
+    type ExecuteQueryStream = EventStream<v1::ExecuteQueryResponse>;
+    type WatchQueryStream = BoxStream<'static, Result<v1::WatchQueryResponse, Status>>;
+    type ReadQueryResultsStream = EventStream<v1::ReadQueryResultsResponse>;
 
     async fn execute_query(
         &self,
         request: Request<v1::ExecuteQueryRequest>,
-    ) -> Result<Response<EventStream>, Status> {
+    ) -> Result<Response<Self::ExecuteQueryStream>, Status> {
         let call_timeout = grpc_timeout(request.metadata());
         let query =
             convert::query_request(request.into_inner(), call_timeout).map_err(|error| status(&error))?;
         let span =
             tracing::info_span!("query", session = tracing::field::Empty, request_id = %query.request_id);
-        let stream = self
-            .sessions
-            .submit(query)
-            .await
-            .map_err(|error| span.in_scope(|| status(&error)))?;
+        let executed = self.sessions.execute(query).await;
+        let stream = executed.map_err(|error| span.in_scope(|| status(&error)))?;
         span.record("session", stream.session.as_str());
-        Ok(Response::new(EventStream::new(stream, span)))
+        Ok(Response::new(EventStream {
+            first: Some(accepted(&stream)),
+            events: stream.events,
+            convert: convert::query_event,
+            span,
+            ended: false,
+        }))
+    }
+
+    async fn submit_query(
+        &self,
+        request: Request<v1::SubmitQueryRequest>,
+    ) -> Result<Response<v1::SubmitQueryResponse>, Status> {
+        let query = convert::submit_request(request.into_inner()).map_err(|error| status(&error))?;
+        let span = tracing::info_span!("submit", request_id = %query.request_id);
+        let submitted = self.sessions.submit(query).await;
+        let record = submitted.map_err(|error| span.in_scope(|| status(&error)))?;
+        Ok(Response::new(v1::SubmitQueryResponse {
+            query: Some(convert::query(record)),
+        }))
+    }
+
+    async fn get_query(
+        &self,
+        request: Request<v1::GetQueryRequest>,
+    ) -> Result<Response<v1::GetQueryResponse>, Status> {
+        let request = request.into_inner();
+        let got = async {
+            let target = convert::query_target(&request.session, &request.connection, &request.query)?;
+            self.sessions.get_query(&target).await
+        };
+        let record = got.await.map_err(|error| status(&error))?;
+        Ok(Response::new(v1::GetQueryResponse {
+            query: Some(convert::query(record)),
+        }))
+    }
+
+    async fn list_queries(
+        &self,
+        request: Request<v1::ListQueriesRequest>,
+    ) -> Result<Response<v1::ListQueriesResponse>, Status> {
+        let request = request.into_inner();
+        let (session, before, size) = convert::list_request(&request).map_err(|error| status(&error))?;
+        let page = self
+            .sessions
+            .list_queries(session.as_ref(), request.submitted_only, before, size);
+        Ok(Response::new(convert::page(page)))
+    }
+
+    async fn watch_query(
+        &self,
+        request: Request<v1::WatchQueryRequest>,
+    ) -> Result<Response<Self::WatchQueryStream>, Status> {
+        let request = request.into_inner();
+        let watched = async {
+            let target = convert::query_target(&request.session, &request.connection, &request.query)?;
+            self.sessions.watch_query(&target).await
+        };
+        let watch = watched.await.map_err(|error| status(&error))?;
+        let states = futures_util::stream::unfold(watch, |mut watch| async move {
+            let told = watch.next().await?;
+            let response = told
+                .map(|record| v1::WatchQueryResponse {
+                    query: Some(convert::query(record)),
+                })
+                .map_err(|error| status(&error));
+            Some((response, watch))
+        });
+        Ok(Response::new(Box::pin(states)))
+    }
+
+    async fn read_query_results(
+        &self,
+        request: Request<v1::ReadQueryResultsRequest>,
+    ) -> Result<Response<Self::ReadQueryResultsStream>, Status> {
+        let call_timeout = grpc_timeout(request.metadata());
+        let request = request.into_inner();
+        let span = tracing::info_span!("read", query = request.query);
+        let read = async {
+            let request = convert::read_request(&request, call_timeout)?;
+            self.sessions.read_results(request).await
+        };
+        let read = read.await.map_err(|error| span.in_scope(|| status(&error)))?;
+        Ok(Response::new(EventStream {
+            first: None,
+            events: read.events,
+            convert: convert::result_part,
+            span,
+            ended: false,
+        }))
     }
 
     async fn cancel_query(
@@ -49,101 +139,58 @@ impl QueryService for Queries {
         request: Request<v1::CancelQueryRequest>,
     ) -> Result<Response<v1::CancelQueryResponse>, Status> {
         let request = request.into_inner();
-        let named = convert::session_name(&request.session)
-            .and_then(|session| Ok((session, convert::request_id(&request.query)?)));
-        let (session, request_id) = named.map_err(|error| status(&error))?;
-        let (outcome, request_id) = self
-            .sessions
-            .cancel(&session, request_id)
-            .await
-            .map_err(|error| status(&error))?;
-        Ok(Response::new(v1::CancelQueryResponse {
-            outcome: convert::cancel_outcome(outcome).into(),
-            request_id: request_id.map(|id| id.to_string()).unwrap_or_default(),
-            query_id: String::new(),
-        }))
-    }
-
-    async fn submit_query(
-        &self,
-        _request: Request<v1::SubmitQueryRequest>,
-    ) -> Result<Response<v1::SubmitQueryResponse>, Status> {
-        Err(Status::unimplemented("SubmitQuery"))
-    }
-
-    async fn get_query(
-        &self,
-        _request: Request<v1::GetQueryRequest>,
-    ) -> Result<Response<v1::GetQueryResponse>, Status> {
-        Err(Status::unimplemented("GetQuery"))
-    }
-
-    async fn list_queries(
-        &self,
-        _request: Request<v1::ListQueriesRequest>,
-    ) -> Result<Response<v1::ListQueriesResponse>, Status> {
-        Err(Status::unimplemented("ListQueries"))
-    }
-
-    type WatchQueryStream = futures_util::stream::Empty<Result<v1::WatchQueryResponse, Status>>;
-
-    async fn watch_query(
-        &self,
-        _request: Request<v1::WatchQueryRequest>,
-    ) -> Result<Response<Self::WatchQueryStream>, Status> {
-        Err(Status::unimplemented("WatchQuery"))
-    }
-
-    type ReadQueryResultsStream = futures_util::stream::Empty<Result<v1::ReadQueryResultsResponse, Status>>;
-
-    async fn read_query_results(
-        &self,
-        _request: Request<v1::ReadQueryResultsRequest>,
-    ) -> Result<Response<Self::ReadQueryResultsStream>, Status> {
-        Err(Status::unimplemented("ReadQueryResults"))
+        let cancelled = async {
+            if request.query.is_empty() {
+                let session = convert::session_asked(&request.session)?;
+                let connection = convert::connection_name(&request.connection)?;
+                return self
+                    .sessions
+                    .cancel_running(session.as_ref(), connection.as_ref())
+                    .await;
+            }
+            let target = convert::query_target(&request.session, &request.connection, &request.query)?;
+            self.sessions.cancel_query(&target).await
+        };
+        let cancellation = cancelled.await.map_err(|error| status(&error))?;
+        Ok(Response::new(convert::cancellation(cancellation)))
     }
 }
 
-/// The events of one query: `accepted`, then what the session sends. Dropping it cancels the query.
-pub(super) struct EventStream {
-    accepted: Option<v1::QueryAccepted>,
-    query: QueryStream,
+fn accepted(stream: &QueryStream) -> v1::ExecuteQueryResponse {
+    let accepted = v1::QueryAccepted {
+        request_id: stream.request_id.to_string(),
+        session: stream.session.to_string(),
+        connection: stream.connection.to_string(),
+    };
+    v1::ExecuteQueryResponse {
+        event: Some(Event::Accepted(accepted)),
+    }
+}
+
+/// The events of one result, as they come from the session. Dropping it tells the session that nobody reads.
+pub(super) struct EventStream<T> {
+    /// What goes before them.
+    first: Option<T>,
+    events: mpsc::Receiver<Result<QueryEvent, Error>>,
+    convert: fn(QueryEvent) -> T,
     span: Span,
     ended: bool,
 }
 
-impl EventStream {
-    fn new(query: QueryStream, span: Span) -> Self {
-        let accepted = v1::QueryAccepted {
-            request_id: query.request_id.to_string(),
-            session: query.session.to_string(),
-            connection: query.connection.to_string(),
-        };
-        Self {
-            accepted: Some(accepted),
-            query,
-            span,
-            ended: false,
-        }
-    }
-}
-
-impl Stream for EventStream {
-    type Item = Result<v1::ExecuteQueryResponse, Status>;
+impl<T: Unpin> Stream for EventStream<T> {
+    type Item = Result<T, Status>;
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        if let Some(accepted) = self.accepted.take() {
-            return Poll::Ready(Some(Ok(v1::ExecuteQueryResponse {
-                event: Some(Event::Accepted(accepted)),
-            })));
+        if let Some(first) = self.first.take() {
+            return Poll::Ready(Some(Ok(first)));
         }
         if self.ended {
             return Poll::Ready(None);
         }
-        let item = std::task::ready!(self.query.events.poll_recv(context));
+        let item = std::task::ready!(self.events.poll_recv(context));
         self.ended = !matches!(item, Some(Ok(QueryEvent::Schema(_) | QueryEvent::Batch { .. })));
         Poll::Ready(Some(match item {
-            Some(Ok(event)) => Ok(convert::query_event(event)),
+            Some(Ok(event)) => Ok((self.convert)(event)),
             Some(Err(error)) => Err(self.span.in_scope(|| status(&error))),
             None => Err(self
                 .span

@@ -114,6 +114,7 @@ impl SessionService for SessionRpc {
         Ok(Response::new(v1::DeleteSessionResponse {
             logout_confirmed: closed.logout_confirmed,
             transaction_rolled_back: closed.transaction_rolled_back,
+            jobs_left: i32::try_from(closed.jobs_left).unwrap_or(i32::MAX),
         }))
     }
 

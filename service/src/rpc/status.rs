@@ -64,6 +64,11 @@ fn code_and_reason(reason: Reason) -> (Code, ErrorReason) {
     }
 }
 
+/// The contract's reason of an error that is told inside an answer.
+pub(super) fn error_reason(reason: Reason) -> ErrorReason {
+    code_and_reason(reason).1
+}
+
 fn metadata(facts: &Facts) -> HashMap<String, String> {
     let line = facts.line.map(|line| line.to_string());
     let position = facts.position.map(|position| position.to_string());

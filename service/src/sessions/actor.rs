@@ -3,10 +3,13 @@
 //! It polls side by side: its mailbox, the stage that is on its way, the results that are being read, and the
 //! time. Work enters a queue ([`queue`]); one task at a time goes through its stages ([`progress`]: login,
 //! restoring, the statement itself) and is settled ([`settle`]: what nobody can know is asked, what changed is
-//! put on disk, the answer leaves). What happens when nobody uses the session is in [`rest`], how it ends in
+//! put on disk, the answer leaves). What needs no turn goes on [`beside`] it; submitted statements are looked after
+//! in [`jobs`]. What happens when nobody uses the session is in [`rest`], how it ends in
 //! [`end`]. [`Session`] decides what comes next; this task carries it out.
 
+mod beside;
 mod end;
+mod jobs;
 mod progress;
 mod queue;
 mod rest;
@@ -21,7 +24,9 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
+use self::jobs::Jobs;
 use super::WallClock;
+use super::errand::{Errand, Returned};
 use super::interrupt::Interrupt;
 use super::mailbox::{Cancelled, Closed, Ending, Message, QueuedQuery, Reply, Reset, TransactionVerb};
 use super::snapshot::Snapshot;
@@ -53,19 +58,47 @@ pub(super) struct Actor {
 }
 
 /// What an actor begins without.
-#[derive(Default)]
 pub(super) struct Rest {
     upstream: Option<Arc<dyn Upstream>>,
     queue: VecDeque<Work>,
     current: Option<Current>,
     deliveries: JoinSet<RequestId>,
     /// How to cancel the results that are being read.
-    reading: HashMap<RequestId, CancellationToken>,
+    reading: HashMap<RequestId, Reading>,
+    /// What goes on beside the statement that runs.
+    errands: JoinSet<Returned>,
+    /// Submissions among the errands.
+    submitting: usize,
+    jobs: Jobs,
     closing: Vec<Reply<Closed>>,
     /// Why the session ends, once it does; results that are being read hear it too.
     ending: Arc<OnceLock<Ending>>,
     /// The journal as it was last given to the store.
     kept: Option<Arc<Journal>>,
+}
+
+impl Rest {
+    pub(super) fn new(limits: &Limits) -> Self {
+        Self {
+            upstream: None,
+            queue: VecDeque::new(),
+            current: None,
+            deliveries: JoinSet::new(),
+            reading: HashMap::new(),
+            errands: JoinSet::new(),
+            submitting: 0,
+            jobs: Jobs::new(limits.job_check),
+            closing: Vec::new(),
+            ending: Arc::default(),
+            kept: None,
+        }
+    }
+}
+
+/// A result that is being read.
+struct Reading {
+    query_id: String,
+    cancel: CancellationToken,
 }
 
 /// Something to do upstream.
@@ -91,6 +124,8 @@ enum Work {
     Reset {
         reply: Reply<Reset>,
     },
+    /// An errand that waits for a login.
+    Errand(Errand),
     /// Roll back the transaction that nobody uses.
     ExpireTransaction,
     /// Log out the session that nobody uses.
@@ -101,13 +136,18 @@ impl Work {
     fn request_id(&self) -> Option<RequestId> {
         match self {
             Self::Query { query, .. } => Some(query.submission.request_id),
+            Self::Errand(errand) => errand.request_id(),
             _ => None,
         }
     }
 
-    /// True for a query whose reader is gone.
+    /// True when nobody waits for it any more.
     fn is_unwanted(&self) -> bool {
-        matches!(self, Self::Query { query, .. } if query.events.is_closed())
+        match self {
+            Self::Query { query, .. } => query.events.is_closed(),
+            Self::Errand(errand) => errand.is_unwanted(),
+            _ => false,
+        }
     }
 
     /// True when somebody asked for it.
@@ -118,6 +158,7 @@ impl Work {
     fn accepts_loss(&self) -> bool {
         match self {
             Self::Query { query, .. } => query.accept_loss,
+            Self::Errand(errand) => errand.accepts_loss(),
             Self::Update { accept_loss, .. } | Self::Transaction { accept_loss, .. } => *accept_loss,
             _ => false,
         }
@@ -126,6 +167,7 @@ impl Work {
     fn interrupt(&self) -> Option<&Interrupt> {
         match self {
             Self::Query { interrupt, .. } => Some(interrupt),
+            Self::Errand(errand) => errand.interrupt(),
             _ => None,
         }
     }
@@ -185,7 +227,8 @@ impl Actor {
                 }
             }
             let first_deadline = self.first_deadline();
-            let wake = self.is_at_rest().then(|| self.wake_time());
+            let wake = self.wake_time().filter(|_| self.is_at_rest());
+            let next_check = self.next_check();
             tokio::select! {
                 biased;
                 message = self.mailbox.recv() => {
@@ -207,6 +250,12 @@ impl Actor {
                         self.rest.reading.remove(&request_id);
                     }
                 }
+                Some(returned) = self.rest.errands.join_next() => {
+                    if let Ok(returned) = returned {
+                        self.returned(returned);
+                    }
+                }
+                () = sleep_until_some(next_check) => self.check_jobs(),
                 () = sleep_until_some(first_deadline) => self.fail_overdue(),
                 () = sleep_until_some(wake) => self.wake(),
             }
@@ -235,7 +284,8 @@ impl Actor {
 
     /// Nothing waits, nothing is done, nothing is being read.
     fn is_at_rest(&self) -> bool {
-        self.rest.current.is_none() && self.rest.queue.is_empty() && self.rest.deliveries.is_empty()
+        let rest = &self.rest;
+        rest.current.is_none() && rest.queue.is_empty() && rest.reading.is_empty() && rest.submitting == 0
     }
 
     /// Shows the session as it is now.
@@ -252,7 +302,11 @@ impl Actor {
                 running,
                 waiting_count: rest.queue.len(),
                 reading_count: rest.reading.len(),
-                query_count: rest.queue.len() + usize::from(rest.current.is_some()) + rest.reading.len(),
+                job_count: rest.jobs.len() + rest.submitting,
+                query_count: rest.queue.len()
+                    + usize::from(rest.current.is_some())
+                    + rest.reading.len()
+                    + rest.submitting,
                 transaction_expire_time: lease_ends.map(|_| self.last_use.1 + self.limits.transaction_lease),
                 ..Snapshot::of(&self.session, created, self.last_use.1, self.limits.session_idle)
             };
@@ -286,7 +340,17 @@ impl Actor {
                 reply,
             }),
             Message::Reset { reply } => self.reset(reply),
-            Message::Cancel { request_id, reply } => self.cancel(request_id, reply),
+            Message::Beside(errand) => self.receive_errand(errand),
+            Message::Cancel {
+                request_id,
+                query_id,
+                reply,
+            } => {
+                if let Some(query_id) = query_id {
+                    self.stop_reading(&query_id);
+                }
+                self.cancel(request_id, reply);
+            }
             Message::Close { why, reply } => {
                 self.rest.closing.push(reply);
                 self.end_because(why);

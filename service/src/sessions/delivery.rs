@@ -15,6 +15,8 @@ use crate::domain::upstream::Execution;
 /// A result on its way to its reader.
 pub(super) struct Delivery {
     pub(super) request_id: RequestId,
+    /// Rows of the result that were left out before the first one.
+    pub(super) row_offset: u64,
     pub(super) execution: Execution,
     pub(super) interrupt: Interrupt,
     pub(super) accepted_at: Instant,
@@ -64,7 +66,7 @@ impl Delivery {
         event(&events, QueryEvent::Schema(schema)).await;
         let mut row_count = 0;
         while let Some(batch) = self.execution.batches.next().await? {
-            let row_offset = row_count;
+            let row_offset = self.row_offset + row_count;
             row_count += batch.row_count;
             event(&events, QueryEvent::Batch { batch, row_offset }).await;
         }
@@ -72,7 +74,7 @@ impl Delivery {
             query_id: executed.query_id,
             row_count,
             row_count_total: executed.row_count_total.max(row_count),
-            truncated: row_count < executed.row_count_total,
+            truncated: self.row_offset.saturating_add(row_count) < executed.row_count_total,
             elapsed: self.accepted_at.elapsed(),
             session: self.session.clone(),
             connection: self.connection.clone(),

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot, watch};
 
+use super::errand::Errand;
+use super::history::Entry;
 use super::interrupt::Events;
 use super::snapshot::Snapshot;
 use crate::domain::context::ContextChange;
@@ -41,9 +43,12 @@ pub(super) enum Message {
     },
     /// Begin anew.
     Reset { reply: Reply<Reset> },
-    /// Cancel a query; `None` means the one that runs.
+    /// Do something beside the statement that runs.
+    Beside(Errand),
+    /// Cancel a query; `None` means the one that runs. Readings of the result of `query_id` end too.
     Cancel {
         request_id: Option<RequestId>,
+        query_id: Option<String>,
         reply: Reply<Cancelled>,
     },
     /// End the session.
@@ -58,6 +63,7 @@ pub(super) struct QueuedQuery {
     pub(super) accept_loss: bool,
     pub(super) timeout: Duration,
     pub(super) events: Events,
+    pub(super) entry: Entry,
 }
 
 /// How far a cancellation got, and for which query.
@@ -131,6 +137,9 @@ pub struct Closed {
     pub logout_confirmed: bool,
     /// An open transaction was rolled back.
     pub transaction_rolled_back: bool,
+    /// Submitted statements that go on at Snowflake. When there are any, the session is not logged out, which would
+    /// stop them, but left to Snowflake's idle timeout.
+    pub jobs_left: usize,
 }
 
 impl Closed {
@@ -138,7 +147,7 @@ impl Closed {
     pub(super) fn nothing() -> Self {
         Self {
             logout_confirmed: true,
-            transaction_rolled_back: false,
+            ..Self::default()
         }
     }
 }

@@ -6,26 +6,34 @@
 //! others in a bounded queue, and stays free to hear a cancellation while a statement runs. What a session
 //! looks like is published through a watch channel, which anybody reads without asking the actor; so a
 //! busy session is shown at once. A session that nobody uses logs out and rests as a record, in the table and
-//! in the journal's store; the next use makes an actor of it again. Rows leave through a bounded channel that a task of their own fills
-//! ([`delivery`]), so a slow reader holds back nothing but its own result.
+//! in the journal's store; the next use makes an actor of it again. Rows leave through a bounded
+//! channel that a task of their own fills ([`delivery`]), so a slow reader holds back nothing but its own result.
+//! What needs the upstream session but not its turn goes beside the statement that runs ([`errand`]): submitted
+//! statements, results that are read by query id. All queries are remembered in one place ([`history`]).
 //!
 //! This room knows `domain` and a runtime. It must not know gRPC, Snowflake's protocols, or where limits
 //! come from.
 
 mod actor;
 mod delivery;
+mod errand;
+mod history;
 mod interrupt;
 mod mailbox;
+mod queries;
 mod registry;
 mod requests;
 mod snapshot;
 mod stage;
 mod table;
+mod watch;
 
 pub use mailbox::{Closed, QueryStream, Reset, TransactionVerb};
+pub use queries::{Cancellation, QueryTarget, ReadRequest, ResultStream};
 pub use registry::Sessions;
 pub use requests::{NewSession, QueryRequest};
 pub use snapshot::Snapshot;
+pub use watch::Watch;
 
 use std::sync::Arc;
 use std::time::SystemTime;

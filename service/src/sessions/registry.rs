@@ -4,6 +4,7 @@
 //! in another, [`Sessions::find_or_make`]. The sessions themselves are not behind the table's lock: it holds handles
 //! to their mailboxes. What can be asked of a session is in [`requests`](super::requests).
 
+use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -147,6 +148,11 @@ impl Sessions {
         }
     }
 
+    /// Runs something that ends by itself when the sessions have ended; [`close_all`](Self::close_all) waits for it.
+    pub(super) fn track(&self, task: impl Future<Output = ()> + Send + 'static) {
+        self.inner.actors.spawn(task);
+    }
+
     fn handles(&self) -> Vec<Handle> {
         self.inner.book.table().running.values().cloned().collect()
     }
@@ -182,7 +188,7 @@ impl Sessions {
         Err(always_ending(name))
     }
 
-    async fn find_or_make(
+    pub(super) async fn find_or_make(
         &self,
         name: &SessionName,
         connection: Option<&ConnectionName>,
@@ -274,7 +280,7 @@ impl Sessions {
             clock: Arc::clone(&book.clock),
             desk: desk.clone(),
             last_use: (Instant::now(), now),
-            rest: Rest::default(),
+            rest: Rest::new(&book.limits),
         };
         self.inner.actors.spawn(
             async move {
@@ -291,7 +297,7 @@ impl Sessions {
         }
     }
 
-    fn desk(&self, name: &SessionName, serial: u64) -> Desk {
+    pub(super) fn desk(&self, name: &SessionName, serial: u64) -> Desk {
         Desk {
             book: Arc::clone(&self.inner.book),
             name: name.clone(),

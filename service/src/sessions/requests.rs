@@ -5,17 +5,19 @@ use std::time::Duration;
 
 use tokio::sync::mpsc;
 
+use super::history::Accepted;
 use super::mailbox::{
     Closed, Ending, Gone, Handle, Message, QueryStream, QueuedQuery, Reset, TransactionVerb,
 };
+use super::queries::Found;
 use super::registry::{Sessions, TRIES, always_ending, not_found, same_connection};
 use super::snapshot::Snapshot;
 use crate::domain::context::ContextChange;
 use crate::domain::error::Error;
 use crate::domain::names::{ConnectionName, RequestId, SessionName};
-use crate::domain::query::{Binding, CancelOutcome, Submission};
+use crate::domain::query::{Binding, RowWindow, Submission};
 use crate::domain::session::Session;
-use crate::domain::statement;
+use crate::domain::statement::{self, Effect};
 
 /// One statement to run.
 #[derive(Debug)]
@@ -38,6 +40,18 @@ pub struct QueryRequest {
     pub accept_loss: bool,
 }
 
+impl QueryRequest {
+    /// What goes to Snowflake of it.
+    pub(super) fn submission(&self) -> Submission {
+        Submission {
+            request_id: self.request_id,
+            sql: self.sql.clone(),
+            bindings: self.bindings.clone(),
+            row_limit: self.row_limit,
+        }
+    }
+}
+
 /// A session to make.
 #[derive(Debug, Default)]
 pub struct NewSession {
@@ -54,9 +68,64 @@ pub struct NewSession {
 }
 
 impl Sessions {
-    /// Checks a statement and hands it to its session; its events follow in the answer.
-    pub async fn submit(&self, request: QueryRequest) -> Result<QueryStream, Error> {
+    /// Checks a statement and hands it to its session; its events follow in the answer. A request id that the session
+    /// remembers never runs again: its result is read instead.
+    pub async fn execute(&self, request: QueryRequest) -> Result<QueryStream, Error> {
         let limits = Arc::clone(&self.inner.book.limits);
+        let effects = self.check(&request)?;
+        let session = self
+            .resolve(request.session.as_ref(), request.connection.as_ref())
+            .await;
+        let timeout = request.timeout.unwrap_or(limits.query_timeout);
+        for _ in 0..TRIES {
+            let handle = self.find_or_make(&session, request.connection.as_ref()).await?;
+            let (events, receiver) = mpsc::channel(limits.batches_buffered_max);
+            let stream = QueryStream {
+                request_id: request.request_id,
+                session: session.clone(),
+                connection: handle.connection.clone(),
+                events: receiver,
+            };
+            let submission = request.submission();
+            let memory = &self.inner.book.memory;
+            let entry = match memory.accept(&submission, &session, &handle.connection, false)? {
+                Accepted::New(entry) => entry,
+                Accepted::Known(record) => {
+                    let window = RowWindow {
+                        offset: 0,
+                        limit: request.row_limit,
+                    };
+                    self.bring(Found::Known(record), window, timeout, events);
+                    return Ok(stream);
+                }
+            };
+            let serial = entry.serial();
+            let query = Box::new(QueuedQuery {
+                submission,
+                effects: effects.clone(),
+                accept_loss: request.accept_loss,
+                timeout,
+                events,
+                entry,
+            });
+            match handle.ask(|accepted| Message::Run { query, accepted }).await {
+                Ok(Ok(())) => return Ok(stream),
+                Ok(Err(error)) => {
+                    memory.withdraw(&session, serial);
+                    return Err(error);
+                }
+                Err(Gone) => {
+                    memory.withdraw(&session, serial);
+                    self.desk(&session, handle.serial).forget();
+                }
+            }
+        }
+        Err(always_ending(&session))
+    }
+
+    /// Checks a statement without anybody's help, and says what it does to its session.
+    pub(super) fn check(&self, request: &QueryRequest) -> Result<Vec<Effect>, Error> {
+        let limits = &self.inner.book.limits;
         let effects = statement::check(&request.sql, limits.sql_bytes_max)?;
         if request.bindings.len() > limits.bindings_max {
             let message = format!(
@@ -68,35 +137,7 @@ impl Sessions {
                 "load rows in bulk with a stage and COPY INTO; the limit is `query.bindings_max`",
             ));
         }
-        let session = self
-            .resolve(request.session.as_ref(), request.connection.as_ref())
-            .await;
-        let timeout = request.timeout.unwrap_or(limits.query_timeout);
-        let (handle, (accepted, receiver)) = self
-            .tell(&session, request.connection.as_ref(), |accepted| {
-                let (events, receiver) = mpsc::channel(limits.batches_buffered_max);
-                let query = Box::new(QueuedQuery {
-                    submission: Submission {
-                        request_id: request.request_id,
-                        sql: request.sql.clone(),
-                        bindings: request.bindings.clone(),
-                        row_limit: request.row_limit,
-                    },
-                    effects: effects.clone(),
-                    accept_loss: request.accept_loss,
-                    timeout,
-                    events,
-                });
-                (Message::Run { query, accepted }, receiver)
-            })
-            .await?;
-        accepted?;
-        Ok(QueryStream {
-            request_id: request.request_id,
-            session,
-            connection: handle.connection,
-            events: receiver,
-        })
+        Ok(effects)
     }
 
     /// Makes a session; logs it in when asked.
@@ -237,22 +278,6 @@ impl Sessions {
             }
         }
         Err(always_ending(name))
-    }
-
-    /// Cancels a query of a session; without an id, the one that runs.
-    pub async fn cancel(
-        &self,
-        name: &SessionName,
-        request_id: Option<RequestId>,
-    ) -> Result<(CancelOutcome, Option<RequestId>), Error> {
-        self.must_exist(name)?;
-        let Some(handle) = self.inner.book.table().handle(name) else {
-            return Ok((CancelOutcome::NotRunning, request_id));
-        };
-        match handle.ask(|reply| Message::Cancel { request_id, reply }).await {
-            Ok(cancelled) => Ok((cancelled.outcome, cancelled.request_id)),
-            Err(Gone) => Ok((CancelOutcome::NotRunning, request_id)),
-        }
     }
 
     /// Ends a session: cancels its query, rolls back, logs out, forgets what is kept of it.

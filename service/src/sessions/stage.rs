@@ -206,11 +206,16 @@ pub(super) fn written(written: Written, limit: Duration) -> Stage {
     })
 }
 
-/// Gives an upstream session up; see [`close`].
-pub(super) fn give_up(upstream: Option<Arc<dyn Upstream>>, rollback: bool, limit: Duration) -> Stage {
+/// Gives an upstream session up; see [`part_with`].
+pub(super) fn give_up(
+    upstream: Option<Arc<dyn Upstream>>,
+    rollback: bool,
+    jobs_left: usize,
+    limit: Duration,
+) -> Stage {
     Box::pin(async move {
         Done::Closed(match upstream {
-            Some(upstream) => close(upstream, rollback, limit).await,
+            Some(upstream) => part_with(upstream, rollback, jobs_left, limit).await,
             None => super::Closed::nothing(),
         })
     })
@@ -257,17 +262,39 @@ pub(super) fn run(
     })
 }
 
-/// Ends a session at Snowflake: rolls back what is open, logs out, each within `limit`.
-pub(super) async fn close(upstream: Arc<dyn Upstream>, rollback: bool, limit: Duration) -> super::Closed {
-    let mut transaction_rolled_back = false;
-    if rollback {
-        let done = timeout(
-            limit,
-            statements(Arc::clone(&upstream), vec!["ROLLBACK".to_owned()], limit),
-        )
-        .await;
-        transaction_rolled_back = matches!(done, Ok(Done::Statements { error: None, .. }));
+/// Parts with an upstream session: rolls back what is open, and logs out, each within `limit`. While submitted
+/// statements run in it there is no logout, which would stop them: it is left to Snowflake's idle timeout.
+pub(super) async fn part_with(
+    upstream: Arc<dyn Upstream>,
+    rollback: bool,
+    jobs_left: usize,
+    limit: Duration,
+) -> super::Closed {
+    if jobs_left == 0 {
+        return close(upstream, rollback, limit).await;
     }
+    tracing::info!(
+        jobs_left,
+        "submitted statements go on, so the upstream session is not logged out"
+    );
+    super::Closed {
+        logout_confirmed: false,
+        transaction_rolled_back: rollback && roll_back(&upstream, limit).await,
+        jobs_left,
+    }
+}
+
+async fn roll_back(upstream: &Arc<dyn Upstream>, limit: Duration) -> bool {
+    let statement = statements(Arc::clone(upstream), vec!["ROLLBACK".to_owned()], limit);
+    matches!(
+        timeout(limit, statement).await,
+        Ok(Done::Statements { error: None, .. })
+    )
+}
+
+/// Ends a session at Snowflake: rolls back what is open, logs out, each within `limit`.
+async fn close(upstream: Arc<dyn Upstream>, rollback: bool, limit: Duration) -> super::Closed {
+    let transaction_rolled_back = rollback && roll_back(&upstream, limit).await;
     let logout_confirmed = match timeout(limit, upstream.close()).await {
         Ok(Ok(())) => true,
         Ok(Err(error)) => {
@@ -282,5 +309,6 @@ pub(super) async fn close(upstream: Arc<dyn Upstream>, rollback: bool, limit: Du
     super::Closed {
         logout_confirmed,
         transaction_rolled_back,
+        jobs_left: 0,
     }
 }

@@ -10,6 +10,7 @@ use std::time::{Duration, SystemTime};
 use tokio::sync::{mpsc, watch};
 
 use super::WallClock;
+use super::history::Memory;
 use super::mailbox::{Handle, Message};
 use super::snapshot::Snapshot;
 use crate::domain::error::{Error, Reason};
@@ -23,6 +24,8 @@ pub(super) struct Book {
     /// Number of sessions that run, for those who wait for it to change.
     pub(super) count: watch::Sender<usize>,
     store: Arc<dyn JournalStore>,
+    /// What is remembered of queries.
+    pub(super) memory: Arc<Memory>,
     pub(super) limits: Arc<Limits>,
     pub(super) clock: WallClock,
 }
@@ -57,6 +60,7 @@ impl Book {
             table: Mutex::default(),
             count: watch::Sender::new(0),
             store: kept.store,
+            memory: Memory::new(&limits, Arc::clone(&clock)),
             limits: Arc::new(limits),
             clock,
         };

@@ -37,13 +37,13 @@ impl Engine {
         }
     }
 
-    pub(crate) async fn submit(&self, request: QueryRequest) -> Result<QueryStream, Error> {
-        self.sessions.submit(request).await
+    pub(crate) async fn execute(&self, request: QueryRequest) -> Result<QueryStream, Error> {
+        self.sessions.execute(request).await
     }
 
     /// Runs a statement in a session to its end.
     pub(crate) async fn run_in(&self, session: &str, text: &str) -> Result<Summary, Error> {
-        summary(self.submit(request(session, text)).await?).await
+        summary(self.execute(request(session, text)).await?).await
     }
 
     /// Runs a statement in session `default` to its end.

@@ -5,6 +5,7 @@
 
 pub(crate) mod engine;
 mod memory;
+mod queries;
 mod snowflake;
 
 use std::path::PathBuf;
@@ -36,6 +37,11 @@ pub(crate) fn limits() -> Limits {
         queue_max: 4,
         results_max: 4,
         session_idle: Duration::from_hours(1),
+        history_max: 20,
+        jobs_max: 3,
+        submit_timeout: Duration::from_mins(1),
+        job_check: (Duration::from_millis(250), Duration::from_secs(10)),
+        watch_interval: Duration::from_secs(5),
         transaction_lease: Duration::from_hours(1),
         kept_max: 8,
         keep: Duration::from_hours(24 * 30),

@@ -3,17 +3,23 @@
 
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use snowflake_session::domain::context::Context;
 use snowflake_session::domain::error::{Error, Facts, Reason};
+use snowflake_session::domain::history::Observed;
 use snowflake_session::domain::names::{ConnectionName, RequestId};
-use snowflake_session::domain::query::{Batch, CancelOutcome, DmlStats, Executed, StatementKind, Submission};
+use snowflake_session::domain::query::{
+    Batch, CancelOutcome, DmlStats, Executed, RowWindow, StatementKind, Submission,
+};
 use snowflake_session::domain::upstream::{
     Batches, Connector, Execution, Fingerprint, Identity, Login, LoginBasis, Upstream,
 };
 use tokio::sync::watch;
+
+use super::queries::FakeQueries;
 
 /// What the fake Snowflake saw.
 #[derive(Default)]
@@ -23,6 +29,8 @@ pub(crate) struct Seen {
     pub(crate) cancels: AtomicUsize,
     pub(crate) batches: AtomicU64,
     pub(crate) sql: Mutex<Vec<String>>,
+    /// The queries by their ids.
+    pub(crate) queries: FakeQueries,
     /// Beginnings of statements, in lower case, that are rejected.
     pub(crate) refused: Mutex<Vec<String>>,
     /// Upstream sessions of logins up to this number are found expired by the next statement.
@@ -144,13 +152,7 @@ impl Upstream for FakeUpstream {
     /// `die` loses the upstream session after it ran, `vanish` loses the answer only; `begin`, `commit`, `rollback`,
     /// `create …`, `insert …`, `use … X` and `call begin|commit` do what they say; anything else answers one row.
     async fn execute(&self, submission: Submission) -> Result<Execution, Error> {
-        if self.number <= self.seen.expired.load(Ordering::SeqCst) {
-            self.alive.store(false, Ordering::SeqCst);
-            return Err(Error::new(
-                Reason::SessionLost,
-                "the Snowflake session had expired",
-            ));
-        }
+        self.asked()?;
         self.seen.sql.lock().unwrap().push(submission.sql.clone());
         let sql = submission.sql.trim_end_matches(';').to_lowercase();
         let words: Vec<&str> = sql.split_whitespace().collect();
@@ -237,6 +239,7 @@ impl Upstream for FakeUpstream {
             _ => {}
         }
         executed.context = self.context.lock().unwrap().clone();
+        self.seen.queries.ran(&submission.sql, &executed);
         let left = executed
             .row_count_total
             .min(submission.row_limit.unwrap_or(u64::MAX));
@@ -256,6 +259,40 @@ impl Upstream for FakeUpstream {
         Ok(CancelOutcome::Confirmed)
     }
 
+    /// `reject` is rejected; see [`FakeQueries::submit`] for the rest.
+    async fn submit(&self, submission: Submission, _: Duration) -> Result<String, Error> {
+        self.asked()?;
+        self.seen.sql.lock().unwrap().push(submission.sql.clone());
+        match submission.sql.as_str() {
+            "reject" => Err(Error::new(Reason::SqlRejected, "syntax error")),
+            sql => Ok(self.seen.queries.submit(sql, self.number)),
+        }
+    }
+
+    async fn observe(&self, query_id: &str) -> Result<Option<Observed>, Error> {
+        self.asked()?;
+        Ok(self.seen.queries.observe(query_id))
+    }
+
+    async fn read(&self, query_id: &str, window: RowWindow) -> Result<Execution, Error> {
+        self.asked()?;
+        let executed = self.seen.queries.read(query_id).await?;
+        let left = executed.row_count_total.saturating_sub(window.offset);
+        let batches = FakeBatches {
+            seen: Arc::clone(&self.seen),
+            left: left.min(window.limit.unwrap_or(u64::MAX)),
+        };
+        Ok(Execution {
+            executed,
+            batches: Box::new(batches),
+        })
+    }
+
+    async fn cancel_query(&self, query_id: &str) -> CancelOutcome {
+        self.seen.cancels.fetch_add(1, Ordering::SeqCst);
+        self.seen.queries.cancel(query_id)
+    }
+
     fn is_alive(&self) -> bool {
         self.alive.load(Ordering::SeqCst) && self.number > self.seen.dead.load(Ordering::SeqCst)
     }
@@ -272,7 +309,22 @@ impl Upstream for FakeUpstream {
 
     async fn close(&self) -> Result<(), Error> {
         self.seen.closes.fetch_add(1, Ordering::SeqCst);
+        self.seen.queries.logged_out(self.number);
         Ok(())
+    }
+}
+
+impl FakeUpstream {
+    /// Fails when this upstream session has expired.
+    fn asked(&self) -> Result<(), Error> {
+        if self.number > self.seen.expired.load(Ordering::SeqCst) {
+            return Ok(());
+        }
+        self.alive.store(false, Ordering::SeqCst);
+        Err(Error::new(
+            Reason::SessionLost,
+            "the Snowflake session had expired",
+        ))
     }
 }
 

@@ -13,9 +13,10 @@ use async_trait::async_trait;
 use snowflake_session::domain::breaker::BreakerRules;
 use snowflake_session::domain::context::Context;
 use snowflake_session::domain::error::{Error, Reason};
+use snowflake_session::domain::history::Observed;
 use snowflake_session::domain::names::{ConnectionName, RequestId};
 use snowflake_session::domain::pool::{PoolRules, PoolStatus};
-use snowflake_session::domain::query::{CancelOutcome, Submission};
+use snowflake_session::domain::query::{CancelOutcome, RowWindow, Submission};
 use snowflake_session::domain::upstream::{
     Connector, Execution, Fingerprint, Identity, Login, LoginBasis, Upstream,
 };
@@ -200,6 +201,22 @@ impl Upstream for OneUpstream {
 
     async fn cancel(&self, _: RequestId) -> Result<CancelOutcome, Error> {
         Ok(CancelOutcome::NotRunning)
+    }
+
+    async fn submit(&self, _: Submission, _: Duration) -> Result<String, Error> {
+        Err(Error::internal("a pool submits no statements"))
+    }
+
+    async fn observe(&self, _: &str) -> Result<Option<Observed>, Error> {
+        Err(Error::internal("a pool looks at no queries"))
+    }
+
+    async fn read(&self, _: &str, _: RowWindow) -> Result<Execution, Error> {
+        Err(Error::internal("a pool reads no results"))
+    }
+
+    async fn cancel_query(&self, _: &str) -> CancelOutcome {
+        CancelOutcome::NotRunning
     }
 
     fn is_alive(&self) -> bool {

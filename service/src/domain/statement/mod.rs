@@ -36,10 +36,63 @@ pub fn check(sql: &str, bytes_max: usize) -> Result<Vec<Effect>, Error> {
     }
 }
 
+/// Refuses what has no sense when it runs by itself beside the session's other statements: what begins or ends
+/// transactions, and what sets or unsets something of the session.
+pub fn check_submittable(sql: &str) -> Result<(), Error> {
+    let mut lexer = lexer::Lexer::new(sql);
+    let (first, second) = (lexer.next(), lexer.next());
+    let starts = |word: &str| first.is_some_and(|token| token.is(word));
+    let goes_on = |words: &[&str]| second.is_some_and(|token| token.is_any(words));
+    let begins = starts("BEGIN")
+        && second.is_none_or(|token| {
+            token == lexer::Token::Semicolon || goes_on(&["TRANSACTION", "WORK", "NAME"])
+        });
+    let is_of_session = ["USE", "SET", "UNSET", "COMMIT", "ROLLBACK", "START"]
+        .iter()
+        .any(|word| starts(word))
+        || (starts("ALTER") && goes_on(&["SESSION"]));
+    if !begins && !is_of_session {
+        return Ok(());
+    }
+    Err(
+        Error::invalid("a statement that changes the session itself cannot be submitted; nothing was run")
+            .with_hint(
+                "run it and wait for it; what is submitted runs beside the session's other statements",
+            ),
+    )
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::domain::error::Reason;
+
+    #[test]
+    fn what_changes_the_session_is_not_submitted() {
+        for sql in [
+            "begin",
+            "BEGIN;",
+            "begin transaction",
+            "start transaction",
+            "commit",
+            "/* x */ rollback",
+            "use database d",
+            "set x = 1",
+            "unset x",
+            "alter session set timezone = 'UTC'",
+        ] {
+            assert!(check_submittable(sql).is_err(), "{sql}");
+        }
+        for sql in [
+            "begin return 1; end",
+            "select 1",
+            "alter table t add column a int",
+            "create temporary table t as select 1",
+            "call p()",
+        ] {
+            assert!(check_submittable(sql).is_ok(), "{sql}");
+        }
+    }
 
     #[test]
     fn one_statement_is_the_rule() {

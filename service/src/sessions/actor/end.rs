@@ -26,13 +26,23 @@ impl Actor {
         let removed = self.desk.leave(&mut self.mailbox, farewell);
         let rollback = self.session.closing();
         self.publish();
-        for cancel in self.rest.reading.values() {
-            cancel.cancel();
+        for reading in self.rest.reading.values() {
+            reading.cancel.cancel();
         }
+        self.settle_errands().await;
+        let jobs_left = self.rest.jobs.len();
         let closed = match self.rest.upstream.take() {
-            Some(upstream) => stage::close(upstream, rollback, self.limits.logout_timeout).await,
-            None => Closed::nothing(),
+            Some(upstream) => {
+                stage::part_with(upstream, rollback, jobs_left, self.limits.logout_timeout).await
+            }
+            None => Closed {
+                jobs_left,
+                ..Closed::nothing()
+            },
         };
+        self.rest
+            .jobs
+            .leave(&why.error("the submitted statement goes on at Snowflake"));
         if why == Ending::Draining && !self.is_unborn() {
             self.session.upstream_lost(STOPPED);
             let kept = self.keep();

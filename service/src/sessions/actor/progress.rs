@@ -21,6 +21,7 @@ impl Actor {
         let step = match &task.work {
             Work::Reset { .. } | Work::ExpireTransaction | Work::LogOut => return self.begin_resting(task),
             Work::Login { .. } => self.session.next_login_step(),
+            Work::Errand(errand) if !errand.depends_on_session() => self.session.next_login_step(),
             work => self.session.next_step(work.accepts_loss()),
         };
         match (step, self.rest.upstream.clone()) {
@@ -70,16 +71,22 @@ impl Actor {
     }
 
     fn begin_run(&mut self, task: Task) {
+        let task = match task {
+            Task {
+                work: Work::Errand(errand),
+                ..
+            } => return self.run_errand(errand),
+            task => task,
+        };
         let Some(upstream) = self.rest.upstream.clone() else {
             return;
         };
         let stage = match &task.work {
-            Work::Query { query, interrupt, .. } => stage::run(
-                upstream,
-                query.submission.clone(),
-                interrupt.clone(),
-                self.limits.cancel_wait,
-            ),
+            Work::Query { query, interrupt, .. } => {
+                query.entry.sent();
+                let submission = query.submission.clone();
+                stage::run(upstream, submission, interrupt.clone(), self.limits.cancel_wait)
+            }
             Work::Update { change, .. } => {
                 stage::statements(upstream, change.statements(), self.limits.query_timeout)
             }
@@ -95,7 +102,7 @@ impl Actor {
                 stage::statements(upstream, sql, self.limits.query_timeout)
             }
             Work::Login { .. } => return self.settle(task, Outcome::done()),
-            Work::Reset { .. } | Work::ExpireTransaction | Work::LogOut => return,
+            Work::Reset { .. } | Work::Errand(_) | Work::ExpireTransaction | Work::LogOut => return,
         };
         self.session.started();
         self.go(task, stage);
@@ -203,6 +210,7 @@ impl Actor {
                 let was_open = self.session.transaction_open();
                 let now = (self.clock)();
                 let notices = self.session.finished(&query.effects, &execution.executed, now);
+                query.entry.succeeded(&execution.executed);
                 let told = match interrupted {
                     // It ended before the cancellation arrived: then its result counts.
                     None | Some((Cause::Cancelled, _)) => Told::Rows(Box::new(execution)),
@@ -266,9 +274,10 @@ impl Actor {
     /// Logs an upstream session out that must not be used any more, without waiting for it.
     pub(super) fn abandon_upstream(&mut self, cause: &str) {
         if let Some(upstream) = self.rest.upstream.take() {
-            let limit = self.limits.logout_timeout;
+            let (limit, jobs_left) = (self.limits.logout_timeout, self.rest.jobs.len());
             // A logout rolls back by itself.
-            tokio::spawn(async move { stage::close(upstream, false, limit).await });
+            let rollback = jobs_left > 0;
+            tokio::spawn(async move { stage::part_with(upstream, rollback, jobs_left, limit).await });
         }
         self.session.upstream_lost(cause);
     }

@@ -9,6 +9,7 @@ use super::{Actor, Work};
 use crate::domain::error::{Error, Reason};
 use crate::domain::names::RequestId;
 use crate::domain::query::CancelOutcome;
+use crate::sessions::errand::Errand;
 use crate::sessions::interrupt::Interrupt;
 use crate::sessions::mailbox::{Cancelled, QueuedQuery, Reply};
 
@@ -24,10 +25,7 @@ impl Actor {
     /// Lets a query wait for its turn.
     pub(super) fn admit(&mut self, query: Box<QueuedQuery>) -> Result<(), Error> {
         self.has_room()?;
-        if self.rest.reading.len() >= self.limits.results_max {
-            let what = format!("{} results are still being read", self.rest.reading.len());
-            return Err(self.limit_reached(what, "session.results_max"));
-        }
+        self.has_room_to_read()?;
         let accepted_at = Instant::now();
         let interrupt = Interrupt {
             events: query.events.clone(),
@@ -42,7 +40,7 @@ impl Actor {
         Ok(())
     }
 
-    fn has_room(&mut self) -> Result<(), Error> {
+    pub(super) fn has_room(&mut self) -> Result<(), Error> {
         if self.is_ending() {
             return Err(self.ending_error());
         }
@@ -57,7 +55,17 @@ impl Actor {
         Ok(())
     }
 
-    fn limit_reached(&self, what: String, key: &str) -> Error {
+    pub(super) fn has_room_to_read(&self) -> Result<(), Error> {
+        let is_reading = |work: &&Work| matches!(work, Work::Errand(Errand::Read(_)));
+        let reading = self.rest.reading.len() + self.rest.queue.iter().filter(is_reading).count();
+        if reading >= self.limits.results_max {
+            let what = format!("{reading} results are still being read");
+            return Err(self.limit_reached(what, "session.results_max"));
+        }
+        Ok(())
+    }
+
+    pub(super) fn limit_reached(&self, what: String, key: &str) -> Error {
         Error::new(
             Reason::LimitReached,
             format!("session {}: {what}", self.session.name()),
@@ -95,7 +103,7 @@ impl Actor {
     /// Cancels what runs, waits or is being read under this id; without an id, what runs.
     pub(super) fn cancel(&mut self, request_id: Option<RequestId>, reply: Reply<Cancelled>) {
         if let Some(current) = &mut self.rest.current
-            && let Some(interrupt) = current.task.work.interrupt()
+            && let Work::Query { interrupt, .. } = &current.task.work
             && request_id.is_none_or(|wanted| current.task.work.request_id() == Some(wanted))
         {
             interrupt.cancel.cancel();
@@ -112,7 +120,9 @@ impl Actor {
                 }
                 outcome = CancelOutcome::Confirmed;
             } else if let Some(reading) = self.rest.reading.get(&wanted) {
-                reading.cancel();
+                let query_id = reading.query_id.clone();
+                reading.cancel.cancel();
+                self.stop_reading(&query_id);
             }
         }
         let _ = reply.send(Cancelled { outcome, request_id });

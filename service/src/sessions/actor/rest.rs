@@ -25,15 +25,16 @@ impl Actor {
     }
 
     /// When something is to happen unless the session is used before.
-    pub(super) fn wake_time(&self) -> Instant {
-        let limit = self.idle_limit();
-        self.last_use.0 + self.lease().map_or(limit, |lease| lease.min(limit))
+    pub(super) fn wake_time(&self) -> Option<Instant> {
+        let limit = Some(self.idle_limit()).filter(|_| !self.looks_after_jobs());
+        let first = self.lease().into_iter().chain(limit).min()?;
+        Some(self.last_use.0 + first)
     }
 
     /// Nobody used the session for one of its limits.
     pub(super) fn wake(&mut self) {
         let unused = self.last_use.0.elapsed();
-        if unused < self.idle_limit() {
+        if unused < self.idle_limit() || self.looks_after_jobs() {
             tracing::info!("the open transaction was not used for its lease; rolling it back");
             self.begin(Work::ExpireTransaction.into());
         } else if self.rest.upstream.is_some() {
@@ -48,7 +49,7 @@ impl Actor {
     pub(super) fn reset(&mut self, reply: Reply<Reset>) {
         self.interrupt_current();
         for reading in self.rest.reading.values() {
-            reading.cancel();
+            reading.cancel.cancel();
         }
         for work in std::mem::take(&mut self.rest.queue) {
             let error = Error::new(Reason::Cancelled, "the session was reset; it was not sent");
@@ -68,8 +69,9 @@ impl Actor {
             }
             _ => self.rest.upstream.take(),
         };
+        let jobs_left = self.rest.jobs.len();
         let rollback = self.session.transaction_open() || self.session.transaction_is_doubtful();
-        self.go(task, stage::give_up(upstream, rollback, limit));
+        self.go(task, stage::give_up(upstream, rollback, jobs_left, limit));
     }
 
     /// The idle transaction was rolled back, or could not be: then nothing is left but to give the session up.

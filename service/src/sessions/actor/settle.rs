@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 
-use super::{Actor, Current, Task, Work};
+use super::{Actor, Current, Reading, Task, Work};
 use crate::domain::error::Error;
 use crate::domain::journal::record::Written;
 use crate::domain::query::CancelOutcome;
@@ -166,7 +166,7 @@ impl Actor {
                             transaction_rolled_back: outcome.rolled_back,
                         });
                     }
-                    Work::Query { .. } | Work::ExpireTransaction | Work::LogOut => {}
+                    Work::Query { .. } | Work::Errand(_) | Work::ExpireTransaction | Work::LogOut => {}
                 }
             }
         }
@@ -177,7 +177,9 @@ impl Actor {
         task.answer_cancellers(CancelOutcome::Confirmed);
         let error = error.in_session(self.session.name().as_str(), self.session.connection().as_str());
         match task.work {
+            Work::Errand(errand) => errand.fail(error),
             Work::Query { query, .. } => {
+                query.entry.failed(&error);
                 // Nothing was sent on this channel yet, so there is room unless the reader is gone.
                 let _ = query.events.try_send(Err(error));
             }
@@ -204,9 +206,14 @@ impl Actor {
             cancel: CancellationToken::new(),
             ..interrupt
         };
-        self.rest.reading.insert(request_id, interrupt.cancel.clone());
+        let reading = Reading {
+            query_id: execution.executed.query_id.clone(),
+            cancel: interrupt.cancel.clone(),
+        };
+        self.rest.reading.insert(request_id, reading);
         let delivery = Delivery {
             request_id,
+            row_offset: 0,
             execution,
             interrupt,
             accepted_at,

@@ -1,0 +1,304 @@
+//! Errands: what goes on beside the statement that runs.
+
+use std::sync::Arc;
+
+use tokio::time::{Instant, timeout};
+
+use super::{Actor, Reading, Work};
+use crate::domain::error::{Error, Reason};
+use crate::domain::history::Observed;
+use crate::domain::session::Step;
+use crate::domain::upstream::Execution;
+use crate::sessions::delivery::Delivery;
+use crate::sessions::errand::{Errand, Observe, Read, Returned, Submit};
+
+impl Actor {
+    /// Does an errand now, or puts it where it waits for a login.
+    pub(super) fn receive_errand(&mut self, mut errand: Errand) {
+        if let Errand::Read(read) = &mut errand
+            && let Some(accepted) = read.accepted.take()
+        {
+            // Whoever asked is gone only when the reader is too, which interrupts the reading.
+            let _ = accepted.send(());
+        }
+        if let Err(error) = self.admit_errand(&errand) {
+            return errand.refuse(self.told(error));
+        }
+        if self.can_begin(&errand) {
+            self.run_errand(errand);
+        } else {
+            self.rest.queue.push_back(Work::Errand(errand));
+        }
+    }
+
+    /// True when nothing has to be waited for, not even for the statement that runs.
+    fn can_begin(&mut self, errand: &Errand) -> bool {
+        let step = if errand.depends_on_session() {
+            self.session.next_step(errand.accepts_loss())
+        } else {
+            self.session.next_login_step()
+        };
+        matches!(step, Step::Run) && self.has_upstream()
+    }
+
+    fn has_upstream(&self) -> bool {
+        let upstream = self.rest.upstream.as_ref();
+        upstream.is_some_and(|upstream| upstream.is_alive())
+    }
+
+    fn admit_errand(&mut self, errand: &Errand) -> Result<(), Error> {
+        self.has_room()?;
+        match errand {
+            Errand::Submit(_) => self.admit_submission(),
+            Errand::Read(_) => self.has_room_to_read(),
+            Errand::Observe(_) | Errand::Cancel { .. } => Ok(()),
+        }
+    }
+
+    fn admit_submission(&self) -> Result<(), Error> {
+        let jobs = self.rest.jobs.len() + self.rest.submitting;
+        if jobs >= self.limits.jobs_max {
+            let what = format!("{jobs} submitted statements have not ended");
+            return Err(self.limit_reached(what, "query.jobs_max"));
+        }
+        let open = "a transaction is open in the session, and a submitted statement would be part of it for as long as it runs";
+        let off = "AUTOCOMMIT is off in the session, so a submitted statement would be part of a transaction that nobody here ends";
+        let why = match (self.session.transaction_open(), self.session.autocommit()) {
+            (true, _) => open,
+            (false, false) => off,
+            (false, true) => return Ok(()),
+        };
+        Err(Error::invalid(format!("{why}; nothing was run"))
+            .with_hint("commit or roll back first, or submit it in another session with --session"))
+    }
+
+    /// Does an errand in a session that is logged in.
+    pub(super) fn run_errand(&mut self, errand: Errand) {
+        let Some(upstream) = self.rest.upstream.clone() else {
+            let error = Error::internal("a session that is logged in has no upstream session");
+            return self.drop_errand(errand, error);
+        };
+        // What has changed while it waited for the login.
+        if matches!(errand, Errand::Submit(_))
+            && let Err(error) = self.admit_submission()
+        {
+            return self.drop_errand(errand, error);
+        }
+        match &errand {
+            Errand::Submit(_) => self.rest.submitting += 1,
+            Errand::Read(read) => {
+                let reading = Reading {
+                    query_id: read.query_id.clone(),
+                    cancel: read.interrupt.cancel.clone(),
+                };
+                self.rest.reading.insert(read.reading, reading);
+            }
+            Errand::Observe(_) | Errand::Cancel { .. } => {}
+        }
+        self.rest.errands.spawn(errand.carry_out(upstream));
+    }
+
+    /// Says that an errand will not be done.
+    pub(super) fn drop_errand(&mut self, errand: Errand, error: Error) {
+        if let Errand::Read(read) = &errand {
+            self.rest.reading.remove(&read.reading);
+        }
+        errand.fail(self.told(error));
+    }
+
+    fn told(&self, error: Error) -> Error {
+        error.in_session(self.session.name().as_str(), self.session.connection().as_str())
+    }
+
+    /// Submitted statements run and are looked at from time to time.
+    pub(super) fn looks_after_jobs(&self) -> bool {
+        self.rest.upstream.is_some() && !self.rest.jobs.is_empty()
+    }
+
+    /// When to look at submitted statements next; nobody logs in for that alone.
+    pub(super) fn next_check(&self) -> Option<Instant> {
+        self.rest.upstream.as_ref()?;
+        self.rest.jobs.next_due()
+    }
+
+    /// Looks at the submitted statements for which it is time.
+    pub(super) fn check_jobs(&mut self) {
+        let Some(upstream) = self.rest.upstream.clone() else {
+            return;
+        };
+        for query_id in self.rest.jobs.take_due(Instant::now()) {
+            let upstream = Arc::clone(&upstream);
+            self.rest.errands.spawn(async move {
+                let result = upstream.observe(&query_id).await;
+                Returned::Checked { query_id, result }
+            });
+        }
+    }
+
+    /// Hears what came of an errand.
+    pub(super) fn returned(&mut self, returned: Returned) {
+        let jobs = self.rest.jobs.len();
+        self.hear(returned);
+        if self.rest.jobs.len() < jobs {
+            // Whoever submitted it may want to go on in this session.
+            self.used();
+        }
+    }
+
+    fn hear(&mut self, returned: Returned) {
+        match returned {
+            Returned::Submitted(submit, result) => self.submitted(*submit, result),
+            Returned::Observed(observe, Err(error)) if self.is_lost(&error) && !observe.is_second_try => {
+                self.try_again(Errand::Observe(Observe {
+                    is_second_try: true,
+                    ..observe
+                }));
+            }
+            Returned::Observed(observe, result) => self.observed(observe, result),
+            Returned::Opened(read, Err(error)) if self.is_lost(&error) && !read.is_second_try => {
+                self.try_again(Errand::Read(Box::new(Read {
+                    is_second_try: true,
+                    ..*read
+                })));
+            }
+            Returned::Opened(read, Ok(execution)) => self.deliver_read(*read, execution),
+            Returned::Opened(read, Err(error)) => {
+                self.rest.jobs.hurry(&read.query_id, Instant::now());
+                self.drop_errand(Errand::Read(read), error);
+            }
+            Returned::Interrupted(read, cause) => {
+                let error = match self.rest.ending.get() {
+                    Some(why) => why.error("the result was not read"),
+                    None => read.interrupted(cause),
+                };
+                self.drop_errand(Errand::Read(read), error);
+            }
+            Returned::Cancelled {
+                query_id,
+                outcome,
+                observed,
+                reply,
+            } => {
+                if observed.is_some() {
+                    self.rest.jobs.seen(&query_id, &Ok(observed), Instant::now());
+                }
+                self.stop_reading(&query_id);
+                let _ = reply.send(outcome);
+            }
+            Returned::Checked { query_id, result } => {
+                if let Err(error) = &result {
+                    self.is_lost(error);
+                }
+                self.rest.jobs.seen(&query_id, &result, Instant::now());
+            }
+        }
+    }
+
+    fn submitted(&mut self, submit: Submit, result: Result<String, Error>) {
+        self.rest.submitting -= 1;
+        let Submit {
+            effects,
+            entry,
+            reply,
+            ..
+        } = submit;
+        let answer = match result {
+            Ok(query_id) => {
+                entry.taken_on(&query_id);
+                self.session.submitted(&effects, &query_id);
+                let record = entry.record();
+                self.rest.jobs.watch(query_id, entry, Instant::now());
+                record.ok_or_else(|| Error::internal("a submitted query is not remembered"))
+            }
+            Err(error) => {
+                self.is_lost(&error);
+                let error = self.told(error);
+                entry.failed(&error);
+                Err(error)
+            }
+        };
+        let _ = reply.send(answer);
+    }
+
+    fn observed(&mut self, observe: Observe, result: Result<Option<Observed>, Error>) {
+        if let (Some(entry), Ok(Some(told))) = (observe.entry, &result) {
+            entry.observed(told);
+            if told.state.is_settled() {
+                self.rest.jobs.seen(&observe.query_id, &result, Instant::now());
+            } else {
+                self.rest.jobs.watch(observe.query_id, entry, Instant::now());
+            }
+        }
+        let _ = observe.reply.send(result.map_err(|error| self.told(error)));
+    }
+
+    fn deliver_read(&mut self, read: Read, execution: Execution) {
+        // Its end is known before it was time to look.
+        self.rest.jobs.hurry(&read.query_id, Instant::now());
+        let delivery = Delivery {
+            request_id: read.reading,
+            row_offset: read.window.offset,
+            execution,
+            interrupt: read.interrupt,
+            accepted_at: read.accepted_at,
+            timeout: read.timeout,
+            session: self.session.name().clone(),
+            connection: self.session.connection().clone(),
+            transaction_open: self.session.transaction_open(),
+            notices: Vec::new(),
+            ending: Arc::clone(&self.rest.ending),
+        };
+        self.rest.deliveries.spawn(delivery.run());
+    }
+
+    /// Ends the readings of a query's result.
+    pub(super) fn stop_reading(&self, query_id: &str) {
+        for reading in self.rest.reading.values() {
+            if reading.query_id == query_id {
+                reading.cancel.cancel();
+            }
+        }
+        for work in &self.rest.queue {
+            if let Work::Errand(Errand::Read(read)) = work
+                && read.query_id == query_id
+            {
+                read.interrupt.cancel.cancel();
+            }
+        }
+    }
+
+    /// True when the upstream session is gone; it is given up unless a statement runs, which will find out itself.
+    fn is_lost(&mut self, error: &Error) -> bool {
+        let lost = error.reason() == Reason::SessionLost || !self.has_upstream();
+        if lost && self.rest.current.is_none() && self.rest.upstream.take().is_some() {
+            tracing::warn!(error = %error, "upstream session lost");
+            self.session.upstream_lost(&error.to_string());
+        }
+        lost
+    }
+
+    /// Puts an errand where it waits for a new login. Nothing that it asks changes anything.
+    fn try_again(&mut self, errand: Errand) {
+        self.rest.queue.push_front(Work::Errand(errand));
+    }
+
+    /// Waits for submissions that are on their way, and looks at the submitted statements a last time.
+    pub(super) async fn settle_errands(&mut self) {
+        let limit = self.limits.logout_timeout;
+        self.rest.jobs.hurry_all(Instant::now());
+        self.check_jobs();
+        let settled = async {
+            while let Some(returned) = self.rest.errands.join_next().await {
+                if let Ok(returned) = returned {
+                    self.returned(returned);
+                }
+            }
+        };
+        if timeout(limit, settled).await.is_err() {
+            tracing::warn!(?limit, "submitted statements could not be looked at in time");
+        }
+        while let Some(Work::Errand(errand)) = self.rest.queue.pop_front() {
+            errand.fail(self.ending_error());
+        }
+    }
+}
