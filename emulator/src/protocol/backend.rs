@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use super::refusal::broken;
 use crate::session::{
-    ContextSnapshot, Instance, ParameterValue, QueryId, Session, SessionSpec, SqlError, StatementOutput,
-    Submission,
+    ContextSnapshot, Instance, ParameterValue, Progress, QueryId, Session, SessionSpec, SqlError,
+    StatementOutput, Submission,
 };
 
 /// An answer that comes later.
@@ -32,8 +32,8 @@ pub trait BackendSession: Send + Sync + 'static {
     /// Decides that a detached submission will run beside the session's other statements and outlive the session;
     /// [`BackendSession::run`] follows. False when it has to take its turn.
     fn detach(&self, submission: &Submission) -> bool;
-    /// True when a submission waits for its turn.
-    fn is_waiting(&self, query_id: QueryId) -> bool;
+    /// How far a submission is that has not ended.
+    fn progress(&self, query_id: QueryId) -> Progress;
     /// Stops a running statement; false when it does not run.
     fn cancel(&self, query_id: QueryId) -> bool;
     /// Stops what runs in the session, rolls back what is open, and ends it.
@@ -72,8 +72,8 @@ impl BackendSession for Session {
         Self::detach(self, submission)
     }
 
-    fn is_waiting(&self, query_id: QueryId) -> bool {
-        Self::is_waiting(self, query_id)
+    fn progress(&self, query_id: QueryId) -> Progress {
+        Self::progress(self, query_id)
     }
 
     fn cancel(&self, query_id: QueryId) -> bool {

@@ -9,7 +9,7 @@ use tokio::sync::Notify;
 use uuid::Uuid;
 
 use crate::results::StoredResult;
-use crate::session::{ContextSnapshot, DmlStats, QueryId, SqlError};
+use crate::session::{ContextSnapshot, DmlStats, Progress, QueryId, SqlError};
 
 use super::BackendSession;
 use super::connector::ClientSession;
@@ -108,10 +108,10 @@ impl Query {
         self.detached.load(Ordering::Acquire)
     }
 
-    /// True when the statement waits for its turn in its session.
-    pub(super) fn is_waiting(&self) -> bool {
+    /// How far the statement is, while it has no outcome.
+    pub(super) fn progress(&self) -> Progress {
         let session = self.session.upgrade();
-        self.outcome.get().is_none() && session.is_some_and(|session| session.backend.is_waiting(self.id))
+        session.map_or(Progress::Running, |session| session.backend.progress(self.id))
     }
 
     /// Sets the outcome; the first one stays.

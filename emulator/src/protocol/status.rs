@@ -7,6 +7,8 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use crate::session::Progress;
+
 use super::answer::milliseconds;
 use super::connector::{ClientSession, Connector};
 use super::message::{Exchange, Reply, success};
@@ -99,8 +101,11 @@ fn describe(query: &Query) -> Value {
     let outcome = query.outcome();
     let error = outcome.and_then(|outcome| outcome.result.as_ref().err());
     let status = match (outcome, error) {
-        (None, _) if query.is_waiting() => "QUEUED",
-        (None, _) => "RUNNING",
+        (None, _) => match query.progress() {
+            Progress::Queued => "QUEUED",
+            Progress::Blocked => "BLOCKED",
+            Progress::Running => "RUNNING",
+        },
         (Some(_), None) => "SUCCESS",
         (Some(_), Some(error)) if error.code == cancelled().code => "ABORTED",
         (Some(_), Some(_)) => "FAILED_WITH_ERROR",

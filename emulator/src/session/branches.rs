@@ -87,6 +87,11 @@ impl Branches {
         }
     }
 
+    /// The branch of a statement, once it is open.
+    pub(super) fn session(&self, query_id: QueryId) -> Option<Arc<Session>> {
+        lock(&self.by_query).get(&query_id)?.session.clone()
+    }
+
     /// Stops a branch's statement; none when the statement has no branch, false when it has ended or not begun.
     pub(super) fn cancel(&self, query_id: QueryId) -> Option<bool> {
         let session = {

@@ -52,6 +52,11 @@ impl Control {
         state.stop.remove(&query_id);
     }
 
+    /// True when a statement has its turn.
+    pub(super) fn runs(&self, query_id: QueryId) -> bool {
+        self.lock().running == Some(query_id)
+    }
+
     /// True when a statement waits for its turn.
     pub(super) fn waits(&self, query_id: QueryId) -> bool {
         self.lock().waiting.contains(&query_id)

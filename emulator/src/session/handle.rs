@@ -42,6 +42,17 @@ pub struct Session {
     branches: Arc<Branches>,
 }
 
+/// How far a statement is that has not ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Progress {
+    /// It waits for its turn in the session.
+    Queued,
+    /// It waits for a table that another transaction has locked.
+    Blocked,
+    /// It runs.
+    Running,
+}
+
 /// What a session shows of itself, as of its last statement.
 #[derive(Default)]
 pub(super) struct Published {
@@ -259,9 +270,18 @@ impl Session {
         Ok((output, streaming))
     }
 
-    /// True when a statement waits for its turn.
-    pub fn is_waiting(&self, query_id: QueryId) -> bool {
-        self.control.waits(query_id)
+    /// How far a statement is that has been submitted and has not ended.
+    pub fn progress(&self, query_id: QueryId) -> Progress {
+        if let Some(branch) = self.branches.session(query_id) {
+            return branch.progress(query_id);
+        }
+        if self.control.waits(query_id) {
+            Progress::Queued
+        } else if self.control.runs(query_id) && self.shared.locks.is_blocked(self.id) {
+            Progress::Blocked
+        } else {
+            Progress::Running
+        }
     }
 
     /// Stops a statement that runs or waits; false when it does neither.

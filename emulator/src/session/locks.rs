@@ -107,6 +107,11 @@ impl Locks {
         }
     }
 
+    /// True while a session waits for a table.
+    pub(crate) fn is_blocked(&self, session: u64) -> bool {
+        self.lock().waiting.contains_key(&session)
+    }
+
     /// Lets everybody who waits look whether they were stopped.
     pub(crate) fn wake(&self) {
         // Taking the lock orders this after a waiter's look and before its sleep.

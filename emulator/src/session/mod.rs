@@ -38,7 +38,7 @@ mod worker;
 
 pub use crate::contract::*;
 pub use errors::from_engine;
-pub use handle::Session;
+pub use handle::{Progress, Session};
 pub use instance::{Instance, InstanceConfig, InstanceError};
 pub use parameters::{Parameter, Parameters};
 

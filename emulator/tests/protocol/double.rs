@@ -8,7 +8,7 @@ use arrow_array::{ArrayRef, Int64Array, RecordBatch, StringArray, TimestampNanos
 use arrow_schema::{DataType, Field, Schema, TimeUnit};
 use snowflake_emulator::protocol::{Answer, Backend, BackendSession};
 use snowflake_emulator::session::{
-    ContextSnapshot, DmlStats, ParameterValue, QueryId, ResultColumn, Rows, SessionSpec, SqlError,
+    ContextSnapshot, DmlStats, ParameterValue, Progress, QueryId, ResultColumn, Rows, SessionSpec, SqlError,
     StatementOutput, Submission,
 };
 use snowflake_emulator_engine::SqlType;
@@ -100,9 +100,13 @@ impl BackendSession for DoubleSession {
     }
 
     /// What waits in the double does so in its session's queue, unless it is alone.
-    fn is_waiting(&self, query_id: QueryId) -> bool {
+    fn progress(&self, query_id: QueryId) -> Progress {
         let alone = self.alone.lock().unwrap().contains(&query_id);
-        !alone && self.waiting.lock().unwrap().contains_key(&query_id)
+        if !alone && self.waiting.lock().unwrap().contains_key(&query_id) {
+            Progress::Queued
+        } else {
+            Progress::Running
+        }
     }
 
     fn cancel(&self, query_id: QueryId) -> bool {

@@ -1,5 +1,7 @@
 //! Requests that are sent again: whatever became of the first one, its statement runs once.
 
+use std::collections::HashSet;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -44,6 +46,25 @@ async fn while_it_runs_and_after() {
     let last = attempt(&login, "wait", 3).await;
     assert_eq!(last["data"]["rowset"], json!([["7"]]));
     assert_eq!(last["data"]["queryId"], first["data"]["queryId"]);
+    assert_eq!(runs(&fixture), 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn all_at_once() {
+    let fixture = Fixture::start().await;
+    let login = fixture.login().await;
+    let login = Arc::new(login);
+    let attempts: Vec<_> = (0..16)
+        .map(|number| {
+            let login = Arc::clone(&login);
+            tokio::spawn(async move { attempt(&login, "insert", number).await })
+        })
+        .collect();
+    let mut ids = HashSet::new();
+    for attempt in attempts {
+        ids.insert(attempt.await.unwrap()["data"]["queryId"].to_string());
+    }
+    assert_eq!(ids.len(), 1, "{ids:?}");
     assert_eq!(runs(&fixture), 1);
 }
 

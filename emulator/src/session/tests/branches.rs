@@ -4,7 +4,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::support::{Client, Fixture, submission};
-use crate::session::{Rows, StatementOutput};
+use crate::session::{Progress, Rows, StatementOutput};
 
 const LONG: Duration = Duration::from_mins(1);
 const FOREVER: &str = "call system$wait(1, 'hours')";
@@ -36,7 +36,9 @@ fn a_detached_statement_does_not_wait_for_the_others() {
         let running = scope.spawn(|| client.submit(slow.clone()));
         let waiting = scope.spawn(|| client.submit(next.clone()));
         until("one waits", || {
-            client.session.is_waiting(slow.query_id) || client.session.is_waiting(next.query_id)
+            [&slow, &next]
+                .iter()
+                .any(|asked| client.session.progress(asked.query_id) == Progress::Queued)
         });
         let sql = "select $v, current_session(), current_database(), to_char(0::timestamp_ltz, 'HH24')";
         let answer = client.rows(beside(&client, sql)).unwrap();
@@ -115,4 +117,25 @@ fn the_rows_of_a_branch_stream_to_their_end() {
     assert!(matches!(output.rows, Rows::Stream(_)));
     client.runtime.block_on(client.session.close());
     assert_eq!(client.rows(output).unwrap().len(), 200_000);
+}
+
+#[test]
+fn a_branch_waits_for_locks_as_others_do() {
+    let fixture = Fixture::new();
+    let (one, two) = (fixture.client_in("d"), fixture.client_in("d"));
+    one.ok("create table t as select 1 a");
+    one.ok("begin");
+    one.ok("update t set a = 2");
+    let asked = submission("update t set a = a + 10");
+    let query_id = asked.query_id;
+    assert!(two.session.detach(&asked));
+    thread::scope(|scope| {
+        let running = scope.spawn(|| two.submit(asked));
+        until("it is blocked", || {
+            two.session.progress(query_id) == Progress::Blocked
+        });
+        one.ok("commit");
+        assert!(running.join().unwrap().is_ok());
+    });
+    assert_eq!(one.one("select a from t"), "12");
 }
