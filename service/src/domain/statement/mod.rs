@@ -5,6 +5,7 @@
 //! session, and [`Literal`] which values can be set again; [`check`] is the one-statement rule of the service.
 //! The text itself is never edited. What is read only halfway is never taken for something to repeat.
 
+pub mod class;
 mod effect;
 mod lexer;
 mod literal;

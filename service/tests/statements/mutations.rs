@@ -1,0 +1,395 @@
+//! Whatever is done to a text that acts, it is not called a read; and what is called a read, two other
+//! readers of SQL do not call a write.
+
+use proptest::prelude::Rng as _;
+use proptest::test_runner::{RngAlgorithm, TestRng};
+use snowflake_session::domain::statement::class::{Statement, classify};
+use snowflake_session::domain::statement::lexer::{Lexer, Token};
+use sqlparser::ast::{SetExpr, Statement as Parsed};
+use sqlparser::dialect::SnowflakeDialect;
+use sqlparser::parser::Parser;
+
+use crate::corpus::{Case, cases};
+
+/// Texts of the corpus that certainly act: what is done to them must not make them reads.
+fn acting() -> Vec<String> {
+    let acts = |case: &Case| {
+        case.expected.iter().any(|line| {
+            let class = line.split_once(' ').map_or("", |(_, link)| link);
+            ["write", "ddl", "call", "file", "use", "session", "transaction"]
+                .iter()
+                .any(|acting| class.starts_with(acting))
+        })
+    };
+    let texts: Vec<String> = cases().into_iter().filter(acts).map(|case| case.sql).collect();
+    assert!(texts.len() > 300, "only {} texts act", texts.len());
+    texts
+}
+
+/// Where tokens begin.
+fn starts(sql: &str) -> Vec<usize> {
+    let mut lexer = Lexer::new(sql);
+    let mut starts = Vec::new();
+    while let Some(token) = lexer.next() {
+        let length = match token {
+            Token::Word(text) | Token::Quoted(text) => text.len(),
+            Token::Semicolon => 1,
+            Token::Mark(mark) => mark.len_utf8(),
+        };
+        starts.push(sql.len() - lexer.remaining() - length);
+    }
+    starts
+}
+
+/// True when every statement is a read and there is one.
+fn is_read(statements: &[Statement]) -> bool {
+    !statements.is_empty() && statements.iter().all(Statement::is_read)
+}
+
+#[track_caller]
+fn assert_no_read(original: &str, mutated: &str) {
+    assert!(
+        !is_read(&classify(mutated)),
+        "called a read:\n{mutated}\nmade of:\n{original}"
+    );
+}
+
+#[test]
+fn what_stands_around_a_write_hides_nothing() {
+    for sql in acting() {
+        let bare = sql.trim_end_matches([';', ' ', '\n']);
+        for (before, behind) in [
+            ("select 1; ", ""),
+            ("", "; select 1"),
+            (";;", ";;"),
+            ("select 1 ->> ", ""),
+            ("", " ->> select * from $1"),
+            ("show tables ->> ", " ->> select 1"),
+            ("begin ", "; end"),
+            ("begin select 1; ", "; end; select 1"),
+            ("declare x int; begin ", "; end"),
+            ("with x as (select 1) ", ""),
+            ("with x as (select 1), y (a) as (select 2) ", "; select 1"),
+            ("(", ")"),
+            ("select * from (", ") as x"),
+            ("select (", ")"),
+            ("select 1 where exists (", ")"),
+            ("select 1 union all ", ""),
+            ("select 1 union all (", ")"),
+            ("with x as (", ") select * from x"),
+            ("\u{feff}", ""),
+            ("-- select 1\n", "-- select 1"),
+            ("/* select 1 */", "/* select 1 */"),
+            ("// select 1\n", "\n// select 1"),
+            ("'", "; select 'x'"),
+            ("select 'x'; ", "; select 'x"),
+            ("explain explain ", ""),
+            ("select 1\n;\n", "\n;\n"),
+        ] {
+            let mutated = format!("{before}{bare}{behind}");
+            // Some of these make it a comment or a string of the whole; then nothing is left to be a write.
+            if !(before == "'" && bare.contains('\'')) && before != "'" {
+                assert_no_read(&sql, &mutated);
+            }
+        }
+        if !bare.contains("$$") {
+            assert_no_read(&sql, &format!("execute immediate $${bare}$$"));
+        }
+    }
+}
+
+#[test]
+fn blanks_comments_and_case_change_nothing() {
+    for sql in acting() {
+        let starts = starts(&sql);
+        for filler in [
+            " ",
+            "\n",
+            "\t\r\n",
+            " /* x */ ",
+            "/**/",
+            " -- x\n",
+            " // '\n",
+            " /* ' \" $$ ; select 1 */ ",
+        ] {
+            let everywhere: String = pieces(&sql, &starts).collect::<Vec<_>>().join(filler);
+            assert_no_read(&sql, &everywhere);
+            for at in &starts {
+                let (before, behind) = sql.split_at(*at);
+                assert_no_read(&sql, &format!("{before}{filler}{behind}"));
+            }
+        }
+        for change in [str::to_uppercase, str::to_lowercase, alternating] {
+            let changed: String = pieces(&sql, &starts)
+                .map(|piece| {
+                    if piece.starts_with(['\'', '"', '$']) {
+                        piece.to_owned()
+                    } else {
+                        change(piece)
+                    }
+                })
+                .collect();
+            assert_no_read(&sql, &changed);
+        }
+    }
+}
+
+/// The text cut before each token.
+fn pieces<'a>(sql: &'a str, starts: &'a [usize]) -> impl Iterator<Item = &'a str> {
+    let ends = starts.iter().skip(1).copied().chain([sql.len()]);
+    starts.iter().zip(ends).map(|(start, end)| &sql[*start..end])
+}
+
+fn alternating(text: &str) -> String {
+    let mut upper = false;
+    text.chars()
+        .map(|character| {
+            upper = !upper;
+            if upper {
+                character.to_ascii_uppercase()
+            } else {
+                character.to_ascii_lowercase()
+            }
+        })
+        .collect()
+}
+
+/// Pieces that the mutations insert: what has a meaning to somebody.
+const DICTIONARY: [&str; 60] = [
+    "select",
+    "from",
+    "where",
+    "with",
+    "as",
+    "delete",
+    "insert",
+    "into",
+    "update",
+    "set",
+    "merge",
+    "using",
+    "drop",
+    "table",
+    "create",
+    "or replace",
+    "begin",
+    "end",
+    "declare",
+    "let",
+    "case",
+    "when",
+    "call",
+    "execute immediate",
+    "explain",
+    "show",
+    "describe",
+    "values",
+    "->>",
+    ";",
+    "(",
+    ")",
+    "[",
+    "]",
+    "{",
+    "}",
+    "'",
+    "\"",
+    "$$",
+    "--",
+    "//",
+    "/*",
+    "*/",
+    "\n",
+    "\r",
+    "\\",
+    "@",
+    "@~/",
+    "@st/",
+    ".",
+    ",",
+    ":",
+    "$",
+    "?",
+    "!",
+    "system$cancel_query(",
+    "nextval",
+    "identifier(",
+    "\u{0}",
+    "\u{feff}",
+];
+
+/// A generator of numbers below a limit.
+struct Dice(TestRng);
+
+impl Dice {
+    fn below(&mut self, limit: usize) -> usize {
+        (self.0.next_u64() % limit.max(1) as u64) as usize
+    }
+
+    /// A place between two characters.
+    fn place(&mut self, text: &str) -> usize {
+        let mut at = self.below(text.len() + 1);
+        while !text.is_char_boundary(at) {
+            at -= 1;
+        }
+        at
+    }
+}
+
+fn mutate(dice: &mut Dice, texts: &[String]) -> String {
+    let mut text = texts[dice.below(texts.len())].clone();
+    for _ in 0..=dice.below(4) {
+        let (left, right) = (dice.place(&text), dice.place(&text));
+        let range = left.min(right)..left.max(right);
+        match dice.below(5) {
+            0 => text.replace_range(range, ""),
+            1 => text.insert_str(left, &format!(" {} ", DICTIONARY[dice.below(DICTIONARY.len())])),
+            2 => text.insert_str(left, DICTIONARY[dice.below(DICTIONARY.len())]),
+            3 => {
+                let other = &texts[dice.below(texts.len())];
+                let (from, to) = (dice.place(other), dice.place(other));
+                text.insert_str(left, &other[from.min(to)..from.max(to)]);
+            }
+            _ => text = text[range].repeat(1 + dice.below(2)),
+        }
+    }
+    text
+}
+
+#[test]
+fn mutated_texts_are_never_reads_that_others_call_writes() {
+    const TEXTS: usize = 20_000;
+    const LENGTH_MAX: usize = 2_000;
+    let texts: Vec<String> = cases().into_iter().map(|case| case.sql).collect();
+    let mut dice = Dice(TestRng::from_seed(RngAlgorithm::ChaCha, &[7; 32]));
+    let (mut reads, mut parsed) = (0, 0);
+    for _ in 0..TEXTS {
+        let text = mutate(&mut dice, &texts);
+        let statements = classify(&text);
+        if !is_read(&statements) || text.len() > LENGTH_MAX {
+            continue;
+        }
+        reads += 1;
+        assert!(!has_writing_word(&text), "called a read:\n{text}");
+        let Ok(opinions) = Parser::parse_sql(&SnowflakeDialect {}, &text) else {
+            continue;
+        };
+        parsed += 1;
+        assert!(
+            !opinions.iter().any(writes),
+            "called a read:\n{text}\nanother reader: {opinions:?}"
+        );
+    }
+    // The test would be worth nothing if hardly any text got that far.
+    assert!(reads > 1_000 && parsed > 300, "{reads} reads, {parsed} parsed");
+}
+
+#[test]
+fn another_parser_does_not_call_our_reads_writes() {
+    let mut parsed = 0;
+    for case in cases().into_iter().filter(Case::is_read) {
+        if let Ok(opinions) = Parser::parse_sql(&SnowflakeDialect {}, &case.sql) {
+            parsed += 1;
+            assert!(!opinions.iter().any(writes), "{}", case.sql);
+        }
+    }
+    assert!(parsed > 80, "the other parser took {parsed} texts");
+}
+
+/// True when the other parser took the statement for one that changes something.
+fn writes(statement: &Parsed) -> bool {
+    match statement {
+        Parsed::Query(query) => changes(&query.body),
+        Parsed::Explain { .. }
+        | Parsed::ExplainTable { .. }
+        | Parsed::ShowTables { .. }
+        | Parsed::ShowViews { .. }
+        | Parsed::ShowColumns { .. }
+        | Parsed::ShowDatabases { .. }
+        | Parsed::ShowSchemas { .. }
+        | Parsed::ShowObjects(_)
+        | Parsed::ShowFunctions { .. }
+        | Parsed::ShowVariable { .. }
+        | Parsed::ShowVariables { .. }
+        | Parsed::ShowCreate { .. }
+        | Parsed::ShowStatus { .. }
+        | Parsed::ShowCollation { .. }
+        | Parsed::List(_) => false,
+        _ => true,
+    }
+}
+
+fn changes(body: &SetExpr) -> bool {
+    match body {
+        SetExpr::Insert(_) | SetExpr::Update(_) | SetExpr::Delete(_) | SetExpr::Merge(_) => true,
+        SetExpr::Query(query) => changes(&query.body),
+        SetExpr::SetOperation { left, right, .. } => changes(left) || changes(right),
+        SetExpr::Select(select) => select.into.is_some(),
+        _ => false,
+    }
+}
+
+/// A second reader of nothing but words: true when a statement of the text does not begin as reads do, or has
+/// a word that only writes have. It knows strings and comments of the plainest form only; what it sees in
+/// strings of other forms makes it say yes too often, which those texts must bear.
+fn has_writing_word(text: &str) -> bool {
+    let explains = |statement: &str| statement.to_lowercase().contains("explain");
+    without_quotes(text).split(';').any(|statement| {
+        let words: Vec<String> = statement
+            .split(|c: char| !(c.is_alphanumeric() || matches!(c, '_' | '$' | '.' | ':' | '(')))
+            .map(str::to_uppercase)
+            .collect();
+        !explains(statement)
+            && words.iter().any(|word| {
+                [
+                    "DELETE",
+                    "UPDATE",
+                    "MERGE INTO",
+                    "DROP",
+                    "CREATE",
+                    "ALTER",
+                    "GRANT",
+                    "REVOKE",
+                    "INTO",
+                ]
+                .contains(&word.trim_matches('('))
+            })
+    })
+}
+
+/// The text with a blank for each string, quoted name and comment.
+fn without_quotes(text: &str) -> String {
+    let mut out = String::new();
+    let mut rest = text;
+    while let Some(first) = rest.chars().next() {
+        let length = match first {
+            '\'' => string_length(rest),
+            '"' => rest[1..].find('"').map_or(rest.len(), |at| at + 2),
+            '$' if rest.starts_with("$$") => rest[2..].find("$$").map_or(rest.len(), |at| at + 4),
+            '-' if rest.starts_with("--") => rest.find('\n').unwrap_or(rest.len()),
+            '/' if rest.starts_with("//") => rest.find('\n').unwrap_or(rest.len()),
+            '/' if rest.starts_with("/*") => rest[2..].find("*/").map_or(rest.len(), |at| at + 4),
+            _ => {
+                out.push(first);
+                rest = &rest[first.len_utf8()..];
+                continue;
+            }
+        };
+        out.push(' ');
+        rest = &rest[length..];
+    }
+    out
+}
+
+fn string_length(text: &str) -> usize {
+    let mut escaped = false;
+    for (at, character) in text.char_indices().skip(1) {
+        match character {
+            _ if escaped => escaped = false,
+            '\\' => escaped = true,
+            '\'' => return at + 1,
+            _ => {}
+        }
+    }
+    text.len()
+}
