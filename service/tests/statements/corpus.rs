@@ -26,11 +26,6 @@ impl Case {
                 .is_some_and(|(_, link)| link.starts_with("read "))
         })
     }
-
-    /// True when it is expected to hold nothing.
-    pub(crate) fn is_nothing(&self) -> bool {
-        self.expected == ["=> nothing"]
-    }
 }
 
 /// All cases, file by file.

@@ -112,28 +112,22 @@ fn query() -> impl Strategy<Value = String> {
         option::of(expression()),
     )
         .prop_map(|(ctes, columns, tables, condition, tail, other)| {
-            let mut sql = String::new();
-            if let Some(ctes) = ctes {
+            let ctes = ctes.map(|ctes| {
                 let ctes: Vec<String> = ctes
                     .iter()
                     .map(|(name, body)| format!("{name} as (select {body} from t)"))
                     .collect();
-                sql += &format!("with {} ", ctes.join(", "));
-            }
-            sql += &format!("select {}", columns.join(", "));
-            if let Some(tables) = tables {
-                sql += &format!(" from {}", tables.join(" cross join "));
-            }
-            if let Some(condition) = condition {
-                sql += &format!(" where {condition}");
-            }
-            if let Some(tail) = tail {
-                sql += &format!(" {tail}");
-            }
-            if let Some(other) = other {
-                sql += &format!(" union all select {other}");
-            }
-            sql
+                format!("with {} ", ctes.join(", "))
+            });
+            let parts = [
+                ctes,
+                Some(format!("select {}", columns.join(", "))),
+                tables.map(|tables| format!(" from {}", tables.join(" cross join "))),
+                condition.map(|condition| format!(" where {condition}")),
+                tail.map(|tail| format!(" {tail}")),
+                other.map(|other| format!(" union all select {other}")),
+            ];
+            parts.into_iter().flatten().collect::<String>()
         })
 }
 

@@ -5,7 +5,7 @@
 
 use snowflake_session::domain::statement::class::{Class, Read, Statement, classify};
 
-const SIZE: usize = 200_000;
+const SIZE: usize = 40_000;
 
 fn class(sql: &str) -> Class {
     let statements = classify(sql);

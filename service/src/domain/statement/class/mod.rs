@@ -35,6 +35,7 @@
 mod condition;
 mod ddl;
 mod effects;
+mod frame;
 mod kinds;
 mod link;
 mod object;

@@ -8,6 +8,7 @@ use std::collections::HashMap;
 use std::ops::Range;
 
 use super::effects;
+use super::frame::{Frame, Keyword, With, keyword};
 use super::object::{self, Name, Object};
 use super::tokens::{Kind, Text};
 
@@ -43,108 +44,6 @@ pub(super) enum Start {
     Tables,
 }
 
-/// How far the list of a `WITH` was read; the numbers are the tokens of the names.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum With {
-    /// There is none, or it is over.
-    No,
-    /// A name comes next.
-    Name,
-    /// Columns or `AS` come next.
-    Head(usize),
-    /// The query in its parentheses comes next.
-    Body(usize),
-    /// A comma or the main statement comes next.
-    Next,
-}
-
-#[derive(Debug)]
-struct Frame {
-    close: char,
-    /// `FROM` means a table here.
-    query: bool,
-    /// A comma means another table.
-    from: bool,
-    /// The next name is a table.
-    expect: bool,
-    /// `USING` means a table here.
-    using: bool,
-    /// It is what stands in `IDENTIFIER(…)`.
-    identifier: bool,
-    /// It is what stands in `TABLE(…)`.
-    table: bool,
-    with: With,
-    /// The name that this parenthesis defines.
-    defines: Option<usize>,
-    /// Names defined outside it.
-    names: usize,
-}
-
-impl Frame {
-    fn new(close: char) -> Self {
-        Self {
-            close,
-            query: false,
-            from: false,
-            expect: false,
-            using: false,
-            identifier: false,
-            table: false,
-            with: With::No,
-            defines: None,
-            names: 0,
-        }
-    }
-}
-
-/// What a plain word means to the scan.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Keyword {
-    Writing,
-    Select,
-    With,
-    Values,
-    From,
-    Join,
-    Using,
-    Lateral,
-    Table,
-    /// Ends the list of tables.
-    Clause,
-    NextVal,
-    /// Begins a statement, but may also be a name.
-    Verb,
-    Other,
-}
-
-fn keyword(word: &str) -> Keyword {
-    const LONGEST: usize = 9;
-    let mut upper = [0; LONGEST];
-    let Some(upper) = upper.get_mut(..word.len()) else {
-        return Keyword::Other;
-    };
-    upper.copy_from_slice(word.as_bytes());
-    upper.make_ascii_uppercase();
-    match &*upper {
-        b"INSERT" | b"UPDATE" | b"DELETE" | b"CREATE" | b"ALTER" | b"DROP" | b"GRANT" | b"REVOKE"
-        | b"SET" | b"INTO" => Keyword::Writing,
-        b"SELECT" => Keyword::Select,
-        b"WITH" => Keyword::With,
-        b"VALUES" => Keyword::Values,
-        b"FROM" => Keyword::From,
-        b"JOIN" => Keyword::Join,
-        b"USING" => Keyword::Using,
-        b"LATERAL" => Keyword::Lateral,
-        b"TABLE" => Keyword::Table,
-        b"WHERE" | b"GROUP" | b"HAVING" | b"QUALIFY" | b"ORDER" | b"LIMIT" | b"OFFSET" | b"FETCH"
-        | b"UNION" | b"INTERSECT" | b"EXCEPT" | b"MINUS" | b"START" | b"CONNECT" | b"WHEN" => Keyword::Clause,
-        b"NEXTVAL" => Keyword::NextVal,
-        b"CALL" | b"EXECUTE" | b"TRUNCATE" | b"COPY" | b"MERGE" | b"UNDROP" | b"PUT" | b"REMOVE"
-        | b"BEGIN" | b"DECLARE" => Keyword::Verb,
-        _ => Keyword::Other,
-    }
-}
-
 struct Scan<'t, 'a> {
     text: &'t Text<'a>,
     within: Range<usize>,
@@ -155,6 +54,8 @@ struct Scan<'t, 'a> {
     visible: HashMap<String, usize>,
     /// The parenthesis that ended the last `IDENTIFIER(…)`.
     identifier_end: Option<usize>,
+    /// Where the query behind the last `UNION` or the like begins.
+    joined: Option<usize>,
     found: Found,
 }
 
@@ -172,6 +73,7 @@ pub(super) fn scan(text: &Text<'_>, from: usize, within: &Range<usize>, start: S
         names: Vec::new(),
         visible: HashMap::new(),
         identifier_end: None,
+        joined: None,
         found: Found::default(),
     };
     let mut at = from;
@@ -301,20 +203,41 @@ impl Scan<'_, '_> {
             }
             _ if self.frame().expect => return self.table(at),
             Keyword::Clause => self.frame().from = false,
+            Keyword::SetOperator => {
+                self.frame().from = false;
+                self.joins_queries(at);
+            }
             Keyword::NextVal => self.sequence(at),
             _ => {}
         }
         at + 1
     }
 
-    /// True at the first token of the scan or of a parenthesis.
+    /// True at the first token of the scan, of a parenthesis, or behind a `UNION`.
     fn begins(&self, at: usize) -> bool {
-        at == self.within.start || self.text.tokens[at - 1].kind == Kind::Mark('(')
+        at == self.within.start || self.joined == Some(at) || self.text.tokens[at - 1].kind == Kind::Mark('(')
     }
 
     /// True when the word before `at` is this one.
     fn follows(&self, at: usize, word: &str) -> bool {
         at > self.within.start && self.text.is(at - 1, &self.within, word)
+    }
+
+    /// Sees to it that a query follows the `UNION` or the like at `at`.
+    fn joins_queries(&mut self, at: usize) {
+        let mut next = at + 1;
+        while self
+            .text
+            .is_any(next, &self.within, &["ALL", "DISTINCT", "BY", "NAME"])
+        {
+            next += 1;
+        }
+        let is_query = self.text.is_mark(next, &self.within, '(')
+            || self
+                .text
+                .is_any(next, &self.within, &["SELECT", "WITH", "VALUES"]);
+        self.found.odd |= !is_query;
+        self.joined = Some(next);
     }
 
     /// True when the verb at `at` goes on as a statement would, not as an expression that begins with a

@@ -172,7 +172,7 @@ impl Reader<'_> {
             self.moves_files = first.eq_ignore_ascii_case("put") || first.eq_ignore_ascii_case("get");
         }
         let longer = match kind {
-            Kind::Mark('@') => self.stage(token),
+            Kind::Mark('@') => Some(self.stage(token)),
             Kind::Word => self.path(token),
             Kind::Mark('>') => {
                 self.flow(token);
@@ -264,7 +264,7 @@ impl Reader<'_> {
     }
 
     /// Takes a stage reference that begins with this `@`; says where it ends.
-    fn stage(&mut self, token: Tok) -> Option<usize> {
+    fn stage(&mut self, token: Tok) -> usize {
         let rest = &self.text.sql[token.end..];
         let length = stage_length(rest);
         let end = token.end + length;
@@ -285,7 +285,7 @@ impl Reader<'_> {
             end,
             ..token
         });
-        Some(end)
+        end
     }
 
     /// Takes `file://…` where it may stand without quotes; says where it ends.

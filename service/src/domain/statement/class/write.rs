@@ -10,6 +10,10 @@ use super::{Class, File, Link, Write, condition};
 /// Understands a statement that begins with a verb which changes rows; `at` is the verb.
 pub(super) fn understand(text: &Text<'_>, at: usize, within: &Range<usize>, link: &mut Link) {
     let is = |word: &str| text.is(at, within, word);
+    // A verb alone is no statement.
+    if at + 1 >= within.end {
+        return;
+    }
     if is("INSERT") {
         insert(text, at + 1, within, link);
     } else if is("UPDATE") {
