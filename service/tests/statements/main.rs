@@ -9,5 +9,6 @@
 
 mod corpus;
 mod mutations;
+mod pieces;
 mod properties;
 mod robustness;

@@ -4,12 +4,12 @@
 use proptest::prelude::Rng as _;
 use proptest::test_runner::{RngAlgorithm, TestRng};
 use snowflake_session::domain::statement::class::{Statement, classify};
-use snowflake_session::domain::statement::lexer::{Lexer, Token};
 use sqlparser::ast::{SetExpr, Statement as Parsed};
 use sqlparser::dialect::SnowflakeDialect;
 use sqlparser::parser::Parser;
 
 use crate::corpus::{Case, cases};
+use crate::pieces::{Piece, pieces};
 
 /// Classes that change something outside the session.
 const CHANGING: [&str; 4] = ["write", "ddl", "call", "file"];
@@ -27,21 +27,6 @@ fn texts_of(classes: &[&str]) -> Vec<String> {
     let texts: Vec<String> = cases().into_iter().filter(acts).map(|case| case.sql).collect();
     assert!(texts.len() > 300, "only {} texts act", texts.len());
     texts
-}
-
-/// Where tokens begin.
-fn starts(sql: &str) -> Vec<usize> {
-    let mut lexer = Lexer::new(sql);
-    let mut starts = Vec::new();
-    while let Some(token) = lexer.next() {
-        let length = match token {
-            Token::Word(text) | Token::Quoted(text) => text.len(),
-            Token::Semicolon => 1,
-            Token::Mark(mark) => mark.len_utf8(),
-        };
-        starts.push(sql.len() - lexer.remaining() - length);
-    }
-    starts
 }
 
 /// True when every statement is a read and there is one.
@@ -111,7 +96,7 @@ fn a_write_inside_a_query_is_seen() {
 #[test]
 fn blanks_comments_and_case_change_nothing() {
     for sql in texts_of(&ACTING) {
-        let starts = starts(&sql);
+        let pieces = pieces(&sql);
         for filler in [
             " ",
             "\n",
@@ -122,32 +107,25 @@ fn blanks_comments_and_case_change_nothing() {
             " // '\n",
             " /* ' \" $$ ; select 1 */ ",
         ] {
-            let everywhere: String = pieces(&sql, &starts).collect::<Vec<_>>().join(filler);
-            assert_no_read(&sql, &everywhere);
-            for at in &starts {
-                let (before, behind) = sql.split_at(*at);
-                assert_no_read(&sql, &format!("{before}{filler}{behind}"));
+            let everywhere: Vec<&str> = pieces.iter().map(|piece| piece.text()).collect();
+            assert_no_read(&sql, &everywhere.join(filler));
+            for at in 0..pieces.len() {
+                let (before, behind) = pieces.split_at(at);
+                let text = |pieces: &[Piece<'_>]| pieces.iter().map(|piece| piece.text()).collect::<String>();
+                assert_no_read(&sql, &format!("{}{filler}{}", text(before), text(behind)));
             }
         }
         for change in [str::to_uppercase, str::to_lowercase, alternating] {
-            let changed: String = pieces(&sql, &starts)
-                .map(|piece| {
-                    if piece.starts_with(['\'', '"', '$']) {
-                        piece.to_owned()
-                    } else {
-                        change(piece)
-                    }
+            let changed: String = pieces
+                .iter()
+                .map(|piece| match piece {
+                    Piece::Word(word) => change(word),
+                    other => other.text().to_owned(),
                 })
                 .collect();
             assert_no_read(&sql, &changed);
         }
     }
-}
-
-/// The text cut before each token.
-fn pieces<'a>(sql: &'a str, starts: &'a [usize]) -> impl Iterator<Item = &'a str> {
-    let ends = starts.iter().skip(1).copied().chain([sql.len()]);
-    starts.iter().zip(ends).map(|(start, end)| &sql[*start..end])
 }
 
 fn alternating(text: &str) -> String {
@@ -339,67 +317,27 @@ fn changes(body: &SetExpr) -> bool {
     }
 }
 
-/// A second reader of nothing but words: true when a statement of the text does not begin as reads do, or has
-/// a word that only writes have. It knows strings and comments of the plainest form only; what it sees in
-/// strings of other forms makes it say yes too often, which those texts must bear.
+/// True when the other, plainer reader sees a word that only statements have which change something, in a
+/// statement that is not only explained.
 fn has_writing_word(text: &str) -> bool {
-    let explains = |statement: &str| statement.to_lowercase().contains("explain");
-    without_quotes(text).split(';').any(|statement| {
-        let words: Vec<String> = statement
-            .split(|c: char| !(c.is_alphanumeric() || matches!(c, '_' | '$' | '.' | ':' | '(')))
-            .map(str::to_uppercase)
-            .collect();
-        !explains(statement)
-            && words.iter().any(|word| {
-                [
-                    "DELETE",
-                    "UPDATE",
-                    "MERGE INTO",
-                    "DROP",
-                    "CREATE",
-                    "ALTER",
-                    "GRANT",
-                    "REVOKE",
-                    "INTO",
-                ]
-                .contains(&word.trim_matches('('))
-            })
+    let pieces: Vec<Piece<'_>> = pieces(text)
+        .into_iter()
+        .filter(|piece| !matches!(piece, Piece::Blank(_)))
+        .collect();
+    let is = |piece: &Piece<'_>, words: &[&str]| matches!(piece, Piece::Word(word) if words.iter().any(|other| word.eq_ignore_ascii_case(other)));
+    if pieces.iter().any(|piece| is(piece, &["EXPLAIN"])) {
+        return false;
+    }
+    let mut before = Piece::Mark(";");
+    pieces.iter().any(|piece| {
+        let is_path = matches!(before, Piece::Mark("." | ":"));
+        before = *piece;
+        !is_path
+            && is(
+                piece,
+                &[
+                    "DELETE", "UPDATE", "DROP", "CREATE", "ALTER", "GRANT", "REVOKE", "INTO",
+                ],
+            )
     })
-}
-
-/// The text with a blank for each string, quoted name and comment.
-fn without_quotes(text: &str) -> String {
-    let mut out = String::new();
-    let mut rest = text;
-    while let Some(first) = rest.chars().next() {
-        let length = match first {
-            '\'' => string_length(rest),
-            '"' => rest[1..].find('"').map_or(rest.len(), |at| at + 2),
-            '$' if rest.starts_with("$$") => rest[2..].find("$$").map_or(rest.len(), |at| at + 4),
-            '-' if rest.starts_with("--") => rest.find('\n').unwrap_or(rest.len()),
-            '/' if rest.starts_with("//") => rest.find('\n').unwrap_or(rest.len()),
-            '/' if rest.starts_with("/*") => rest[2..].find("*/").map_or(rest.len(), |at| at + 4),
-            _ => {
-                out.push(first);
-                rest = &rest[first.len_utf8()..];
-                continue;
-            }
-        };
-        out.push(' ');
-        rest = &rest[length..];
-    }
-    out
-}
-
-fn string_length(text: &str) -> usize {
-    let mut escaped = false;
-    for (at, character) in text.char_indices().skip(1) {
-        match character {
-            _ if escaped => escaped = false,
-            '\\' => escaped = true,
-            '\'' => return at + 1,
-            _ => {}
-        }
-    }
-    text.len()
 }

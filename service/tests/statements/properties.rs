@@ -6,7 +6,8 @@ use proptest::prelude::*;
 use proptest::sample::select;
 use proptest::test_runner::{Config, RngSeed};
 use snowflake_session::domain::statement::class::{Statement, classify};
-use snowflake_session::domain::statement::lexer::{Lexer, Token};
+
+use crate::pieces::{Piece, pieces};
 
 /// The same texts on every machine and every day; failures are written down as cases of the corpus.
 fn config(cases: u32) -> Config {
@@ -176,8 +177,9 @@ fn assert_covers(sql: &str, statements: &[Statement]) -> Result<(), TestCaseErro
         prop_assert!(at <= statement.span.start && statement.span.start <= statement.span.end);
         prop_assert!(statement.span.end <= sql.len());
         let between = &sql[at..statement.span.start];
-        let lost =
-            Lexer::new(between.trim_start_matches('\u{feff}')).find(|token| *token != Token::Semicolon);
+        let lost = pieces(between.trim_start_matches('\u{feff}'))
+            .into_iter()
+            .find(|piece| !matches!(piece, Piece::Blank(_) | Piece::Mark(";")));
         prop_assert!(
             lost.is_none() || doubted,
             "{lost:?} is in no statement of {sql:?}"

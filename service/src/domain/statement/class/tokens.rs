@@ -71,11 +71,12 @@ impl<'a> Text<'a> {
         if sql.starts_with('\u{feff}') {
             reader.at = '\u{feff}'.len_utf8();
         }
-        let mut lexer = Lexer::new(&sql[reader.at..]);
+        let mut base = reader.at;
+        let mut lexer = Lexer::new(&sql[base..]);
         while let Some(token) = lexer.next() {
-            let end = sql.len() - lexer.remaining();
-            if reader.token(token, end) {
-                lexer = Lexer::new(&sql[reader.at..]);
+            if reader.token(token, base + lexer.position()) {
+                base = reader.at;
+                lexer = Lexer::new(&sql[base..]);
             }
         }
         reader.gap(sql.len());
@@ -146,13 +147,13 @@ impl Reader<'_> {
 
     /// Takes a token that ends at `end`. True when it took more of the text than the token.
     fn token(&mut self, token: Token<'_>, end: usize) -> bool {
-        let (kind, length) = match token {
-            Token::Word(word) => (Kind::Word, word.len()),
-            Token::Quoted(quoted) => (quote_kind(quoted), quoted.len()),
-            Token::Semicolon => (Kind::Semicolon, 1),
-            Token::Mark(mark) => (Kind::Mark(mark), mark.len_utf8()),
+        let kind = match token {
+            Token::Word(_) => Kind::Word,
+            Token::Quoted(quoted) => quote_kind(quoted),
+            Token::Semicolon => Kind::Semicolon,
+            Token::Mark(mark) => Kind::Mark(mark),
         };
-        let start = end - length;
+        let start = end - token.length();
         let glued = start == self.at && start > 0;
         self.gap(start);
         self.at = end;
