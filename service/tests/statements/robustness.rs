@@ -86,6 +86,7 @@ fn long_texts_are_taken() {
         ("with ", 1),
         ("explain ", 1),
         ("identifier(", 1),
+        ("from identifier((", 1),
         ("table(", 1),
         ("from (", 1),
         ("from t, ", 1),

@@ -213,11 +213,14 @@ fn computed(text: &Text<'_>, at: usize, within: &Range<usize>) -> Option<(Object
     if token.kind == Kind::Text && text.is_mark(argument + 1, within, ')') {
         return Some((from_literal(text.str(token)), argument + 2));
     }
-    // Whatever is computed, it ends at the matching parenthesis.
+    // Whatever is computed, it ends at the matching parenthesis, and soon: looking on to the end of the text
+    // for each of them would take time that grows with its square.
+    const TOKENS_MAX: usize = 64;
+    let within = within.start..within.end.min(argument + TOKENS_MAX);
     let mut depth = 1;
     let mut end = argument;
     while depth > 0 {
-        match text.at(end, within)?.kind {
+        match text.at(end, &within)?.kind {
             Kind::Mark('(') => depth += 1,
             Kind::Mark(')') => depth -= 1,
             _ => {}
