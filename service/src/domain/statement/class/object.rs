@@ -206,6 +206,10 @@ fn computes_name(text: &Text<'_>, at: usize, within: &Range<usize>) -> bool {
     text.is_any(at, within, &["IDENTIFIER", "TABLE"]) && text.is_mark(at + 1, within, '(')
 }
 
+/// Tokens of the argument of `IDENTIFIER(…)` that are looked at: looking on to the end of the text for each
+/// of them would take time that grows with its square.
+const ARGUMENT_TOKENS_MAX: usize = 64;
+
 /// `IDENTIFIER('name')`, `IDENTIFIER($x)`, `TABLE('name')`: what it names, and the token behind it.
 fn computed(text: &Text<'_>, at: usize, within: &Range<usize>) -> Option<(Object, usize)> {
     let argument = at + 2;
@@ -213,10 +217,8 @@ fn computed(text: &Text<'_>, at: usize, within: &Range<usize>) -> Option<(Object
     if token.kind == Kind::Text && text.is_mark(argument + 1, within, ')') {
         return Some((from_literal(text.str(token)), argument + 2));
     }
-    // Whatever is computed, it ends at the matching parenthesis, and soon: looking on to the end of the text
-    // for each of them would take time that grows with its square.
-    const TOKENS_MAX: usize = 64;
-    let within = within.start..within.end.min(argument + TOKENS_MAX);
+    // Whatever is computed, it ends at the matching parenthesis.
+    let within = within.start..within.end.min(argument + ARGUMENT_TOKENS_MAX);
     let mut depth = 1;
     let mut end = argument;
     while depth > 0 {
