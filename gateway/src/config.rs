@@ -63,7 +63,9 @@ pub struct GatewayConfig {
 pub struct RetryLimits {
     /// Attempts of one request in all, the first one included.
     pub attempts_max: u32,
-    /// Attempts in all when no connection could be opened: nobody listens there, so patience buys little.
+    /// Attempts in all when no connection can be opened, as long as nothing was sent, and always for a server on this
+    /// machine: nobody listens there, so patience buys little. For a statement that may be running, `attempts_max`
+    /// counts.
     pub connect_attempts_max: u32,
     /// Attempts in all when the server is silent, each of which waits for the longest silence allowed.
     pub silent_attempts_max: u32,

@@ -28,7 +28,7 @@ impl HttpClient {
     /// Downloads one result part, as transferred (usually gzip).
     pub(crate) async fn download(&self, url: &Url, headers: &HeaderMap) -> Result<Bytes, GatewayError> {
         let mut partial = Partial::default();
-        let mut backoff = self.backoff();
+        let mut backoff = self.backoff(url, Fate::MayHaveRun);
         let mut attempts = 0;
         let mut farthest = 0;
         loop {
@@ -42,7 +42,7 @@ impl HttpClient {
                 Err(AttemptEnd::Again(failure)) => failure,
             };
             if partial.body.len() >= farthest + self.config.chunk_progress_bytes_min {
-                backoff = self.backoff();
+                backoff = self.backoff(url, Fate::MayHaveRun);
             }
             farthest = farthest.max(partial.body.len());
             let Some(pause) = backoff.after(&failure) else {

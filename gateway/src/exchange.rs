@@ -37,6 +37,7 @@ pub(crate) async fn exchange(
         request_id,
         body,
         limits,
+        before: Fate::NotRun,
     };
     follow(upstream, request, directive.async_exec, query_id).await
 }
@@ -57,11 +58,10 @@ pub(crate) async fn result_by_id(
         request_id: &request_id,
         body: Bytes::new(),
         limits: query_limits(upstream, timeout),
+        // Reading runs nothing, but what is read has been sent.
+        before: Fate::MayHaveRun,
     };
-    // Reading runs nothing, but what is read has been sent.
-    follow(upstream, request, false, &OnceLock::new())
-        .await
-        .map_err(|error| error.about(Fate::MayHaveRun))
+    follow(upstream, request, false, &OnceLock::new()).await
 }
 
 /// Refuses what cannot be a query id before it becomes part of an address.
@@ -133,12 +133,10 @@ async fn follow(
             request_id: &poll_id,
             body: Bytes::new(),
             limits: request.limits,
+            before: Fate::MayHaveRun,
         };
         asked = Instant::now();
-        received = upstream
-            .send(&poll, &mut cost)
-            .await
-            .map_err(|error| error.about(Fate::MayHaveRun))?;
+        received = upstream.send(&poll, &mut cost).await?;
         answer = QueryAnswer::parse(&received.body)?;
     }
     Ok(CapturedAnswer {

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, header};
 use tokio::sync::watch;
-use url::Url;
+use url::{Host, Url};
 use uuid::Uuid;
 
 use crate::body::{decompress, read_body};
@@ -15,7 +15,7 @@ use crate::config::GatewayConfig;
 use crate::error::{Fate, GatewayError};
 use crate::metrics::Counters;
 use crate::pool::{Generation, Pool};
-use crate::retry::{AttemptFailure, Backoff, is_busy_status, retry_after};
+use crate::retry::{AttemptFailure, Backoff, Patience, is_busy_status, retry_after};
 use crate::secret::Secret;
 
 /// One request of the connector protocol, which may take several attempts.
@@ -31,6 +31,8 @@ pub(crate) struct Call<'a> {
     pub(crate) token: Option<&'a Secret>,
     pub(crate) body: Bytes,
     pub(crate) limits: CallLimits,
+    /// What is known about the statement before this call.
+    pub(crate) before: Fate,
 }
 
 /// Time limits of one call.
@@ -70,8 +72,8 @@ pub(crate) struct Answer {
     pub(crate) status: u16,
     pub(crate) body: Bytes,
     pub(crate) attempts: u32,
-    /// What the attempts before this one leave known about the statement.
-    pub(crate) earlier: Fate,
+    /// What was known about the statement before this answer.
+    pub(crate) before: Fate,
 }
 
 /// What one attempt can end with, besides an answer.
@@ -130,21 +132,24 @@ impl HttpClient {
     }
 
     /// Counts the attempts of a request that starts now.
-    pub(crate) fn backoff(&self) -> Backoff {
+    pub(crate) fn backoff(&self, endpoint: &Url, before: Fate) -> Backoff {
         self.look_after_sleep();
-        let backoff = Backoff::new(self.config.retry);
-        if self.sleep_watch.woke_just_now() {
-            return backoff.expecting_the_network();
-        }
-        backoff
+        let patience = if is_this_machine(endpoint) {
+            Patience::Never
+        } else if before == Fate::MayHaveRun || self.sleep_watch.woke_just_now() {
+            Patience::Always
+        } else {
+            Patience::OnceInDoubt
+        };
+        Backoff::new(self.config.retry, patience)
     }
 
     /// Sends `call`, again where that is safe, and returns the first answer that is not "come back later".
     pub(crate) async fn call(&self, call: &Call<'_>) -> Result<Answer, GatewayError> {
         let started_ms = self.config.clock.unix_ms();
-        let mut backoff = self.backoff();
+        let mut backoff = self.backoff(call.endpoint, call.before);
         let mut previous: Option<AttemptFailure> = None;
-        let mut fate = Fate::NotRun;
+        let mut fate = call.before;
         loop {
             let connections = self.connections();
             let url = call_url(call, backoff.attempts() - 1, previous.as_ref(), started_ms)?;
@@ -155,7 +160,7 @@ impl HttpClient {
                         status,
                         body,
                         attempts: backoff.attempts(),
-                        earlier: fate,
+                        before: fate,
                     });
                 }
                 Err(AttemptEnd::Final(error)) => {
@@ -341,7 +346,38 @@ pub(crate) fn describe(error: reqwest::Error) -> String {
     }
 }
 
+fn is_this_machine(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        Some(Host::Domain(name)) => name == "localhost",
+        None => false,
+    }
+}
+
 /// Scheme, host and port of an address, for messages.
 pub(crate) fn endpoint_name(url: &Url) -> String {
     url.origin().ascii_serialization()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn this_machine_has_several_names() {
+        for (address, expected) in [
+            ("http://127.0.0.1:8432/", true),
+            ("http://[::1]:8432/", true),
+            ("http://localhost/", true),
+            ("https://acct.snowflakecomputing.com/", false),
+            ("http://192.0.2.1/", false),
+        ] {
+            assert_eq!(
+                is_this_machine(&Url::parse(address).unwrap()),
+                expected,
+                "{address}"
+            );
+        }
+    }
 }

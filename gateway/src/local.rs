@@ -21,6 +21,7 @@ use url::form_urlencoded;
 use uuid::Uuid;
 
 use crate::abort::{AbortAnswer, abort_request};
+use crate::error::Fate;
 use crate::gateway::Shared;
 use crate::http_client::CallLimits;
 use crate::query::run_announced;
@@ -217,6 +218,7 @@ async fn forward(
         request_id: &request_id,
         body,
         limits: CallLimits::lasting(allowed, silence),
+        before: Fate::NotRun,
     };
     match upstream.send(&request, &mut Cost::default()).await {
         Ok(answer) => body_reply(StatusCode::OK, answer.body),

@@ -100,6 +100,7 @@ pub(crate) async fn log_in(
         body: Bytes::from(body.to_string()),
         // A login may be waiting for a person with a second factor, so silence does not repeat it.
         limits: CallLimits::lasting(plan.timeout, plan.timeout),
+        before: Fate::NotRun,
     };
     let answer = match http.call(&call).await {
         Err(GatewayError::Refused { status, .. }) => return Err(refused_by_status(&plan.endpoint, status)),

@@ -8,7 +8,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use crate::envelope::{ControlAnswer, integer, text};
-use crate::error::GatewayError;
+use crate::error::{Fate, GatewayError};
 use crate::exchange::check_query_id;
 use crate::upstream::{Cost, Request, Upstream};
 
@@ -47,6 +47,8 @@ pub(crate) async fn query_report(
         request_id: &request_id,
         body: Bytes::new(),
         limits: upstream.control_limits(),
+        // What is asked about has been sent.
+        before: Fate::MayHaveRun,
     };
     let received = upstream.send(&request, &mut Cost::default()).await?;
     let answer = ControlAnswer::parse(&received.body)?;

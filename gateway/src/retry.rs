@@ -98,25 +98,29 @@ pub(crate) struct Backoff {
     started: Instant,
     attempts: u32,
     pause: Duration,
+    patience: Patience,
+}
+
+/// How to take a door that does not open.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Patience {
+    /// Nobody listens there, on this machine: nobody will.
+    Never,
+    /// Soon given up, as long as nothing was sent. Once something was, it is worth some time to learn its fate.
+    OnceInDoubt,
+    /// Taken as any other failure: the network is coming back, or the statement is running.
+    Always,
 }
 
 impl Backoff {
-    pub(crate) fn new(limits: RetryLimits) -> Self {
+    pub(crate) fn new(limits: RetryLimits, patience: Patience) -> Self {
         Self {
             limits,
             started: Instant::now(),
             attempts: 1,
             pause: limits.pause_first,
+            patience,
         }
-    }
-
-    /// The same, but as patient with closed doors as with other failures: the network is coming back.
-    pub(crate) fn expecting_the_network(self) -> Self {
-        let limits = RetryLimits {
-            connect_attempts_max: self.limits.attempts_max,
-            ..self.limits
-        };
-        Self { limits, ..self }
     }
 
     /// Attempts made so far.
@@ -127,8 +131,14 @@ impl Backoff {
     /// The pause before the next attempt, or `None` when the limits are used up. A server that asks for a longer pause
     /// than the limits have left is not asked again: coming back sooner would not help it.
     pub(crate) fn after(&mut self, failure: &AttemptFailure) -> Option<Duration> {
+        if self.patience == Patience::OnceInDoubt && failure.fate() == Fate::MayHaveRun {
+            self.patience = Patience::Always;
+        }
         let attempts_max = match failure {
-            AttemptFailure::Connect(_) => self.limits.connect_attempts_max,
+            AttemptFailure::Connect(_) if self.patience != Patience::Always => {
+                self.limits.connect_attempts_max
+            }
+            AttemptFailure::Connect(_) => self.limits.attempts_max,
             AttemptFailure::Silence(_) => self.limits.silent_attempts_max,
             AttemptFailure::Transport(_) | AttemptFailure::Busy { .. } => self.limits.attempts_max,
         };
@@ -195,7 +205,7 @@ mod tests {
     }
 
     fn pauses(failure: &AttemptFailure) -> Vec<Duration> {
-        pauses_of(Backoff::new(limits()), failure)
+        pauses_of(Backoff::new(limits(), Patience::OnceInDoubt), failure)
     }
 
     #[test]
@@ -209,10 +219,17 @@ mod tests {
     }
 
     #[test]
-    fn a_closed_door_is_tried_less_often_unless_the_network_is_coming_back() {
-        assert_eq!(pauses(&refused()).len(), 1);
-        let patient = Backoff::new(limits()).expecting_the_network();
-        assert_eq!(pauses_of(patient, &refused()).len(), 3);
+    fn a_closed_door_is_tried_less_often_unless_there_is_something_to_learn() {
+        let after = |patience, first: Option<AttemptFailure>| {
+            let mut backoff = Backoff::new(limits(), patience);
+            let first = first.map_or(0, |failure| usize::from(backoff.after(&failure).is_some()));
+            first + pauses_of(backoff, &refused()).len()
+        };
+        assert_eq!(after(Patience::OnceInDoubt, None), 1);
+        assert_eq!(after(Patience::OnceInDoubt, Some(reset())), 3);
+        assert_eq!(after(Patience::OnceInDoubt, Some(busy(429, None))), 1);
+        assert_eq!(after(Patience::Always, None), 3);
+        assert_eq!(after(Patience::Never, Some(reset())), 1);
     }
 
     #[test]
@@ -264,7 +281,7 @@ mod tests {
             elapsed_max: Duration::ZERO,
             ..limits()
         };
-        assert_eq!(pauses_of(Backoff::new(over), &reset()), []);
+        assert_eq!(pauses_of(Backoff::new(over, Patience::Always), &reset()), []);
     }
 
     #[test]

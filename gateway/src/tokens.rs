@@ -154,7 +154,7 @@ mod tests {
             status,
             body: Bytes::copy_from_slice(body.as_bytes()),
             attempts: 1,
-            earlier: Fate::NotRun,
+            before: Fate::NotRun,
         };
         let found = match verdict(&answer) {
             Verdict::Fine => "fine",

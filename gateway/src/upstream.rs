@@ -56,6 +56,8 @@ pub(crate) struct Request<'a> {
     pub(crate) request_id: &'a str,
     pub(crate) body: Bytes,
     pub(crate) limits: CallLimits,
+    /// What is known about the statement that the request belongs to: in doubt once it was sent.
+    pub(crate) before: Fate,
 }
 
 /// What requests cost.
@@ -123,19 +125,19 @@ impl Upstream {
         cost: &mut Cost,
     ) -> Result<Answer, GatewayError> {
         let mut renewals = 0;
-        let mut fate = Fate::NotRun;
+        let mut fate = request.before;
         loop {
             self.check().map_err(|error| error.about(fate))?;
             let tokens = self.current_tokens(request, fate, cost).await?;
-            let call = self.call(request, Some(&tokens.session));
-            let answer = self.http.call(&call).await.map_err(|error| {
-                let fate = fate.and(error.fate());
-                error.about(fate)
-            })?;
+            let call = Call {
+                before: fate,
+                ..self.call(request, Some(&tokens.session))
+            };
+            let answer = self.http.call(&call).await?;
             cost.requests += answer.attempts;
             cost.retries += answer.attempts - 1;
-            // An answer about tokens is a refusal: it leaves open only what earlier attempts left open.
-            fate = fate.and(answer.earlier);
+            // An answer about tokens is a refusal: it leaves open only what was open before.
+            fate = answer.before;
             let (code, message) = match verdict(&answer) {
                 Verdict::Fine => {
                     self.touch();
@@ -231,6 +233,7 @@ impl Upstream {
             token,
             body: request.body.clone(),
             limits: request.limits,
+            before: request.before,
         }
     }
 
@@ -326,6 +329,7 @@ impl Upstream {
             request_id,
             body,
             limits: self.control_limits(),
+            before: Fate::NotRun,
         }
     }
 
