@@ -12,6 +12,7 @@ use hyper::service::service_fn;
 use serde::Deserialize;
 use tokio::io::AsyncReadExt as _;
 use tokio::net::TcpStream;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::faults::{self, Action, ConnectFault, Faults, Phase, RequestFault};
@@ -26,8 +27,10 @@ use super::tokens::{Role, authorization};
 use super::{route, server};
 
 /// How long a new connection is watched for a request to the control endpoint, before a fault takes it.
-const CONTROL_WAIT_MAX: Duration = Duration::from_millis(100);
-/// Bytes of a request's beginning that tell whether it is one.
+const CONTROL_WAIT_MAX: Duration = Duration::from_millis(500);
+/// How often, when its beginning comes in pieces.
+const CONTROL_STEP: Duration = Duration::from_millis(1);
+/// Bytes of a request's beginning that tell whether it is one: a method of up to eight letters, a space, the path.
 const CONTROL_HEAD: usize = 16;
 /// Bytes that are read and forgotten at a time on a stalled connection.
 const SWALLOW_BYTES: usize = 4096;
@@ -273,13 +276,35 @@ fn words(code: &str) -> String {
 /// True when a new connection begins with a request to the control endpoint: whoever makes faults must be able
 /// to end them.
 async fn begins_with_control(stream: &TcpStream) -> bool {
+    let deadline = Instant::now() + CONTROL_WAIT_MAX;
     let mut head = [0; CONTROL_HEAD];
-    let peeked = tokio::time::timeout(CONTROL_WAIT_MAX, stream.peek(&mut head)).await;
-    let Ok(Ok(length)) = peeked else { return false };
-    let mut words = head[..length].split(|byte| *byte == b' ');
-    words
-        .nth(1)
-        .is_some_and(|path| path.starts_with(fault_control::PATH.as_bytes()))
+    while Instant::now() < deadline {
+        let Ok(Ok(length @ 1..)) = tokio::time::timeout_at(deadline, stream.peek(&mut head)).await else {
+            return false;
+        };
+        if let Some(decided) = is_control(&head[..length]) {
+            return decided;
+        }
+        // What has been looked at is still there, so nothing tells when more has come.
+        tokio::time::sleep(CONTROL_STEP).await;
+    }
+    false
+}
+
+/// Whether a request that begins so is one to the control endpoint; none while it could be.
+fn is_control(head: &[u8]) -> Option<bool> {
+    let path = fault_control::PATH.as_bytes();
+    let Some(space) = head.iter().position(|byte| *byte == b' ') else {
+        return (head.len() >= CONTROL_HEAD - path.len()).then_some(false);
+    };
+    let begun = &head[space + 1..];
+    if begun.starts_with(path) {
+        Some(true)
+    } else if path.starts_with(begun) {
+        None
+    } else {
+        Some(false)
+    }
 }
 
 /// Waits so long, or until the server stops.
@@ -300,6 +325,24 @@ async fn swallow(stream: &mut TcpStream, stop: &CancellationToken) {
                 Ok(_) => {}
             },
             () = stop.cancelled() => return,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_control_request_is_known_by_its_beginning() {
+        for whole in ["GET /faults HTTP", "PUT /faults?x HT", "DELETE /faults H"] {
+            assert_eq!(is_control(whole.as_bytes()), Some(true), "{whole}");
+        }
+        for part in ["D", "DELETE", "DELETE ", "DELETE /fau", "GET /fault"] {
+            assert_eq!(is_control(part.as_bytes()), None, "{part}");
+        }
+        for other in ["POST /queries/v1", "GET /fa-", "\u{16}\u{3}\u{1}and so on"] {
+            assert_eq!(is_control(other.as_bytes()), Some(false), "{other}");
         }
     }
 }

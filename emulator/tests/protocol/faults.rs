@@ -345,7 +345,15 @@ async fn connections_suffer_too_but_not_those_that_control() {
         see(ask(&login, "select 1", "r3").await).await.json()["code"],
         "390104"
     );
-    control(&fixture, Method::DELETE, "").await;
+    set(&fixture, "on=connect,reset").await;
+    // Also when it comes byte by byte.
+    let mut slowly = TcpStream::connect(fixture.address).await.unwrap();
+    slowly.set_nodelay(true).unwrap();
+    for byte in "DELETE /faults HTTP/1.1\r\nhost: h\r\nconnection: close\r\n\r\n".bytes() {
+        slowly.write_all(&[byte]).await.unwrap();
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(see(slowly).await.json()["success"], true);
     assert_eq!(fixture.login().await.query("select 1").await["success"], true);
 }
 
