@@ -18,6 +18,7 @@ use tonic::{Request, Status};
 use tonic_types::StatusExt as _;
 use tower::service_fn;
 
+use super::CONNECTION;
 use super::ledger::Fate;
 
 /// A client of one session.
@@ -71,6 +72,7 @@ impl Client {
     pub(super) async fn execute(&mut self, sql: &str) -> Result<Told> {
         let message = ExecuteQueryRequest {
             session: self.session.clone(),
+            connection: CONNECTION.to_owned(),
             sql: sql.to_owned(),
             ..ExecuteQueryRequest::default()
         };
@@ -104,6 +106,7 @@ impl Client {
     pub(super) async fn submit(&mut self, sql: &str) -> Result<Told> {
         let message = SubmitQueryRequest {
             session: self.session.clone(),
+            connection: CONNECTION.to_owned(),
             sql: sql.to_owned(),
             ..SubmitQueryRequest::default()
         };
@@ -141,6 +144,7 @@ impl Client {
     pub(super) async fn begin(&mut self) -> Result<Told> {
         let message = BeginTransactionRequest {
             session: self.session.clone(),
+            connection: CONNECTION.to_owned(),
             ..BeginTransactionRequest::default()
         };
         answered(self.sessions.begin_transaction(request(message)).await)

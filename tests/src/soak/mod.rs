@@ -28,6 +28,8 @@ use client::Client;
 use ledger::{Fate, Ledger};
 use worker::{Done, Worker};
 
+/// The connection that leads to the emulator.
+const CONNECTION: &str = "soak";
 /// Where the rows go.
 const TABLE: &str = "soak.public.written";
 
@@ -69,7 +71,7 @@ pub fn run(plan: Plan) -> Result<Report> {
         &stage,
         &["--fault-control", "--fault-seed", &plan.seed.to_string()],
     );
-    stage.connections(&server.connection("soak", "database = \"soak\"\nschema = \"public\""));
+    stage.connections(&server.connection(CONNECTION, "database = \"soak\"\nschema = \"public\""));
     let runtime = tokio::runtime::Runtime::new()?;
     let outcome = runtime.block_on(suffer(&stage, &server, plan));
     outcome.with_context(|| format!("seed {}\n{}", plan.seed, tail(&stage.logs())))
@@ -86,7 +88,14 @@ async fn suffer(stage: &Stage, server: &Server, plan: Plan) -> Result<Report> {
     let limits = ["SNOWFLAKE_SESSIOND_SESSION__SESSIONS_MAX=200"];
     let mut command = stage.program(
         "sfctl",
-        &["--connection", "soak", "--session", "first", "query", "select 1"],
+        &[
+            "--connection",
+            CONNECTION,
+            "--session",
+            "first",
+            "query",
+            "select 1",
+        ],
     );
     for limit in limits {
         let (name, value) = limit.split_once('=').context("a setting")?;
@@ -116,7 +125,12 @@ async fn suffer(stage: &Stage, server: &Server, plan: Plan) -> Result<Report> {
                 sizes.push(resident(stage));
                 ensure!(start.elapsed() < plan.duration * 3 + START_DEADLINE, "the sessions came to a halt");
                 if Instant::now() < until {
-                    control.text(Method::PUT, "/faults", fault(&mut rng)).await?;
+                    let rule = if is_outage(start.elapsed(), plan.duration) {
+                        OUTAGE
+                    } else {
+                        fault(&mut rng)
+                    };
+                    control.text(Method::PUT, "/faults", rule.to_owned()).await?;
                     faults += 1;
                 } else {
                     control.text(Method::DELETE, "/faults", String::new()).await?;
@@ -129,7 +143,10 @@ async fn suffer(stage: &Stage, server: &Server, plan: Plan) -> Result<Report> {
     hold_against(&mut watcher, &done).await?;
     no_login_is_left(&mut watcher, at_rest).await?;
     let memory = growth(&sizes)?;
-    Ok(report(plan, &done, faults, memory))
+    let report = report(plan, &done, faults, memory);
+    let [written, absent, unknown] = report.writes;
+    ensure!(written > absent + unknown, "most writes failed:\n{report}");
+    Ok(report)
 }
 
 /// Longest start of the service.
@@ -142,7 +159,7 @@ const END_DEADLINE: Duration = Duration::from_secs(30);
 const GROWTH_MAX: u64 = 20 * 1024 * 1024;
 
 /// Something to go wrong.
-fn fault(rng: &mut Rng) -> String {
+fn fault(rng: &mut Rng) -> &'static str {
     const FAULTS: [&str; 14] = [
         "reset,on=query,times=3",
         "reset,on=query,phase=after,times=3",
@@ -159,8 +176,19 @@ fn fault(rng: &mut Rng) -> String {
         "reset,on=status,times=2",
         "status=502,on=login,times=1",
     ];
-    FAULTS[rng.usize(0..FAULTS.len())].to_owned()
+    FAULTS[rng.usize(0..FAULTS.len())]
 }
+
+/// For a while in every run statements are carried out and no answer to them arrives, longer than anybody tries again.
+fn is_outage(elapsed: Duration, duration: Duration) -> bool {
+    const LENGTH: Duration = Duration::from_secs(20);
+
+    let begin = duration / 3;
+    (begin..begin + LENGTH).contains(&elapsed)
+}
+
+/// What happens in an outage.
+const OUTAGE: &str = "reset,on=query,phase=after";
 
 fn resident(stage: &Stage) -> u64 {
     let pids = stage.processes("snowflake-session");
