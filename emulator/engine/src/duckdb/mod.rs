@@ -76,6 +76,8 @@ fn options(config: &EngineConfig) -> Vec<(&'static str, String)> {
     vec![
         ("memory_limit", format!("{}B", config.memory_bytes_max)),
         ("threads", config.threads.max(1).to_string()),
+        // They wait for reads and writes; unasked, the engine starts four for each processor.
+        ("async_threads", config.threads.max(1).to_string()),
         ("temp_directory", temp_directory),
         // Nothing is ever fetched from a network; functions outside the built-in set do not exist.
         ("autoinstall_known_extensions", "false".to_owned()),
@@ -88,6 +90,8 @@ fn options(config: &EngineConfig) -> Vec<(&'static str, String)> {
             "SYNTACTIC_ERRORS_DO_NOT_INVALIDATE".to_owned(),
         ),
         ("preserve_insertion_order", "true".to_owned()),
+        // What statements have freed goes back to the system while nothing runs, not with the next statement.
+        ("allocator_background_threads", "true".to_owned()),
         // Arrow: plain 32-bit offsets, no views, decimals for 128-bit integers.
         ("arrow_large_buffer_size", "false".to_owned()),
         ("produce_arrow_string_view", "false".to_owned()),
