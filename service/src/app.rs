@@ -178,6 +178,7 @@ impl Process<'_> {
         let parts = Parts {
             connector: Arc::new(self.pool()),
             kept: kept_sessions(&self.settings)?,
+            kept_jobs: crate::journal::open_jobs(&self.settings.folders.state.join("jobs.json")),
             settings: self.settings.clone(),
             listener,
             manager,

@@ -46,6 +46,7 @@ impl Whole {
         let parts = Parts {
             connector: Arc::new(connector),
             kept: Memory::default().kept(),
+            kept_jobs: snowflake_session::journal::open_jobs(&home.path().join("jobs.json")),
             settings,
             listener: socket::bind(&socket).unwrap(),
             manager: Manager::None,

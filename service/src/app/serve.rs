@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Failure, Ready};
 use crate::config::Settings;
+use crate::domain::history::KeptJobs;
 use crate::domain::journal::record::Kept;
 use crate::domain::upstream::Connector;
 use crate::platform::accept::{AcceptLoop, AcceptRules};
@@ -27,6 +28,8 @@ pub struct Parts {
     pub connector: Arc<dyn Connector>,
     /// The sessions that are kept.
     pub kept: Kept,
+    /// The submitted queries that are kept.
+    pub kept_jobs: KeptJobs,
     /// The configuration.
     pub settings: Settings,
     /// The socket to serve.
@@ -88,6 +91,7 @@ impl Service {
         let Parts {
             connector,
             kept,
+            kept_jobs,
             settings,
             listener,
             manager,
@@ -101,6 +105,7 @@ impl Service {
             Arc::clone(&clock),
             kept,
         );
+        sessions.keep_jobs(kept_jobs);
         let about = About {
             pid: std::process::id(),
             start_time: clock(),

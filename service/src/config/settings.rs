@@ -255,6 +255,7 @@ fn read_limits(reader: &mut Reader<'_>) -> Limits {
         journal_wait: reader.duration("journal.write_wait", Duration::ZERO),
         history_max: reader.count("query.history_max", 1),
         jobs_max: reader.count("query.jobs_max", 1),
+        jobs_kept_max: reader.count("query.jobs_kept_max", 0),
         submit_timeout: reader.duration("query.submit_timeout", SECOND),
         job_check: (
             reader.duration("query.job_check_first", Duration::from_millis(10)),

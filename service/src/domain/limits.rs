@@ -25,6 +25,8 @@ pub struct Limits {
     pub history_max: usize,
     /// Most submitted statements of one session that have not ended.
     pub jobs_max: usize,
+    /// Most submitted statements that are kept for the next run of the service.
+    pub jobs_kept_max: usize,
     /// Time limit for Snowflake to take a submitted statement on.
     pub submit_timeout: Duration,
     /// Least and most time between two looks at a submitted statement that runs.

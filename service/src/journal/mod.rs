@@ -6,9 +6,13 @@
 //! one is written. [`format`](mod@format) is what stands in the files, versioned. A file that cannot be understood is set
 //! aside and told in the log; it never keeps the service from starting.
 //!
+//! Beside that folder is one file of all submitted queries, [`jobs`], which holds ids and times only.
+//!
 //! This room knows `domain` and the file system. What is worth keeping, and for how long, is not decided here.
 
 mod file;
 mod format;
+mod jobs;
 
 pub use file::open;
+pub use jobs::open_jobs;

@@ -13,7 +13,9 @@ use tokio::sync::{Notify, watch};
 
 use super::WallClock;
 use crate::domain::error::{Error, Reason};
-use crate::domain::history::{History, HistoryLimits, NewQuery, Observed, Page, QueryRecord, QueryRef};
+use crate::domain::history::{
+    History, HistoryLimits, KeptJob, NewQuery, Observed, Page, QueryRecord, QueryRef,
+};
 use crate::domain::limits::Limits;
 use crate::domain::names::{ConnectionName, SessionName};
 use crate::domain::query::{Binding, Executed, Submission};
@@ -111,6 +113,16 @@ impl Memory {
             .map(|Binding { name, kind, value }| (name, *kind as u8, value))
             .collect();
         self.hasher.hash_one((&submission.sql, values))
+    }
+
+    /// Remembers what was kept of submitted queries.
+    pub(super) fn restore(&self, jobs: Vec<KeptJob>) {
+        self.lock().history.restore(jobs);
+    }
+
+    /// What is to be kept of them.
+    pub(super) fn kept_jobs(&self, max: usize) -> Vec<KeptJob> {
+        self.lock().history.kept_jobs(max)
     }
 
     pub(super) fn find(&self, session: Option<&SessionName>, query: &QueryRef) -> Option<QueryRecord> {

@@ -19,6 +19,7 @@ mod delivery;
 mod errand;
 mod history;
 mod interrupt;
+mod keeper;
 mod mailbox;
 mod queries;
 mod registry;

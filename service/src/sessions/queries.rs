@@ -144,9 +144,10 @@ impl Sessions {
     pub async fn read_results(&self, request: ReadRequest) -> Result<ResultStream, Error> {
         let found = self.locate(&request.target).await?;
         if let Found::Known(record) = &found
-            && matches!(record.state, QueryState::Failed | QueryState::Cancelled)
+            && let (QueryState::Failed | QueryState::Cancelled, Some(failure)) =
+                (record.state, &record.failure)
         {
-            return Err(failure(record));
+            return Err(failure.error());
         }
         let timeout = request.timeout.unwrap_or(self.inner.book.limits.query_timeout);
         let (events, receiver) = mpsc::channel(self.inner.book.limits.batches_buffered_max);
@@ -222,9 +223,13 @@ impl Sessions {
         loop {
             let now = changes.borrow_and_update().clone();
             match (now.state, &now.query_id) {
-                (QueryState::Failed | QueryState::Cancelled, _) | (QueryState::Unknown, None) => {
+                (QueryState::Failed | QueryState::Cancelled, _) if now.failure.is_some() => {
                     return Err(failure(&now));
                 }
+                (QueryState::Failed | QueryState::Cancelled | QueryState::Unknown, None) => {
+                    return Err(failure(&now));
+                }
+                // Snowflake itself tells again why it failed, when that was not kept.
                 (_, Some(query_id)) => return Ok(query_id.clone()),
                 (QueryState::Succeeded, None) => {
                     return Err(Error::new(

@@ -5,20 +5,22 @@
 //! to their mailboxes. What can be asked of a session is in [`requests`](super::requests).
 
 use std::future::Future;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
-use tokio_util::task::TaskTracker;
+use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 use tracing::Instrument as _;
 
 use super::WallClock;
 use super::actor::{Actor, Rest};
+use super::keeper::JobKeeper;
 use super::mailbox::{Ending, Handle, MAILBOX_CAPACITY, Message, Reply};
 use super::snapshot::Snapshot;
 use super::table::{Book, Desk, Table};
 use crate::domain::error::{Error, Reason};
+use crate::domain::history::KeptJobs;
 use crate::domain::journal::record::Kept;
 use crate::domain::limits::Limits;
 use crate::domain::names::{ConnectionName, SessionName};
@@ -36,6 +38,8 @@ pub(super) struct Inner {
     pub(super) book: Arc<Book>,
     connector: Arc<dyn Connector>,
     actors: TaskTracker,
+    /// Who keeps submitted queries, and what runs of it.
+    keeper: OnceLock<(Arc<JobKeeper>, AbortOnDropHandle<()>)>,
 }
 
 /// How often a request goes to a new session because the one it found was just ending.
@@ -49,8 +53,18 @@ impl Sessions {
                 book: Arc::new(Book::open(kept, limits, clock)),
                 connector,
                 actors: TaskTracker::new(),
+                keeper: OnceLock::new(),
             }),
         }
+    }
+
+    /// Remembers the submitted queries that were kept, and keeps them from now on. To be called once, before anything
+    /// is asked.
+    pub fn keep_jobs(&self, kept: KeptJobs) {
+        let book = &self.inner.book;
+        let keeper = JobKeeper::new(Arc::clone(&book.memory), kept, book.limits.jobs_kept_max);
+        let keeping = keeper.begin();
+        let _ = self.inner.keeper.set((keeper, keeping));
     }
 
     /// Says which session is meant: the one that is named; else the one named like the connection, if a connection
@@ -133,6 +147,9 @@ impl Sessions {
         .await;
         self.inner.actors.close();
         self.inner.actors.wait().await;
+        if let Some((keeper, _)) = self.inner.keeper.get() {
+            keeper.save().await;
+        }
     }
 
     /// Waits until no session ran for `limit`.

@@ -39,6 +39,7 @@ pub(crate) fn limits() -> Limits {
         session_idle: Duration::from_hours(1),
         history_max: 20,
         jobs_max: 3,
+        jobs_kept_max: 10,
         submit_timeout: Duration::from_mins(1),
         job_check: (Duration::from_millis(250), Duration::from_secs(10)),
         watch_interval: Duration::from_secs(5),

@@ -50,7 +50,7 @@ impl FakeQueries {
         let words: Vec<&str> = sql.split_whitespace().collect();
         let rows = match words[..] {
             ["rows", rows] | ["quick", "rows", rows] => rows.parse().unwrap(),
-            ["endless"] => u64::MAX,
+            ["endless"] | ["quick", "endless"] => u64::MAX,
             _ => 1,
         };
         let query = FakeQuery {

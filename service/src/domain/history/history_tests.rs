@@ -292,3 +292,38 @@ fn what_is_no_id_names_nothing() {
         );
     }
 }
+
+#[test]
+fn submitted_queries_come_back_without_what_they_say() {
+    let mut before = history(9, 9);
+    for number in 1..=4 {
+        run(&mut before, "a", number);
+    }
+    let running = before.accept(new("b", 5)).unwrap();
+    let taken_on = |record: &mut QueryRecord| record.sent(at(2)) && record.taken_on("q-5");
+    before.update(&running.session, running.serial, taken_on).unwrap();
+    before.accept(new("b", 7)).unwrap();
+    let kept = before.kept_jobs(9);
+    let ids: Vec<&str> = kept.iter().map(|job| job.query_id.as_str()).collect();
+    assert_eq!(
+        ids,
+        ["q-1", "q-3", "q-5"],
+        "only submitted ones that Snowflake knows"
+    );
+    assert_eq!(
+        before.kept_jobs(2).len(),
+        1,
+        "the latest two, of which one has no id"
+    );
+    let mut after = history(9, 9);
+    after.restore(kept);
+    let ended = after.find(None, &by_id("q-3")).unwrap();
+    assert_eq!((ended.state, ended.sql.as_str()), (QueryState::Succeeded, ""));
+    let left = after.find(None, &by_id(&request(5).to_string())).unwrap();
+    assert_eq!((left.state, left.start_time), (QueryState::Unknown, Some(at(2))));
+    assert!(left.failure.is_some() && left.submitted);
+    assert_eq!(
+        after.accept(new("b", 5)).unwrap_err().query_id.as_deref(),
+        Some("q-5")
+    );
+}

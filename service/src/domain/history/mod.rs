@@ -4,10 +4,12 @@
 //! A session's memory outlives the session, because a query is often asked for afterwards: a request that is
 //! repeated must find that it ran, and a submitted statement goes on at Snowflake without its session.
 
+mod kept;
 mod record;
 
 use std::collections::{BTreeMap, VecDeque};
 
+pub use kept::{JobStore, KeptJob, KeptJobs};
 pub use record::{Failure, NewQuery, Observed, QueryRecord, QueryRef, QueryState};
 
 use crate::domain::names::SessionName;
@@ -63,11 +65,16 @@ impl History {
         Ok(record)
     }
 
-    /// Enters a query that an earlier run of the service remembered, as the latest of its session.
-    pub fn restore(&mut self, mut record: QueryRecord) {
-        self.serial += 1;
-        record.serial = self.serial;
-        self.insert(record);
+    /// Enters queries that an earlier run of the service has kept, the oldest first.
+    pub fn restore(&mut self, jobs: Vec<KeptJob>) {
+        for job in jobs {
+            self.serial += 1;
+            let record = QueryRecord {
+                serial: self.serial,
+                ..job.record()
+            };
+            self.insert(record);
+        }
     }
 
     fn insert(&mut self, record: QueryRecord) {
@@ -164,11 +171,10 @@ impl History {
         }
     }
 
-    /// The submitted queries, the oldest first.
-    pub fn submitted(&self) -> Vec<QueryRecord> {
-        let mut jobs = self.page(None, true, None, usize::MAX).records;
-        jobs.reverse();
-        jobs
+    /// What is to be kept of the latest submitted queries, at most `max`, the oldest first.
+    pub fn kept_jobs(&self, max: usize) -> Vec<KeptJob> {
+        let latest = self.page(None, true, None, max).records;
+        latest.iter().rev().filter_map(KeptJob::of).collect()
     }
 
     /// A copy that knows its place among those of its session that wait.
