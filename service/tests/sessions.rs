@@ -14,6 +14,7 @@ use std::time::Duration;
 use snowflake_session::domain::limits::Limits;
 use snowflake_session_proto::v1::query_service_client::QueryServiceClient;
 use snowflake_session_proto::{BUILD_ID, BUILD_ID_KEY, v1};
+use support::engine::{Engine, name, request};
 use support::{Service, eventually, limits, reason, sql};
 use tonic::{Code, Request};
 
@@ -186,6 +187,54 @@ async fn context_changes_in_order_and_stays() {
         .await
         .unwrap_err();
     assert_eq!(reason(&status).0, "INVALID_REQUEST");
+}
+
+#[tokio::test]
+async fn a_change_of_context_that_hangs_can_be_stopped() {
+    let service = Service::start().await;
+    let hanging = || {
+        let mut client = service.session_service();
+        tokio::spawn(async move {
+            let request = v1::UpdateSessionContextRequest {
+                role: Some("hang".into()),
+                ..v1::UpdateSessionContextRequest::default()
+            };
+            client.update_session_context(request).await.map(drop)
+        })
+    };
+    let update = hanging();
+    eventually("it hangs", || service.seen.sql() == ["USE ROLE hang"]).await;
+    let cancelled = service
+        .queries()
+        .cancel_query(v1::CancelQueryRequest::default())
+        .await
+        .unwrap()
+        .into_inner();
+    assert_eq!(cancelled.outcome(), v1::CancelOutcome::Confirmed);
+    let status = update.await.unwrap().unwrap_err();
+    assert_eq!(reason(&status).0, "CANCELLED");
+    service.run(sql("select 1")).await.unwrap();
+
+    let update = hanging();
+    eventually("it hangs", || service.seen.sql().len() == 3).await;
+    let request = v1::DeleteSessionRequest::default();
+    service.session_service().delete_session(request).await.unwrap();
+    let status = update.await.unwrap().unwrap_err();
+    assert_eq!(status.code(), Code::Cancelled);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_nobody_waits_for_any_more_is_not_begun() {
+    let engine = Engine::new(limits());
+    let second = Duration::from_secs(1);
+    let hanging = engine.execute(request("default", "hang")).await.unwrap();
+    let default = name("default");
+    let begin = engine.sessions.begin(Some(&default), None, false);
+    assert!(tokio::time::timeout(second, begin).await.is_err());
+    drop(hanging);
+    engine.pass(second).await;
+    engine.run("select 1").await.unwrap();
+    assert_eq!(engine.seen.sql(), ["hang", "select 1"]);
 }
 
 #[tokio::test]

@@ -146,7 +146,10 @@ impl Work {
         match self {
             Self::Query { query, .. } => query.events.is_closed(),
             Self::Errand(errand) => errand.is_unwanted(),
-            _ => false,
+            Self::Login { reply } | Self::Update { reply, .. } | Self::Transaction { reply, .. } => {
+                reply.is_closed()
+            }
+            Self::Reset { .. } | Self::ExpireTransaction | Self::LogOut => false,
         }
     }
 
@@ -177,6 +180,8 @@ impl Work {
 struct Task {
     work: Work,
     cancellers: Vec<Reply<Cancelled>>,
+    /// Stops its small statements.
+    stop: CancellationToken,
     /// It was begun once more because its upstream session was found gone before it ran.
     retried: bool,
 }
@@ -186,6 +191,7 @@ impl From<Work> for Task {
         Self {
             work,
             cancellers: Vec::new(),
+            stop: CancellationToken::new(),
             retried: false,
         }
     }
@@ -359,11 +365,13 @@ impl Actor {
         }
     }
 
-    /// Cancels the statement that runs.
+    /// Cancels what is being done.
     fn interrupt_current(&self) {
-        let current = self.rest.current.as_ref();
-        if let Some(interrupt) = current.and_then(|current| current.task.work.interrupt()) {
-            interrupt.cancel.cancel();
+        if let Some(current) = &self.rest.current {
+            current.task.stop.cancel();
+            if let Some(interrupt) = current.task.work.interrupt() {
+                interrupt.cancel.cancel();
+            }
         }
     }
 }

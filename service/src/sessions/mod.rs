@@ -15,6 +15,7 @@
 //! come from.
 
 mod actor;
+mod chores;
 mod delivery;
 mod errand;
 mod history;

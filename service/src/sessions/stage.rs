@@ -1,24 +1,23 @@
-//! What a session does upstream: log in, run one statement, run a list of small ones.
+//! What a session does upstream: log in, run one statement, part. The small statements of its own are in
+//! [`chores`](super::chores).
 //!
 //! Each stage is a future that the actor polls beside its mailbox. It owns what it needs and touches no
 //! state of the session; the actor turns its result into a transition.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::timeout;
 
+use super::chores::roll_back;
 use super::interrupt::{Cause, Interrupt};
 use crate::domain::context::Context;
 use crate::domain::error::{Error, Reason};
 use crate::domain::journal::record::Written;
-use crate::domain::journal::restore::RestoreStep;
 use crate::domain::loss::LossKind;
-use crate::domain::names::{ConnectionName, RequestId};
+use crate::domain::names::ConnectionName;
 use crate::domain::query::{CancelOutcome, Executed, Submission};
-use crate::domain::session::ASK_TRANSACTION;
 use crate::domain::upstream::{Connector, Execution, Login, Upstream};
 
 /// A stage on its way.
@@ -107,95 +106,6 @@ fn interrupted_login(cause: Cause) -> Error {
     }
 }
 
-/// Runs small statements one after the other until one fails.
-pub(super) fn statements(upstream: Arc<dyn Upstream>, sql: Vec<String>, limit: Duration) -> Stage {
-    Box::pin(async move {
-        let deadline = Instant::now() + limit;
-        let mut executed = None;
-        for sql in sql {
-            match small(&upstream, sql, deadline).await {
-                Ok(done) => executed = Some(done),
-                Err(error) => {
-                    return Done::Statements {
-                        executed,
-                        error: Some(error),
-                    };
-                }
-            }
-        }
-        Done::Statements {
-            executed,
-            error: None,
-        }
-    })
-}
-
-/// Runs one small statement of our own.
-async fn small(upstream: &Arc<dyn Upstream>, sql: String, deadline: Instant) -> Result<Executed, Error> {
-    let submission = Submission {
-        request_id: RequestId::new(uuid::Uuid::new_v4()),
-        sql,
-        bindings: Vec::new(),
-        row_limit: Some(1),
-    };
-    // The text is not told: it may hold a value that somebody set.
-    match timeout_at(deadline, upstream.execute(submission)).await {
-        Ok(result) => result.map(|execution| execution.executed),
-        Err(_) => Err(Error::new(Reason::Timeout, "Snowflake did not answer in time").with_doubt()),
-    }
-}
-
-/// Brings a new upstream session to where the session was, within `limit`.
-pub(super) fn restore(upstream: Arc<dyn Upstream>, steps: Vec<RestoreStep>, limit: Duration) -> Stage {
-    Box::pin(async move {
-        let deadline = Instant::now() + limit;
-        let mut restored = Restored::default();
-        let mut steps = VecDeque::from(steps);
-        while let Some(step) = steps.pop_front() {
-            match small(&upstream, step.sql, deadline).await {
-                Ok(executed) => restored.context = Some(executed.context),
-                Err(error) if error.reason() == Reason::SqlRejected => {
-                    let lost = step
-                        .restores
-                        .map(|(kind, name)| (kind, name, refusal(kind, &error)));
-                    restored.refused.extend(lost);
-                    for otherwise in step.otherwise.into_iter().rev() {
-                        steps.push_front(otherwise);
-                    }
-                }
-                Err(error) => {
-                    restored.error = Some(error);
-                    break;
-                }
-            }
-        }
-        Done::Restored(restored)
-    })
-}
-
-/// Why Snowflake did not bring something back. Its words may quote a variable's value, so they are not repeated
-/// for one.
-fn refusal(kind: LossKind, error: &Error) -> String {
-    match (kind, &error.facts().snowflake_code) {
-        (LossKind::Variable, Some(code)) => format!("Snowflake refused to set it again with code {code}"),
-        (LossKind::Variable, None) => "Snowflake refused to set it again".to_owned(),
-        _ => {
-            let message = error.to_string();
-            // Snowflake's words may have several lines.
-            let words: Vec<&str> = message.split_whitespace().collect();
-            format!("Snowflake refused it: {}", words.join(" "))
-        }
-    }
-}
-
-/// Asks whether a transaction is open.
-pub(super) fn ask_transaction(upstream: Arc<dyn Upstream>, limit: Duration) -> Stage {
-    Box::pin(async move {
-        let asked = small(&upstream, ASK_TRANSACTION.to_owned(), Instant::now() + limit).await;
-        Done::Asked(asked.map(|executed| executed.row_count_total > 0))
-    })
-}
-
 /// Waits until something is on disk, at most for `limit`.
 pub(super) fn written(written: Written, limit: Duration) -> Stage {
     Box::pin(async move {
@@ -282,14 +192,6 @@ pub(super) async fn part_with(
         transaction_rolled_back: rollback && roll_back(&upstream, limit).await,
         jobs_left,
     }
-}
-
-async fn roll_back(upstream: &Arc<dyn Upstream>, limit: Duration) -> bool {
-    let statement = statements(Arc::clone(upstream), vec!["ROLLBACK".to_owned()], limit);
-    matches!(
-        timeout(limit, statement).await,
-        Ok(Done::Statements { error: None, .. })
-    )
 }
 
 /// Ends a session at Snowflake: rolls back what is open, logs out, each within `limit`.

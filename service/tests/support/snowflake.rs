@@ -193,7 +193,7 @@ impl Upstream for FakeUpstream {
             ["vanish"] => {
                 return Err(Error::new(Reason::Unreachable, "fake.test cannot be reached").with_doubt());
             }
-            ["hang"] => {
+            ["hang"] | ["use", _, "hang"] => {
                 let mut cancelled = self.cancelled.subscribe();
                 let _ = cancelled.wait_for(|id| *id == Some(submission.request_id)).await;
                 return Err(Error::new(Reason::Cancelled, "SQL execution canceled"));

@@ -15,6 +15,7 @@ use std::time::SystemTime;
 use crate::domain::error::{Error, Facts, Reason};
 use crate::domain::names::{ConnectionName, RequestId, SessionName};
 use crate::domain::query::{DmlStats, Executed, StatementKind};
+use crate::domain::statement;
 
 /// How far a query is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -159,7 +160,7 @@ const HEAD_LENGTH: usize = 120;
 /// The head of a text on one line.
 fn head(sql: &str) -> String {
     let mut head = String::new();
-    for word in sql.split_whitespace() {
+    for word in statement::shown(sql).split_whitespace() {
         if !head.is_empty() {
             head.push(' ');
         }

@@ -14,6 +14,8 @@ mod outline;
 pub use effect::{Effect, Named};
 pub use literal::Literal;
 
+use std::borrow::Cow;
+
 use crate::domain::error::Error;
 
 /// Checks that `sql` is one statement of at most `bytes_max` bytes and says what it does to its session.
@@ -35,6 +37,24 @@ pub fn check(sql: &str, bytes_max: usize) -> Result<Vec<Effect>, Error> {
                 .with_hint("wrap them in a block (BEGIN … END) to run them as one statement"),
         ),
     }
+}
+
+/// A text as it may be shown to people: without the values that it sets variables to, which may be secrets.
+pub fn shown(sql: &str) -> Cow<'_, str> {
+    let mut lexer = lexer::Lexer::new(sql);
+    let Some(first) = lexer.find(|token| *token != lexer::Token::Semicolon) else {
+        return Cow::Borrowed(sql);
+    };
+    if !first.is("SET") {
+        return Cow::Borrowed(sql);
+    }
+    let start = lexer.position() - first.length();
+    let set = lexer.any(|token| token == lexer::Token::Mark('='));
+    Cow::Owned(if set {
+        format!("{} …", &sql[start..lexer.position()])
+    } else {
+        format!("{} …", &sql[start..start + first.length()])
+    })
 }
 
 /// Refuses what has no sense when it runs by itself beside the session's other statements: what begins or ends
@@ -92,6 +112,23 @@ mod tests {
             "call p()",
         ] {
             assert!(check_submittable(sql).is_ok(), "{sql}");
+        }
+    }
+
+    #[test]
+    fn values_of_variables_are_not_shown() {
+        for (sql, seen) in [
+            ("set x = 'secret'", "set x = …"),
+            ("/* 'secret' */ ; SET (a, b)\n= ('secret', 2)", "SET (a, b)\n= …"),
+            ("set 'secret", "set …"),
+            ("select 'x'", "select 'x'"),
+            (
+                "alter session set timezone = 'UTC'",
+                "alter session set timezone = 'UTC'",
+            ),
+            ("", ""),
+        ] {
+            assert_eq!(shown(sql), seen, "{sql}");
         }
     }
 

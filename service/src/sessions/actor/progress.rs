@@ -1,6 +1,9 @@
 //! How a task goes through its stages: login, restoring the session, the statement.
 
 use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 use super::settle::{Outcome, Told};
 use super::{Actor, Current, Task, Work};
@@ -9,6 +12,7 @@ use crate::domain::query::{CancelOutcome, Executed};
 use crate::domain::session::{Phase, Step};
 use crate::domain::statement::Effect;
 use crate::domain::upstream::{Login, Upstream};
+use crate::sessions::chores::{self, Patience};
 use crate::sessions::delivery::timed_out;
 use crate::sessions::interrupt::Cause;
 use crate::sessions::mailbox::{Ending, QueuedQuery, TransactionVerb};
@@ -28,7 +32,7 @@ impl Actor {
             (Step::Refuse(error), _) => self.fail(task, error),
             (Step::Login, _) => self.begin_login(task),
             (Step::AskTransaction, Some(upstream)) => {
-                let stage = stage::ask_transaction(upstream, self.limits.cancel_wait);
+                let stage = chores::ask_transaction(upstream, self.patience(&task, self.limits.cancel_wait));
                 self.go(task, stage);
             }
             (Step::Run, Some(_)) => self.begin_run(task),
@@ -47,6 +51,15 @@ impl Actor {
             self.rest.upstream = None;
             self.session
                 .upstream_lost("its Snowflake session ended while it was not used");
+        }
+    }
+
+    /// How long the small statements of a task may take.
+    pub(super) fn patience(&self, task: &Task, limit: Duration) -> Patience {
+        Patience {
+            deadline: Instant::now() + limit,
+            stop: task.stop.clone(),
+            cancel_wait: self.limits.cancel_wait,
         }
     }
 
@@ -88,7 +101,8 @@ impl Actor {
                 stage::run(upstream, submission, interrupt.clone(), self.limits.cancel_wait)
             }
             Work::Update { change, .. } => {
-                stage::statements(upstream, change.statements(), self.limits.query_timeout)
+                let patience = self.patience(&task, self.limits.query_timeout);
+                chores::statements(upstream, change.statements(), patience)
             }
             Work::Transaction { verb, .. } => {
                 let allowed = match verb {
@@ -99,7 +113,7 @@ impl Actor {
                     return self.fail(task, error);
                 }
                 let sql = vec![verb.statement().0.to_owned()];
-                stage::statements(upstream, sql, self.limits.query_timeout)
+                chores::statements(upstream, sql, self.patience(&task, self.limits.query_timeout))
             }
             Work::Login { .. } => return self.settle(task, Outcome::done()),
             Work::Reset { .. } | Work::Errand(_) | Work::ExpireTransaction | Work::LogOut => return,
@@ -143,7 +157,7 @@ impl Actor {
         if steps.is_empty() {
             return self.begin(task);
         }
-        let stage = stage::restore(upstream, steps, self.limits.login_timeout);
+        let stage = chores::restore(upstream, steps, self.patience(&task, self.limits.login_timeout));
         self.go(task, stage);
     }
 
@@ -173,7 +187,7 @@ impl Actor {
     }
 
     /// The statements of an update or of a transaction's verb ended.
-    fn statements_ended(&mut self, task: Task, executed: Option<Executed>, error: Option<Error>) {
+    fn statements_ended(&mut self, mut task: Task, executed: Option<Executed>, error: Option<Error>) {
         let effects: Vec<Effect> = match &task.work {
             Work::Transaction { verb, .. } => vec![verb.statement().1],
             Work::ExpireTransaction => return self.transaction_expired(task, error),
@@ -185,6 +199,11 @@ impl Actor {
             outcome.notices = self.session.finished(&effects, executed, (self.clock)());
         }
         if let Some(error) = error {
+            task.answer_cancellers(match (error.reason(), error.may_have_run()) {
+                (Reason::Cancelled, true) => CancelOutcome::Unconfirmed,
+                (Reason::Cancelled, false) => CancelOutcome::Confirmed,
+                _ => CancelOutcome::NotRunning,
+            });
             match self.after_failure(&effects, error) {
                 Failed::NotRun(_) if nothing_ran && !task.retried => return self.begin_again(task),
                 failed => outcome.told = Told::Error(failed.into_error()),

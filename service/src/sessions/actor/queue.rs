@@ -102,13 +102,18 @@ impl Actor {
 
     /// Cancels what runs, waits or is being read under this id; without an id, what runs.
     pub(super) fn cancel(&mut self, request_id: Option<RequestId>, reply: Reply<Cancelled>) {
-        if let Some(current) = &mut self.rest.current
-            && let Work::Query { interrupt, .. } = &current.task.work
-            && request_id.is_none_or(|wanted| current.task.work.request_id() == Some(wanted))
-        {
-            interrupt.cancel.cancel();
-            current.task.cancellers.push(reply);
-            return;
+        if let Some(current) = &mut self.rest.current {
+            let is_meant = match &current.task.work {
+                Work::Query { .. } => {
+                    request_id.is_none_or(|wanted| current.task.work.request_id() == Some(wanted))
+                }
+                Work::Update { .. } | Work::Transaction { .. } => request_id.is_none(),
+                _ => false,
+            };
+            if is_meant {
+                current.task.cancellers.push(reply);
+                return self.interrupt_current();
+            }
         }
         let mut outcome = CancelOutcome::NotRunning;
         if let Some(wanted) = request_id {

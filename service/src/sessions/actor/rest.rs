@@ -1,5 +1,6 @@
 //! What happens when nobody uses a session, and when somebody wants it to begin anew.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -9,7 +10,7 @@ use super::{Actor, Task, Work};
 use crate::domain::error::{Error, Reason};
 use crate::domain::loss::unused_for;
 use crate::sessions::mailbox::{Closed, Ending, Reply, Reset};
-use crate::sessions::stage;
+use crate::sessions::{chores, stage};
 
 impl Actor {
     /// How long the session may be unused.
@@ -64,7 +65,8 @@ impl Actor {
         let upstream = match (&task.work, &self.rest.upstream) {
             (Work::ExpireTransaction, Some(upstream)) => {
                 let sql = vec!["ROLLBACK".to_owned()];
-                let stage = stage::statements(std::sync::Arc::clone(upstream), sql, limit);
+                let patience = self.patience(&task, limit);
+                let stage = chores::statements(Arc::clone(upstream), sql, patience);
                 return self.go(task, stage);
             }
             _ => self.rest.upstream.take(),

@@ -13,6 +13,7 @@ use crate::domain::error::Error;
 use crate::domain::journal::record::Written;
 use crate::domain::query::CancelOutcome;
 use crate::domain::upstream::Execution;
+use crate::sessions::chores;
 use crate::sessions::delivery::Delivery;
 use crate::sessions::interrupt::Interrupt;
 use crate::sessions::mailbox::{Cancelled, Reset};
@@ -82,7 +83,7 @@ impl Actor {
             && !outcome.asked
         {
             outcome.asked = true;
-            stage::ask_transaction(upstream, self.limits.cancel_wait)
+            chores::ask_transaction(upstream, self.patience(&task, self.limits.cancel_wait))
         } else if self.journal_changed() {
             stage::written(self.keep(), self.limits.journal_wait)
         } else {
