@@ -3,6 +3,7 @@
 //! This is no parser: Snowflake parses. The `lexer` knows quotes, comments and `$$` strings; the `outline`
 //! knows where statements end, also around scripting blocks; `effect` reads what the first one does to its
 //! session, and [`Literal`] which values can be set again; [`check`] is the one-statement rule of the service.
+//! For policy, [`class`] goes further and says of each statement what it does and to what.
 //! The text itself is never edited. What is read only halfway is never taken for something to repeat.
 
 pub mod class;

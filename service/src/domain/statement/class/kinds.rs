@@ -6,7 +6,7 @@ use super::tokens::Text;
 
 /// All kinds, in singular, upper case, one blank between words. Kinds that Snowflake adds later are not
 /// known here, which leaves a statement its verb but not its kind and names.
-const KINDS: [&str; 135] = [
+const KINDS: [&str; 140] = [
     "ACCOUNT",
     "AGENT",
     "AGGREGATE FUNCTION",
@@ -25,6 +25,8 @@ const KINDS: [&str; 135] = [
     "BUDGET",
     "CATALOG INTEGRATION",
     "CLASS",
+    "CLASSIFICATION",
+    "CLASSIFICATION_PROFILE",
     "COLUMN",
     "COMPUTE POOL",
     "CONNECTION",
@@ -32,6 +34,7 @@ const KINDS: [&str; 135] = [
     "CONTACT",
     "CORTEX AGENT",
     "CORTEX SEARCH SERVICE",
+    "CUSTOM_CLASSIFIER",
     "DATA EXCHANGE",
     "DATA METRIC FUNCTION",
     "DATABASE",
@@ -40,6 +43,7 @@ const KINDS: [&str; 135] = [
     "DBT PROJECT",
     "DCM PROJECT",
     "DYNAMIC TABLE",
+    "EVALUATION",
     "EVENT TABLE",
     "EXPERIMENT",
     "EXTERNAL ACCESS INTEGRATION",
@@ -57,6 +61,7 @@ const KINDS: [&str; 135] = [
     "ICEBERG TABLE",
     "IMAGE REPOSITORY",
     "INDEX",
+    "INGRESS POLICY",
     "INSTANCE",
     "INTEGRATION",
     "INTERACTIVE TABLE",

@@ -149,12 +149,13 @@ fn telling(text: &Text<'_>, at: usize, within: &Range<usize>, link: &mut Link, h
 /// `EXPLAIN` plans a statement and does not run it. Functions of constants may be run when planning.
 fn explain(text: &Text<'_>, at: usize, within: &Range<usize>, link: &mut Link) {
     let mut next = at + 1;
-    if text.is(next, within, "USING") {
+    if text.is(next, within, "USING") && text.is_any(next + 1, within, &["TABULAR", "JSON", "TEXT"]) {
         next += 2;
     }
     if text.is(next, within, "EXPLAIN") {
         return;
     }
+    let found = scan(text, next, within, Start::Query);
     statement(text, next, within, link);
     let planned = matches!(
         link.class,
@@ -165,12 +166,12 @@ fn explain(text: &Text<'_>, at: usize, within: &Range<usize>, link: &mut Link) {
                 kind: Some("TABLE" | "VIEW"),
             })
     );
-    let balanced = !scan(text, next, within, Start::Query).unbalanced;
-    link.class = if planned && balanced {
+    link.class = if planned && !found.unbalanced {
         Class::Read(Read::Explain)
     } else {
         Class::Unknown
     };
+    link.effects.extend(found.effects);
     link.destroys = false;
     link.unconditional = false;
     let named = std::mem::take(&mut link.targets);
@@ -206,12 +207,15 @@ fn use_context(text: &Text<'_>, at: usize, within: &Range<usize>, link: &mut Lin
         return;
     }
     let name = next + usize::from(text.is_any(next, within, &KINDS) && next + 1 < within.end);
+    let found = scan(text, name, within, Start::Query);
     if let Some((object, end)) = object_at(text, name, within)
         && end == within.end
+        && is_clean(&found, link)
     {
         link.class = Class::Use;
         link.targets.push(object);
     }
+    link.effects.extend(found.effects);
 }
 
 /// Sets or unsets variables or parameters, perhaps to what a query gives.

@@ -19,12 +19,16 @@
 //!    are never reads.
 //! 3. *Writing words are reserved.* `INSERT`, `UPDATE`, `DELETE`, `CREATE`, `ALTER`, `DROP`, `GRANT`,
 //!    `REVOKE`, `SET` and `INTO` cannot be the plain name of a column or table, so in a read they do not occur
-//!    at all, at any depth. One of them outside quotes, wherever it stands, and the statement is no read.
-//!    This does not depend on knowing where in the statement we are.
+//!    at all, at any depth, but for the function `INSERT(…)` and parts of a longer name (`t.update`,
+//!    `v:delete`). No token of a read is passed over, and one of these words makes it no read. This does not
+//!    depend on knowing where in the statement we are; `UNION`s and parentheses are watched besides.
 //! 4. *What a query calls can act.* Functions of `SYSTEM$` are held for acting unless they are known not to;
 //!    so are sequences, methods of instances, and functions whose name is computed. Such a query is a
 //!    [`Call::Function`]. Functions that users wrote cannot change the database when called in a query, but
 //!    may reach outside; they are listed in [`Link::functions`] for policy to judge.
+//!
+//! What the property does not cover: a read can cost money and time, and it can show what should stay hidden.
+//! `GET` and `PUT` touch the client's files, which is why they are no reads.
 //!
 //! The server's own word, where there is one, is added by [`strictest`]: the stricter of both holds.
 //!
@@ -198,7 +202,9 @@ pub struct Link {
     pub sources: Vec<Object>,
     /// Functions and sequences called in it that are held for acting.
     pub effects: Vec<Name>,
-    /// Functions and procedures called in it that are known to be users' own, or that could be.
+    /// Functions and procedures called in it that are users' own, as far as their names tell: all with a
+    /// schema, and those in `TABLE(…)` that are not Snowflake's. A function without a schema outside
+    /// `TABLE(…)` may be a user's too and is not listed.
     pub functions: Vec<Name>,
     /// Why it was given up, where it was understood but cannot be trusted.
     pub doubt: Option<Doubt>,

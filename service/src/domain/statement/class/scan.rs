@@ -259,14 +259,29 @@ impl Scan<'_, '_> {
     /// A word that is reserved for statements that change something. `INSERT` is also a function, `BACKUP
     /// SET` a kind of object; behind a `.` or `:` any word is a part of a path.
     fn writing(&mut self, at: usize) {
-        let is_part =
-            at > self.within.start && matches!(self.text.tokens[at - 1].kind, Kind::Mark('.' | ':'));
+        let is_part = self.is_part(at);
         let is_function =
             self.text.is(at, &self.within, "INSERT") && self.text.is_mark(at + 1, &self.within, '(');
         let is_kind = self.text.is(at, &self.within, "SET")
             && (self.follows(at, "BACKUP") || self.follows(at, "SNAPSHOT"));
         if !is_part && !is_function && !is_kind {
             self.found.writing.get_or_insert(at);
+        }
+    }
+
+    /// True for a word that is joined to what is before it: `table.word`, `value:word`, `:word`. Behind a
+    /// number the dot is the number's.
+    fn is_part(&self, at: usize) -> bool {
+        if at < self.within.start + 2 || !self.text.tokens[at].glued {
+            return false;
+        }
+        match self.text.tokens[at - 1].kind {
+            Kind::Mark(':') => true,
+            Kind::Mark('.') => self
+                .text
+                .word(at - 2, &self.within)
+                .is_none_or(|word| !word.starts_with(|c: char| c.is_ascii_digit())),
+            _ => false,
         }
     }
 
@@ -311,28 +326,18 @@ impl Scan<'_, '_> {
             }
             // `instance!METHOD(…)`
             '!' if !self.text.is_mark(at + 1, &self.within, '=') => self.method(at),
-            '$' if self.frame().expect => return self.value(at),
-            ':' | '?' if self.frame().expect => {
-                self.source(at);
-                return at + if mark == ':' { 2 } else { 1 };
-            }
+            '$' if self.is_result(at) => self.frame().expect = false,
+            '$' | ':' | '?' if self.frame().expect => self.source(at),
             _ => {}
         }
         at + 1
     }
 
-    /// `$1`, a result of the chain, or `$name`, a name made at run time, where a table is expected.
-    fn value(&mut self, at: usize) -> usize {
-        let is_result = self
-            .text
+    /// True for `$1`, a result of the chain; `$name` is a variable.
+    fn is_result(&self, at: usize) -> bool {
+        self.text
             .word(at + 1, &self.within)
-            .is_some_and(|word| word.bytes().all(|byte| byte.is_ascii_digit()));
-        if is_result {
-            self.frame().expect = false;
-        } else {
-            self.source(at);
-        }
-        at + 2
+            .is_some_and(|word| word.bytes().all(|byte| byte.is_ascii_digit()))
     }
 
     fn method(&mut self, at: usize) {
@@ -427,25 +432,22 @@ impl Scan<'_, '_> {
         self.table(at)
     }
 
-    /// A name where a table is expected.
+    /// A name where a table is expected. What computes a name is not skipped: it is an expression.
     fn table(&mut self, at: usize) -> usize {
         self.frame().expect = false;
         let Some((object, end)) = object::object_at(self.text, at, &self.within) else {
             self.found.odd = true;
             return at + 1;
         };
-        let called = self.text.is_mark(end, &self.within, '(');
+        let name_end = self.name_end(at);
         match object {
-            Object::Name(_) if called && end == self.name_end(at) => {}
-            _ if called && !matches!(object, Object::Stage(_)) => {
-                self.found.effects.extend(Name::parse("IDENTIFIER"));
-            }
+            Object::Name(_) if end == name_end && self.text.is_mark(end, &self.within, '(') => {}
             Object::Name(ref name)
                 if name.parts().len() == 1 && self.visible.get(name.last()).is_some_and(|seen| *seen > 0) => {
             }
             object => self.found.sources.push(object),
         }
-        end
+        name_end.max(at + 1)
     }
 
     /// The token behind the name at `at`, if there is one.

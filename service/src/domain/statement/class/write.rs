@@ -95,6 +95,8 @@ fn insert_multi(text: &Text<'_>, at: usize, within: &Range<usize>, link: &mut Li
         link.targets.push(Object::Dynamic);
     }
     read(link, scan(text, query, within, Start::Query));
+    // The conditions before the query can call something too.
+    link.effects.extend(scan(text, at, within, Start::Query).effects);
 }
 
 /// Skips a list of columns, if it is one and no query.
