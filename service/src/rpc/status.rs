@@ -7,7 +7,7 @@ use snowflake_session_proto::v1::ErrorReason;
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt as _};
 
-use crate::domain::error::{Chain, Error, Facts, Reason};
+use crate::domain::error::{Chain, Error, Reason};
 
 /// Longest message, in bytes after percent-encoding. It travels twice in the trailers (as text and inside
 /// the details), and 16 KiB is what HTTP/2 clients accept for all trailers together.
@@ -22,7 +22,7 @@ pub(super) fn status(error: &Error) -> Status {
     let (code, reason) = code_and_reason(error.reason());
     let message = fit(&error.to_string(), MESSAGE_ENCODED_MAX);
     let reason = reason.as_str_name().trim_start_matches("ERROR_REASON_");
-    let details = ErrorDetails::with_error_info(reason, ERROR_DOMAIN, metadata(error.facts()));
+    let details = ErrorDetails::with_error_info(reason, ERROR_DOMAIN, metadata(error));
     Status::with_error_details(code, message, details)
 }
 
@@ -69,7 +69,8 @@ pub(super) fn error_reason(reason: Reason) -> ErrorReason {
     code_and_reason(reason).1
 }
 
-fn metadata(facts: &Facts) -> HashMap<String, String> {
+fn metadata(error: &Error) -> HashMap<String, String> {
+    let facts = error.facts();
     let line = facts.line.map(|line| line.to_string());
     let position = facts.position.map(|position| position.to_string());
     [
@@ -82,10 +83,20 @@ fn metadata(facts: &Facts) -> HashMap<String, String> {
         ("session", facts.session.as_deref()),
         ("connection", facts.connection.as_deref()),
         ("lost", facts.lost.as_deref()),
+        ("may_have_run", may_have_run(error)),
     ]
     .into_iter()
     .filter_map(|(key, value)| value.map(|value| (key.to_owned(), fit(value, FACT_BYTES_MAX))))
     .collect()
+}
+
+/// Whether the statement may have had an effect, where the reason alone does not say it.
+fn may_have_run(error: &Error) -> Option<&'static str> {
+    match (error.reason(), error.may_have_run()) {
+        (_, true) => Some("true"),
+        (Reason::Unreachable, false) => Some("false"),
+        (_, false) => None,
+    }
 }
 
 /// Cuts a text so that it has at most `encoded_max` bytes once everything but plain ASCII is
@@ -112,6 +123,23 @@ fn fit(text: &str, encoded_max: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::error::Facts;
+
+    #[test]
+    fn doubt_is_told_and_so_is_certainty_where_it_helps() {
+        for (reason, doubt, told) in [
+            (Reason::Unreachable, true, Some("true")),
+            (Reason::Unreachable, false, Some("false")),
+            (Reason::Timeout, true, Some("true")),
+            (Reason::SqlRejected, false, None),
+        ] {
+            let error = Error::new(reason, "x");
+            let error = if doubt { error.with_doubt() } else { error };
+            let info = status(&error).get_details_error_info().unwrap();
+            let found = info.metadata.get("may_have_run").map(String::as_str);
+            assert_eq!(found, told, "{reason:?} {doubt}");
+        }
+    }
 
     #[test]
     fn facts_travel_in_the_error_info() {
