@@ -11,6 +11,12 @@ use tonic_types::StatusExt;
 use crate::exit_code::Exit;
 use crate::failure::{Failure, SqlPosition, root_cause};
 
+/// Said when nobody can tell whether a statement had an effect.
+const MAY_HAVE_RUN: &str = "it may have run: look at what it changed before you run it again";
+
+/// Said when it is certain that nothing happened although Snowflake could not be reached.
+const NOTHING_RAN: &str = "nothing was run";
+
 /// Translates a status.
 pub(super) fn failure(status: &Status) -> Failure {
     match status
@@ -49,7 +55,8 @@ pub(crate) fn query_failure(query: &Query) -> Failure {
 fn stated(reason: ErrorReason, message: &str, details: &HashMap<String, String>) -> Failure {
     let mut failure = Failure::new(Exit::of_reason(reason), what(reason));
     let detail = |key: &str| details.get(key).filter(|value| !value.is_empty());
-    if !message.is_empty() {
+    // A cancelled query has nothing to add to that.
+    if !message.is_empty() && message != failure.what {
         failure = failure.caused_by(match (detail("snowflake_code"), detail("sql_state")) {
             (Some(code), state)
                 if message.contains(code.as_str())
@@ -69,6 +76,11 @@ fn stated(reason: ErrorReason, message: &str, details: &HashMap<String, String>)
     }
     for lost in detail("lost").into_iter().flat_map(|lost| lost.lines()) {
         failure.facts.push(format!("lost: {lost}"));
+    }
+    match detail("may_have_run").map(String::as_str) {
+        Some("true") => failure.facts.push(MAY_HAVE_RUN.to_owned()),
+        Some("false") => failure.facts.push(NOTHING_RAN.to_owned()),
+        _ => {}
     }
     if let Some(query_id) = detail("query_id") {
         failure.facts.push(format!("query id: {query_id}"));

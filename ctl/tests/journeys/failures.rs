@@ -72,6 +72,24 @@ fn a_rejected_statement_is_shown_with_its_place() {
 }
 
 #[test]
+fn doubt_about_an_effect_is_said_and_so_is_certainty() {
+    let house = House::new(Script::Events(Vec::new()));
+    for (told, said) in [
+        (
+            "true",
+            "\nit may have run: look at what it changed before you run it again\n",
+        ),
+        ("false", "\nnothing was run\n"),
+    ] {
+        let details = [("may_have_run", told)];
+        *house.fake.state.script.lock().unwrap() =
+            Script::Fails(Vec::new(), error(ErrorReason::Unreachable, "gone", &details));
+        let ran = house.run(&["query", "insert into t values (1)"]);
+        assert!(ran.failed(3).contains(said), "{ran:?}");
+    }
+}
+
+#[test]
 fn version_skew_says_how_to_mend_it() {
     let house = House::new(Script::Fails(
         Vec::new(),

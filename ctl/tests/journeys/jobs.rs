@@ -151,6 +151,7 @@ fn show_says_how_a_query_is() {
         rows_inserted: 2,
         ..DmlStats::default()
     });
+    failed.row_count_total = Some(0);
     *house.fake.state.jobs.lock().unwrap() = vec![failed];
     let shown = house.run(&["job", "show", "last"]);
     for line in [
@@ -166,6 +167,7 @@ fn show_says_how_a_query_is() {
     assert_eq!(json["error"]["reason"], "SQL_REJECTED");
     assert_eq!(json["changed"]["rows_inserted"], 2);
     assert_eq!(json["submitted"], true);
+    assert_eq!(json["rows"], serde_json::Value::Null);
     let missing = house.run(&["job", "show", "nope"]);
     assert!(
         missing.failed(2).contains("there is no query `nope`"),
@@ -246,6 +248,18 @@ fn the_exit_code_is_the_one_that_the_query_would_have_had() {
             );
         }
     }
+    let mut cancelled = query(QueryState::Cancelled);
+    cancelled.error = Some(QueryError {
+        reason: ErrorReason::Cancelled.into(),
+        message: "the query was cancelled".to_owned(),
+        ..QueryError::default()
+    });
+    assert_eq!(
+        watching(vec![cancelled])
+            .run(&["job", "wait", "last"])
+            .failed(130),
+        "error: the query was cancelled\nquery id: 01ab\n"
+    );
     let unknown = watching(vec![query(QueryState::Unknown)]).run(&["job", "wait", "last"]);
     assert!(
         unknown.failed(3).contains("it is not known how the query ended"),

@@ -230,6 +230,27 @@ fn all_sessions_are_closed_together() {
 }
 
 #[test]
+fn closing_tells_of_jobs_that_go_on() {
+    let house = house();
+    for (count, said) in [(1, "1 job goes on"), (3, "3 jobs go on")] {
+        house
+            .fake
+            .with_session("default", |session| session.job_count = count);
+        let closed = house.run(&["session", "close"]);
+        assert_eq!(
+            (closed.ok(), closed.stderr.as_str()),
+            (
+                "",
+                &*format!(
+                    "{said} at Snowflake without the session; `sfctl job cancel ID` stops one\n\
+                     session default is closed\n"
+                )
+            )
+        );
+    }
+}
+
+#[test]
 fn show_says_everything_there_is() {
     let house = house();
     house.fake.with_session("default", |session| {

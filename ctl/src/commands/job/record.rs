@@ -31,7 +31,7 @@ pub(super) fn everything(query: &Query, clock: Clock) -> Record {
         ("started", Value::time_if_any(query.start_time)),
         ("ended", Value::time_if_any(query.end_time)),
         ("elapsed_ms", elapsed_value(query, clock)),
-        ("rows", query.row_count_total.map_or(Value::Absent, Value::Number)),
+        ("rows", rows(query).map_or(Value::Absent, Value::Number)),
         ("changed", query.dml.as_ref().map_or(Value::Absent, changed)),
         ("error", query.error.as_ref().map_or(Value::Absent, error)),
     ]
@@ -45,10 +45,7 @@ pub(super) fn line(query: &Query, clock: Clock) -> Record {
         ("session", Value::text(&query.session)),
         ("created", query.create_time.map_or(Value::Nothing, Value::Time)),
         ("elapsed_ms", elapsed_value(query, clock)),
-        (
-            "rows",
-            query.row_count_total.map_or(Value::Nothing, Value::Number),
-        ),
+        ("rows", rows(query).map_or(Value::Nothing, Value::Number)),
         ("sql", Value::text(&query.sql)),
     ]
 }
@@ -96,6 +93,13 @@ pub(super) fn changes(dml: &DmlStats) -> Vec<String> {
     .filter(|(count, _)| *count > 0)
     .map(|(count, done)| format!("{} {done}", result::rows(count)))
     .collect()
+}
+
+/// Rows of the result, of which there is none unless the query succeeded.
+fn rows(query: &Query) -> Option<i64> {
+    query
+        .row_count_total
+        .filter(|_| query.state() == QueryState::Succeeded)
 }
 
 fn elapsed_value(query: &Query, clock: Clock) -> Value {

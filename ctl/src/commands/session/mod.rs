@@ -149,7 +149,15 @@ async fn make(client: &Client, message: CreateSessionRequest, run: &Run) -> Resu
 async fn close(client: &Client, name: &str, run: &Run) -> Result<(), Failure> {
     let closed = client.delete_session(name).await?;
     say_rolled_back(closed.transaction_rolled_back, name, run);
-    if !closed.logout_confirmed {
+    if closed.jobs_left > 0 {
+        let jobs = match closed.jobs_left {
+            1 => "1 job goes".to_owned(),
+            count => format!("{count} jobs go"),
+        };
+        run.ui.note(&format!(
+            "{jobs} on at Snowflake without the session; `sfctl job cancel ID` stops one"
+        ));
+    } else if !closed.logout_confirmed {
         run.ui
             .note("Snowflake did not confirm the logout; it ends the session by itself");
     }

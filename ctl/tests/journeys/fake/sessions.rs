@@ -196,8 +196,10 @@ impl SessionService for Stand {
         let mut sessions = self.0.sessions.lock().unwrap();
         sessions.retain(|session| session.name != found.name);
         Ok(Response::new(DeleteSessionResponse {
-            logout_confirmed: true,
+            // Logging out would stop them.
+            logout_confirmed: found.job_count == 0,
             transaction_rolled_back: found.transaction_open,
+            jobs_left: found.job_count,
         }))
     }
 
