@@ -47,7 +47,7 @@ impl Actor {
     fn notice_end_of_upstream(&mut self) {
         let ended = |upstream: &Arc<dyn Upstream>| !upstream.is_alive();
         if self.rest.upstream.as_ref().is_some_and(ended) {
-            tracing::warn!("upstream session ended while it was not used");
+            tracing::info!("upstream session ended while it was not used");
             self.rest.upstream = None;
             self.session
                 .upstream_lost("its Snowflake session ended while it was not used");
