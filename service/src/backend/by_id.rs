@@ -44,7 +44,9 @@ pub(super) async fn observe(session: &UpstreamSession, query_id: &str) -> driver
         start_time: status.start_time,
         end_time: status.end_time,
         kind: StatementKind::Unknown,
-        row_count_total: status.rows_produced,
+        row_count_total: status
+            .rows_produced
+            .filter(|_| status.state == driver::QueryState::Succeeded),
         dml: None,
         failure: None,
     };
