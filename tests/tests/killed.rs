@@ -18,6 +18,7 @@ fn kill_emulator(stage: &Stage) {
     for said in [
         "the emulator ended by itself",
         "the local emulator ended unexpectedly",
+        "upstream session ended while it was not used",
         r#""reason":"SessionLost""#,
     ] {
         stage.foresee(said);
