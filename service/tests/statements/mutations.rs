@@ -259,6 +259,10 @@ fn mutated_texts_are_never_reads_that_others_call_writes() {
         }
         reads += 1;
         assert!(!has_writing_word(&text), "called a read:\n{text}");
+        // The other parser takes the path of a stage outside FROM for a division.
+        if text.contains('@') {
+            continue;
+        }
         let Ok(opinions) = Parser::parse_sql(&SnowflakeDialect {}, &text) else {
             continue;
         };
@@ -320,9 +324,14 @@ fn changes(body: &SetExpr) -> bool {
 /// True when the other, plainer reader sees a word that only statements have which change something, in a
 /// statement that is not only explained.
 fn has_writing_word(text: &str) -> bool {
+    let mut in_stage = false;
     let pieces: Vec<Piece<'_>> = pieces(text)
         .into_iter()
-        .filter(|piece| !matches!(piece, Piece::Blank(_)))
+        .filter(|piece| {
+            // The path of a stage reaches to the next blank.
+            in_stage = !matches!(piece, Piece::Blank(_)) && (in_stage || *piece == Piece::Mark("@"));
+            !in_stage && !matches!(piece, Piece::Blank(_))
+        })
         .collect();
     let is = |piece: &Piece<'_>, words: &[&str]| matches!(piece, Piece::Word(word) if words.iter().any(|other| word.eq_ignore_ascii_case(other)));
     if pieces.iter().any(|piece| is(piece, &["EXPLAIN"])) {

@@ -207,6 +207,8 @@ impl Reader<'_> {
             Kind::Dollars if before.is_some_and(|before| before.kind == Kind::Dollars) => Some(Doubt::Quotes),
             Kind::Word if text.contains("$$") => Some(Doubt::Quotes),
             Kind::Word if !text.is_ascii() && text.contains(FOLDING) => Some(Doubt::Characters),
+            // `1into`: some readers end the number where the letters begin.
+            Kind::Word if text.as_bytes()[0].is_ascii_digit() && !is_number(text) => Some(Doubt::Characters),
             Kind::Mark('$') if before.is_some_and(|before| before.kind == Kind::Dollars) => {
                 Some(Doubt::Quotes)
             }
@@ -314,6 +316,13 @@ impl Reader<'_> {
         });
         Some(end)
     }
+}
+
+/// True for digits and perhaps an exponent, whose sign and digits may be further tokens.
+fn is_number(word: &str) -> bool {
+    let exponent = word.trim_start_matches(|c: char| c.is_ascii_digit() || c == '_');
+    let digits = exponent.strip_prefix(['e', 'E']).unwrap_or(exponent);
+    digits.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 fn quote_kind(quoted: &str) -> Kind {
