@@ -297,6 +297,7 @@ fn writes(statement: &Parsed) -> bool {
         | Parsed::ShowTables { .. }
         | Parsed::ShowViews { .. }
         | Parsed::ShowColumns { .. }
+        | Parsed::ShowCatalogs { .. }
         | Parsed::ShowDatabases { .. }
         | Parsed::ShowSchemas { .. }
         | Parsed::ShowObjects(_)
