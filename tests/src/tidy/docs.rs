@@ -29,13 +29,15 @@ const HOSTS: [&str; 20] = [
     "w3.org",
 ];
 /// Endings that are reserved for examples and tests, or mean this machine or our own socket.
-const RESERVED: [&str; 6] = [
+const RESERVED: [&str; 7] = [
     "example.com",
     "example",
     "test",
     "invalid",
     "localhost",
     "snowflake-session",
+    // RFC 5737: an address for examples.
+    "192.0.2.1",
 ];
 
 /// Relative links in Markdown lead to a file, and their anchors to a heading in it.

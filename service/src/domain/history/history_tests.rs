@@ -1,3 +1,5 @@
+//! Queries that are remembered: order, names, limits, and what a job goes through.
+
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::*;
