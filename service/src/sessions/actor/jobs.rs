@@ -143,3 +143,27 @@ impl Jobs {
         pause * factor / 1000
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_are_a_tenth_of_the_age_within_the_limits() {
+        let second = Duration::from_secs(1);
+        let jobs = Jobs::new((second / 4, 10 * second));
+        for (age, pause) in [
+            (Duration::ZERO, second / 4),
+            (2 * second, second / 4),
+            (30 * second, 3 * second),
+            (100 * second, 10 * second),
+            (9999 * second, 10 * second),
+        ] {
+            let got = jobs.pause_after(age);
+            assert!(
+                got >= pause * 8 / 10 && got <= pause * 12 / 10,
+                "{age:?}: {got:?}"
+            );
+        }
+    }
+}
