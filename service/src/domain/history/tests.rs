@@ -1,8 +1,4 @@
-<<<<<<< HEAD:service/src/domain/history/history_tests.rs
 //! Queries that are remembered: order, names, limits, and what a job goes through.
-=======
-//! Queries through their states, and what the memory of them keeps and finds.
->>>>>>> 0c68538 (history: its tests stand where others do; pauses are tested):service/src/domain/history/tests.rs
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
