@@ -57,11 +57,16 @@ pub(crate) enum Format {
     Arrow,
 }
 
+/// Metadata key of a column whose values are of no use when they are cut.
+const WHOLE_KEY: &str = "sfctl.whole";
+
 /// Names of a result's columns, which of them hold numbers, and how people are shown a NULL.
 #[derive(Clone, Debug)]
 pub(crate) struct Header {
     names: Vec<String>,
     numeric: Vec<bool>,
+    /// Columns whose values are never cut: numbers and names of things.
+    whole: Vec<bool>,
     null: &'static str,
 }
 
@@ -73,6 +78,11 @@ impl Header {
                 .fields()
                 .iter()
                 .map(|field| is_numeric(field.data_type()))
+                .collect(),
+            whole: schema
+                .fields()
+                .iter()
+                .map(|field| is_numeric(field.data_type()) || field.metadata().contains_key(WHOLE_KEY))
                 .collect(),
             null,
         }

@@ -3,6 +3,7 @@
 //! People and programs are shown the same properties, but not the same values: people get a moment in their
 //! own zone or as an age, programs get it whole and in UTC; people are spared what is not there.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,7 +16,7 @@ use super::clock::{Clock, measured};
 use super::column::{Column, FORMAT_KEY};
 use super::sink::Sink;
 use super::temporal::{Offset, write_timestamp};
-use super::{Format, Header, RenderError};
+use super::{Format, Header, RenderError, WHOLE_KEY};
 use crate::config::Screen;
 
 /// How a property that is not set is shown to people.
@@ -25,6 +26,8 @@ const NOTHING: &str = "-";
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Value {
     Text(String),
+    /// A text by which the thing is named in other commands, shown whole or not at all.
+    Name(String),
     Number(i64),
     Flag(bool),
     /// A moment.
@@ -90,7 +93,7 @@ impl Value {
     /// The lines that people are shown; none for what they need not be told.
     fn shown(&self, clock: Clock, room: Room) -> Vec<String> {
         let text = match self {
-            Value::Text(text) => text.clone(),
+            Value::Text(text) | Value::Name(text) => text.clone(),
             Value::Number(number) => number.to_string(),
             Value::Flag(true) => "yes".to_owned(),
             Value::Flag(false) => "no".to_owned(),
@@ -198,9 +201,8 @@ fn column(name: &str, values: &[&Value], page: Page) -> (Field, ArrayRef) {
                 (Arc::new(values.iter().map(flag).collect::<BooleanArray>()), false)
             }
             Some(Value::Several { .. }) => (texts(&whole), true),
-            Some(Value::Text(_) | Value::Time(_) | Value::Nothing | Value::Absent) | None => {
-                (texts(&whole), false)
-            }
+            Some(Value::Text(_) | Value::Name(_) | Value::Time(_) | Value::Nothing | Value::Absent)
+            | None => (texts(&whole), false),
         }
     };
     let name = if page.format.is_for_people() {
@@ -208,18 +210,23 @@ fn column(name: &str, values: &[&Value], page: Page) -> (Field, ArrayRef) {
     } else {
         name.to_owned()
     };
-    let mut field = Field::new(name, array.data_type().clone(), true);
-    if is_document {
-        let metadata = std::collections::HashMap::from([(FORMAT_KEY.to_owned(), "json".to_owned())]);
-        field = field.with_metadata(metadata);
-    }
+    let note = match kind {
+        _ if is_document => Some((FORMAT_KEY, "json")),
+        Some(Value::Name(_)) => Some((WHOLE_KEY, "true")),
+        _ => None,
+    };
+    let metadata: HashMap<String, String> = note
+        .map(|(key, value)| (key.to_owned(), value.to_owned()))
+        .into_iter()
+        .collect();
+    let field = Field::new(name, array.data_type().clone(), true).with_metadata(metadata);
     (field, array)
 }
 
 /// A value's text for programs.
 fn whole(value: &Value) -> Option<String> {
     match value {
-        Value::Text(text) => Some(text.clone()),
+        Value::Text(text) | Value::Name(text) => Some(text.clone()),
         Value::Time(moment) => Some(utc(moment)),
         Value::Several { document, .. } => Some(document.to_string()),
         Value::Number(_) | Value::Flag(_) | Value::Duration(_) | Value::Nothing | Value::Absent => None,
@@ -348,6 +355,22 @@ mod tests {
             many(page(Format::Csv), vec![record()]),
             "name,session_count,user,open,last_used,elapsed_ms,objects,why\n\
              de\u{1b}fault,2,,true,2023-11-14T22:10:19.000000005Z,63004,\"[\"\"TABLE A\"\",\"\"STAGE \\\"\"b\\\"\"\"\"]\",\n",
+        );
+    }
+
+    #[test]
+    fn a_name_is_never_cut() {
+        let mut narrow = page(Format::Table);
+        narrow.screen.columns = Some(30);
+        let thing = vec![
+            ("id", Value::Name("0123456789abcdef".to_owned())),
+            ("sql", Value::text("select 1 from a_table_with_a_name")),
+        ];
+        check(
+            many(narrow, vec![thing]),
+            "id               | sql\n\
+             -----------------+------------\n\
+             0123456789abcdef | select 1 f…\n",
         );
     }
 

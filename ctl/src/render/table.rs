@@ -4,7 +4,7 @@
 //! needs. A result past [`ROWS_HELD_MAX`] or [`BYTES_HELD_MAX`] is laid out by what is held and then streamed.
 //!
 //! On a screen that is too narrow, headers give way first, then long texts, cut with `…`. Numbers are never
-//! cut, since a shortened number is a wrong number. When even that does not fit, each row becomes a block of
+//! cut, since a shortened number is a wrong number, nor are ids. When even that does not fit, each row becomes a block of
 //! lines, a value a line.
 
 use std::io;
@@ -87,7 +87,7 @@ impl Table {
                 *widest = cell.width.max(*widest);
             }
         }
-        self.stage = match fit(&names, &values, &self.header.numeric, self.screen) {
+        self.stage = match fit(&names, &values, &self.header.whole, self.screen) {
             Some(widths) => {
                 self.write_header(&widths, sink.buffer());
                 Stage::Rows(widths)
@@ -141,7 +141,7 @@ impl Table {
                         if dim {
                             out.extend_from_slice(b"\x1b[2m");
                         }
-                        let may_cut = self.screen.is_some() && !numeric;
+                        let may_cut = self.screen.is_some() && !self.header.whole[index];
                         write_cell(text, cell.width, column, align, may_cut, out);
                         if dim {
                             out.extend_from_slice(b"\x1b[0m");
@@ -249,7 +249,7 @@ fn write_cell(text: &str, wide: usize, column: usize, align: Align, may_cut: boo
 }
 
 /// Widths of the columns on the screen, `None` if they cannot be made to fit.
-fn fit(names: &[usize], values: &[usize], numeric: &[bool], screen: Option<usize>) -> Option<Vec<usize>> {
+fn fit(names: &[usize], values: &[usize], whole: &[bool], screen: Option<usize>) -> Option<Vec<usize>> {
     let mut widths: Vec<usize> = names
         .iter()
         .zip(values)
@@ -269,14 +269,12 @@ fn fit(names: &[usize], values: &[usize], numeric: &[bool], screen: Option<usize
     // Then texts, the widest first.
     let floors: Vec<usize> = widths
         .iter()
-        .zip(numeric)
-        .map(|(&width, numeric)| {
-            if *numeric {
-                width
-            } else {
-                width.min(TEXT_WIDTH_MIN)
-            }
-        })
+        .zip(whole)
+        .map(
+            |(&width, whole)| {
+                if *whole { width } else { width.min(TEXT_WIDTH_MIN) }
+            },
+        )
         .collect();
     shrink(&mut widths, &floors, room);
     (widths.iter().sum::<usize>() <= room).then_some(widths)
@@ -314,8 +312,8 @@ mod tests {
     #[test]
     fn columns_fit_the_screen() {
         let check =
-            |names: &[usize], values: &[usize], numeric: &[bool], screen, expected: Option<&[usize]>| {
-                assert_eq!(fit(names, values, numeric, screen).as_deref(), expected);
+            |names: &[usize], values: &[usize], whole: &[bool], screen, expected: Option<&[usize]>| {
+                assert_eq!(fit(names, values, whole, screen).as_deref(), expected);
             };
         check(&[5, 5], &[9, 2], &[false, true], None, Some(&[9, 5]));
         check(&[5, 5], &[9, 2], &[false, true], Some(80), Some(&[9, 5]));

@@ -196,6 +196,16 @@ fn the_list_for_people_marks_the_session_in_use() {
 #[test]
 fn a_connection_stands_for_the_session_of_its_name() {
     let house = house();
+    for verb in [&["session", "show"][..], &["session", "reset"], &["commit"]] {
+        let mut all = vec!["-c", "dev"];
+        all.extend(verb);
+        let none = house.run(&all);
+        assert!(
+            none.failed(2).contains("there is no session on connection dev\n"),
+            "{none:?}"
+        );
+    }
+    assert!(house.fake.state.sessions.lock().unwrap().is_empty());
     house.run(&["-c", "dev", "begin"]).ok();
     let shown = house.run(&["-c", "dev", "session", "show"]);
     assert!(shown.ok().starts_with("session            dev\n"), "{shown:?}");

@@ -102,13 +102,15 @@ async fn list(submitted_only: bool, run: &Run) -> Result<(), Failure> {
     if queries.is_empty() {
         run.ui.note(if submitted_only { "no jobs" } else { "no queries" });
     }
-    let record = if run.format().is_for_people() {
-        record::line
-    } else {
-        record::everything
-    };
     let clock = Clock::read();
-    run.print_list(queries.iter().map(|query| record(query, clock)).collect())
+    run.print_list(if run.format().is_for_people() {
+        record::lines(&queries, clock)
+    } else {
+        queries
+            .iter()
+            .map(|query| record::everything(query, clock))
+            .collect()
+    })
 }
 
 async fn cancel(id: Option<String>, run: &Run) -> Result<(), Failure> {

@@ -31,23 +31,36 @@ pub(super) fn everything(query: &Query, clock: Clock) -> Record {
         ("started", Value::time_if_any(query.start_time)),
         ("ended", Value::time_if_any(query.end_time)),
         ("elapsed_ms", elapsed_value(query, clock)),
-        ("rows", rows(query).map_or(Value::Absent, Value::Number)),
+        (
+            "rows",
+            // A query that failed has none, not zero.
+            query
+                .row_count_total
+                .filter(|_| query.state() == QueryState::Succeeded)
+                .map_or(Value::Absent, Value::Number),
+        ),
         ("changed", query.dml.as_ref().map_or(Value::Absent, changed)),
         ("error", query.error.as_ref().map_or(Value::Absent, error)),
     ]
 }
 
-/// A query in a list for people.
-pub(super) fn line(query: &Query, clock: Clock) -> Record {
-    vec![
-        ("id", Value::text(id(query))),
-        ("state", Value::text(state(query.state()))),
-        ("session", Value::text(&query.session)),
-        ("created", query.create_time.map_or(Value::Nothing, Value::Time)),
-        ("elapsed_ms", elapsed_value(query, clock)),
-        ("rows", rows(query).map_or(Value::Nothing, Value::Number)),
-        ("sql", Value::text(&query.sql)),
-    ]
+/// Queries in a list for people: no more than fits beside an id on a common screen.
+pub(super) fn lines(queries: &[Query], clock: Clock) -> Vec<Record> {
+    let is_mixed = queries.iter().any(|query| query.session != queries[0].session);
+    let line = |query: &Query| {
+        let mut line = vec![
+            ("id", Value::Name(id(query).to_owned())),
+            ("state", Value::text(state(query.state()))),
+            ("age", query.create_time.map_or(Value::Nothing, Value::Time)),
+            ("elapsed_ms", elapsed_value(query, clock)),
+            ("sql", Value::text(&query.sql)),
+        ];
+        if is_mixed {
+            line.insert(2, ("session", Value::Name(query.session.clone())));
+        }
+        line
+    };
+    queries.iter().map(line).collect()
 }
 
 /// What names the query in other commands: Snowflake's id as soon as it has one.
@@ -93,13 +106,6 @@ pub(super) fn changes(dml: &DmlStats) -> Vec<String> {
     .filter(|(count, _)| *count > 0)
     .map(|(count, done)| format!("{} {done}", result::rows(count)))
     .collect()
-}
-
-/// Rows of the result, of which there is none unless the query succeeded.
-fn rows(query: &Query) -> Option<i64> {
-    query
-        .row_count_total
-        .filter(|_| query.state() == QueryState::Succeeded)
 }
 
 fn elapsed_value(query: &Query, clock: Clock) -> Value {

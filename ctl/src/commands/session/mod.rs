@@ -61,9 +61,18 @@ pub(super) async fn session(verb: SessionVerb, run: &Run) -> Result<(), Failure>
 /// `--session`, else the one that the service chooses for the connection. Empty means `default`.
 pub(super) async fn named(client: &Client, name: Option<String>, run: &Run) -> Result<String, Failure> {
     let settings = &run.settings;
+    let connection = &settings.connection;
     match name {
         Some(name) => Ok(name),
-        None if settings.session.is_empty() && !settings.connection.is_empty() => {
+        None if settings.session.is_empty() && !connection.is_empty() => {
+            // Asking the service for its choice makes the session; a mistyped connection would leave one behind.
+            let sessions = client.sessions().await?;
+            if !sessions.iter().any(|session| session.connection == *connection) {
+                let what = format!("there is no session on connection {connection}");
+                return Err(Failure::usage(what).hint(format!(
+                    "`sfctl -c {connection} connect` makes one and logs it in"
+                )));
+            }
             Ok(default_session(client, run).await?.name)
         }
         None => Ok(settings.session.clone()),
