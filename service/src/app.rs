@@ -225,6 +225,7 @@ impl Process<'_> {
             home: self.settings.folders.home.clone(),
             environment: self.environment.variables().clone(),
             limits: self.settings.limits.clone(),
+            network: self.settings.network.clone(),
             batch_bytes_max: self.settings.batch_bytes_max,
             emulator: EmulatorOptions {
                 command: emulator.command.clone(),

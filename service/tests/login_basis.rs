@@ -26,6 +26,7 @@ fn backend(home: &Path) -> Backend {
         home: home.to_owned(),
         environment: BTreeMap::new(),
         limits: settings.limits,
+        network: settings.network,
         batch_bytes_max: settings.batch_bytes_max,
         emulator: EmulatorOptions {
             command: Some("/nonexistent/snowflake-emulator".into()),

@@ -14,10 +14,12 @@ use tokio::sync::OnceCell;
 
 use super::emulator::{Emulator, EmulatorOptions, Running};
 use super::error::{explain, from_driver};
+use super::network::driver_config;
 use super::upstream::{DriverSession, Sizes, context_of};
 use crate::domain::error::Error;
 use crate::domain::limits::Limits;
 use crate::domain::names::ConnectionName;
+use crate::domain::network::NetworkLimits;
 use crate::domain::upstream::{Connector, Fingerprint, Identity, Login, LoginBasis};
 
 /// What the backend needs to know.
@@ -28,6 +30,8 @@ pub struct BackendSettings {
     pub environment: BTreeMap<String, String>,
     /// Limits of sessions and queries.
     pub limits: Limits,
+    /// Limits of what goes over the network.
+    pub network: NetworkLimits,
     /// Size at which result batches are cut, in bytes of Arrow data.
     pub batch_bytes_max: usize,
     /// The local emulator.
@@ -52,18 +56,11 @@ impl Backend {
             home,
             environment,
             limits,
+            network,
             batch_bytes_max,
             emulator,
         } = settings;
-        let driver_config = DriverConfig {
-            query_timeout_max: limits
-                .query_timeout
-                .max(DriverConfig::default().query_timeout_max),
-            login_timeout: limits.login_timeout,
-            cancel_timeout: limits.cancel_wait,
-            batch_bytes_target: batch_bytes_max,
-            ..DriverConfig::default()
-        };
+        let driver_config = driver_config(&network, &limits, batch_bytes_max);
         Self {
             lookup: Lookup::new(home, environment),
             driver: OnceCell::new(),

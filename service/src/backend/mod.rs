@@ -12,6 +12,7 @@ mod connector;
 pub mod emulator;
 mod encode;
 mod error;
+mod network;
 mod upstream;
 
 pub use connector::{Backend, BackendSettings};

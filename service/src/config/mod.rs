@@ -9,6 +9,7 @@
 mod environment;
 mod flags;
 mod layers;
+mod network;
 mod read;
 mod settings;
 mod values;

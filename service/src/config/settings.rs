@@ -10,6 +10,7 @@ use super::layers::{Faults, Layers};
 use super::read::Reader;
 use crate::domain::breaker::BreakerRules;
 use crate::domain::limits::Limits;
+use crate::domain::network::NetworkLimits;
 use crate::domain::pool::PoolRules;
 
 /// The whole configuration, checked.
@@ -33,6 +34,8 @@ pub struct Settings {
     pub breaker: BreakerRules,
     /// How many spare logins are kept.
     pub pool: PoolRules,
+    /// Limits of what goes over the network.
+    pub network: NetworkLimits,
     /// Size at which result batches are cut.
     pub batch_bytes_max: usize,
     /// Largest file of a kept session.
@@ -203,6 +206,7 @@ fn read(reader: &mut Reader<'_>, home: PathBuf, environment: &Environment) -> Se
         start_timeout: reader.duration("service.start_timeout", SECOND),
         limits: read_limits(reader),
         breaker: read_breaker(reader),
+        network: super::network::read(reader),
         pool: read_pool(reader),
         batch_bytes_max: to_usize(reader.size("query.batch_bytes_max", 4096, 64 * MEBIBYTE)),
         journal_bytes_max: reader.size("journal.bytes_max", 64 * 1024, 64 * MEBIBYTE),

@@ -14,6 +14,7 @@ pub mod journal;
 pub mod limits;
 pub mod loss;
 pub mod names;
+pub mod network;
 pub mod pool;
 pub mod query;
 pub mod session;
