@@ -26,8 +26,8 @@ const NOTHING: &str = "-";
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Value {
     Text(String),
-    /// A text by which the thing is named in other commands, shown whole or not at all.
-    Name(String),
+    /// A text that is of no use when it is cut: what names the thing in other commands, or a short word.
+    Whole(String),
     Number(i64),
     Flag(bool),
     /// A moment.
@@ -93,7 +93,7 @@ impl Value {
     /// The lines that people are shown; none for what they need not be told.
     fn shown(&self, clock: Clock, room: Room) -> Vec<String> {
         let text = match self {
-            Value::Text(text) | Value::Name(text) => text.clone(),
+            Value::Text(text) | Value::Whole(text) => text.clone(),
             Value::Number(number) => number.to_string(),
             Value::Flag(true) => "yes".to_owned(),
             Value::Flag(false) => "no".to_owned(),
@@ -201,7 +201,7 @@ fn column(name: &str, values: &[&Value], page: Page) -> (Field, ArrayRef) {
                 (Arc::new(values.iter().map(flag).collect::<BooleanArray>()), false)
             }
             Some(Value::Several { .. }) => (texts(&whole), true),
-            Some(Value::Text(_) | Value::Name(_) | Value::Time(_) | Value::Nothing | Value::Absent)
+            Some(Value::Text(_) | Value::Whole(_) | Value::Time(_) | Value::Nothing | Value::Absent)
             | None => (texts(&whole), false),
         }
     };
@@ -212,7 +212,7 @@ fn column(name: &str, values: &[&Value], page: Page) -> (Field, ArrayRef) {
     };
     let note = match kind {
         _ if is_document => Some((FORMAT_KEY, "json")),
-        Some(Value::Name(_)) => Some((WHOLE_KEY, "true")),
+        Some(Value::Whole(_) | Value::Time(_) | Value::Duration(_)) => Some((WHOLE_KEY, "true")),
         _ => None,
     };
     let metadata: HashMap<String, String> = note
@@ -226,7 +226,7 @@ fn column(name: &str, values: &[&Value], page: Page) -> (Field, ArrayRef) {
 /// A value's text for programs.
 fn whole(value: &Value) -> Option<String> {
     match value {
-        Value::Text(text) | Value::Name(text) => Some(text.clone()),
+        Value::Text(text) | Value::Whole(text) => Some(text.clone()),
         Value::Time(moment) => Some(utc(moment)),
         Value::Several { document, .. } => Some(document.to_string()),
         Value::Number(_) | Value::Flag(_) | Value::Duration(_) | Value::Nothing | Value::Absent => None,
@@ -359,11 +359,11 @@ mod tests {
     }
 
     #[test]
-    fn a_name_is_never_cut() {
+    fn an_id_is_never_cut() {
         let mut narrow = page(Format::Table);
         narrow.screen.columns = Some(30);
         let thing = vec![
-            ("id", Value::Name("0123456789abcdef".to_owned())),
+            ("id", Value::Whole("0123456789abcdef".to_owned())),
             ("sql", Value::text("select 1 from a_table_with_a_name")),
         ];
         check(

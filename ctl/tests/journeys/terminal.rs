@@ -163,3 +163,22 @@ fn waiting_shows_state_place_and_time_on_a_terminal() {
         "{shown:?}"
     );
 }
+
+#[test]
+fn jobs_of_several_sessions_fit_a_common_terminal() {
+    let house = house();
+    let query = |session: &str| Query {
+        query_id: "01b2c3d4-0000-4e5f-0000-00016789abcd".to_owned(),
+        session: session.to_owned(),
+        state: QueryState::Succeeded.into(),
+        sql: "select count(*) from a_table_with_a_name".to_owned(),
+        submitted: true,
+        create_time: Some(now(-200)),
+        end_time: Some(now(-100)),
+        ..Query::default()
+    };
+    *house.fake.state.jobs.lock().unwrap() = vec![query("default"), query("nightly-load")];
+    let (shown, _) = on_terminal(80, house.command(&["job", "list", "--color", "never"]));
+    let row = "01b2c3d4-0000-4e5f-0000-00016789abcd | succeeded | nightly… | 1m 40s | select …";
+    assert!(shown.lines().any(|line| line == row), "{shown}");
+}

@@ -49,14 +49,13 @@ pub(super) fn lines(queries: &[Query], clock: Clock) -> Vec<Record> {
     let is_mixed = queries.iter().any(|query| query.session != queries[0].session);
     let line = |query: &Query| {
         let mut line = vec![
-            ("id", Value::Name(id(query).to_owned())),
-            ("state", Value::text(state(query.state()))),
-            ("age", query.create_time.map_or(Value::Nothing, Value::Time)),
+            ("id", Value::Whole(id(query).to_owned())),
+            ("state", Value::Whole(state(query.state()).to_owned())),
             ("elapsed_ms", elapsed_value(query, clock)),
             ("sql", Value::text(&query.sql)),
         ];
         if is_mixed {
-            line.insert(2, ("session", Value::Name(query.session.clone())));
+            line.insert(2, ("session", Value::text(&query.session)));
         }
         line
     };

@@ -84,7 +84,7 @@ pub(crate) fn line(session: &Session, current: bool) -> Record {
     };
     vec![
         ("current", Value::Text(if current { "*" } else { "" }.to_owned())),
-        ("session", Value::Name(session.name.clone())),
+        ("session", Value::Whole(session.name.clone())),
         ("state", Value::text(state(session.state()))),
         ("connection", Value::text(&session.connection)),
         ("user", Value::text(&session.user)),
