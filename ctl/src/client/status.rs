@@ -12,7 +12,7 @@ use crate::exit_code::Exit;
 use crate::failure::{Failure, SqlPosition, root_cause};
 
 /// Said when nobody can tell whether a statement had an effect.
-const MAY_HAVE_RUN: &str = "it may have run: look at what it changed before you run it again";
+const MAY_HAVE_RUN: &str = "it may have run: look before running it again";
 
 /// Said when it is certain that nothing happened although Snowflake could not be reached.
 const NOTHING_RAN: &str = "nothing was run";
@@ -53,9 +53,14 @@ pub(crate) fn query_failure(query: &Query) -> Failure {
 
 /// A failure whose reason the service stated.
 fn stated(reason: ErrorReason, message: &str, details: &HashMap<String, String>) -> Failure {
-    let mut failure = Failure::new(Exit::of_reason(reason), what(reason));
+    let what = match reason {
+        // It names the session and what it has lost; nothing general would say more.
+        ErrorReason::SessionLost if !message.is_empty() => message,
+        _ => what(reason),
+    };
+    let mut failure = Failure::new(Exit::of_reason(reason), what);
     let detail = |key: &str| details.get(key).filter(|value| !value.is_empty());
-    // A cancelled query has nothing to add to that.
+    // A loss has said it all, and so has a cancelled query.
     if !message.is_empty() && message != failure.what {
         failure = failure.caused_by(match (detail("snowflake_code"), detail("sql_state")) {
             (Some(code), state)
@@ -77,11 +82,14 @@ fn stated(reason: ErrorReason, message: &str, details: &HashMap<String, String>)
     for lost in detail("lost").into_iter().flat_map(|lost| lost.lines()) {
         failure.facts.push(format!("lost: {lost}"));
     }
-    match detail("may_have_run").map(String::as_str) {
-        Some("true") => failure.facts.push(MAY_HAVE_RUN.to_owned()),
-        Some("false") => failure.facts.push(NOTHING_RAN.to_owned()),
-        _ => {}
-    }
+    let effect = match detail("may_have_run").map(String::as_str) {
+        Some("true") => Some(MAY_HAVE_RUN),
+        Some("false") => Some(NOTHING_RAN),
+        _ => None,
+    };
+    // Most messages say it in these words themselves.
+    let effect = effect.filter(|effect| !message.contains(effect));
+    failure.facts.extend(effect.map(str::to_owned));
     if let Some(query_id) = detail("query_id") {
         failure.facts.push(format!("query id: {query_id}"));
     }

@@ -40,8 +40,7 @@ fn what_was_lost_is_listed_and_the_exit_code_is_that_of_sql() {
         let ran = house.run(arguments);
         assert_eq!(
             ran.failed(1),
-            "error: the session has lost what cannot be restored\n\
-             caused by: the service was stopped\n\
+            "error: session default has lost transaction, TABLE T; nothing was run\n\
              lost: transaction\n\
              lost: TABLE T\n\
              hint: accept it\n",

@@ -86,11 +86,12 @@ impl State {
             ("lost", &lost.join("\n")),
             ("hint", "accept it"),
         ];
-        Err(error(
-            ErrorReason::SessionLost,
-            "the service was stopped",
-            &details,
-        ))
+        let message = format!(
+            "session {} has lost {}; nothing was run",
+            session.name,
+            lost.join(", ")
+        );
+        Err(error(ErrorReason::SessionLost, &message, &details))
     }
 
     fn end_transaction(&self, name: &str) -> Result<Session, Status> {
