@@ -1,6 +1,8 @@
 //! The emulator as a server of its own, as a test suite or another client would run it.
 
 use std::fs::{self, File};
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
 use std::process::{Child, Stdio};
 use std::time::Duration;
 
@@ -51,6 +53,43 @@ impl Server {
              protocol = \"http\"\n{more}\n",
             self.port
         )
+    }
+}
+
+/// What a server of this project answers besides the protocol.
+impl Server {
+    /// Replaces its faults; see `docs/emulator.md`.
+    pub fn faults(&self, rules: &str) {
+        self.http("PUT", "/faults", rules);
+    }
+
+    /// Its faults with their counts, as JSON.
+    pub fn faults_now(&self) -> String {
+        self.http("GET", "/faults", "")
+    }
+
+    /// How it is, as JSON.
+    pub fn health(&self) -> String {
+        self.http("GET", "/health", "")
+    }
+
+    fn http(&self, method: &str, path: &str, body: &str) -> String {
+        let answer = (|| {
+            let mut stream = TcpStream::connect(("127.0.0.1", self.port))?;
+            stream.set_read_timeout(Some(START_DEADLINE))?;
+            write!(
+                stream,
+                "{method} {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{body}",
+                body.len()
+            )?;
+            let mut answer = String::new();
+            stream.read_to_string(&mut answer)?;
+            std::io::Result::Ok(answer)
+        })();
+        let answer = answer.unwrap_or_else(|error| panic!("{method} {path}: {error}"));
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap_or_default();
+        assert!(head.starts_with("HTTP/1.1 200"), "{method} {path}: {answer}");
+        body.to_owned()
     }
 }
 
