@@ -367,7 +367,9 @@ fn completions_know_the_verbs() {
     let directory = tempfile::tempdir().unwrap();
     for shell in ["bash", "zsh", "fish"] {
         let script = ran(sfctl(directory.path(), &["completions", shell]));
-        assert!(script.ok().contains("connect"), "{shell}");
+        for word in ["connect", "rollback", "accept-loss", "idle-limit", "all-queries"] {
+            assert!(script.ok().contains(word), "{shell}: {word}");
+        }
     }
 }
 
