@@ -140,6 +140,9 @@ async fn suffer(stage: &Stage, server: &Server, plan: Plan) -> Result<Report> {
     }
     control.text(Method::DELETE, "/faults", String::new()).await?;
     close_all(&socket, plan.sessions).await?;
+    // The first connection has been quiet for so long that the emulator has closed it; its login stays.
+    let mut watcher = Wire::login(server.port, "").await?;
+    let at_rest = at_rest + 1;
     hold_against(&mut watcher, &done).await?;
     no_login_is_left(&mut watcher, at_rest).await?;
     let memory = growth(&sizes)?;
