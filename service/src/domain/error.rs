@@ -118,6 +118,12 @@ impl Error {
         self
     }
 
+    /// Takes that back: what may have run was nothing of the user's.
+    pub fn without_doubt(mut self) -> Self {
+        self.may_have_run = false;
+        self
+    }
+
     /// Adds to the outside text: another fragment behind a semicolon.
     pub fn and(mut self, more: &str) -> Self {
         self.message = format!("{}; {more}", self.message);

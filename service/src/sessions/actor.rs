@@ -65,8 +65,8 @@ pub(super) struct Rest {
     deliveries: JoinSet<RequestId>,
     /// How to cancel the results that are being read.
     reading: HashMap<RequestId, Reading>,
-    /// What goes on beside the statement that runs.
-    errands: JoinSet<Returned>,
+    /// What goes on beside the statement that runs, each with the upstream session that it was begun in.
+    errands: JoinSet<(Arc<dyn Upstream>, Returned)>,
     /// Submissions among the errands.
     submitting: usize,
     jobs: Jobs,
@@ -257,8 +257,8 @@ impl Actor {
                     }
                 }
                 Some(returned) = self.rest.errands.join_next() => {
-                    if let Ok(returned) = returned {
-                        self.returned(returned);
+                    if let Ok((of, returned)) = returned {
+                        self.returned(&of, returned);
                     }
                 }
                 () = sleep_until_some(next_check) => self.check_jobs(),
@@ -308,7 +308,7 @@ impl Actor {
                 running,
                 waiting_count: rest.queue.len(),
                 reading_count: rest.reading.len(),
-                job_count: rest.jobs.len() + rest.submitting,
+                job_count: self.jobs_left(),
                 query_count: rest.queue.len()
                     + usize::from(rest.current.is_some())
                     + rest.reading.len()

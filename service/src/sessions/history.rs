@@ -175,6 +175,21 @@ impl Memory {
         inner.watched.remove(&serial);
     }
 
+    /// The error of a query that was sent by a session that ended before it heard the answer; `None` when it was not
+    /// sent, so that it can be sent by another one.
+    pub(super) fn sent_in_vain(&self, session: &SessionName, serial: u64) -> Option<Error> {
+        let record = self.lock().history.get(session, serial)?;
+        record.start_time?;
+        let error = Error::new(
+            Reason::Unreachable,
+            "the session ended while the statement was being submitted; it may have run: look before running it again",
+        )
+        .with_doubt();
+        let now = (self.clock)();
+        self.update(session, serial, |record| record.failed(&error, now));
+        Some(error)
+    }
+
     fn update(&self, session: &SessionName, serial: u64, change: impl FnOnce(&mut QueryRecord) -> bool) {
         let mut inner = self.lock();
         let Some(changed) = inner.history.update(session, serial, change) else {

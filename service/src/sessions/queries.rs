@@ -97,6 +97,9 @@ impl Sessions {
             if let Ok(answer) = handle.ask(submit).await {
                 return answer;
             }
+            if let Some(doubt) = memory.sent_in_vain(&session, serial) {
+                return Err(doubt.in_session(session.as_str(), handle.connection.as_str()));
+            }
             memory.withdraw(&session, serial);
             self.desk(&session, handle.serial).forget();
         }

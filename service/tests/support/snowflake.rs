@@ -148,7 +148,8 @@ struct FakeUpstream {
 #[async_trait]
 impl Upstream for FakeUpstream {
     /// `rows N` answers N rows in batches of one byte each, `endless` never ends, `hang` waits for its
-    /// cancellation, `deaf` does not even hear that, `fail` is rejected, `abort` is too and ends the transaction,
+    /// cancellation, `deaf` does not even hear that, `late` ends well when it hears it, of `torn` nobody hears the end
+    /// then, `call aborted|broken` fails and the upstream session ends with it, `fail` is rejected, `abort` is too and ends the transaction,
     /// `die` loses the upstream session after it ran, `vanish` loses the answer only; `begin`, `commit`, `rollback`,
     /// `create …`, `insert …`, `use … X` and `call begin|commit` do what they say; anything else answers one row.
     async fn execute(&self, submission: Submission) -> Result<Execution, Error> {
@@ -182,6 +183,14 @@ impl Upstream for FakeUpstream {
             ["select", "1", "from", "(select", ..] => {
                 executed.row_count_total = u64::from(self.transaction.load(Ordering::SeqCst));
             }
+            ["call", why @ ("aborted" | "broken")] => {
+                self.alive.store(false, Ordering::SeqCst);
+                let reason = match why {
+                    "aborted" => Reason::Cancelled,
+                    _ => Reason::SqlRejected,
+                };
+                return Err(Error::new(reason, "SQL execution was aborted"));
+            }
             ["call", what] => {
                 executed.kind = StatementKind::Call;
                 transaction(what == "begin");
@@ -199,6 +208,13 @@ impl Upstream for FakeUpstream {
                 return Err(Error::new(Reason::Cancelled, "SQL execution canceled"));
             }
             ["deaf"] => std::future::pending().await,
+            ["late" | "torn"] => {
+                let mut cancelled = self.cancelled.subscribe();
+                let _ = cancelled.wait_for(|id| *id == Some(submission.request_id)).await;
+                if words[0] == "torn" {
+                    return Err(Error::new(Reason::Unreachable, "fake.test cannot be reached").with_doubt());
+                }
+            }
             ["fail"] => {
                 let facts = Facts {
                     snowflake_code: Some("002003".into()),
@@ -259,12 +275,13 @@ impl Upstream for FakeUpstream {
         Ok(CancelOutcome::Confirmed)
     }
 
-    /// `reject` is rejected; see [`FakeQueries::submit`] for the rest.
+    /// `reject` is rejected, `mute` is never answered; see [`FakeQueries::submit`] for the rest.
     async fn submit(&self, submission: Submission, _: Duration) -> Result<String, Error> {
         self.asked()?;
         self.seen.sql.lock().unwrap().push(submission.sql.clone());
         match submission.sql.as_str() {
             "reject" => Err(Error::new(Reason::SqlRejected, "syntax error")),
+            "mute" => std::future::pending().await,
             sql => Ok(self.seen.queries.submit(sql, self.number)),
         }
     }
@@ -277,6 +294,8 @@ impl Upstream for FakeUpstream {
     async fn read(&self, query_id: &str, window: RowWindow) -> Result<Execution, Error> {
         self.asked()?;
         let executed = self.seen.queries.read(query_id).await?;
+        // A session may end while it waits.
+        self.asked()?;
         let left = executed.row_count_total.saturating_sub(window.offset);
         let batches = FakeBatches {
             seen: Arc::clone(&self.seen),

@@ -69,10 +69,11 @@ impl KeptJob {
     pub(super) fn record(self) -> QueryRecord {
         let is_settled = self.state.is_settled();
         let unseen = || {
-            Failure::of(&Error::new(
+            let ended = Error::new(
                 Reason::Draining,
                 "the service ended while the submitted statement ran; it goes on at Snowflake",
-            ))
+            );
+            Failure::of(&ended.with_doubt())
         };
         QueryRecord {
             serial: 0,

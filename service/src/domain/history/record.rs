@@ -57,6 +57,8 @@ pub struct Failure {
     pub message: String,
     /// The facts.
     pub facts: Facts,
+    /// Nobody can tell whether the statement had an effect.
+    pub may_have_run: bool,
 }
 
 impl Failure {
@@ -66,12 +68,18 @@ impl Failure {
             reason: error.reason(),
             message: error.to_string(),
             facts: error.facts().clone(),
+            may_have_run: error.may_have_run(),
         }
     }
 
     /// The same error again.
     pub fn error(&self) -> Error {
-        Error::new(self.reason, self.message.clone()).with_facts(self.facts.clone())
+        let error = Error::new(self.reason, self.message.clone()).with_facts(self.facts.clone());
+        if self.may_have_run {
+            error.with_doubt()
+        } else {
+            error
+        }
     }
 }
 
@@ -286,7 +294,10 @@ impl QueryRecord {
             return self.failed(why, now);
         }
         self.state = QueryState::Unknown;
-        self.failure = Some(Failure::of(why));
+        self.failure = Some(Failure {
+            may_have_run: true,
+            ..Failure::of(why)
+        });
         true
     }
 

@@ -8,7 +8,7 @@ use super::{Actor, Reading, Work};
 use crate::domain::error::{Error, Reason};
 use crate::domain::history::Observed;
 use crate::domain::session::Step;
-use crate::domain::upstream::Execution;
+use crate::domain::upstream::{Execution, Upstream};
 use crate::sessions::delivery::Delivery;
 use crate::sessions::errand::{Errand, Observe, Read, Returned, Submit};
 
@@ -56,7 +56,7 @@ impl Actor {
     }
 
     fn admit_submission(&self) -> Result<(), Error> {
-        let jobs = self.rest.jobs.len() + self.rest.submitting;
+        let jobs = self.jobs_left();
         if jobs >= self.limits.jobs_max {
             let what = format!("{jobs} submitted statements have not ended");
             return Err(self.limit_reached(what, "query.jobs_max"));
@@ -95,7 +95,10 @@ impl Actor {
             }
             Errand::Observe(_) | Errand::Cancel { .. } => {}
         }
-        self.rest.errands.spawn(errand.carry_out(upstream));
+        let of = Arc::clone(&upstream);
+        self.rest
+            .errands
+            .spawn(async move { (of, errand.carry_out(upstream).await) });
     }
 
     /// Says that an errand will not be done.
@@ -108,6 +111,11 @@ impl Actor {
 
     fn told(&self, error: Error) -> Error {
         error.in_session(self.session.name().as_str(), self.session.connection().as_str())
+    }
+
+    /// Submitted statements that have not ended, as far as is known, and those on their way: a logout would stop them.
+    pub(super) fn jobs_left(&self) -> usize {
+        self.rest.jobs.len() + self.rest.submitting
     }
 
     /// Submitted statements run and are looked at from time to time.
@@ -130,32 +138,32 @@ impl Actor {
             let upstream = Arc::clone(&upstream);
             self.rest.errands.spawn(async move {
                 let result = upstream.observe(&query_id).await;
-                Returned::Checked { query_id, result }
+                (upstream, Returned::Checked { query_id, result })
             });
         }
     }
 
-    /// Hears what came of an errand.
-    pub(super) fn returned(&mut self, returned: Returned) {
+    /// Hears what came of an errand, which was begun in the upstream session `of`.
+    pub(super) fn returned(&mut self, of: &Arc<dyn Upstream>, returned: Returned) {
         let jobs = self.rest.jobs.len();
-        self.hear(returned);
+        self.hear(of, returned);
         if self.rest.jobs.len() < jobs {
             // Whoever submitted it may want to go on in this session.
             self.used();
         }
     }
 
-    fn hear(&mut self, returned: Returned) {
+    fn hear(&mut self, of: &Arc<dyn Upstream>, returned: Returned) {
         match returned {
-            Returned::Submitted(submit, result) => self.submitted(*submit, result),
-            Returned::Observed(observe, Err(error)) if self.is_lost(&error) && !observe.is_second_try => {
+            Returned::Submitted(submit, result) => self.submitted(of, *submit, result),
+            Returned::Observed(observe, Err(error)) if self.is_lost(of, &error) && !observe.is_second_try => {
                 self.try_again(Errand::Observe(Observe {
                     is_second_try: true,
                     ..observe
                 }));
             }
             Returned::Observed(observe, result) => self.observed(observe, result),
-            Returned::Opened(read, Err(error)) if self.is_lost(&error) && !read.is_second_try => {
+            Returned::Opened(read, Err(error)) if self.is_lost(of, &error) && !read.is_second_try => {
                 self.try_again(Errand::Read(Box::new(Read {
                     is_second_try: true,
                     ..*read
@@ -187,14 +195,14 @@ impl Actor {
             }
             Returned::Checked { query_id, result } => {
                 if let Err(error) = &result {
-                    self.is_lost(error);
+                    self.is_lost(of, error);
                 }
                 self.rest.jobs.seen(&query_id, &result, Instant::now());
             }
         }
     }
 
-    fn submitted(&mut self, submit: Submit, result: Result<String, Error>) {
+    fn submitted(&mut self, of: &Arc<dyn Upstream>, submit: Submit, result: Result<String, Error>) {
         self.rest.submitting -= 1;
         let Submit {
             effects,
@@ -205,13 +213,21 @@ impl Actor {
         let answer = match result {
             Ok(query_id) => {
                 entry.taken_on(&query_id);
-                self.session.submitted(&effects, &query_id);
+                if self.is_upstream(of) {
+                    self.session.submitted(&effects, &query_id);
+                }
+                let has_upstream = self.rest.upstream.is_some();
+                if !has_upstream {
+                    entry.left(&goes_on("its Snowflake session was given up"));
+                }
                 let record = entry.record();
-                self.rest.jobs.watch(query_id, entry, Instant::now());
+                if has_upstream {
+                    self.rest.jobs.watch(query_id, entry, Instant::now());
+                }
                 record.ok_or_else(|| Error::internal("a submitted query is not remembered"))
             }
             Err(error) => {
-                self.is_lost(&error);
+                self.is_lost(of, &error);
                 let error = self.told(error);
                 entry.failed(&error);
                 Err(error)
@@ -267,14 +283,28 @@ impl Actor {
         }
     }
 
-    /// True when the upstream session is gone; it is given up unless a statement runs, which will find out itself.
-    fn is_lost(&mut self, error: &Error) -> bool {
-        let lost = error.reason() == Reason::SessionLost || !self.has_upstream();
-        if lost && self.rest.current.is_none() && self.rest.upstream.take().is_some() {
+    fn is_upstream(&self, of: &Arc<dyn Upstream>) -> bool {
+        let upstream = self.rest.upstream.as_ref();
+        upstream.is_some_and(|upstream| Arc::ptr_eq(upstream, of))
+    }
+
+    /// True when the upstream session `of` is gone, as this error of something begun in it says. The session gives it
+    /// up if it is still its own, unless a statement runs, which will find out itself.
+    fn is_lost(&mut self, of: &Arc<dyn Upstream>, error: &Error) -> bool {
+        let lost = error.reason() == Reason::SessionLost || !of.is_alive();
+        if lost && self.rest.current.is_none() && self.is_upstream(of) {
             tracing::warn!(error = %error, "upstream session lost");
-            self.session.upstream_lost(&error.to_string());
+            self.lose_upstream(&error.to_string());
         }
         lost
+    }
+
+    /// Goes on without an upstream session. What was submitted in it goes on without anybody here who looks, until
+    /// somebody asks.
+    pub(super) fn lose_upstream(&mut self, cause: &str) {
+        self.rest.upstream = None;
+        self.rest.jobs.leave(&goes_on(cause));
+        self.session.upstream_lost(cause);
     }
 
     /// Puts an errand where it waits for a new login. Nothing that it asks changes anything.
@@ -289,8 +319,8 @@ impl Actor {
         self.check_jobs();
         let settled = async {
             while let Some(returned) = self.rest.errands.join_next().await {
-                if let Ok(returned) = returned {
-                    self.returned(returned);
+                if let Ok((of, returned)) = returned {
+                    self.returned(&of, returned);
                 }
             }
         };
@@ -301,4 +331,12 @@ impl Actor {
             errand.fail(self.ending_error());
         }
     }
+}
+
+/// Why the end of a submitted statement is not known.
+fn goes_on(cause: &str) -> Error {
+    Error::new(
+        Reason::Unreachable,
+        format!("{cause}; the submitted statement may go on at Snowflake"),
+    )
 }

@@ -30,7 +30,7 @@ impl Actor {
             reading.cancel.cancel();
         }
         self.settle_errands().await;
-        let jobs_left = self.rest.jobs.len();
+        let jobs_left = self.jobs_left();
         let closed = match self.rest.upstream.take() {
             Some(upstream) => {
                 stage::part_with(upstream, rollback, jobs_left, self.limits.logout_timeout).await

@@ -48,9 +48,7 @@ impl Actor {
         let ended = |upstream: &Arc<dyn Upstream>| !upstream.is_alive();
         if self.rest.upstream.as_ref().is_some_and(ended) {
             tracing::info!("upstream session ended while it was not used");
-            self.rest.upstream = None;
-            self.session
-                .upstream_lost("its Snowflake session ended while it was not used");
+            self.lose_upstream("its Snowflake session ended while it was not used");
         }
     }
 
@@ -173,7 +171,9 @@ impl Actor {
         if let Some(error) = restored.error {
             // Half of a session must not be taken for the whole.
             self.abandon_upstream("it could not be restored after a login");
-            let error = error.and("the session could not be restored after a new login; nothing was run");
+            let error = error
+                .without_doubt()
+                .and("the session could not be restored after a new login; nothing was run");
             return self.fail(
                 task,
                 match error.reason() {
@@ -234,7 +234,11 @@ impl Actor {
                     // It ended before the cancellation arrived: then its result counts.
                     None | Some((Cause::Cancelled, _)) => Told::Rows(Box::new(execution)),
                     Some((Cause::ReaderGone, _)) => Told::Nothing,
-                    Some((Cause::DeadlinePassed, _)) => Told::Error(timed_out(query.timeout)),
+                    Some((Cause::DeadlinePassed, _)) => Told::Error(
+                        timed_out(query.timeout)
+                            .and("the statement had run by then")
+                            .with_doubt(),
+                    ),
                 };
                 if was_open && !matches!(told, Told::Rows(_)) {
                     self.session.ended_unheard(&query.effects);
@@ -251,8 +255,10 @@ impl Actor {
                 failed => Told::Error(failed.into_error()),
             },
             (Some(Err(error)), Some((cause, outcome))) => {
+                let told = interrupted(cause, outcome, query, self.rest.ending.get());
+                let is_doubtful = error.may_have_run();
                 let _ = self.after_failure(&query.effects, error);
-                Told::Error(interrupted(cause, outcome, query, self.rest.ending.get()))
+                Told::Error(if is_doubtful { told.with_doubt() } else { told })
             }
             (None, cause) => {
                 let (cause, outcome) = cause.unwrap_or((Cause::Cancelled, CancelOutcome::Unconfirmed));
@@ -273,33 +279,36 @@ impl Actor {
             .upstream
             .as_ref()
             .is_some_and(|upstream| upstream.is_alive());
-        if alive && error.reason() != Reason::SessionLost {
-            return Failed::Told(if error.may_have_run() {
-                doubtful(error)
-            } else {
-                error
-            });
+        let is_gone = !alive || error.reason() == Reason::SessionLost;
+        if is_gone {
+            tracing::warn!(error = %error, "upstream session lost");
+            self.lose_upstream(&error.to_string());
         }
-        tracing::warn!(error = %error, "upstream session lost");
-        self.rest.upstream = None;
-        self.session.upstream_lost(&error.to_string());
         if error.may_have_run() {
             Failed::Told(doubtful(error))
-        } else {
+        } else if is_gone && is_about_session(&error) {
             Failed::NotRun(error)
+        } else {
+            Failed::Told(error)
         }
     }
 
     /// Logs an upstream session out that must not be used any more, without waiting for it.
     pub(super) fn abandon_upstream(&mut self, cause: &str) {
         if let Some(upstream) = self.rest.upstream.take() {
-            let (limit, jobs_left) = (self.limits.logout_timeout, self.rest.jobs.len());
+            let (limit, jobs_left) = (self.limits.logout_timeout, self.jobs_left());
             // A logout rolls back by itself.
             let rollback = jobs_left > 0;
             tokio::spawn(async move { stage::part_with(upstream, rollback, jobs_left, limit).await });
         }
-        self.session.upstream_lost(cause);
+        self.lose_upstream(cause);
     }
+}
+
+/// True for an error of the way to Snowflake. What Snowflake says of a statement itself leaves open what its parts did:
+/// those of a procedure, a block or a text of several statements that ended before stand.
+pub(super) fn is_about_session(error: &Error) -> bool {
+    matches!(error.reason(), Reason::SessionLost | Reason::Unreachable)
 }
 
 /// A failure, by whether the statement can be begun once more.
@@ -320,7 +329,7 @@ impl Failed {
 }
 
 /// What the user hears of a statement that may have run.
-fn doubtful(error: Error) -> Error {
+pub(super) fn doubtful(error: Error) -> Error {
     match error.reason() {
         Reason::Unreachable | Reason::SessionLost | Reason::Internal => error
             .and("it may have run: look before running it again")

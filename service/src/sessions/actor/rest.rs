@@ -71,7 +71,7 @@ impl Actor {
             }
             _ => self.rest.upstream.take(),
         };
-        let jobs_left = self.rest.jobs.len();
+        let jobs_left = self.jobs_left();
         let rollback = self.session.transaction_open() || self.session.transaction_is_doubtful();
         self.go(task, stage::give_up(upstream, rollback, jobs_left, limit));
     }
@@ -95,11 +95,12 @@ impl Actor {
     pub(super) fn rested(&mut self, closed: Closed, task: Task) {
         let mut outcome = Outcome::done();
         if matches!(task.work, Work::Reset { .. }) {
+            self.lose_upstream("the session was reset");
             self.session.reset();
             outcome.rolled_back = closed.transaction_rolled_back;
         } else {
             // It goes to rest when it is still unused once its journal is on disk.
-            self.session.upstream_lost(&unused_for(self.idle_limit()));
+            self.lose_upstream(&unused_for(self.idle_limit()));
         }
         self.settle(task, outcome);
     }

@@ -114,7 +114,8 @@ impl Actor {
                 }
                 return self.begin(task);
             }
-            Err(error) => self.after_failure(&[], error).into_error(),
+            // The question changes nothing, whether it ran or not.
+            Err(error) => self.after_failure(&[], error.without_doubt()).into_error(),
         };
         match outcome {
             // The next statement asks again.
