@@ -13,6 +13,7 @@ fn pool(min: usize, max: usize) -> Spares<&'static str> {
     Spares::new(PoolRules {
         min,
         max,
+        fill_after: SECOND,
         check_after: 30 * SECOND,
         check_timeout: 2 * SECOND,
         idle_limit: 10 * MINUTE,
@@ -89,7 +90,7 @@ fn a_pool_of_none_wants_none() {
     let mut spares = pool(0, 0);
     spares.handed_out(start);
     spares.put(spare("left over", start));
-    assert!(!spares.lacks(start));
+    assert_eq!(spares.missing_from(start), None);
     assert_eq!(spares.remove_surplus(start), ["left over"]);
 }
 
@@ -141,4 +142,18 @@ fn what_rests_on_other_settings_goes() {
     assert_eq!(spares.remove_others(Fingerprint(1)), ["other"]);
     assert_eq!(spares.remove_all(), ["same"]);
     assert!(spares.is_empty());
+}
+
+#[test]
+fn a_missing_spare_is_not_logged_in_while_the_connection_is_busy() {
+    let start = Instant::now();
+    let mut spares = pool(1, 1);
+    assert_eq!(spares.missing_from(start), None, "nobody uses the connection");
+    spares.used(start);
+    assert_eq!(spares.missing_from(start), Some(start + SECOND));
+    spares.used(start + SECOND / 2);
+    assert_eq!(
+        spares.missing_from(start + SECOND / 2),
+        Some(start + SECOND / 2 + SECOND)
+    );
 }

@@ -296,6 +296,7 @@ fn read_pool(reader: &mut Reader<'_>) -> PoolRules {
     PoolRules {
         min,
         max,
+        fill_after: reader.duration("pool.fill_after", Duration::ZERO),
         check_after: reader.duration("pool.check_after", Duration::ZERO),
         check_timeout: reader.duration("pool.check_timeout", Duration::from_millis(1)),
         idle_limit: reader.duration("pool.idle_limit", SECOND),

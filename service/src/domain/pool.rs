@@ -17,6 +17,8 @@ pub struct PoolRules {
     pub min: usize,
     /// Most spares of a connection; 0 keeps none.
     pub max: usize,
+    /// How long after the connection's last use a missing spare is logged in.
+    pub fill_after: Duration,
     /// A spare that was not heard of for longer than this is checked before it is handed out.
     pub check_after: Duration,
     /// How long such a check may take.
@@ -139,9 +141,13 @@ impl<T> Spares<T> {
         recent.max(self.rules.min).min(self.rules.max)
     }
 
-    /// True when another one should be logged in.
-    pub fn lacks(&self, now: Instant) -> bool {
-        self.stock.len() < self.target(now)
+    /// When another one should be logged in; `None` when none is missing. A login for stock does not compete
+    /// with the work for which somebody has just logged in.
+    pub fn missing_from(&self, now: Instant) -> Option<Instant> {
+        let lacks = self.stock.len() < self.target(now);
+        self.last_use
+            .filter(|_| lacks)
+            .map(|at| at + self.rules.fill_after)
     }
 
     /// True when nobody used the connection for the idle limit.

@@ -335,9 +335,9 @@ impl Keeper {
 
     /// When a login for stock may begin; `None` when none is wanted or allowed.
     fn unattended_from(&self, now: std::time::Instant) -> Option<std::time::Instant> {
-        let wanted = self.login.is_none() && self.spares.lacks(now);
-        let allowed = self.basis.is_some_and(|basis| basis.unattended);
-        self.breaker.unattended_from(now).filter(|_| wanted && allowed)
+        let allowed = self.login.is_none() && self.basis.is_some_and(|basis| basis.unattended);
+        let missing_from = self.spares.missing_from(now).filter(|_| allowed)?;
+        Some(self.breaker.unattended_from(now)?.max(missing_from))
     }
 
     fn wake_at(&self) -> Option<Instant> {

@@ -249,6 +249,7 @@ pub(crate) fn options(min: usize, max: usize) -> PoolOptions {
         pool: PoolRules {
             min,
             max,
+            fill_after: Duration::ZERO,
             check_after: 30 * SECOND,
             check_timeout: 2 * SECOND,
             idle_limit: 10 * MINUTE,
