@@ -68,10 +68,23 @@ fn load_one(path: &Path, bytes_max: u64) -> Result<Record, String> {
         return Err(format!("it is larger than {bytes_max} bytes"));
     }
     let record = format::read(&text)?;
-    if path.file_stem().and_then(|stem| stem.to_str()) != Some(record.name.as_str()) {
+    if path.file_stem().and_then(|stem| stem.to_str()) != Some(&*file_stem(&record.name)) {
         return Err(format!("it is about session {}", record.name));
     }
     Ok(record)
+}
+
+/// A session's name as that of its file: on a disk where `A` and `a` are one file, sessions `A` and `a` are two. No
+/// session's name has a `%`.
+fn file_stem(name: &SessionName) -> String {
+    let mut stem = String::new();
+    for character in name.as_str().chars() {
+        if character.is_ascii_uppercase() {
+            stem.push('%');
+        }
+        stem.push(character.to_ascii_lowercase());
+    }
+    stem
 }
 
 fn set_aside(path: &Path, why: &str) {
@@ -192,7 +205,7 @@ impl Writer {
     }
 
     fn make(&self, name: &SessionName, change: &Change) -> io::Result<()> {
-        let path = self.folder.join(format!("{name}.json"));
+        let path = self.folder.join(format!("{}.json", file_stem(name)));
         match change {
             Change::Save(record) => {
                 let text = format::write(record)?;
@@ -277,6 +290,19 @@ mod tests {
         kept.store.remove(&"b".parse().unwrap()).await;
         kept.store.remove(&"never-there".parse().unwrap()).await;
         assert_eq!(names(folder.path()), ["a.b.json"]);
+    }
+
+    #[tokio::test]
+    async fn names_that_differ_in_case_have_files_that_differ_in_more() {
+        let folder = tempfile::tempdir().unwrap();
+        let kept = open(folder.path(), BYTES_MAX).unwrap();
+        for name in ["prod", "Prod", "PROD"] {
+            kept.store.save(record(name)).await;
+        }
+        assert_eq!(names(folder.path()), ["%p%r%o%d.json", "%prod.json", "prod.json"]);
+        let mut read = open(folder.path(), BYTES_MAX).unwrap().records;
+        read.sort_by(|one, other| one.name.cmp(&other.name));
+        assert_eq!(read, ["PROD", "Prod", "prod"].map(record));
     }
 
     #[test]
