@@ -14,7 +14,7 @@ use std::time::Duration;
 use snowflake_session::domain::error::{Error, Reason};
 use snowflake_session::domain::history::{QueryRecord, QueryRef, QueryState};
 use snowflake_session::domain::query::RowWindow;
-use snowflake_session::sessions::{QueryRequest, QueryTarget, ReadRequest, ResultStream};
+use snowflake_session::sessions::{NewSession, QueryRequest, QueryTarget, ReadRequest, ResultStream};
 use support::engine::{Engine, name, request, summary};
 use support::limits;
 
@@ -225,4 +225,89 @@ async fn a_procedure_whose_session_ends_under_it_is_not_called_again() {
         engine.run("select 1").await.unwrap();
         assert_eq!(engine.seen.logins.load(Ordering::SeqCst), 2);
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_submission_that_meets_an_expired_session_goes_out_after_a_new_login() {
+    let engine = Engine::new(limits());
+    engine.run("select 1").await.unwrap();
+    engine.seen.expire();
+    let record = submit(&engine, "rows 1").await.unwrap().unwrap();
+    assert_eq!(record.state, QueryState::Running);
+    assert_eq!(engine.seen.logins.load(Ordering::SeqCst), 2);
+    assert_eq!(engine.seen.sql(), ["select 1", "rows 1"]);
+
+    let error = submit(&engine, "die").await.unwrap().unwrap_err();
+    assert_eq!(
+        (error.reason(), error.may_have_run()),
+        (Reason::Unreachable, true)
+    );
+    assert_eq!(latest(&engine).state, QueryState::Unknown);
+    assert_eq!(engine.seen.sql(), ["select 1", "rows 1", "die"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_submission_changes_is_kept_before_its_answer() {
+    let engine = Engine::new(limits());
+    engine.run("begin").await.unwrap();
+    engine.seen.kill();
+    engine.run("select 1").await.unwrap_err();
+    assert!(!engine.shown("default").journal.losses.is_empty());
+    let accepting = QueryRequest {
+        accept_loss: true,
+        ..request("default", "create temp table t (a int)")
+    };
+    engine.sessions.submit(accepting).await.unwrap();
+    let journal = engine.memory.record("default").journal;
+    assert_eq!(
+        (
+            journal.temporary_objects.len(),
+            journal.losses.len(),
+            journal.transaction
+        ),
+        (1, 0, None)
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_submission_waits_for_a_begin_that_runs() {
+    let engine = Engine::new(limits());
+    engine.run("select 1").await.unwrap();
+    let begin = "begin transaction name slow";
+    let beginning = engine.execute(request("default", begin)).await.unwrap();
+    engine.pass(SECOND).await;
+    let submission = submit(&engine, "insert into t");
+    summary(beginning).await.unwrap();
+    let error = submission.await.unwrap().unwrap_err();
+    assert!(error.to_string().starts_with("a transaction is open"), "{error}");
+    assert_eq!(engine.seen.sql(), ["select 1", begin]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_connection_that_does_not_exist_leaves_no_session_behind() {
+    let engine = Engine::new(limits());
+    let new = NewSession {
+        connection: Some("unknown".parse().unwrap()),
+        allow_existing: true,
+        ..NewSession::default()
+    };
+    let error = engine.sessions.create(new).await.unwrap_err();
+    assert_eq!(error.reason(), Reason::Configuration);
+    assert!(engine.sessions.list().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_session_that_is_closed_while_the_service_stops_is_not_kept() {
+    let engine = Engine::new(limits());
+    engine.run("set x = 1").await.unwrap();
+    engine.run_in("other", "select 1").await.unwrap();
+    let _hanging = engine.execute(request("default", "deaf")).await.unwrap();
+    engine.pass(SECOND).await;
+    engine.sessions.start_draining();
+    let stopping = engine.sessions.clone();
+    let stopping = tokio::spawn(async move { stopping.close_all().await });
+    engine.pass(Duration::from_millis(1)).await;
+    engine.sessions.close(&name("default")).await.unwrap();
+    stopping.await.unwrap();
+    assert_eq!(engine.memory.names(), ["other"]);
 }

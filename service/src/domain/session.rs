@@ -23,7 +23,7 @@ use crate::domain::journal::restore::RestoreStep;
 use crate::domain::loss::{self, Loss, LossKind};
 use crate::domain::names::{ConnectionName, SessionName};
 use crate::domain::query::Executed;
-use crate::domain::statement::Effect;
+use crate::domain::statement::{AUTOCOMMIT, Effect};
 use crate::domain::upstream::Identity;
 
 mod transaction;
@@ -70,8 +70,9 @@ pub struct Session {
     phase: Phase,
     identity: Identity,
     login_time: Option<SystemTime>,
-    /// Each statement is a transaction of its own unless one was begun: now, and after the login.
-    autocommit: bool,
+    /// Each statement is a transaction of its own unless one was begun: now (`None` when nobody heard how the
+    /// statement ended that was to change it), and after the login.
+    autocommit: Option<bool>,
     autocommit_at_login: bool,
     /// Shared with those who look at the session; a change makes a new one.
     journal: Arc<Journal>,
@@ -90,7 +91,7 @@ impl Session {
             phase: Phase::New,
             identity: Identity::default(),
             login_time: None,
-            autocommit: true,
+            autocommit: Some(true),
             autocommit_at_login: true,
             journal: Arc::default(),
             doubt: None,
@@ -166,7 +167,7 @@ impl Session {
         now: SystemTime,
     ) -> Vec<RestoreStep> {
         let steps = self.journal.restore_from(&context);
-        self.autocommit = autocommit;
+        self.autocommit = Some(autocommit);
         self.autocommit_at_login = autocommit;
         self.identity = identity;
         self.login_time = Some(now);
@@ -198,7 +199,7 @@ impl Session {
             self.reported(context);
         }
         if let Some(Some(value)) = self.journal.parameters.get(AUTOCOMMIT) {
-            self.autocommit = value.truth().unwrap_or(self.autocommit);
+            self.autocommit = value.truth().or(self.autocommit);
         }
         self.phase = Phase::Idle;
     }
@@ -328,9 +329,9 @@ impl Session {
         &self.journal.losses
     }
 
-    /// True when each statement is a transaction of its own unless one was begun.
+    /// True when each statement is certainly a transaction of its own unless one was begun.
     pub fn autocommit(&self) -> bool {
-        self.autocommit
+        self.autocommit == Some(true)
     }
 
     /// Snowflake's identity of its latest query; empty if there was none.
@@ -350,9 +351,6 @@ impl Session {
         }
     }
 }
-
-/// The parameter that says whether each statement is a transaction of its own.
-const AUTOCOMMIT: &str = "AUTOCOMMIT";
 
 #[cfg(test)]
 #[path = "session/tests.rs"]

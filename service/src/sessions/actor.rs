@@ -71,6 +71,8 @@ pub(super) struct Rest {
     submitting: usize,
     jobs: Jobs,
     closing: Vec<Reply<Closed>>,
+    /// Somebody wants nothing of it to be kept, why ever it ends.
+    closed_by_user: bool,
     /// Why the session ends, once it does; results that are being read hear it too.
     ending: Arc<OnceLock<Ending>>,
     /// The journal as it was last given to the store.
@@ -89,6 +91,7 @@ impl Rest {
             submitting: 0,
             jobs: Jobs::new(limits.job_check),
             closing: Vec::new(),
+            closed_by_user: false,
             ending: Arc::default(),
             kept: None,
         }
@@ -359,6 +362,7 @@ impl Actor {
             }
             Message::Close { why, reply } => {
                 self.rest.closing.push(reply);
+                self.rest.closed_by_user |= why == Ending::Closed;
                 self.end_because(why);
                 self.interrupt_current();
             }

@@ -43,6 +43,8 @@ pub(super) struct Submit {
     pub(super) time_limit: Duration,
     pub(super) entry: Entry,
     pub(super) reply: Reply<Result<QueryRecord, Error>>,
+    /// It was tried before, in an upstream session that turned out to be gone before it ran.
+    pub(super) is_second_try: bool,
 }
 
 /// A query to look at.

@@ -92,6 +92,7 @@ impl Sessions {
                     time_limit,
                     entry,
                     reply,
+                    is_second_try: false,
                 })))
             };
             if let Ok(answer) = handle.ask(submit).await {

@@ -227,12 +227,16 @@ impl Sessions {
         Ok(handle)
     }
 
+    /// The connection of a session that is to be made: it exists, so that a slip of the pen leaves nothing behind.
     pub(super) async fn connection_or_default(
         &self,
         asked: Option<&ConnectionName>,
     ) -> Result<ConnectionName, Error> {
         match asked {
-            Some(connection) => Ok(connection.clone()),
+            Some(connection) => {
+                self.inner.connector.basis(connection).await?;
+                Ok(connection.clone())
+            }
             None => self.inner.connector.default_connection().await,
         }
     }

@@ -174,6 +174,11 @@ impl Desk {
         self.book.store.save(record)
     }
 
+    /// Forgets what is kept of the session.
+    pub(super) fn remove(&self) -> Written {
+        self.book.store.remove(&self.name)
+    }
+
     /// Closes the mailbox and says what the name means from now on, in one moment. Returns what is to be waited for
     /// when something was removed.
     pub(super) fn leave(&self, mailbox: &mut mpsc::Receiver<Message>, farewell: Farewell) -> Option<Written> {

@@ -74,7 +74,10 @@ impl Connector for FakeConnector {
         Ok(ConnectionName::local())
     }
 
-    async fn basis(&self, _: &ConnectionName) -> Result<LoginBasis, Error> {
+    async fn basis(&self, connection: &ConnectionName) -> Result<LoginBasis, Error> {
+        if connection.as_str() == "unknown" {
+            return Err(unknown());
+        }
         Ok(LoginBasis {
             fingerprint: Fingerprint::default(),
             unattended: true,
@@ -89,12 +92,7 @@ impl Connector for FakeConnector {
                     "Incorrect username or password was specified",
                 ));
             }
-            "unknown" => {
-                return Err(Error::new(
-                    Reason::Configuration,
-                    "there is no connection unknown",
-                ));
-            }
+            "unknown" => return Err(unknown()),
             "slow" => std::future::pending().await,
             _ => {}
         }
@@ -135,6 +133,10 @@ impl Connector for FakeConnector {
     async fn shutdown(&self) {}
 }
 
+fn unknown() -> Error {
+    Error::new(Reason::Configuration, "there is no connection unknown")
+}
+
 struct FakeUpstream {
     seen: Arc<Seen>,
     /// Which login it is.
@@ -150,7 +152,7 @@ impl Upstream for FakeUpstream {
     /// `rows N` answers N rows in batches of one byte each, `endless` never ends, `hang` waits for its
     /// cancellation, `deaf` does not even hear that, `late` ends well when it hears it, of `torn` nobody hears the end
     /// then, `call aborted|broken` fails and the upstream session ends with it, `fail` is rejected, `abort` is too and ends the transaction,
-    /// `die` loses the upstream session after it ran, `vanish` loses the answer only; `begin`, `commit`, `rollback`,
+    /// `die` loses the upstream session after it ran, `vanish` loses the answer only; `begin … slow`, `begin`, `commit`, `rollback`,
     /// `create …`, `insert …`, `use … X` and `call begin|commit` do what they say; anything else answers one row.
     async fn execute(&self, submission: Submission) -> Result<Execution, Error> {
         self.asked()?;
@@ -232,6 +234,11 @@ impl Upstream for FakeUpstream {
             }
             ["rows", rows] => executed.row_count_total = rows.parse().unwrap(),
             ["endless"] => executed.row_count_total = u64::MAX,
+            ["begin", .., "slow"] => {
+                tokio::time::sleep(Duration::from_secs(10)).await;
+                executed.kind = StatementKind::Transaction;
+                transaction(true);
+            }
             ["begin" | "commit" | "rollback"] => {
                 executed.kind = StatementKind::Transaction;
                 transaction(words[0] == "begin");
@@ -275,13 +282,17 @@ impl Upstream for FakeUpstream {
         Ok(CancelOutcome::Confirmed)
     }
 
-    /// `reject` is rejected, `mute` is never answered; see [`FakeQueries::submit`] for the rest.
+    /// `reject` is rejected, `mute` is never answered, `die` loses the session after it ran; see [`FakeQueries::submit`] for the rest.
     async fn submit(&self, submission: Submission, _: Duration) -> Result<String, Error> {
         self.asked()?;
         self.seen.sql.lock().unwrap().push(submission.sql.clone());
         match submission.sql.as_str() {
             "reject" => Err(Error::new(Reason::SqlRejected, "syntax error")),
             "mute" => std::future::pending().await,
+            "die" => {
+                self.alive.store(false, Ordering::SeqCst);
+                Err(Error::new(Reason::SessionLost, "the Snowflake session had expired").with_doubt())
+            }
             sql => Ok(self.seen.queries.submit(sql, self.number)),
         }
     }

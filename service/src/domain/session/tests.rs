@@ -289,6 +289,24 @@ fn autocommit_is_restored_with_the_parameters() {
 }
 
 #[test]
+fn snowflake_is_asked_after_changes_when_autocommit_may_have_been_switched_off() {
+    for sql in [
+        "alter session set autocommit = false",
+        "alter session unset autocommit",
+    ] {
+        let mut session = session();
+        let unheard = Error::new(Reason::Unreachable, "gone").with_doubt();
+        fail(&mut session, sql, &unheard);
+        assert!(!session.autocommit(), "{sql}");
+        run(&mut session, "insert into t values (1)", Dml);
+        assert!(!session.transaction_open(), "{sql}");
+        check_doubt(&mut session, true, sql);
+        run(&mut session, "alter session set autocommit = true", Setting);
+        assert!(session.autocommit(), "{sql}");
+    }
+}
+
+#[test]
 fn a_loss_of_nothing_is_not_worth_a_word() {
     let mut session = session();
     run(&mut session, "set y = 'a'", Setting);

@@ -144,7 +144,10 @@ impl Session {
                 }
                 open = false;
             }
-            StatementKind::Dml => open |= !self.autocommit,
+            StatementKind::Dml => match self.autocommit {
+                Some(autocommit) => open |= !autocommit,
+                None => self.doubt = Some(Doubt::Scripted),
+            },
             StatementKind::Call | StatementKind::Multi => self.doubt = Some(Doubt::Scripted),
             _ => {}
         }
@@ -170,11 +173,11 @@ impl Session {
                 Effect::Scripted => self.doubt = Some(Doubt::Scripted),
                 Effect::SetParameter { name, value } if name == AUTOCOMMIT => {
                     let told = value.as_ref().and_then(Literal::truth);
-                    self.autocommit = told.unwrap_or(self.autocommit);
+                    self.autocommit = told.or(self.autocommit);
                     self.doubt = was_open.then_some(Doubt::Scripted);
                 }
                 Effect::UnsetParameter(name) if name == AUTOCOMMIT => {
-                    self.autocommit = self.autocommit_at_login;
+                    self.autocommit = Some(self.autocommit_at_login);
                     self.doubt = was_open.then_some(Doubt::Scripted);
                 }
                 _ => {}
@@ -190,6 +193,9 @@ impl Session {
     pub(super) fn doubt_after_failure(&mut self, effects: &[Effect], error: &Error) {
         let was_tried =
             error.may_have_run() || matches!(error.reason(), Reason::SqlRejected | Reason::Cancelled);
+        if error.may_have_run() && effects.iter().any(Effect::sets_autocommit) {
+            self.autocommit = None;
+        }
         // The first doubt is the one to be told.
         if !was_tried || self.doubt.is_some() {
             return;
@@ -201,7 +207,7 @@ impl Session {
             } else {
                 Doubt::Failed
             });
-        } else if effects.iter().any(begins) || (error.may_have_run() && !self.autocommit) {
+        } else if effects.iter().any(begins) || (error.may_have_run() && !self.autocommit()) {
             self.doubt = Some(Doubt::Failed);
         }
     }

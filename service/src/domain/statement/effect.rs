@@ -43,10 +43,23 @@ pub enum Effect {
     Scripted,
 }
 
+/// The parameter that says whether each statement is a transaction of its own.
+pub const AUTOCOMMIT: &str = "AUTOCOMMIT";
+
 impl Effect {
     /// True for what is meant to end a transaction.
     pub fn ends_transaction(&self) -> bool {
         matches!(self, Self::Commit | Self::Rollback)
+    }
+
+    /// True for what is meant to begin or end a transaction, or to say when one begins by itself.
+    pub fn changes_transaction(&self) -> bool {
+        matches!(self, Self::Begin) || self.ends_transaction() || self.sets_autocommit()
+    }
+
+    /// True for what changes the parameter that says whether each statement is a transaction of its own.
+    pub fn sets_autocommit(&self) -> bool {
+        matches!(self, Self::SetParameter { name, .. } | Self::UnsetParameter(name) if name == AUTOCOMMIT)
     }
 }
 

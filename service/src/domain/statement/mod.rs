@@ -12,7 +12,7 @@ mod lexer;
 mod literal;
 mod outline;
 
-pub use effect::{Effect, Named};
+pub use effect::{AUTOCOMMIT, Effect, Named};
 pub use literal::Literal;
 
 use std::borrow::Cow;

@@ -4,13 +4,17 @@ use std::sync::Arc;
 
 use tokio::time::{Instant, timeout};
 
+use super::progress::{doubtful, is_about_session};
 use super::{Actor, Reading, Work};
 use crate::domain::error::{Error, Reason};
 use crate::domain::history::Observed;
 use crate::domain::session::Step;
+use crate::domain::statement::Effect;
 use crate::domain::upstream::{Execution, Upstream};
 use crate::sessions::delivery::Delivery;
 use crate::sessions::errand::{Errand, Observe, Read, Returned, Submit};
+use crate::sessions::mailbox::Reply;
+use crate::sessions::stage;
 
 impl Actor {
     /// Does an errand now, or puts it where it waits for a login.
@@ -33,12 +37,27 @@ impl Actor {
 
     /// True when nothing has to be waited for, not even for the statement that runs.
     fn can_begin(&mut self, errand: &Errand) -> bool {
+        if matches!(errand, Errand::Submit(_)) && self.transaction_changes() {
+            return false;
+        }
         let step = if errand.depends_on_session() {
             self.session.next_step(errand.accepts_loss())
         } else {
             self.session.next_login_step()
         };
         matches!(step, Step::Run) && self.has_upstream()
+    }
+
+    /// True while what runs can begin or end a transaction, which a submitted statement must not get into.
+    fn transaction_changes(&self) -> bool {
+        self.rest
+            .current
+            .as_ref()
+            .is_some_and(|current| match &current.task.work {
+                Work::Transaction { .. } => true,
+                Work::Query { query, .. } => query.effects.iter().any(Effect::changes_transaction),
+                _ => false,
+            })
     }
 
     fn has_upstream(&self) -> bool {
@@ -155,6 +174,15 @@ impl Actor {
 
     fn hear(&mut self, of: &Arc<dyn Upstream>, returned: Returned) {
         match returned {
+            Returned::Submitted(submit, Err(error))
+                if self.is_lost(of, &error) && did_not_run(&error) && !submit.is_second_try =>
+            {
+                self.rest.submitting -= 1;
+                self.try_again(Errand::Submit(Box::new(Submit {
+                    is_second_try: true,
+                    ..*submit
+                })));
+            }
             Returned::Submitted(submit, result) => self.submitted(of, *submit, result),
             Returned::Observed(observe, Err(error)) if self.is_lost(of, &error) && !observe.is_second_try => {
                 self.try_again(Errand::Observe(Observe {
@@ -228,12 +256,29 @@ impl Actor {
             }
             Err(error) => {
                 self.is_lost(of, &error);
-                let error = self.told(error);
+                let error = self.told(if did_not_run(&error) {
+                    error.because(Reason::Unreachable).and("nothing was run")
+                } else {
+                    doubtful(error)
+                });
                 entry.failed(&error);
                 Err(error)
             }
         };
-        let _ = reply.send(answer);
+        self.reply_when_kept(reply, answer);
+    }
+
+    /// Answers a submission once what it changed is on disk. A session that ends keeps itself.
+    fn reply_when_kept<T: Send + 'static>(&mut self, reply: Reply<T>, answer: T) {
+        if self.is_ending() || !self.journal_changed() {
+            let _ = reply.send(answer);
+            return;
+        }
+        let written = stage::written(self.keep(), self.limits.journal_wait);
+        tokio::spawn(async move {
+            written.await;
+            let _ = reply.send(answer);
+        });
     }
 
     fn observed(&mut self, observe: Observe, result: Result<Option<Observed>, Error>) {
@@ -307,7 +352,7 @@ impl Actor {
         self.session.upstream_lost(cause);
     }
 
-    /// Puts an errand where it waits for a new login. Nothing that it asks changes anything.
+    /// Puts an errand where it waits for a new login. It has changed nothing.
     fn try_again(&mut self, errand: Errand) {
         self.rest.queue.push_front(Work::Errand(errand));
     }
@@ -331,6 +376,11 @@ impl Actor {
             errand.fail(self.ending_error());
         }
     }
+}
+
+/// True when the way to Snowflake failed before the statement was there.
+fn did_not_run(error: &Error) -> bool {
+    is_about_session(error) && !error.may_have_run()
 }
 
 /// Why the end of a submitted statement is not known.

@@ -43,10 +43,17 @@ impl Actor {
         self.rest
             .jobs
             .leave(&why.error("the submitted statement goes on at Snowflake"));
+        if why != Ending::Unused {
+            self.hear_late_closers();
+        }
         if why == Ending::Draining && !self.is_unborn() {
             self.session.upstream_lost(STOPPED);
-            let kept = self.keep();
-            stage::written(kept, self.limits.journal_wait).await;
+            let written = if self.rest.closed_by_user {
+                self.desk.remove()
+            } else {
+                self.keep()
+            };
+            stage::written(written, self.limits.journal_wait).await;
         }
         if let Some(removed) = removed {
             stage::written(removed, self.limits.journal_wait).await;
@@ -56,11 +63,15 @@ impl Actor {
         for reply in self.rest.closing.drain(..) {
             let _ = reply.send(closed);
         }
-        // Messages that came too late are dropped unanswered, which tells their senders to try again; only those
-        // who wanted it closed get what they wanted.
+    }
+
+    /// Messages that came too late are dropped unanswered, which tells their senders to try again; only those who
+    /// wanted it closed get what they wanted. Of a session that goes to rest, they find it at rest.
+    fn hear_late_closers(&mut self) {
         while let Ok(message) = self.mailbox.try_recv() {
-            if let Message::Close { reply, .. } = message {
-                let _ = reply.send(closed);
+            if let Message::Close { why, reply } = message {
+                self.rest.closing.push(reply);
+                self.rest.closed_by_user |= why == Ending::Closed;
             }
         }
     }

@@ -132,7 +132,8 @@ impl Actor {
         }
     }
 
-    fn journal_changed(&self) -> bool {
+    /// The journal is not what the store has.
+    pub(super) fn journal_changed(&self) -> bool {
         let journal = self.session.journal();
         !self
             .rest
