@@ -311,3 +311,29 @@ async fn a_session_that_is_closed_while_the_service_stops_is_not_kept() {
     stopping.await.unwrap();
     assert_eq!(engine.memory.names(), ["other"]);
 }
+
+#[tokio::test(start_paused = true)]
+async fn doubts_about_statements_of_the_session_itself_are_not_told_as_the_users() {
+    let engine = Engine::new(limits());
+    engine.run("set x = 1").await.unwrap();
+    engine.run("call begin").await.unwrap();
+    engine.run("rollback").await.unwrap();
+    engine.seen.kill();
+    for (unheard, before) in [("set x", None), ("select 1 from", Some("call begin"))] {
+        engine.seen.unheard.lock().unwrap().push(unheard.to_owned());
+        if let Some(before) = before {
+            engine.run(before).await.unwrap();
+        }
+        engine.seen.take_sql();
+        let error = engine.run("insert into t").await.unwrap_err();
+        assert_eq!(
+            (error.reason(), error.may_have_run()),
+            (Reason::Unreachable, false)
+        );
+        assert!(error.to_string().ends_with("; nothing was run"), "{error}");
+        assert!(!error.to_string().contains("it may have run"), "{error}");
+        assert_eq!(latest(&engine).state, QueryState::Failed);
+        assert!(!engine.seen.take_sql().contains(&"insert into t".to_owned()));
+        engine.seen.unheard.lock().unwrap().clear();
+    }
+}

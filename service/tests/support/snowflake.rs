@@ -33,6 +33,8 @@ pub(crate) struct Seen {
     pub(crate) queries: FakeQueries,
     /// Beginnings of statements, in lower case, that are rejected.
     pub(crate) refused: Mutex<Vec<String>>,
+    /// Beginnings of statements, in lower case, whose answers get lost.
+    pub(crate) unheard: Mutex<Vec<String>>,
     /// Upstream sessions of logins up to this number are found expired by the next statement.
     pub(crate) expired: AtomicUsize,
     /// Upstream sessions of logins up to this number are known to have ended.
@@ -166,14 +168,14 @@ impl Upstream for FakeUpstream {
             row_count_total: 1,
             ..Executed::default()
         };
-        if self
-            .seen
-            .refused
-            .lock()
-            .unwrap()
-            .iter()
-            .any(|refused| sql.starts_with(refused))
-        {
+        let is_among = |beginnings: &Mutex<Vec<String>>| {
+            let beginnings = beginnings.lock().unwrap();
+            beginnings.iter().any(|beginning| sql.starts_with(beginning))
+        };
+        if is_among(&self.seen.unheard) {
+            return Err(Error::new(Reason::Unreachable, "fake.test cannot be reached").with_doubt());
+        }
+        if is_among(&self.seen.refused) {
             let facts = Facts {
                 snowflake_code: Some("002043".into()),
                 ..Facts::default()
