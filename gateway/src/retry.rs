@@ -146,15 +146,20 @@ impl Backoff {
             return None;
         }
         let pause = match failure {
+            // Any number may stand there, also one that no sum holds.
             AttemptFailure::Busy {
                 retry_after: Some(wanted),
                 ..
-            } => *wanted + with_jitter(*wanted / 10),
+            } if *wanted > self.limits.elapsed_max => return None,
+            AttemptFailure::Busy {
+                retry_after: Some(wanted),
+                ..
+            } => wanted.saturating_add(with_jitter(*wanted / 10)),
             _ => with_jitter(self.pause),
         };
         // Silence was waited for, which is no reason to ask less often: it has a limit of attempts.
         let is_silence = matches!(failure, AttemptFailure::Silence(_));
-        if !is_silence && self.started.elapsed() + pause > self.limits.elapsed_max {
+        if !is_silence && self.started.elapsed().saturating_add(pause) > self.limits.elapsed_max {
             return None;
         }
         self.attempts += 1;
@@ -250,6 +255,7 @@ mod tests {
             [],
             "longer than all retries may take"
         );
+        assert_eq!(pauses(&busy(503, Some(u64::MAX))), [], "longer than time itself");
     }
 
     #[test]

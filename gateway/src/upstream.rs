@@ -281,15 +281,12 @@ impl Upstream {
             Ok(answer) => answer,
             Err(error) => {
                 counters.renewals_failed.increment();
-                return Err(match error {
-                    GatewayError::Refused { status, .. } => {
-                        self.end(None, format!("the renewal was refused with HTTP status {status}"))
-                    }
-                    other => other,
-                });
+                return Err(error);
             }
         };
-        let parsed = ControlAnswer::parse(&answer.body).unwrap_or_default();
+        let parsed = ControlAnswer::parse(&answer.body).ok();
+        let is_word_of_server = parsed.is_some();
+        let parsed = parsed.unwrap_or_default();
         let token = |name: &str| {
             text(&parsed.data[name])
                 .filter(|token| !token.is_empty())
@@ -306,10 +303,18 @@ impl Upstream {
             }
             _ => {
                 counters.renewals_failed.increment();
-                Err(self.end(
-                    parsed.code.clone(),
-                    parsed.message_or("the session token could not be renewed"),
-                ))
+                let message = parsed.message_or("the answer has no new token");
+                // Only what speaks of the tokens ends the session. A network policy, a proxy or a failing server says
+                // nothing about the master token, and the next request asks again.
+                if is_word_of_server && verdict(&answer) != Verdict::Fine {
+                    return Err(self.end(parsed.code, message));
+                }
+                Err(GatewayError::Unreachable {
+                    endpoint: endpoint_name(&self.endpoint),
+                    reason: format!("the session token was not renewed: {message}"),
+                    attempts: answer.attempts,
+                    fate: Fate::NotRun,
+                })
             }
         }
     }

@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use client::Client;
 use mock::{Mock, Reply, failure, success};
 use serde_json::{Value, json};
-use snowflake_session_gateway::GatewayError;
+use snowflake_session_gateway::{Fate, GatewayError};
 
 #[tokio::test]
 async fn eight_queries_that_meet_an_expired_token_renew_it_once() {
@@ -133,4 +133,35 @@ async fn a_renewal_that_cannot_reach_the_server_does_not_end_the_session() {
     assert!(!client.session.is_over());
     down.store(0, Ordering::SeqCst);
     assert!(client.query("select 1").await.is_ok());
+}
+
+#[tokio::test]
+async fn a_refusal_that_is_not_about_the_tokens_does_not_end_the_session() {
+    for refusal in [
+        Reply::status(403),
+        Reply::bytes("<html>sign in to the network</html>"),
+        Reply::bytes("<html>who are you</html>").with_status(401),
+        failure("390422", "IP address is not allowed.", Value::Null),
+        failure("000603", "Internal error.", Value::Null),
+        success(json!({})),
+    ] {
+        let mock = Mock::start().await;
+        let client = Client::connect(&mock).await;
+        mock.expire_token(200);
+        mock.on("session/token-request", {
+            let (mock, asked) = (mock.clone(), AtomicUsize::new(0));
+            move |seen| {
+                let reply = if asked.fetch_add(1, Ordering::SeqCst) == 0 {
+                    refusal.clone()
+                } else {
+                    mock.renew(&seen)
+                };
+                async move { reply }
+            }
+        });
+        let error = client.query("insert into t values (1)").await.unwrap_err();
+        assert!(!matches!(error, GatewayError::SessionExpired { .. }), "{error:?}");
+        assert_eq!(error.fate(), Fate::NotRun, "{error:?}");
+        assert!(client.query("select 1").await.is_ok());
+    }
 }
