@@ -11,11 +11,13 @@ mod worker;
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::io::Read as _;
 use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 use fastrand::Rng;
+use flate2::read::GzDecoder;
 use hyper::Method;
 use serde_json::Value;
 use tokio::task::JoinSet;
@@ -234,9 +236,10 @@ async fn hold_against(watcher: &mut Wire, done: &[Done]) -> Result<()> {
     for chunk in data["chunks"].as_array().into_iter().flatten() {
         let url = chunk["url"].as_str().context("a chunk's address")?;
         let path = url.splitn(4, '/').nth(3).context("a path")?;
-        let rows = watcher.get(&format!("/{path}")).await?;
-        let mut rows = String::from_utf8(rows.to_vec())?;
-        rows.insert(0, '[');
+        let packed = watcher.get(&format!("/{path}")).await?;
+        // A part is gzip of rows with commas between them.
+        let mut rows = String::from("[");
+        GzDecoder::new(packed.as_ref()).read_to_string(&mut rows)?;
         rows.push(']');
         pages.push(serde_json::from_str(&rows)?);
     }
