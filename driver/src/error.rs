@@ -71,6 +71,14 @@ pub enum DriverError {
         query_id: Option<String>,
     },
 
+    /// The statement ran, and Snowflake does not keep its outcome any more: the answer was lost and came too late to be
+    /// asked for again. Look at what it should have done before sending it once more.
+    #[error("the statement ran, but Snowflake no longer keeps its outcome")]
+    OutcomeLost {
+        /// Snowflake's id of the query when it was told.
+        query_id: Option<String>,
+    },
+
     /// The settings, options or bindings cannot be used as they are. Nothing was sent.
     #[error("{message}")]
     Configuration {
@@ -141,6 +149,7 @@ impl DriverError {
             Self::Sql(error) => error.query_id.as_deref(),
             Self::Timeout { query_id, .. }
             | Self::Cancelled { query_id }
+            | Self::OutcomeLost { query_id }
             | Self::Unsupported { query_id, .. } => query_id.as_deref(),
             _ => None,
         }
@@ -162,7 +171,9 @@ impl DriverError {
     pub fn may_have_run(&self) -> bool {
         match self {
             Self::Unreachable { fate, .. } | Self::SessionExpired { fate, .. } => *fate == Fate::MayHaveRun,
-            Self::Timeout { .. } | Self::Value { .. } | Self::Protocol { .. } => true,
+            Self::Timeout { .. } | Self::OutcomeLost { .. } | Self::Value { .. } | Self::Protocol { .. } => {
+                true
+            }
             Self::Sql(_)
             | Self::LoginRefused { .. }
             | Self::Cancelled { .. }

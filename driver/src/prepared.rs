@@ -119,6 +119,12 @@ impl PreparedQuery {
         let Self { handle, run } = self;
         let outcome = handle.execute().await;
         match (run.pending.take(), outcome) {
+            (Some(Ok(captured)), _) if has_lost_outcome(&captured) => {
+                let query_id = captured.answer.query_id;
+                Err(DriverError::OutcomeLost {
+                    query_id: query_id.or_else(|| run.pending.query_id().map(str::to_owned)),
+                })
+            }
             (Some(Ok(captured)), _) => Ok((captured, run)),
             (Some(Err(error)), _) => Err(match from_gateway(error) {
                 DriverError::Timeout { after, .. } => {
@@ -146,6 +152,15 @@ impl std::fmt::Debug for PreparedQuery {
             .field("request_id", &self.request_id())
             .finish_non_exhaustive()
     }
+}
+
+/// Snowflake's code for an outcome that is not kept any more.
+const NOT_KEPT: &str = "000612";
+
+/// True when the answer says that the statement ran before, in an earlier request for it.
+fn has_lost_outcome(captured: &CapturedAnswer) -> bool {
+    let failure = captured.answer.failure.as_ref();
+    captured.requests > 1 && failure.is_some_and(|failure| failure.code == NOT_KEPT)
 }
 
 /// Snowflake's code for an abort of what does not run.

@@ -86,3 +86,13 @@ async fn the_crate_does_not_repeat_what_the_gateway_gave_up() {
         "{attempts}: {error:?}"
     );
 }
+
+#[tokio::test]
+async fn a_repetition_whose_outcome_is_not_kept_ran() {
+    let not_kept = || Deed::failure("000612", "result not found");
+    let (error, _) = write(vec![Deed::reset(), not_kept()]).await;
+    assert!(matches!(error, DriverError::OutcomeLost { .. }), "{error:?}");
+    assert!(error.may_have_run());
+    let (error, _) = write(vec![not_kept()]).await;
+    assert!(matches!(error, DriverError::Sql(_)), "of its own: {error:?}");
+}
