@@ -145,6 +145,12 @@ fn nothing_is_tried_unattended_after_a_refusal() {
     assert_eq!(breaker.unattended_from(now), Some(now + SECOND));
     let (mut breaker, now) = after(&[refused()]);
     assert_eq!(breaker.unattended_from(now + 9000 * SECOND), None);
+    breaker.failed(&unreached(), now, 1.0);
+    assert_eq!(
+        breaker.unattended_from(now + 9000 * SECOND),
+        None,
+        "an outage makes no password right"
+    );
     breaker.close();
     assert_eq!(breaker.unattended_from(now), Some(now));
 }
@@ -173,5 +179,21 @@ fn waits_are_rounded_up() {
         let now = opened + Duration::from_millis(900_000 - left);
         let told = breaker.admit(now).unwrap_err().to_string();
         assert!(told.contains(&format!("for another {words} after")), "{told}");
+    }
+}
+
+#[test]
+fn a_refusal_that_locks_nobody_out_costs_a_short_pause() {
+    for code in ["390422", "390144", "394304"] {
+        let facts = Facts {
+            snowflake_code: Some(code.into()),
+            ..Facts::default()
+        };
+        let error = || Error::new(Reason::LoginRefused, "not from here").with_facts(facts.clone());
+        assert!(!is_open(&[error(), error(), error(), error()]), "{code}");
+        let (mut breaker, now) = after(&[error(), error(), error(), error(), error()]);
+        let told = breaker.admit(now).unwrap_err();
+        assert_eq!(told.reason(), Reason::LoginRefused);
+        breaker.admit(now + 8 * SECOND).unwrap();
     }
 }

@@ -77,9 +77,16 @@ enum Kind {
     Other,
 }
 
+/// Refusals that lock nobody out: of this machine's address (a VPN that is off), and of a key, which nobody guesses.
+const HARMLESS: [&str; 9] = [
+    "390422", "390144", "394300", "394301", "394302", "394303", "394304", "394305", "394306",
+];
+
 impl Kind {
-    fn of(reason: Reason) -> Self {
-        match reason {
+    fn of(error: &Error) -> Self {
+        let code = error.facts().snowflake_code.as_deref();
+        match error.reason() {
+            Reason::LoginRefused if code.is_some_and(|code| HARMLESS.contains(&code)) => Self::Unreached,
             Reason::LoginRefused => Self::Refused,
             Reason::Unreachable | Reason::Timeout => Self::Unreached,
             _ => Self::Other,
@@ -112,7 +119,7 @@ impl Breaker {
     pub fn unattended_from(&self, now: Instant) -> Option<Instant> {
         match &self.failures {
             None => Some(now),
-            Some(failures) if failures.last.kind == Kind::Refused => None,
+            Some(failures) if failures.refused > 0 => None,
             Some(failures) => Some(failures.retry_at),
         }
     }
@@ -126,7 +133,7 @@ impl Breaker {
     /// A login failed. `chance` between 0 and 1 spreads the tries of many; says whether it is the
     /// one after which no more are tried.
     pub fn failed(&mut self, error: &Error, now: Instant, chance: f64) -> bool {
-        let kind = Kind::of(error.reason());
+        let kind = Kind::of(error);
         let (mut count, mut unreached, mut refused) = self
             .failures
             .as_ref()
