@@ -71,6 +71,7 @@ pub(crate) fn one_statement(scene: &Scene, rounds: u32) -> Result<Page> {
     ]);
     let results = scene.processes(rounds, &Value::Object(commands))?;
     let mut page = Page::new(
+        scene.pace,
         "1. One command: `select 1`",
         "A new process for each statement. All ask the same emulator; `sfctl` through the running service and a kept \
          session, the peers with a login of their own, as they do. \"clap and tonic alone\" makes one unary call to the \
@@ -135,13 +136,14 @@ pub(crate) fn one_statement(scene: &Scene, rounds: u32) -> Result<Page> {
 }
 
 /// Targets 2 and 13: the first command, the start of the service, memory at rest.
-pub(crate) fn start(rounds: u32) -> Page {
+pub(crate) fn start(scene: &Scene, rounds: u32) -> Page {
     let (mut first, mut listening, mut alone, mut emulator) = Default::default();
     for _ in 0..rounds {
         first_command(&mut first, &mut emulator);
         service_alone(&mut listening, &mut alone);
     }
     let mut page = Page::new(
+        scene.pace,
         "2 and 13. From nothing",
         "Each round in a new home. The first command starts the service, which starts the emulator with an empty data \
          folder and logs in. Memory is resident memory at rest after one statement; the engine's library counts in it.",
@@ -210,6 +212,7 @@ pub(crate) fn csv(scene: &Scene, rounds: u32) -> Result<Page> {
         "sql", "--format", "csv", "-q", SELECT]});
     let peers = scene.processes(rounds.min(2), &json!({ "snow": snow }))?;
     let mut page = Page::new(
+        scene.pace,
         "11. A million rows as CSV",
         "Six columns, 94 MB of text, to /dev/null; whole processes, from the emulator.",
         &["command", "wall ms", "CPU ms", "peak memory MB"],

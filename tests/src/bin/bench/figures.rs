@@ -40,13 +40,60 @@ impl Samples {
     }
 }
 
+/// How many times slower this run's machine is than the quiet one for which the limits in seconds are set.
+///
+/// A machine whose processors somebody else uses too makes every peer slower; ratios within the run stay right, figures
+/// in seconds do not. A faster machine counts as the quiet one.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Pace(f64);
+
+impl Default for Pace {
+    fn default() -> Self {
+        Self(1.0)
+    }
+}
+
+impl Pace {
+    /// From what a peer takes now and what it takes on the quiet machine.
+    pub(crate) fn of(now: f64, quiet: f64) -> Self {
+        Self((now / quiet).max(1.0))
+    }
+
+    /// The figure as it would be on the quiet machine.
+    fn quiet(self, figure: f64, unit: &str) -> f64 {
+        match unit {
+            "ms" | "s" => figure / self.0,
+            rate if rate.ends_with("/s") => figure * self.0,
+            _ => figure,
+        }
+    }
+}
+
 /// Whether a target is met.
-#[derive(Clone, Debug)]
-pub(crate) struct Verdict {
-    /// The target in words, with the figure found.
-    pub(crate) text: String,
-    /// Met or not.
-    pub(crate) met: bool,
+#[derive(Clone, Copy, Debug)]
+enum Verdict {
+    Met,
+    /// Met once the machine's pace is taken out.
+    MetAtQuietPace,
+    Missed,
+}
+
+impl Verdict {
+    fn of(here: bool, quiet: bool) -> Self {
+        match (here, quiet) {
+            (true, _) => Self::Met,
+            (false, true) => Self::MetAtQuietPace,
+            (false, false) => Self::Missed,
+        }
+    }
+
+    fn words(self) -> &'static str {
+        match self {
+            Self::Met => "met",
+            Self::MetAtQuietPace => "met at the quiet machine's pace",
+            Self::Missed => "**missed**",
+        }
+    }
 }
 
 /// One page of the report: a table and the targets it decides.
@@ -56,17 +103,20 @@ pub(crate) struct Page {
     about: String,
     header: Vec<String>,
     rows: Vec<Vec<String>>,
-    verdicts: Vec<Verdict>,
+    /// Verdicts, each with the target in words and the figure found.
+    verdicts: Vec<(Verdict, String)>,
+    pace: Pace,
 }
 
 impl Page {
-    /// Begins a page.
-    pub(crate) fn new(title: &str, about: &str, header: &[&str]) -> Self {
+    /// Begins a page of a run at this pace.
+    pub(crate) fn new(pace: Pace, title: &str, about: &str, header: &[&str]) -> Self {
         let header = header.iter().map(|cell| (*cell).to_owned()).collect();
         Self {
             title: title.to_owned(),
             about: about.to_owned(),
             header,
+            pace,
             ..Self::default()
         }
     }
@@ -78,20 +128,24 @@ impl Page {
 
     /// Decides a target: `found` must be at most `limit`.
     pub(crate) fn at_most(&mut self, what: &str, found: f64, limit: f64, unit: &str) {
-        let text = format!("{what}: {found:.2} {unit}, at most {limit} {unit}");
-        self.verdicts.push(Verdict {
-            text,
-            met: found <= limit,
-        });
+        let quiet = self.pace.quiet(found, unit);
+        let text = format!(
+            "{what}: {found:.2} {unit}{}, at most {limit} {unit}",
+            beside(found, quiet, unit)
+        );
+        self.verdicts
+            .push((Verdict::of(found <= limit, quiet <= limit), text));
     }
 
     /// Decides a target: `found` must be at least `limit`.
     pub(crate) fn at_least(&mut self, what: &str, found: f64, limit: f64, unit: &str) {
-        let text = format!("{what}: {found:.1} {unit}, at least {limit} {unit}");
-        self.verdicts.push(Verdict {
-            text,
-            met: found >= limit,
-        });
+        let quiet = self.pace.quiet(found, unit);
+        let text = format!(
+            "{what}: {found:.1} {unit}{}, at least {limit} {unit}",
+            beside(found, quiet, unit)
+        );
+        self.verdicts
+            .push((Verdict::of(found >= limit, quiet >= limit), text));
     }
 
     /// The page in Markdown.
@@ -107,10 +161,18 @@ impl Page {
             text.push_str(&line(row));
         }
         text.push('\n');
-        for verdict in &self.verdicts {
-            let mark = if verdict.met { "met" } else { "**missed**" };
-            let _ = writeln!(text, "- {mark}: {}", verdict.text);
+        for (verdict, what) in &self.verdicts {
+            let _ = writeln!(text, "- {}: {what}", verdict.words());
         }
         text
+    }
+}
+
+/// The figure on the quiet machine, where it differs.
+fn beside(found: f64, quiet: f64, unit: &str) -> String {
+    if (found - quiet).abs() < f64::EPSILON {
+        String::new()
+    } else {
+        format!(" (at the quiet machine's pace {quiet:.2} {unit})")
     }
 }

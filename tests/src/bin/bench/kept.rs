@@ -77,6 +77,7 @@ pub(crate) async fn one_by_one(scene: &Scene, rounds: u32) -> Result<Page> {
         medians[6].push(scene.numbers(&scene.peers.daemon, "daemon_client.py", &[&port, &statements])[0]);
     }
     let mut page = Page::new(
+        scene.pace,
         "3, 4 and 5. One statement on a kept connection: `select 1`",
         "500 statements after 20, the median of each round. Connector 5.2.0 cannot log in to fakesnow 0.12.1, so it is \
          measured against the emulator.",
@@ -174,6 +175,7 @@ pub(crate) async fn at_once(scene: &Scene, rounds: u32) -> Result<Page> {
         }
     }
     let mut page = Page::new(
+        scene.pace,
         "6. Fifty clients at once",
         "Each its own login, 20 statements `select n` with its own numbers. Every answer of the emulator is checked; one \
          wrong answer or error ends the run.",

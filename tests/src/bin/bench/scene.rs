@@ -13,6 +13,8 @@ use std::time::Duration;
 
 use snowflake_session_tests::wire::Wire;
 
+use crate::figures::{Pace, Samples};
+
 /// Rows of the large result.
 pub(crate) const ROWS: u32 = 1_000_000;
 /// The large result, on either server.
@@ -44,9 +46,27 @@ pub(crate) struct Scene {
     pub(crate) emulator: Server,
     pub(crate) fakesnow: Server,
     pub(crate) peers: Peers,
+    /// The machine's pace at the part that is measured.
+    pub(crate) pace: Pace,
 }
 
+/// What one statement of connector 5.2.0 takes as a process of its own on the quiet machine, in milliseconds.
+pub(crate) const QUIET_MS: f64 = 148.0;
+/// Runs of it to tell the pace.
+const PACE_RUNS: u32 = 7;
+
 impl Scene {
+    /// Measures the machine's pace.
+    pub(crate) fn take_pace(&mut self) -> Result<()> {
+        let port = self.emulator.port.to_string();
+        let peer = json!({"argv": [self.peers.connector_5_bare, script("one.py"), "connector", port]});
+        let results = self.processes(PACE_RUNS, &json!({ "peer": peer }))?;
+        let wall = results["peer"]["wall"].as_array().into_iter().flatten();
+        let now = Samples::of(wall.filter_map(Value::as_f64)).median();
+        self.pace = Pace::of(now, QUIET_MS);
+        Ok(())
+    }
+
     /// Starts the servers and fills the same table on both.
     pub(crate) async fn new() -> Result<Self> {
         let peers = Peers {
@@ -89,6 +109,7 @@ impl Scene {
             emulator,
             fakesnow,
             peers,
+            pace: Pace::default(),
         })
     }
 

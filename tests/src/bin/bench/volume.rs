@@ -79,6 +79,7 @@ pub(crate) async fn fetched(scene: &Scene, rounds: u32) -> Result<Page> {
         shaped.push(stream(scene, "shape").await?.0);
     }
     let mut page = Page::new(
+        scene.pace,
         "8, 9 and 10. A million rows of six columns",
         "Seconds from the statement to the last row as Arrow, on an open connection. \"gzip chunks\" is a server that \
          replays the emulator's chunks compressed, the shape in which Snowflake sends them.",
@@ -129,6 +130,7 @@ pub(crate) async fn kept_flat(scene: &Scene) -> Result<Page> {
     }
     let peak = memory(pid, "VmHWM:") as f64 / MEGABYTE;
     let mut page = Page::new(
+        scene.pace,
         "12. Memory of the service while a million rows pass",
         "Resident memory, in one service that has answered everything above.",
         &["what", "MB"],
