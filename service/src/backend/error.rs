@@ -52,6 +52,9 @@ fn translate(error: DriverError) -> Error {
             .with_hint("run the statement again: the session logs in anew")
         }
         DriverError::Timeout { .. } => Error::new(Reason::Timeout, error.to_string()).with_facts(facts),
+        DriverError::OutcomeLost { .. } => Error::new(Reason::Unreachable, error.to_string())
+            .with_facts(facts)
+            .with_hint("look at what the statement should have done before you send it again"),
         DriverError::Cancelled { .. } => Error::new(Reason::Cancelled, error.to_string()).with_facts(facts),
         DriverError::Configuration { message, hint } => {
             let error = Error::new(Reason::Configuration, message);
@@ -185,6 +188,16 @@ mod tests {
         assert_eq!(facts.sql_state.as_deref(), Some("42S02"));
         assert_eq!((facts.line, facts.position), (Some(1), Some(14)));
         assert!(facts.hint.as_deref().unwrap().contains("sfctl context"));
+    }
+
+    #[test]
+    fn an_outcome_that_is_lost_is_in_doubt_and_no_rejection() {
+        let error = from_driver(DriverError::OutcomeLost {
+            query_id: Some("q".into()),
+        });
+        assert_eq!(error.reason(), Reason::Unreachable);
+        assert!(error.may_have_run());
+        assert_eq!(error.facts().query_id.as_deref(), Some("q"));
     }
 
     #[test]
