@@ -33,6 +33,8 @@ pub(crate) struct Call<'a> {
     pub(crate) limits: CallLimits,
     /// What is known about the statement before this call.
     pub(crate) before: Fate,
+    /// Attempts in all whose answer may be lost; for what the server does not recognise as a repetition.
+    pub(crate) lost_attempts_max: u32,
 }
 
 /// Time limits of one call.
@@ -150,6 +152,7 @@ impl HttpClient {
         let mut backoff = self.backoff(call.endpoint, call.before);
         let mut previous: Option<AttemptFailure> = None;
         let mut fate = call.before;
+        let mut lost = 0;
         loop {
             let connections = self.connections();
             let url = call_url(call, backoff.attempts() - 1, previous.as_ref(), started_ms)?;
@@ -170,12 +173,16 @@ impl HttpClient {
                 Err(AttemptEnd::Again(failure)) => failure,
             };
             fate = fate.and(failure.fate());
-            let fits = |pause: &Duration| Instant::now() + *pause < call.limits.deadline;
+            let attempts = backoff.attempts();
+            lost += u32::from(failure.fate() == Fate::MayHaveRun);
+            let fits = |pause: &Duration| {
+                lost < call.lost_attempts_max && Instant::now() + *pause < call.limits.deadline
+            };
             let Some(pause) = backoff.after(&failure).filter(fits) else {
                 return Err(GatewayError::Unreachable {
                     endpoint: endpoint_name(call.endpoint),
                     reason: failure.describe(),
-                    attempts: backoff.attempts(),
+                    attempts,
                     fate,
                 });
             };

@@ -76,6 +76,9 @@ pub(crate) fn take_nonce(body: &[u8]) -> Option<(String, Value)> {
     Some((nonce.as_str()?.to_owned(), body))
 }
 
+/// Logins whose answer may be lost: each may leave a session behind, or count as another wrong password.
+const LOST_LOGINS_MAX: u32 = 2;
+
 /// Completes the body that the crate made and sends it to the server.
 pub(crate) async fn log_in(
     http: &HttpClient,
@@ -101,6 +104,7 @@ pub(crate) async fn log_in(
         // A login may be waiting for a person with a second factor, so silence does not repeat it.
         limits: CallLimits::lasting(plan.timeout, plan.timeout),
         before: Fate::NotRun,
+        lost_attempts_max: LOST_LOGINS_MAX,
     };
     let answer = match http.call(&call).await {
         Err(GatewayError::Refused { status, .. }) => return Err(refused_by_status(&plan.endpoint, status)),

@@ -234,6 +234,7 @@ impl Upstream {
             body: request.body.clone(),
             limits: request.limits,
             before: request.before,
+            lost_attempts_max: u32::MAX,
         }
     }
 

@@ -353,3 +353,17 @@ async fn quiet_connections_are_probed() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn a_login_whose_answer_is_lost_is_repeated_once() {
+    let login = "session/v1/login-request";
+    let wire = Wire::start(move |heard| (heard.path == login).then(Deed::reset)).await;
+    let Err(LoginFailure::Gateway(error)) = Client::log_in(config(), plan(wire.url.clone())).await else {
+        panic!("logged in")
+    };
+    assert!(
+        matches!(error, GatewayError::Unreachable { attempts: 2, .. }),
+        "{error:?}"
+    );
+    assert_eq!(wire.heard(login).len(), 2);
+}
