@@ -34,6 +34,8 @@ fn a_detached_statement_does_not_wait_for_the_others() {
     let (slow, next) = (submission(FOREVER), submission("select 1"));
     thread::scope(|scope| {
         let running = scope.spawn(|| client.submit(slow.clone()));
+        // The slow one has to come first: behind the other one nobody would wait, and nothing shows its arrival.
+        thread::sleep(std::time::Duration::from_millis(500));
         let waiting = scope.spawn(|| client.submit(next.clone()));
         until("one waits", || {
             [&slow, &next]
