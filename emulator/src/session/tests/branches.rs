@@ -7,7 +7,8 @@ use super::support::{Client, Fixture, submission};
 use crate::session::{Progress, Rows, StatementOutput};
 
 const LONG: Duration = Duration::from_mins(1);
-const FOREVER: &str = "call system$wait(1, 'hours')";
+/// Longer than anything here waits for, and still short enough that a test which fails comes to its end.
+const SLOW: &str = "call system$wait(2, 'minutes')";
 
 fn until(what: &str, mut done: impl FnMut() -> bool) {
     let deadline = Instant::now() + LONG;
@@ -31,14 +32,12 @@ fn a_detached_statement_does_not_wait_for_the_others() {
     client.ok("set v = 5");
     client.ok("alter session set timezone = 'Asia/Tokyo'");
     let session = client.one("select current_session()");
-    let (slow, next) = (submission(FOREVER), submission("select 1"));
+    // Whichever comes first runs, and the other one waits for it.
+    let (one, other) = (submission(SLOW), submission(SLOW));
     thread::scope(|scope| {
-        let running = scope.spawn(|| client.submit(slow.clone()));
-        // The slow one has to come first: behind the other one nobody would wait, and nothing shows its arrival.
-        thread::sleep(std::time::Duration::from_millis(500));
-        let waiting = scope.spawn(|| client.submit(next.clone()));
-        until("one waits", || {
-            [&slow, &next]
+        let submitted = [&one, &other].map(|asked| scope.spawn(|| client.submit(asked.clone())));
+        until("one waits for the other", || {
+            [&one, &other]
                 .iter()
                 .any(|asked| client.session.progress(asked.query_id) == Progress::Queued)
         });
@@ -46,12 +45,14 @@ fn a_detached_statement_does_not_wait_for_the_others() {
         let answer = client.rows(beside(&client, sql)).unwrap();
         assert_eq!(answer, [format!("5|{session}|D|09")]);
         beside(&client, "create table t as select 7 a");
-        until("the slow one is stopped", || {
-            client.session.cancel(slow.query_id);
-            running.is_finished()
+        until("both are stopped", || {
+            client.session.cancel(one.query_id);
+            client.session.cancel(other.query_id);
+            submitted.iter().all(thread::ScopedJoinHandle::is_finished)
         });
-        assert_eq!(running.join().unwrap().unwrap_err().code, "000604");
-        assert!(waiting.join().unwrap().is_ok());
+        for ended in submitted {
+            assert_eq!(ended.join().unwrap().unwrap_err().code, "000604");
+        }
     });
     assert_eq!(
         client.one("select a from t"),
@@ -92,7 +93,7 @@ fn what_needs_the_session_takes_its_turn() {
 fn a_branch_outlives_its_session_and_can_be_stopped() {
     let fixture = Fixture::new();
     let client = fixture.client_in("d");
-    let (slow, cancelled) = (submission(FOREVER), submission(FOREVER));
+    let (slow, cancelled) = (submission(SLOW), submission(SLOW));
     assert!(client.session.detach(&slow) && client.session.detach(&cancelled));
     assert!(client.session.cancel(cancelled.query_id), "before it has begun");
     assert_eq!(client.submit(cancelled).unwrap_err().code, "000604");
