@@ -349,7 +349,7 @@ async fn connections_suffer_too_but_not_those_that_control() {
     // Also when it comes byte by byte.
     let mut slowly = TcpStream::connect(fixture.address).await.unwrap();
     slowly.set_nodelay(true).unwrap();
-    for byte in "DELETE /faults HTTP/1.1\r\nhost: h\r\nconnection: close\r\n\r\n".bytes() {
+    for byte in "DELETE /faults HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n".bytes() {
         slowly.write_all(&[byte]).await.unwrap();
         tokio::task::yield_now().await;
     }
