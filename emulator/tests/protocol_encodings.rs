@@ -16,7 +16,7 @@ use arrow_ipc::reader::StreamReader;
 use arrow_schema::{DataType, Field, Fields, TimeUnit};
 use serde_json::{Value, json};
 use snowflake_emulator::results::{
-    ChunkLimits, Collector, ResultError, Spool, SpoolLimits, StoredResult, wire_columns,
+    ChunkLimits, Collector, JsonStyle, ResultError, Spool, SpoolLimits, StoredResult, wire_columns,
 };
 use snowflake_emulator::session::ResultColumn;
 use snowflake_emulator_engine::SqlType;
@@ -56,7 +56,7 @@ fn collect(sql_type: SqlType, batches: &[ArrayRef]) -> Result<StoredResult, Resu
 /// Sends one column through both forms; gives the JSON texts and the Arrow column.
 fn encode(sql_type: SqlType, array: ArrayRef) -> (Vec<Value>, ArrayRef, Field) {
     let result = collect(sql_type, &[array]).unwrap();
-    let text = result.inline_json().unwrap();
+    let text = result.inline_json(&JsonStyle::default()).unwrap();
     let rows: Vec<Vec<Value>> = serde_json::from_slice(&[b"[", text.as_slice(), b"]"].concat()).unwrap();
     let stream = result.inline_arrow().unwrap();
     let mut reader = StreamReader::try_new(stream.as_ref(), None).unwrap();
@@ -335,5 +335,5 @@ fn a_result_of_no_batches_is_empty() {
     let result = collect(SqlType::Boolean, &[]).unwrap();
     assert_eq!(result.rows(), 0);
     assert_eq!(result.chunks().len(), 0);
-    assert_eq!(result.inline_json().unwrap(), b"");
+    assert_eq!(result.inline_json(&JsonStyle::default()).unwrap(), b"");
 }

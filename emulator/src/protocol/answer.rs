@@ -7,7 +7,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde::Serialize;
 use uuid::Uuid;
 
-use crate::results::WireColumn;
+use crate::results::{JsonStyle, WireColumn};
 
 use super::execute::MULTI_STATEMENT;
 use super::format::ResultFormat;
@@ -21,10 +21,14 @@ const INSERT: u32 = 0x3100;
 /// Code of an answer to a statement that takes long.
 pub(super) const RUNNING: &str = "333333";
 /// Code of an answer to a statement that is not to be waited for.
-pub(super) const RUNNING_DETACHED: &str = "333334";
+pub(crate) const RUNNING_DETACHED: &str = "333334";
+/// Words of an answer to a statement that is not to be waited for.
+pub(crate) const RUNNING_DETACHED_WORDS: &str =
+    "Asynchronous execution in progress. Use provided query id to perform query monitoring and management.";
 
+/// A column as both protocols describe it.
 #[derive(Clone, Serialize)]
-struct RowType<'a> {
+pub(crate) struct RowType<'a> {
     name: &'a str,
     database: &'a str,
     schema: &'a str,
@@ -99,7 +103,7 @@ pub(super) fn in_progress(query: &Query, code: &str, left: Duration) -> Vec<u8> 
     data.field("queryAbortsAfterSecs", &left.as_secs());
     data.raw("progressDesc", b"null");
     let message = if code == RUNNING_DETACHED {
-        "Asynchronous execution in progress. Use provided query id to perform query monitoring and management."
+        RUNNING_DETACHED_WORDS
     } else {
         "Query execution in progress. Use the result URL to wait for it."
     };
@@ -169,7 +173,7 @@ fn statement_data(query: &Query, statement: &Statement, origin: &str) -> Result<
 fn inline_rows(data: &mut ObjectWriter, statement: &Statement) -> Result<(), crate::results::ResultError> {
     match statement.format {
         ResultFormat::Json => {
-            let rows = statement.rows.inline_json()?;
+            let rows = statement.rows.inline_json(&JsonStyle::default())?;
             data.write("rowset", |text| {
                 text.push(b'[');
                 text.extend_from_slice(&rows);
@@ -224,7 +228,7 @@ fn bind_type() -> RowType<'static> {
 }
 
 /// Milliseconds since 1970.
-pub(super) fn milliseconds(time: SystemTime) -> u64 {
+pub(crate) fn milliseconds(time: SystemTime) -> u64 {
     time.duration_since(UNIX_EPOCH)
         .map_or(0, |since| since.as_millis() as u64)
 }

@@ -7,7 +7,7 @@ use http::header::{CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE};
 use http::{HeaderValue, Response, StatusCode};
 use uuid::Uuid;
 
-use crate::results::{ResultError, gzip};
+use crate::results::{JsonStyle, ResultError, gzip};
 
 use super::connector::Connector;
 use super::format::ResultFormat;
@@ -69,7 +69,9 @@ pub(super) async fn chunk(connector: &Connector, key: &str, index: &str) -> Resu
 /// The chunk's gzip form. JSON always travels so: a client that gets JSON chunks expects it.
 fn pack(statement: &Statement, index: usize) -> Result<Option<Vec<Bytes>>, ResultError> {
     let packed = match statement.format {
-        ResultFormat::Json => statement.rows.chunk_json_gzip(index)?,
+        ResultFormat::Json => statement
+            .rows
+            .chunk_json_gzip(index, &JsonStyle::default(), [b"", b""])?,
         ResultFormat::Arrow => match statement.rows.chunk_arrow(index)? {
             Some(segments) => Some(gzip(&segments)?),
             None => None,

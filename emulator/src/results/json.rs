@@ -11,14 +11,21 @@ use arrow_array::{
     StructArray,
 };
 use arrow_schema::DataType;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use snowflake_emulator_engine::SqlType;
+use snowflake_emulator_engine::functions::OutputFormat;
 
+use super::style::{BinaryForm, JsonStyle, formatted};
 use super::{ResultError, WireColumn};
 
 /// Rough size of one value, for reserving memory.
 const VALUE_BYTES_GUESS: usize = 12;
 const NANOS_PER_SECOND: i128 = 1_000_000_000;
+const NANOS_PER_DAY: i128 = 86_400 * NANOS_PER_SECOND;
 const NANOSECOND_DIGITS: u32 = 9;
+/// Minutes that the zone of a timestamp counts from 24 hours west of UTC.
+const OFFSET_BIAS_MINUTES: i32 = 1440;
 /// Floats of this magnitude and above are written with an exponent.
 const EXPONENT_FROM: f64 = 1e15;
 /// Floats below this magnitude are written with an exponent.
@@ -37,11 +44,16 @@ impl JsonRows {
     }
 
     /// Adds the rows of a batch that [`super::Converter`] made.
-    pub fn push(&mut self, columns: &[WireColumn], batch: &RecordBatch) -> Result<(), ResultError> {
+    pub fn push(
+        &mut self,
+        columns: &[WireColumn],
+        batch: &RecordBatch,
+        style: &JsonStyle,
+    ) -> Result<(), ResultError> {
         let cells = columns
             .iter()
             .zip(batch.columns())
-            .map(|(column, array)| Cells::new(column, array.as_ref()))
+            .map(|(column, array)| Cells::new(column, array.as_ref(), style))
             .collect::<Result<Vec<_>, _>>()?;
         self.text
             .reserve(batch.num_rows() * (columns.len() * VALUE_BYTES_GUESS + 3));
@@ -69,6 +81,9 @@ impl JsonRows {
 struct Cells<'a> {
     array: &'a dyn Array,
     kind: Kind<'a>,
+    style: &'a JsonStyle,
+    /// Zeros that fill a fraction of seconds up to nine digits.
+    zeros: usize,
 }
 
 enum Kind<'a> {
@@ -87,6 +102,23 @@ enum Kind<'a> {
         scale: u32,
         zone: &'a Int32Array,
     },
+    /// A date or time in a format of its own; a unit of the value is so many nanoseconds.
+    Formatted {
+        value: Unscaled<'a>,
+        unit: i128,
+        clock: Clock<'a>,
+        format: &'a OutputFormat,
+    },
+}
+
+/// What shows a moment.
+enum Clock<'a> {
+    /// A clock on the wall, nobody knows where.
+    Wall,
+    /// The session's.
+    Session,
+    /// One for each value, so many minutes after 24 hours west of UTC.
+    Each(&'a Int32Array),
 }
 
 enum Unscaled<'a> {
@@ -126,7 +158,7 @@ impl Unscaled<'_> {
 }
 
 impl<'a> Cells<'a> {
-    fn new(column: &WireColumn, array: &'a dyn Array) -> Result<Self, ResultError> {
+    fn new(column: &WireColumn, array: &'a dyn Array, style: &'a JsonStyle) -> Result<Self, ResultError> {
         let unexpected = || ResultError::Shape {
             column: column.name.clone(),
             found: array.data_type().to_string(),
@@ -177,29 +209,111 @@ impl<'a> Cells<'a> {
             (_, DataType::Binary) => Kind::Binary(array.as_binary::<i32>()),
             _ => return Err(unexpected()),
         };
-        Ok(Self { array, kind })
+        let kind = match style.formats.of(&column.sql_type) {
+            Some(format) => kind.formatted(&column.sql_type, format),
+            None => kind,
+        };
+        let zeros = if style.nine_digits && is_of_seconds(&column.sql_type) {
+            NANOSECOND_DIGITS.saturating_sub(scale) as usize
+        } else {
+            0
+        };
+        Ok(Self {
+            array,
+            kind,
+            style,
+            zeros,
+        })
     }
 
     fn write(&self, row: usize, out: &mut Vec<u8>) {
         if self.array.is_null(row) {
-            out.extend_from_slice(b"null");
+            out.extend_from_slice(if self.style.null_as_text {
+                b"\"null\""
+            } else {
+                b"null"
+            });
             return;
         }
         out.push(b'"');
         match &self.kind {
-            Kind::Unscaled { value, scale } => write_decimal(value.get(row), *scale, out),
+            Kind::Unscaled { value, scale } => self.write_number(value.get(row), *scale, out),
             Kind::Float(array) => write_float(array.value(row), out),
             Kind::Text(array) => write_escaped(array.value(row), out),
-            Kind::Boolean(array) => out.push(if array.value(row) { b'1' } else { b'0' }),
-            Kind::Binary(array) => write_hex(array.value(row), out),
+            Kind::Boolean(array) => {
+                let [yes, no]: [&[u8]; 2] = if self.style.booleans_as_words {
+                    [b"true", b"false"]
+                } else {
+                    [b"1", b"0"]
+                };
+                out.extend_from_slice(if array.value(row) { yes } else { no });
+            }
+            Kind::Binary(array) => write_binary(array.value(row), self.style.binary, out),
             Kind::Zoned { value, scale, zone } => {
-                write_decimal(value.get(row), *scale, out);
+                self.write_number(value.get(row), *scale, out);
                 out.push(b' ');
                 write_decimal(i128::from(zone.value(row)), 0, out);
+            }
+            Kind::Formatted {
+                value,
+                unit,
+                clock,
+                format,
+            } => {
+                let nanoseconds = value.get(row) * unit;
+                let offset_minutes = match clock {
+                    Clock::Wall => None,
+                    Clock::Session => Some(self.style.formats.offset_minutes(nanoseconds)),
+                    Clock::Each(zones) => Some(zones.value(row) - OFFSET_BIAS_MINUTES),
+                };
+                write_escaped(&formatted(format, nanoseconds, offset_minutes), out);
             }
         }
         out.push(b'"');
     }
+
+    fn write_number(&self, unscaled: i128, scale: u32, out: &mut Vec<u8>) {
+        write_decimal(unscaled, scale, out);
+        if self.zeros > 0 {
+            if scale == 0 {
+                out.push(b'.');
+            }
+            out.resize(out.len() + self.zeros, b'0');
+        }
+    }
+}
+
+impl<'a> Kind<'a> {
+    /// The same values in a format; what is no date or time stays as it is.
+    fn formatted(self, sql_type: &SqlType, format: &'a OutputFormat) -> Self {
+        let (value, scale, clock) = match (self, sql_type) {
+            (Self::Zoned { value, scale, zone }, _) => (value, scale, Clock::Each(zone)),
+            (Self::Unscaled { value, scale }, SqlType::TimestampLtz { .. }) => (value, scale, Clock::Session),
+            (Self::Unscaled { value, scale }, _) => (value, scale, Clock::Wall),
+            (other, _) => return other,
+        };
+        let unit = match sql_type {
+            SqlType::Date => NANOS_PER_DAY,
+            _ => 10_i128.pow(NANOSECOND_DIGITS.saturating_sub(scale)),
+        };
+        Self::Formatted {
+            value,
+            unit,
+            clock,
+            format,
+        }
+    }
+}
+
+/// True for types whose JSON form is a number of seconds.
+fn is_of_seconds(sql_type: &SqlType) -> bool {
+    matches!(
+        sql_type,
+        SqlType::Time { .. }
+            | SqlType::TimestampNtz { .. }
+            | SqlType::TimestampLtz { .. }
+            | SqlType::TimestampTz { .. }
+    )
 }
 
 /// The instant in a struct of `epoch` and perhaps `fraction`.
@@ -264,6 +378,14 @@ fn write_float(value: f64, out: &mut Vec<u8>) {
         write!(out, "{value:e}")
     };
     written.expect("writing to a Vec cannot fail");
+}
+
+fn write_binary(bytes: &[u8], form: BinaryForm, out: &mut Vec<u8>) {
+    match form {
+        BinaryForm::Hex => write_hex(bytes, out),
+        BinaryForm::Base64 => out.extend_from_slice(STANDARD.encode(bytes).as_bytes()),
+        BinaryForm::Utf8 => write_escaped(&String::from_utf8_lossy(bytes), out),
+    }
 }
 
 fn write_hex(bytes: &[u8], out: &mut Vec<u8>) {

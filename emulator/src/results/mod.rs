@@ -16,6 +16,7 @@ mod json;
 mod physical;
 mod spool;
 mod stored;
+mod style;
 
 pub use collect::{ChunkLimits, Collector};
 pub use column::{WireColumn, wire_columns};
@@ -23,6 +24,7 @@ pub use json::JsonRows;
 pub use physical::Converter;
 pub use spool::{Spool, SpoolLimits};
 pub use stored::{ChunkInfo, StoredResult, gzip};
+pub use style::{BinaryForm, JsonStyle, TimeFormats};
 
 /// Why a result could not be kept or read.
 #[derive(Debug, thiserror::Error)]

@@ -13,7 +13,7 @@ use flate2::write::GzEncoder;
 
 use super::collect::{Chunk, encode};
 use super::spool::SpoolShare;
-use super::{JsonRows, ResultError, WireColumn};
+use super::{JsonRows, JsonStyle, ResultError, WireColumn};
 
 /// Rows of a finished statement. Dropping it frees its memory and its file.
 #[derive(Debug)]
@@ -61,8 +61,13 @@ impl StoredResult {
     }
 
     /// The inline part's rows as JSON text without the outer brackets.
-    pub fn inline_json(&self) -> Result<Vec<u8>, ResultError> {
-        self.json(&self.inline)
+    pub fn inline_json(&self, style: &JsonStyle) -> Result<Vec<u8>, ResultError> {
+        self.json(&self.inline, style)
+    }
+
+    /// Rows of the inline part.
+    pub fn inline_rows(&self) -> u64 {
+        self.inline.iter().map(|batch| batch.num_rows() as u64).sum()
     }
 
     /// The inline part as one Arrow IPC stream; with no rows it holds the schema alone.
@@ -85,20 +90,27 @@ impl StoredResult {
         self.chunks.get(index).map(|chunk| chunk.place.read()).transpose()
     }
 
-    /// Chunk `index` as gzip-compressed JSON rows without the outer brackets; `None` when there is no
-    /// such chunk. Takes tens of milliseconds for a full chunk: call it where blocking is allowed.
-    pub fn chunk_json_gzip(&self, index: usize) -> Result<Option<Bytes>, ResultError> {
+    /// Chunk `index` as gzip-compressed JSON rows without the outer brackets, after and before some bytes of the
+    /// caller's; `None` when there is no such chunk. Takes tens of milliseconds for a full chunk: call it where
+    /// blocking is allowed.
+    pub fn chunk_json_gzip(
+        &self,
+        index: usize,
+        style: &JsonStyle,
+        around: [&'static [u8]; 2],
+    ) -> Result<Option<Bytes>, ResultError> {
         let Some(segments) = self.chunk_arrow(index)? else {
             return Ok(None);
         };
-        let text = self.json(&decode(segments)?)?;
-        Ok(Some(gzip(&[Bytes::from(text)])?))
+        let text = self.json(&decode(segments)?, style)?;
+        let [before, after] = around.map(Bytes::from_static);
+        Ok(Some(gzip(&[before, Bytes::from(text), after])?))
     }
 
-    fn json(&self, batches: &[RecordBatch]) -> Result<Vec<u8>, ResultError> {
+    fn json(&self, batches: &[RecordBatch], style: &JsonStyle) -> Result<Vec<u8>, ResultError> {
         let mut rows = JsonRows::new();
         for batch in batches {
-            rows.push(&self.columns, batch)?;
+            rows.push(&self.columns, batch, style)?;
         }
         Ok(rows.into_text())
     }

@@ -51,6 +51,7 @@ use duckdb_neo::connection::Connection;
 
 pub use framework::SETTINGS;
 pub(crate) use framework::{FunctionError, FunctionType, ScalarFunction};
+pub use temporal::OutputFormat;
 
 /// The group files.
 const GROUPS: &[&[ScalarFunction]] = &[

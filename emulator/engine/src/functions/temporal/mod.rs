@@ -11,6 +11,7 @@ mod construction;
 mod detect;
 mod differences;
 mod format;
+mod output;
 mod parts;
 mod shifting;
 mod zone;
@@ -26,4 +27,5 @@ pub(crate) use calendar::{
 };
 pub(crate) use detect::Reading;
 pub(crate) use format::{Format, Moment};
+pub use output::OutputFormat;
 pub(crate) use zone::{instant_of_wall, offset_minutes, wall_of_instant};
