@@ -11,6 +11,7 @@ mod alone;
 mod command;
 mod cursor;
 mod lexer;
+mod needs;
 mod parse_grant;
 mod parse_objects;
 mod parse_session;
@@ -21,6 +22,7 @@ mod sql;
 
 pub use alone::leaves_session_alone;
 pub use command::*;
+pub use needs::{Needs, needs};
 pub use split::{Piece, TEXT_BYTES_MAX, split};
 
 use sqlparser::ast::Statement;

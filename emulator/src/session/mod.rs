@@ -29,6 +29,7 @@ mod parameters;
 mod query;
 mod samples;
 mod settings;
+mod several;
 mod state;
 mod table_facts;
 mod told;
@@ -37,6 +38,7 @@ mod versions;
 mod worker;
 
 pub use crate::contract::*;
+pub use crate::front::{Needs, needs};
 pub use errors::from_engine;
 pub use handle::{Progress, Session};
 pub use instance::{Instance, InstanceConfig, InstanceError};

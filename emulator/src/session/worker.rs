@@ -201,7 +201,8 @@ impl Worker {
             let query_id = QueryId::new_v4();
             let child = self.with_parameters(submission, |worker| {
                 worker.statement(piece, submission, query_id, &mut None)
-            })?;
+            });
+            let child = child.map_err(|error| super::several::failed(error, piece))?;
             self.state.remember(query_id);
             if let Done::Answer(output) = child {
                 children.push(*output);

@@ -179,7 +179,18 @@ fn several_statements_need_to_be_announced() {
     }
     let mut asked = submission("select 1; select nope; select 2");
     asked.statement_count = Some(0);
-    assert_eq!(client.submit(asked).unwrap_err().code, "000904");
+    let error = client.submit(asked).unwrap_err();
+    assert_eq!((error.code, error.sql_state), ("100132", "P0000"));
+    assert!(
+        error.message.contains("\"select nope\" (at line 1, position 10)"),
+        "{}",
+        error.message
+    );
+    assert!(
+        error.message.contains("invalid identifier 'NOPE'"),
+        "{}",
+        error.message
+    );
 }
 
 #[test]
