@@ -104,16 +104,18 @@ pub enum Accounts {
 
 /// What a login shows.
 #[derive(Default)]
-pub(super) struct Credentials<'a> {
-    pub(super) authenticator: Option<&'a str>,
-    pub(super) login_name: Option<&'a str>,
-    pub(super) password: Option<&'a str>,
-    pub(super) token: Option<&'a str>,
+pub(crate) struct Credentials<'a> {
+    pub(crate) authenticator: Option<&'a str>,
+    pub(crate) login_name: Option<&'a str>,
+    pub(crate) password: Option<&'a str>,
+    pub(crate) token: Option<&'a str>,
+    /// The account that is logged in to, where it matters.
+    pub(crate) account: Option<&'a str>,
 }
 
 impl Accounts {
     /// Proves who logs in and gives the user's name in upper case; `now` is in seconds since 1970.
-    pub(super) fn authenticate(&self, credentials: &Credentials<'_>, now: u64) -> Result<String, Refusal> {
+    pub(crate) fn authenticate(&self, credentials: &Credentials<'_>, now: u64) -> Result<String, Refusal> {
         let authenticator = credentials.authenticator.unwrap_or_default().to_ascii_uppercase();
         match authenticator.as_str() {
             "" | "SNOWFLAKE" | "USERNAME_PASSWORD_MFA" => self.password(credentials),
@@ -178,12 +180,18 @@ impl Accounts {
     fn key_pair(&self, credentials: &Credentials<'_>, now: u64) -> Result<String, Refusal> {
         let verdict = match self {
             Self::Anyone => jwt::subject(credentials.token.unwrap_or_default()),
-            Self::Listed(users) => jwt::verify(credentials.token.unwrap_or_default(), now, |name| {
-                users
-                    .iter()
-                    .find(|user| user.name == name)
-                    .map_or(&[], |user| user.public_keys.as_slice())
-            }),
+            Self::Listed(users) => {
+                let gate = jwt::Gate {
+                    account: credentials.account,
+                    now,
+                };
+                jwt::verify(credentials.token.unwrap_or_default(), &gate, |name| {
+                    users
+                        .iter()
+                        .find(|user| user.name == name)
+                        .map_or(&[], |user| user.public_keys.as_slice())
+                })
+            }
         };
         verdict.map_err(|fault| {
             // As with Snowflake, the client gets a number and the server's keeper the reason.
@@ -195,7 +203,7 @@ impl Accounts {
 }
 
 /// The user that a login is for when it names none and need not.
-fn nobody() -> String {
+pub(crate) fn nobody() -> String {
     "GUEST".to_owned()
 }
 
@@ -226,6 +234,7 @@ mod tests {
                         login_name,
                         password,
                         token,
+                        account: None,
                     },
                     0,
                 )

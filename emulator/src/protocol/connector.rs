@@ -24,12 +24,12 @@ const ABORT_DETACHED: &str = "ABORT_DETACHED_QUERY";
 
 /// The connector protocol's state.
 pub struct Connector {
-    pub(super) settings: Settings,
-    pub(super) accounts: Accounts,
-    pub(super) backend: Arc<dyn Backend>,
+    pub(crate) settings: Settings,
+    pub(crate) accounts: Accounts,
+    pub(crate) backend: Arc<dyn Backend>,
     pub(super) spool: Arc<Spool>,
     pub(super) tokens: Tokens,
-    pub(super) queries: Retention,
+    pub(crate) queries: Retention,
     /// Statements that run, each in a task.
     pub(super) statements: TaskTracker,
     sessions: RwLock<HashMap<u64, Arc<ClientSession>>>,
@@ -45,9 +45,9 @@ impl fmt::Debug for Connector {
 }
 
 /// A logged-in client: the session behind it and what the wire keeps for it.
-pub(super) struct ClientSession {
+pub(crate) struct ClientSession {
     pub(super) user: String,
-    pub(super) backend: Arc<dyn BackendSession>,
+    pub(crate) backend: Arc<dyn BackendSession>,
     id: u64,
     format: AtomicU8,
     /// The parameters about the form, as last seen.
@@ -89,6 +89,11 @@ impl ClientSession {
             last_used: Mutex::new(now),
             requests: Requests::default(),
         })
+    }
+
+    /// A client that gets JSON, whatever the session's parameters say.
+    pub(crate) fn new_json(user: String, backend: Arc<dyn BackendSession>, now: Instant) -> Arc<Self> {
+        Self::new(user, backend, ResultFormat::Json, now)
     }
 
     pub(super) fn id(&self) -> u64 {
@@ -174,7 +179,7 @@ impl Connector {
         })
     }
 
-    pub(super) fn now(&self) -> Instant {
+    pub(crate) fn now(&self) -> Instant {
         self.settings.clock.now()
     }
 
@@ -241,6 +246,9 @@ impl Connector {
             self.end(&session).await;
         }
         self.queries.sweep(now);
+        if let Some(api) = &self.settings.mounted {
+            api.sweep(self);
+        }
     }
 
     /// Ends all sessions; for the server's end.

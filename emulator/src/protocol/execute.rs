@@ -6,7 +6,7 @@ use arrow_array::RecordBatch;
 use tokio::sync::mpsc::Receiver;
 use uuid::Uuid;
 
-use crate::results::{Collector, ResultError, StoredResult, wire_columns};
+use crate::results::{ChunkLimits, Collector, JsonStyle, ResultError, StoredResult, wire_columns};
 use crate::session::{QueryId, ResultColumn, Rows, SqlError, StatementOutput, Submission};
 
 use super::connector::{ClientSession, Connector};
@@ -32,23 +32,70 @@ pub(super) fn detach(session: &ClientSession, submission: &Submission) -> bool {
     rescan::target(submission).is_none() && session.backend.detach(submission)
 }
 
+/// How a statement's rows are kept and given out.
+pub(crate) struct Delivery {
+    format: ResultFormat,
+    style: Arc<JsonStyle>,
+    chunk_limits: ChunkLimits,
+    rows_max: Option<u64>,
+    /// Dropped when the statement has ended, before anybody is told so.
+    place: Option<Box<dyn Send + Sync>>,
+}
+
+impl Delivery {
+    /// As the connector protocol does it.
+    pub(super) fn new(connector: &Connector, format: ResultFormat) -> Self {
+        Self {
+            format,
+            style: Arc::default(),
+            chunk_limits: connector.settings.chunk_limits,
+            rows_max: None,
+            place: None,
+        }
+    }
+
+    /// As JSON in a style, with at most so many rows; `place` is given back when the statement has ended.
+    pub(crate) fn in_style(
+        connector: &Connector,
+        style: Arc<JsonStyle>,
+        rows_max: Option<u64>,
+        place: Box<dyn Send + Sync>,
+    ) -> Self {
+        Self {
+            style,
+            rows_max,
+            place: Some(place),
+            ..Self::new(connector, ResultFormat::Json)
+        }
+    }
+
+    /// Makes chunks no larger than so many bytes.
+    pub(crate) fn limit_chunks(&mut self, bytes: usize) {
+        let limits = &mut self.chunk_limits;
+        limits.chunk_weight_max = limits.chunk_weight_max.min(bytes);
+        limits.inline_weight_max = limits.inline_weight_max.min(bytes);
+    }
+}
+
 /// Starts a statement that is already known by its id.
-pub(super) fn start(
+pub(crate) fn start(
     connector: &Arc<Connector>,
     session: &Arc<ClientSession>,
     query: Arc<Query>,
     submission: Submission,
-    format: ResultFormat,
+    mut delivery: Delivery,
 ) {
     let busy = session.busy();
+    let place = delivery.place.take();
     let run = Run {
         connector: Arc::clone(connector),
         session: Arc::clone(session),
         query,
-        format,
+        delivery,
     };
     connector.statements.spawn(async move {
         let result = run.run(submission).await;
+        drop(place);
         run.query.finish(result);
         run.session.touch(run.connector.now());
         drop(run);
@@ -62,7 +109,7 @@ struct Run {
     connector: Arc<Connector>,
     session: Arc<ClientSession>,
     query: Arc<Query>,
-    format: ResultFormat,
+    delivery: Delivery,
 }
 
 impl Drop for Run {
@@ -82,7 +129,7 @@ impl Run {
             let rows = rescan::rows(&self.connector, &self.query, target)?;
             return Ok(Statement {
                 rows,
-                format: self.format,
+                format: self.delivery.format,
                 type_id: SELECT,
                 stats: None,
                 context: self.session.backend.context(),
@@ -90,6 +137,8 @@ impl Run {
                 described: false,
                 children: Vec::new(),
                 parameters: None,
+                style: Arc::clone(&self.delivery.style),
+                cut: false,
                 chunk_secret: Uuid::new_v4(),
             });
         }
@@ -127,7 +176,7 @@ impl Run {
     ) -> Result<Statement, SqlError> {
         let statement_type = output.statement_type;
         let is_query = statement_type & CLASS_MASK == SELECT && !described;
-        let rows = self.collect(output.columns, output.rows).await?;
+        let (rows, cut) = self.collect(output.columns, output.rows).await?;
         let parameters = matches!(statement_type, ALTER_SESSION | MULTI_STATEMENT).then(|| {
             let parameters = self.session.backend.parameters();
             self.session.follow_format(&parameters);
@@ -135,7 +184,11 @@ impl Run {
         });
         Ok(Statement {
             rows: Arc::new(rows),
-            format: if is_query { self.format } else { ResultFormat::Json },
+            format: if is_query {
+                self.delivery.format
+            } else {
+                ResultFormat::Json
+            },
             type_id: statement_type,
             stats: output.stats,
             context: output.context,
@@ -143,52 +196,90 @@ impl Run {
             described,
             children,
             parameters,
+            style: Arc::clone(&self.delivery.style),
+            cut,
             chunk_secret: Uuid::new_v4(),
         })
     }
 
-    /// Takes all rows in. The first few on this task, because most results are small and a change of
-    /// threads costs more than they do; the rest where encoding and files may block.
-    async fn collect(&self, columns: Vec<ResultColumn>, rows: Rows) -> Result<StoredResult, SqlError> {
-        let limits = self.connector.settings.chunk_limits;
-        let mut collector = Collector::new(wire_columns(columns), limits, Arc::clone(&self.connector.spool));
+    /// Takes all rows in, or as many as are wanted, and tells whether there were more. The first few on this task,
+    /// because most results are small and a change of threads costs more than they do; the rest where encoding and
+    /// files may block.
+    async fn collect(
+        &self,
+        columns: Vec<ResultColumn>,
+        rows: Rows,
+    ) -> Result<(StoredResult, bool), SqlError> {
+        let spool = Arc::clone(&self.connector.spool);
+        let mut intake = Intake {
+            collector: Collector::new(wire_columns(columns), self.delivery.chunk_limits, spool),
+            rows_left: self.delivery.rows_max.unwrap_or(u64::MAX),
+            cut: false,
+        };
         match rows {
             Rows::Ready(batches) => {
                 let total: usize = batches.iter().map(RecordBatch::num_rows).sum();
                 if total as u64 > ROWS_IN_PLACE_MAX {
-                    return aside(move || collect_ready(collector, &batches)).await;
+                    return aside(move || intake.ready(&batches)).await;
                 }
-                collect_ready(collector, &batches)
+                intake.ready(&batches)
             }
             Rows::Stream(mut batches) => {
-                while collector.rows() < ROWS_IN_PLACE_MAX {
+                while intake.collector.rows() < ROWS_IN_PLACE_MAX {
                     match batches.recv().await {
-                        Some(batch) => collector.push(&batch?).map_err(|error| kept_not(&error))?,
-                        None => return collector.finish().map_err(|error| kept_not(&error)),
+                        Some(batch) if !intake.cut => intake.push(&batch?)?,
+                        // What is left unread stops the statement.
+                        _ => return intake.finish(),
                     }
                 }
-                aside(move || collect_stream(collector, batches)).await
+                aside(move || intake.stream(batches)).await
             }
         }
     }
 }
 
-fn collect_ready(mut collector: Collector, batches: &[RecordBatch]) -> Result<StoredResult, SqlError> {
-    batches
-        .iter()
-        .try_for_each(|batch| collector.push(batch))
-        .and_then(|()| collector.finish())
-        .map_err(|error| kept_not(&error))
+/// Rows on their way into a result.
+struct Intake {
+    collector: Collector,
+    rows_left: u64,
+    cut: bool,
 }
 
-fn collect_stream(
-    mut collector: Collector,
-    mut batches: Receiver<Result<RecordBatch, SqlError>>,
-) -> Result<StoredResult, SqlError> {
-    while let Some(batch) = batches.blocking_recv() {
-        collector.push(&batch?).map_err(|error| kept_not(&error))?;
+impl Intake {
+    fn push(&mut self, batch: &RecordBatch) -> Result<(), SqlError> {
+        let rows = batch.num_rows() as u64;
+        let taken = rows.min(self.rows_left);
+        self.cut |= taken < rows;
+        self.rows_left -= taken;
+        let pushed = if taken < rows {
+            self.collector.push(&batch.slice(0, taken as usize))
+        } else {
+            self.collector.push(batch)
+        };
+        pushed.map_err(|error| kept_not(&error))
     }
-    collector.finish().map_err(|error| kept_not(&error))
+
+    fn finish(self) -> Result<(StoredResult, bool), SqlError> {
+        let result = self.collector.finish().map_err(|error| kept_not(&error))?;
+        Ok((result, self.cut))
+    }
+
+    fn ready(mut self, batches: &[RecordBatch]) -> Result<(StoredResult, bool), SqlError> {
+        batches.iter().try_for_each(|batch| self.push(batch))?;
+        self.finish()
+    }
+
+    fn stream(
+        mut self,
+        mut batches: Receiver<Result<RecordBatch, SqlError>>,
+    ) -> Result<(StoredResult, bool), SqlError> {
+        while !self.cut
+            && let Some(batch) = batches.blocking_recv()
+        {
+            self.push(&batch?)?;
+        }
+        self.finish()
+    }
 }
 
 /// Works where blocking is allowed.

@@ -55,7 +55,7 @@ pub(super) fn answer(
 }
 
 /// True when the request's `Host` is an address or `localhost`, or absent.
-fn names_this_machine(headers: &HeaderMap) -> bool {
+pub(super) fn names_this_machine(headers: &HeaderMap) -> bool {
     let Some(host) = headers.get(header::HOST) else {
         return true;
     };

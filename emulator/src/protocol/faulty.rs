@@ -35,7 +35,7 @@ const CONTROL_HEAD: usize = 16;
 /// Bytes that are read and forgotten at a time on a stalled connection.
 const SWALLOW_BYTES: usize = 4096;
 
-/// The one endpoint whose requests hold the text of a statement.
+/// The one endpoint of the connector protocol whose requests hold the text of a statement.
 const QUERY_REQUEST: &str = "/queries/v1/query-request";
 
 /// Serves a connection, with what the faults do to it and to its requests.
@@ -103,7 +103,9 @@ impl Station {
         let (parts, body) = request.into_parts();
         let exchange = match Exchange::read(parts, body, &self.connector.settings).await {
             Ok(exchange) => exchange,
-            Err(refusal) => return Ok(refusal.into_reply().map(HurtBody::whole)),
+            Err((head, refusal)) => {
+                return Ok(route::refuse(&self.connector, &head, refusal).map(HurtBody::whole));
+            }
         };
         if exchange.path() == fault_control::PATH {
             let reply = fault_control::answer(&self.faults, &exchange, self.peer, self.connector.now());
@@ -141,17 +143,17 @@ impl Station {
     /// Handles a request so much later, in a task of its own: what is late on its way arrives, whether the client
     /// still waits for the answer or not.
     async fn late(&self, exchange: Exchange, wait: Duration) -> Result<Response<HurtBody>, Broken> {
-        let (connector, stop) = (Arc::clone(&self.connector), self.stop.clone());
+        let (connector, stop, peer) = (Arc::clone(&self.connector), self.stop.clone(), self.peer);
         let arriving = self.connector.statements.spawn(async move {
             pause(wait, &stop).await;
-            route::respond(&connector, &exchange).await
+            route::respond(&connector, &exchange, peer).await
         });
         let reply = arriving.await.map_err(|_| Broken)?;
         Ok(reply.map(HurtBody::whole))
     }
 
     async fn handle(&self, exchange: &Exchange) -> Reply {
-        route::respond(&self.connector, exchange).await
+        route::respond(&self.connector, exchange, self.peer).await
     }
 
     async fn act(&self, action: &Action, exchange: &Exchange) -> Then {
@@ -223,6 +225,9 @@ impl faults::Request for Seen<'_> {
 
     fn sql(&self) -> Option<&str> {
         let text = self.sql.get_or_init(|| {
+            if let Some(api) = self.connector.settings.mounted_at(self.path()) {
+                return api.sql(self.exchange);
+            }
             let submits = self.path() == QUERY_REQUEST;
             submits.then(|| self.exchange.json::<Text>().ok()).flatten()?.sql
         });

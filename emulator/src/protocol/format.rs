@@ -5,7 +5,7 @@ use crate::session::ParameterValue;
 /// The form in which rows travel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
-pub(super) enum ResultFormat {
+pub(crate) enum ResultFormat {
     /// Arrays of texts.
     Json,
     /// An Arrow IPC stream.

@@ -22,8 +22,12 @@ pub(super) enum JwtFault {
     Issuer,
     #[error("signature does not match")]
     Signature,
-    #[error("expired")]
+    #[error("expired; at most an hour after it was issued")]
     Expired,
+    #[error("issued in the future")]
+    Future,
+    #[error("for another account")]
+    Account,
 }
 
 #[derive(Deserialize)]
@@ -36,6 +40,28 @@ struct Claims {
     iss: Option<String>,
     sub: String,
     exp: Option<f64>,
+    iat: Option<f64>,
+    aud: Option<Audience>,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Audience {
+    One(String),
+    Several(Vec<String>),
+}
+
+/// Longest life of a token, in seconds from when it was issued; a token may say more, and is over all the same.
+const LIFE_MAX: f64 = 3600.0;
+/// Seconds that the clock of whoever issues tokens may be ahead of ours.
+const SKEW_MAX: f64 = 300.0;
+
+/// What a token is shown to.
+pub(super) struct Gate<'a> {
+    /// The account that it must be for; none accepts every account's.
+    pub(super) account: Option<&'a str>,
+    /// Seconds since 1970.
+    pub(super) now: u64,
 }
 
 /// The user that a token names, without proof.
@@ -47,7 +73,7 @@ pub(super) fn subject(token: &str) -> Result<String, JwtFault> {
 /// The user that a token proves; `keys` gives the public keys of a user by its upper-case name.
 pub(super) fn verify<'k>(
     token: &str,
-    now: u64,
+    gate: &Gate<'_>,
     keys: impl FnOnce(&str) -> &'k [RsaPublicKey],
 ) -> Result<String, JwtFault> {
     let (header, payload, signature) = split(token)?;
@@ -56,7 +82,7 @@ pub(super) fn verify<'k>(
     }
     let claims: Claims = decode(payload)?;
     let name = user(&claims.sub).ok_or(JwtFault::Format)?;
-    let issuer = claims.iss.ok_or(JwtFault::Issuer)?;
+    let issuer = claims.iss.as_deref().ok_or(JwtFault::Issuer)?;
     let (issuing, fingerprint) = issuer.rsplit_once('.').ok_or(JwtFault::Issuer)?;
     if user(issuing).as_deref() != Some(&name) {
         return Err(JwtFault::Issuer);
@@ -71,10 +97,47 @@ pub(super) fn verify<'k>(
     VerifyingKey::<Sha256>::new(key.clone())
         .verify(signed.as_bytes(), &signature)
         .map_err(|_| JwtFault::Signature)?;
-    if claims.exp.is_none_or(|expires| expires <= now as f64) {
-        return Err(JwtFault::Expired);
-    }
+    gate.admit(&claims)?;
     Ok(name)
+}
+
+impl Gate<'_> {
+    /// Judges when and for whom a token is good.
+    fn admit(&self, claims: &Claims) -> Result<(), JwtFault> {
+        let now = self.now as f64;
+        let issued = claims.iat.unwrap_or(now);
+        let expires = claims.exp.ok_or(JwtFault::Expired)?.min(issued + LIFE_MAX);
+        if expires <= now {
+            return Err(JwtFault::Expired);
+        }
+        if issued > now + SKEW_MAX {
+            return Err(JwtFault::Future);
+        }
+        let Some(account) = self.account else {
+            return Ok(());
+        };
+        // An address names its account in front of the first dot.
+        let is_ours = |name: &str| {
+            let name = name.strip_prefix("https://").unwrap_or(name);
+            let name = name.split(['.', '/', ':']).next().unwrap_or_default();
+            name.eq_ignore_ascii_case(account)
+        };
+        let for_us = match &claims.aud {
+            None => true,
+            Some(Audience::One(audience)) => is_ours(audience),
+            Some(Audience::Several(audiences)) => audiences.iter().any(|audience| is_ours(audience)),
+        };
+        if is_ours(&claims.sub) && for_us {
+            Ok(())
+        } else {
+            Err(JwtFault::Account)
+        }
+    }
+}
+
+/// True for a text that has the form of a signed token.
+pub(crate) fn is_signed(token: &str) -> bool {
+    split(token).is_ok_and(|(header, ..)| decode::<Header>(header).is_ok())
 }
 
 fn split(token: &str) -> Result<(&str, &str, &str), JwtFault> {
@@ -103,4 +166,61 @@ fn fingerprint_of(key: &RsaPublicKey) -> Option<String> {
         "SHA256:{}",
         STANDARD.encode(Sha256::digest(der.as_bytes()))
     ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn claims(sub: &str, iat: Option<f64>, exp: Option<f64>, aud: Option<&str>) -> Claims {
+        Claims {
+            iss: None,
+            sub: sub.to_owned(),
+            exp,
+            iat,
+            aud: aud.map(|aud| Audience::One(aud.to_owned())),
+        }
+    }
+
+    #[test]
+    fn a_token_is_good_for_an_hour_at_most() {
+        let check = |iat: Option<f64>, exp: Option<f64>| {
+            let gate = Gate {
+                account: None,
+                now: 10_000,
+            };
+            gate.admit(&claims("A.U", iat, exp, None))
+        };
+        assert_eq!(check(Some(9_990.0), Some(10_050.0)), Ok(()));
+        assert_eq!(check(Some(9_000.0), Some(10_000.0)), Err(JwtFault::Expired));
+        assert_eq!(check(None, None), Err(JwtFault::Expired));
+        // Says a day, and is over after an hour.
+        assert_eq!(check(Some(9_000.0), Some(95_400.0)), Ok(()));
+        assert_eq!(check(Some(6_000.0), Some(92_400.0)), Err(JwtFault::Expired));
+        assert_eq!(check(Some(11_000.0), Some(12_000.0)), Err(JwtFault::Future));
+    }
+
+    #[test]
+    fn a_token_is_for_one_account() {
+        let check = |sub: &str, aud: Option<&str>| {
+            let gate = Gate {
+                account: Some("org-one"),
+                now: 0,
+            };
+            gate.admit(&claims(sub, Some(0.0), Some(60.0), aud))
+        };
+        assert_eq!(check("ORG-ONE.ANN", None), Ok(()));
+        assert_eq!(check("ORG-TWO.ANN", None), Err(JwtFault::Account));
+        let ours = "https://org-one.snowflakecomputing.com/oauth";
+        assert_eq!(check("ORG-ONE.ANN", Some(ours)), Ok(()));
+        assert_eq!(check("ORG-ONE.ANN", Some("other")), Err(JwtFault::Account));
+    }
+
+    #[test]
+    fn the_form_tells_a_signed_token() {
+        assert!(is_signed("eyJhbGciOiJSUzI1NiJ9.e30.c2ln"));
+        for other in ["", "a.b.c", "opaque-token", "eyJhbGciOiJSUzI1NiJ9.e30"] {
+            assert!(!is_signed(other), "{other}");
+        }
+    }
 }

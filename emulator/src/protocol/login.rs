@@ -45,6 +45,7 @@ pub(super) async fn login(connector: &Arc<Connector>, exchange: &Exchange) -> Re
         login_name: data.login_name.as_deref().filter(|name| !name.is_empty()),
         password: data.password.as_deref(),
         token: data.token.as_deref(),
+        account: connector.settings.account.as_deref(),
     };
     let user = connector
         .accounts
@@ -129,7 +130,7 @@ fn session_info(context: &ContextSnapshot) -> Value {
     })
 }
 
-fn seconds_since_1970() -> u64 {
+pub(crate) fn seconds_since_1970() -> u64 {
     SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .map_or(0, |since| since.as_secs())

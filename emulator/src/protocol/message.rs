@@ -11,7 +11,7 @@ use http::header::{ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_TYPE, HOST};
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
 use http_body::{Body, Frame, SizeHint};
-use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -21,13 +21,15 @@ use super::refusal::Refusal;
 
 /// Compressed bodies from this size on are unpacked off the request's task.
 const UNPACK_ASIDE_FROM: usize = 64 * 1024;
+/// Bytes beyond a body's limit that are read and forgotten before the connection is given up.
+const FORGOTTEN_BYTES_MAX: usize = 256 * 1024 * 1024;
 
 /// An HTTP answer.
-pub(super) type Reply = Response<ReplyBody>;
+pub type Reply = Response<ReplyBody>;
 
 /// A body of known length, in segments.
 #[derive(Debug, Default)]
-pub(super) struct ReplyBody {
+pub struct ReplyBody {
     segments: VecDeque<Bytes>,
     remaining: u64,
 }
@@ -79,77 +81,39 @@ impl Body for ReplyBody {
 
 /// A request with its body read.
 #[derive(Debug)]
-pub(super) struct Exchange {
+pub struct Exchange {
     parts: Parts,
     body: Bytes,
 }
 
 impl Exchange {
-    /// Reads a request's body, unpacked, within the limits.
-    pub(super) async fn read(parts: Parts, body: Incoming, settings: &Settings) -> Result<Self, Refusal> {
-        let limit = settings.body_bytes_max;
-        let too_large = || {
-            Refusal::http(
-                StatusCode::PAYLOAD_TOO_LARGE,
-                format!("The request has more than {limit} bytes."),
-            )
-        };
-        let collected = tokio::time::timeout(settings.body_wait_max, Limited::new(body, limit).collect())
-            .await
-            .map_err(|_| {
-                Refusal::http(
-                    StatusCode::REQUEST_TIMEOUT,
-                    "The request's body did not arrive in time.",
-                )
-            })?
-            .map_err(|error| {
-                if error.is::<LengthLimitError>() {
-                    too_large()
-                } else {
-                    Refusal::http(StatusCode::BAD_REQUEST, "The request's body broke off.")
-                }
-            })?;
-        let mut body = collected.to_bytes();
-        let encoding = parts.headers.get(CONTENT_ENCODING).map(HeaderValue::as_bytes);
-        match encoding {
-            None | Some(b"" | b"identity") => {}
-            Some(b"gzip") => {
-                let unpacked = if body.len() < UNPACK_ASIDE_FROM {
-                    gunzip(&body, limit)
-                } else {
-                    let unpacking = tokio::task::spawn_blocking(move || gunzip(&body, limit));
-                    unpacking
-                        .await
-                        .map_err(|_| Refusal::http(StatusCode::BAD_REQUEST, "The body is not gzip."))?
-                };
-                body = match unpacked {
-                    Ok(Some(bytes)) => bytes,
-                    Ok(None) => return Err(too_large()),
-                    Err(_) => return Err(Refusal::http(StatusCode::BAD_REQUEST, "The body is not gzip.")),
-                };
-            }
-            Some(_) => {
-                let message = "The body's Content-Encoding is not supported; send gzip or none.";
-                return Err(Refusal::http(StatusCode::UNSUPPORTED_MEDIA_TYPE, message));
-            }
+    /// Reads a request's body, unpacked, within the limits. What cannot be read is answered by the API whose path it
+    /// was sent to, hence the head that comes back with the refusal.
+    pub(super) async fn read(
+        parts: Parts,
+        body: Incoming,
+        settings: &Settings,
+    ) -> Result<Self, (Parts, Refusal)> {
+        match body_of(&parts, body, settings).await {
+            Ok(body) => Ok(Self { parts, body }),
+            Err(refusal) => Err((parts, refusal)),
         }
-        Ok(Self { parts, body })
     }
 
-    pub(super) fn method(&self) -> &Method {
+    pub(crate) fn method(&self) -> &Method {
         &self.parts.method
     }
 
-    pub(super) fn path(&self) -> &str {
+    pub(crate) fn path(&self) -> &str {
         self.parts.uri.path()
     }
 
-    pub(super) fn headers(&self) -> &HeaderMap {
+    pub(crate) fn headers(&self) -> &HeaderMap {
         &self.parts.headers
     }
 
     /// A value of the query string; an empty one counts as absent.
-    pub(super) fn query(&self, name: &str) -> Option<String> {
+    pub(crate) fn query(&self, name: &str) -> Option<String> {
         let query = self.parts.uri.query()?;
         url::form_urlencoded::parse(query.as_bytes())
             .find(|(key, _)| key == name)
@@ -158,7 +122,7 @@ impl Exchange {
     }
 
     /// The body, unpacked.
-    pub(super) fn body(&self) -> &[u8] {
+    pub(crate) fn body(&self) -> &[u8] {
         &self.body
     }
 
@@ -182,7 +146,7 @@ impl Exchange {
         Some(format!("http://{authority}"))
     }
 
-    pub(super) fn accepts_gzip(&self) -> bool {
+    pub(crate) fn accepts_gzip(&self) -> bool {
         let accepted = self
             .parts
             .headers
@@ -195,6 +159,79 @@ impl Exchange {
                 .any(|coding| coding == "gzip" || coding.starts_with("gzip;"))
         })
     }
+}
+
+/// A request's body, unpacked.
+async fn body_of(parts: &Parts, body: Incoming, settings: &Settings) -> Result<Bytes, Refusal> {
+    let limit = settings.body_limit(parts.uri.path());
+    let too_large = || {
+        Refusal::http(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            format!("The request has more than {limit} bytes."),
+        )
+    };
+    let collected = tokio::time::timeout(settings.body_wait_max, collect(body, limit))
+        .await
+        .map_err(|_| {
+            Refusal::http(
+                StatusCode::REQUEST_TIMEOUT,
+                "The request's body did not arrive in time.",
+            )
+        })?
+        .map_err(|_| Refusal::http(StatusCode::BAD_REQUEST, "The request's body broke off."))?;
+    let mut body = collected.ok_or_else(too_large)?;
+    let encoding = parts.headers.get(CONTENT_ENCODING).map(HeaderValue::as_bytes);
+    match encoding {
+        None | Some(b"" | b"identity") => {}
+        Some(b"gzip") => {
+            let unpacked = if body.len() < UNPACK_ASIDE_FROM {
+                gunzip(&body, limit)
+            } else {
+                let unpacking = tokio::task::spawn_blocking(move || gunzip(&body, limit));
+                unpacking
+                    .await
+                    .map_err(|_| Refusal::http(StatusCode::BAD_REQUEST, "The body is not gzip."))?
+            };
+            body = match unpacked {
+                Ok(Some(bytes)) => bytes,
+                Ok(None) => return Err(too_large()),
+                Err(_) => return Err(Refusal::http(StatusCode::BAD_REQUEST, "The body is not gzip.")),
+            };
+        }
+        Some(_) => {
+            let message = "The body's Content-Encoding is not supported; send gzip or none.";
+            return Err(Refusal::http(StatusCode::UNSUPPORTED_MEDIA_TYPE, message));
+        }
+    }
+    Ok(body)
+}
+
+/// Collects a body; `None` when it has more than `limit` bytes. What is too much is still read, up to a point, and
+/// forgotten: a client that is cut off while it sends does not see the answer that says why.
+async fn collect(mut body: Incoming, limit: usize) -> Result<Option<Bytes>, hyper::Error> {
+    // Most bodies come in one piece, which needs no copy. Pieces may be as small as a byte, so that they are not kept
+    // as such.
+    let mut first = Bytes::new();
+    let mut all: Vec<u8> = Vec::new();
+    let mut length = 0;
+    while let Some(frame) = body.frame().await {
+        let Ok(piece) = frame?.into_data() else { continue };
+        length += piece.len();
+        if length > limit {
+            (first, all) = (Bytes::new(), Vec::new());
+            if length > limit.saturating_add(FORGOTTEN_BYTES_MAX) {
+                break;
+            }
+        } else if first.is_empty() && all.is_empty() {
+            first = piece;
+        } else {
+            if all.is_empty() {
+                all.extend_from_slice(&std::mem::take(&mut first));
+            }
+            all.extend_from_slice(&piece);
+        }
+    }
+    Ok((length <= limit).then(|| if all.is_empty() { first } else { all.into() }))
 }
 
 /// Unpacks gzip; `None` when there is more than `limit` inside.
@@ -223,7 +260,7 @@ pub(super) fn success(data: &[u8]) -> Reply {
 }
 
 /// An answer with a JSON body.
-pub(super) fn reply_json(status: StatusCode, body: Vec<u8>) -> Reply {
+pub(crate) fn reply_json(status: StatusCode, body: Vec<u8>) -> Reply {
     let mut reply = Response::new(ReplyBody::from(body));
     *reply.status_mut() = status;
     reply
@@ -234,35 +271,35 @@ pub(super) fn reply_json(status: StatusCode, body: Vec<u8>) -> Reply {
 
 /// Writes a JSON object field by field, so that large parts go in as they are.
 #[derive(Debug)]
-pub(super) struct ObjectWriter {
+pub(crate) struct ObjectWriter {
     text: Vec<u8>,
 }
 
 impl ObjectWriter {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self::with_capacity(512)
     }
 
-    pub(super) fn with_capacity(bytes: usize) -> Self {
+    pub(crate) fn with_capacity(bytes: usize) -> Self {
         let mut text = Vec::with_capacity(bytes);
         text.push(b'{');
         Self { text }
     }
 
     /// Adds a field; the names are ours and need no escaping.
-    pub(super) fn field(&mut self, name: &str, value: &(impl Serialize + ?Sized)) {
+    pub(crate) fn field(&mut self, name: &str, value: &(impl Serialize + ?Sized)) {
         self.name(name);
         serde_json::to_writer(&mut self.text, value).expect("plain values always have a JSON form");
     }
 
     /// Adds a field whose value is already JSON.
-    pub(super) fn raw(&mut self, name: &str, json: &[u8]) {
+    pub(crate) fn raw(&mut self, name: &str, json: &[u8]) {
         self.name(name);
         self.text.extend_from_slice(json);
     }
 
     /// Adds a field whose value `write` appends.
-    pub(super) fn write(&mut self, name: &str, write: impl FnOnce(&mut Vec<u8>)) {
+    pub(crate) fn write(&mut self, name: &str, write: impl FnOnce(&mut Vec<u8>)) {
         self.name(name);
         write(&mut self.text);
     }
@@ -276,7 +313,7 @@ impl ObjectWriter {
         self.text.extend_from_slice(b"\":");
     }
 
-    pub(super) fn finish(mut self) -> Vec<u8> {
+    pub(crate) fn finish(mut self) -> Vec<u8> {
         self.text.push(b'}');
         self.text
     }

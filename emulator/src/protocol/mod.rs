@@ -12,6 +12,8 @@
 //! With faults ([`crate::faults`]) configured, `faulty` stands between the connections and `route` and carries out
 //! what they say; without them it is not there.
 //!
+//! What is not the connector's own is behind [`Mounted`]: the SQL API answers on the same port.
+//!
 //! Start at [`Server::serve`], then `route`; `submit` runs statements, `answer` writes what came of them.
 
 mod accounts;
@@ -31,6 +33,8 @@ mod lifecycle;
 mod line;
 mod login;
 mod message;
+mod metrics;
+mod mounted;
 mod parameters;
 mod query;
 mod refusal;
@@ -47,5 +51,19 @@ mod tokens;
 pub use accounts::{Accounts, AccountsError, Secret, User};
 pub use backend::{Answer, Backend, BackendSession};
 pub use connector::Connector;
+pub use message::{Exchange, Reply, ReplyBody};
+pub use metrics::Metrics;
+pub use mounted::Mounted;
 pub use server::Server;
 pub use settings::{Clock, Settings};
+
+// What an API that is mounted beside this one runs statements with.
+pub(crate) use accounts::{Credentials, nobody};
+pub(crate) use answer::{RUNNING_DETACHED, RUNNING_DETACHED_WORDS, RowType, milliseconds};
+pub(crate) use connector::ClientSession;
+pub(crate) use execute::{Delivery, start};
+pub(crate) use jwt::is_signed;
+pub(crate) use login::seconds_since_1970;
+pub(crate) use message::{ObjectWriter, reply_json};
+pub(crate) use query::{Query, Statement};
+pub(crate) use refusal::{INVALID_PAYLOAD, broken, cancelled, unkept};

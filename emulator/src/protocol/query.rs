@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 use tokio::sync::Notify;
 use uuid::Uuid;
 
-use crate::results::StoredResult;
+use crate::results::{JsonStyle, StoredResult};
 use crate::session::{ContextSnapshot, DmlStats, Progress, QueryId, SqlError};
 
 use super::BackendSession;
@@ -21,16 +21,16 @@ const CANCEL_WAIT_MAX: Duration = Duration::from_secs(2);
 const CANCEL_STEP: Duration = Duration::from_millis(5);
 
 /// A statement from its submission until its outcome is forgotten.
-pub(super) struct Query {
-    pub(super) id: QueryId,
+pub(crate) struct Query {
+    pub(crate) id: QueryId,
     pub(super) session_id: u64,
     /// Who asked; only the same user may read the outcome.
-    pub(super) user: String,
+    pub(crate) user: String,
     /// Under which its session knows it; none for one of several statements.
     pub(super) request_id: Option<String>,
-    pub(super) session: Weak<ClientSession>,
-    pub(super) sql: String,
-    pub(super) started: SystemTime,
+    pub(crate) session: Weak<ClientSession>,
+    pub(crate) sql: String,
+    pub(crate) started: SystemTime,
     /// Runs beside its session's other statements and outlives it.
     detached: AtomicBool,
     outcome: OnceLock<Outcome>,
@@ -42,27 +42,31 @@ pub(super) struct Query {
 
 /// How a statement ended.
 #[derive(Debug)]
-pub(super) struct Outcome {
-    pub(super) ended: SystemTime,
-    pub(super) result: Result<Statement, SqlError>,
+pub(crate) struct Outcome {
+    pub(crate) ended: SystemTime,
+    pub(crate) result: Result<Statement, SqlError>,
 }
 
 /// What a statement gave, ready to be answered with.
 #[derive(Debug)]
-pub(super) struct Statement {
-    pub(super) rows: Arc<StoredResult>,
+pub(crate) struct Statement {
+    pub(crate) rows: Arc<StoredResult>,
     pub(super) format: ResultFormat,
     /// Snowflake's `statementTypeId`.
-    pub(super) type_id: u32,
-    pub(super) stats: Option<DmlStats>,
+    pub(crate) type_id: u32,
+    pub(crate) stats: Option<DmlStats>,
     pub(super) context: ContextSnapshot,
     pub(super) bind_count: u32,
     /// Only described, not run.
     pub(super) described: bool,
     /// Statements of a multi-statement request, with their types.
-    pub(super) children: Vec<(QueryId, u32)>,
+    pub(crate) children: Vec<(QueryId, u32)>,
     /// The session's parameters as JSON, when the statement may have changed them.
     pub(super) parameters: Option<Vec<u8>>,
+    /// How the values are written where the request decides that.
+    pub(crate) style: Arc<JsonStyle>,
+    /// There were more rows than are kept.
+    pub(crate) cut: bool,
     /// What makes the chunks' URLs unguessable.
     pub(super) chunk_secret: Uuid,
 }
@@ -77,7 +81,7 @@ impl fmt::Debug for Query {
 }
 
 impl Query {
-    pub(super) fn new(
+    pub(crate) fn new(
         session: &Arc<ClientSession>,
         id: QueryId,
         request_id: Option<String>,
@@ -129,12 +133,12 @@ impl Query {
     }
 
     /// The outcome, if there is one yet.
-    pub(super) fn outcome(&self) -> Option<&Outcome> {
+    pub(crate) fn outcome(&self) -> Option<&Outcome> {
         self.outcome.get()
     }
 
     /// Waits for the outcome, at most so long.
-    pub(super) async fn wait(&self, wait_max: Duration) -> Option<&Outcome> {
+    pub(crate) async fn wait(&self, wait_max: Duration) -> Option<&Outcome> {
         if self.outcome.get().is_none() {
             let finished = self.finished.notified();
             tokio::pin!(finished);
@@ -157,7 +161,7 @@ impl Query {
     }
 
     /// Stops the statement, also when the session has not come to it yet; false when it had ended before.
-    pub(super) async fn stop(&self, backend: &dyn BackendSession) -> bool {
+    pub(crate) async fn stop(&self, backend: &dyn BackendSession) -> bool {
         if self.outcome.get().is_some() {
             return false;
         }
@@ -174,7 +178,7 @@ impl Query {
     }
 
     /// Notes that a chunk was given out.
-    pub(super) fn chunk_fetched(&self) {
+    pub(crate) fn chunk_fetched(&self) {
         self.fetched.fetch_add(1, Ordering::Relaxed);
     }
 
@@ -187,7 +191,7 @@ impl Query {
     }
 
     /// The statement, when it ended well.
-    pub(super) fn statement(&self) -> Option<&Statement> {
+    pub(crate) fn statement(&self) -> Option<&Statement> {
         self.outcome.get()?.result.as_ref().ok()
     }
 }

@@ -13,7 +13,7 @@ use super::message::{ObjectWriter, Reply, envelope, reply_json};
 
 /// A request that is not answered as asked.
 #[derive(Debug)]
-pub(super) struct Refusal {
+pub(crate) struct Refusal {
     status: StatusCode,
     code: Cow<'static, str>,
     message: String,
@@ -72,6 +72,11 @@ impl Refusal {
         self
     }
 
+    /// HTTP status, code and words, for an API that writes them in its own way.
+    pub(crate) fn parts(&self) -> (StatusCode, &str, &str) {
+        (self.status, &self.code, &self.message)
+    }
+
     pub(super) fn into_reply(self) -> Reply {
         let data = self.data.as_deref().unwrap_or(b"null");
         reply_json(
@@ -82,12 +87,12 @@ impl Refusal {
 }
 
 /// The request is not of the form that the endpoint takes.
-pub(super) const INVALID_PAYLOAD: &str = "390142";
+pub(crate) const INVALID_PAYLOAD: &str = "390142";
 /// The SQLSTATE of failures that are not the statement's fault.
 const INTERNAL_SQL_STATE: &str = "XX000";
 
 /// The outcome of a statement that was stopped.
-pub(super) fn cancelled() -> SqlError {
+pub(crate) fn cancelled() -> SqlError {
     SqlError {
         code: "000604",
         sql_state: "57014",
@@ -97,7 +102,7 @@ pub(super) fn cancelled() -> SqlError {
 }
 
 /// The outcome of a statement whose task broke.
-pub(super) fn broken() -> SqlError {
+pub(crate) fn broken() -> SqlError {
     SqlError {
         code: "000603",
         sql_state: INTERNAL_SQL_STATE,
@@ -107,7 +112,7 @@ pub(super) fn broken() -> SqlError {
 }
 
 /// The outcome of a statement whose rows could not be kept.
-pub(super) fn unkept(error: &ResultError) -> SqlError {
+pub(crate) fn unkept(error: &ResultError) -> SqlError {
     let mut message = format!("SQL execution internal error: {error}");
     let mut source = std::error::Error::source(error);
     while let Some(cause) = source {

@@ -23,7 +23,7 @@ const QUERY_BYTES: usize = 2048;
 
 /// The statements that can be asked for by query id.
 #[derive(Debug)]
-pub(super) struct Retention {
+pub(crate) struct Retention {
     kept_max: usize,
     inline_bytes_max: u64,
     life: Duration,
@@ -60,7 +60,7 @@ impl Retention {
     }
 
     /// Makes a running statement known.
-    pub(super) fn insert(&self, query: Arc<Query>) {
+    pub(crate) fn insert(&self, query: Arc<Query>) {
         self.lock()
             .queries
             .insert(query.id, Kept { query, expires: None });
@@ -73,7 +73,7 @@ impl Retention {
         running.map(|kept| Arc::clone(&kept.query)).collect()
     }
 
-    pub(super) fn get(&self, id: QueryId) -> Option<Arc<Query>> {
+    pub(crate) fn get(&self, id: QueryId) -> Option<Arc<Query>> {
         self.lock().queries.get(&id).map(|kept| Arc::clone(&kept.query))
     }
 

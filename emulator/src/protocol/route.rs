@@ -1,9 +1,12 @@
 //! From a request's method and path to the endpoint that answers it.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Instant;
 
 use bytes::Bytes;
 use http::header::CONTENT_ENCODING;
+use http::request::Parts;
 use http::{HeaderValue, Method, Request, StatusCode};
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
@@ -12,23 +15,65 @@ use crate::results::gzip;
 
 use super::message::{Exchange, Reply, ReplyBody, success};
 use super::refusal::Refusal;
-use super::{Connector, chunk, health, lifecycle, login, status, submit};
+use super::{Connector, chunk, health, lifecycle, login, metrics, status, submit};
 
 /// Answers up to this size are never compressed.
 const COMPRESS_FROM: u64 = 4096;
 
-/// Answers one request.
-pub(super) async fn answer(connector: Arc<Connector>, request: Request<Incoming>) -> Reply {
+/// Answers one request of `peer`.
+pub(super) async fn answer(connector: Arc<Connector>, request: Request<Incoming>, peer: SocketAddr) -> Reply {
     let (parts, body) = request.into_parts();
     match Exchange::read(parts, body, &connector.settings).await {
-        Ok(exchange) => respond(&connector, &exchange).await,
-        Err(refusal) => refusal.into_reply(),
+        Ok(exchange) => respond(&connector, &exchange, peer).await,
+        Err((head, refusal)) => refuse(&connector, &head, refusal),
     }
 }
 
+/// Answers one request whose body could not be read.
+pub(super) fn refuse(connector: &Connector, head: &Parts, refusal: Refusal) -> Reply {
+    let settings = &connector.settings;
+    let path = head.uri.path();
+    let (reply, endpoint) = match settings.mounted_at(path) {
+        Some(api) => {
+            let (status, _, message) = refusal.parts();
+            (api.refuse(head, status, message), api.endpoint(path))
+        }
+        None => (refusal.into_reply(), metrics::endpoint(path)),
+    };
+    if let Some(metrics) = &settings.metrics {
+        metrics.count(endpoint, &head.method, reply.status(), std::time::Duration::ZERO);
+    }
+    reply
+}
+
 /// Answers one request whose body has been read.
-pub(super) async fn respond(connector: &Arc<Connector>, exchange: &Exchange) -> Reply {
-    match dispatch(connector, exchange).await {
+pub(super) async fn respond(connector: &Arc<Connector>, exchange: &Exchange, peer: SocketAddr) -> Reply {
+    let settings = &connector.settings;
+    let Some(metrics) = &settings.metrics else {
+        return handle(connector, exchange).await;
+    };
+    let (method, path) = (exchange.method(), exchange.path());
+    if path == metrics::PATH {
+        return metrics
+            .answer(connector, exchange, peer)
+            .unwrap_or_else(Refusal::into_reply);
+    }
+    let began = Instant::now();
+    let reply = handle(connector, exchange).await;
+    let endpoint = match settings.mounted_at(path) {
+        Some(api) => api.endpoint(path),
+        None => metrics::endpoint(path),
+    };
+    metrics.count(endpoint, method, reply.status(), began.elapsed());
+    reply
+}
+
+async fn handle(connector: &Arc<Connector>, exchange: &Exchange) -> Reply {
+    let answered = match connector.settings.mounted_at(exchange.path()) {
+        Some(api) => Ok(api.answer(connector, exchange).await),
+        None => dispatch(connector, exchange).await,
+    };
+    match answered {
         Ok(reply) if connector.settings.compress_answers && exchange.accepts_gzip() => {
             compressed(reply).await
         }

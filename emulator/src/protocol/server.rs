@@ -107,7 +107,7 @@ async fn serve_connection(
         let head_wait_max = connector.settings.head_wait_max;
         let service = service_fn(move |request| {
             let connector = Arc::clone(&connector);
-            async move { Ok::<_, Infallible>(route::answer(connector, request).await) }
+            async move { Ok::<_, Infallible>(route::answer(connector, request, peer).await) }
         });
         serve_http(stream, service, head_wait_max, &stop).await;
     }

@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::{Metrics, Mounted};
 use crate::faults::Faults;
 use crate::results::ChunkLimits;
 
@@ -44,10 +45,31 @@ pub struct Settings {
     pub inline_bytes_kept_max: u64,
     /// How long an outcome is kept, also when its session has ended.
     pub result_life: Duration,
+    /// Another API on the same port.
+    pub mounted: Option<Arc<dyn Mounted>>,
+    /// What is counted and shown at `/metrics` to this machine; none when nobody asked for it.
+    pub metrics: Option<Arc<Metrics>>,
+    /// The account that key pair tokens must be for; none accepts every account's.
+    pub account: Option<String>,
     /// Faults to make, with the endpoint that changes them; none is how a service should be.
     pub faults: Option<Arc<Faults>>,
     /// The time.
     pub clock: Clock,
+}
+
+impl Settings {
+    /// Bytes that the body of a request to this path may have.
+    pub(super) fn body_limit(&self, path: &str) -> usize {
+        match self.mounted_at(path) {
+            Some(api) => api.body_bytes_max().min(self.body_bytes_max),
+            None => self.body_bytes_max,
+        }
+    }
+
+    /// The other API, if the path is one of its own.
+    pub(super) fn mounted_at(&self, path: &str) -> Option<&Arc<dyn Mounted>> {
+        self.mounted.as_ref().filter(|api| api.owns(path))
+    }
 }
 
 impl Default for Settings {
@@ -73,6 +95,9 @@ impl Default for Settings {
             queries_kept_max: 10_000,
             inline_bytes_kept_max: 32 * 1024 * 1024,
             result_life: Duration::from_hours(24),
+            mounted: None,
+            metrics: None,
+            account: None,
             faults: None,
             clock: Clock::system(),
         }

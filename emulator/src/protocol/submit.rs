@@ -13,7 +13,7 @@ use crate::session::{SqlError, Submission};
 use super::answer::{self, RUNNING, RUNNING_DETACHED};
 use super::bindings::{self, WireBinding};
 use super::connector::{ClientSession, Connector, ended};
-use super::execute;
+use super::execute::{self, Delivery};
 use super::format::ResultFormat;
 use super::message::{Exchange, Reply, reply_json};
 use super::parameters;
@@ -91,7 +91,8 @@ fn begin(
     match entered {
         Request::New(query) => {
             connector.queries.insert(Arc::clone(&query));
-            execute::start(connector, session, Arc::clone(&query), submission, format);
+            let delivery = Delivery::new(connector, format);
+            execute::start(connector, session, Arc::clone(&query), submission, delivery);
             Ok(query)
         }
         Request::Repeated(query) => Ok(query),

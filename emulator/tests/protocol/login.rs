@@ -1,6 +1,6 @@
 //! Logging in, renewing, staying, leaving.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
@@ -90,13 +90,18 @@ async fn listed_users_must_prove_themselves() {
     }
 }
 
+/// Seconds since 1970.
+fn now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs()
+}
+
 /// Signs as the drivers do.
 fn jwt(key: &RsaPrivateKey, algorithm: &str, issuer: &str, expires: u64) -> String {
     let part = |value: Value| URL_SAFE_NO_PAD.encode(value.to_string());
     let signed = format!(
         "{}.{}",
         part(json!({ "alg": algorithm, "typ": "JWT" })),
-        part(json!({ "iss": issuer, "sub": "LOCAL.ANN", "iat": 1, "exp": expires }))
+        part(json!({ "iss": issuer, "sub": "LOCAL.ANN", "iat": now(), "exp": expires }))
     );
     let signature = SigningKey::<Sha256>::new(key.clone()).sign(signed.as_bytes());
     format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature.to_bytes()))
