@@ -81,6 +81,9 @@ pub struct ServeArguments {
     /// Seed of faults with a probability: the same seed makes the same faults [default: 0]
     #[arg(long, value_name = "N")]
     pub fault_seed: Option<u64>,
+    /// Show metrics at /metrics to this machine, as Prometheus reads them
+    #[arg(long)]
+    pub metrics: bool,
     /// Read users and further settings from this TOML file
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,

@@ -13,6 +13,10 @@ pub(super) struct ConfigFile {
     pub(super) data: Option<PathBuf>,
     pub(super) allow_remote: Option<bool>,
     pub(super) compress: Option<bool>,
+    /// The account that key pair tokens must be for.
+    pub(super) account: Option<String>,
+    #[serde(default)]
+    pub(super) sql_api: SqlApiLimits,
     #[serde(default)]
     pub(super) limits: Limits,
     /// Who may log in; none means anyone.
@@ -35,6 +39,22 @@ pub(super) struct Limits {
     pub(super) body_mib: Option<u64>,
     pub(super) connections: Option<usize>,
     pub(super) sessions: Option<usize>,
+}
+
+/// Limits of the SQL API.
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct SqlApiLimits {
+    pub(super) enabled: Option<bool>,
+    pub(super) statements: Option<usize>,
+    pub(super) statements_per_user: Option<usize>,
+    pub(super) statement_seconds: Option<u64>,
+    pub(super) result_rows: Option<u64>,
+    pub(super) requests_per_second: Option<u32>,
+    pub(super) burst: Option<u32>,
+    pub(super) body_mib: Option<u64>,
+    pub(super) requests_kept: Option<usize>,
+    pub(super) partitions_packed: Option<usize>,
 }
 
 #[derive(Deserialize)]

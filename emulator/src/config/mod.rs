@@ -3,6 +3,7 @@
 mod arguments;
 mod file;
 mod resolve;
+mod sql_api;
 
 pub use arguments::{Cli, Command, ServeArguments};
 pub use resolve::{ConfigError, ServeConfig};

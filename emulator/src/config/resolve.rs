@@ -7,10 +7,12 @@ use std::time::Duration;
 
 use super::ServeArguments;
 use super::file::{ConfigFile, FileUser};
+use super::sql_api;
 use crate::faults::{Faults, Rule, RuleError};
-use crate::protocol::{Accounts, AccountsError, Secret, Settings, User};
+use crate::protocol::{Accounts, AccountsError, Metrics, Mounted, Secret, Settings, User};
 use crate::results::SpoolLimits;
 use crate::session::InstanceConfig;
+use crate::sql_api::SqlApi;
 
 const DEFAULT_LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8432);
 const DEFAULT_RESULT_MEMORY_MIB: u64 = 256;
@@ -82,6 +84,9 @@ pub enum ConfigError {
     /// A fault rule cannot be read.
     #[error(transparent)]
     Fault(#[from] RuleError),
+    /// A burst of requests where their rate is not limited.
+    #[error("burst needs requests_per_second")]
+    BurstWithoutRate,
     /// A life or limit of zero.
     #[error("{name} must be more than 0")]
     Zero {
@@ -156,6 +161,9 @@ impl ServeConfig {
             sessions_max: positive("sessions", limits.sessions)?.unwrap_or(defaults.sessions_max),
             compress_answers: compress,
             compress_chunks: compress,
+            account: file.account,
+            mounted: Some(SqlApi::new(sql_api::settings(&file.sql_api)?) as Arc<dyn Mounted>),
+            metrics: arguments.metrics.then(Metrics::new),
             faults: faults(&arguments, &defaults)?,
             ..defaults
         };
@@ -208,7 +216,10 @@ fn faults(arguments: &ServeArguments, defaults: &Settings) -> Result<Option<Arc<
     Ok(wanted.then(|| Faults::new(seed, rules, defaults.clock.now())))
 }
 
-fn positive<T: PartialEq + From<u8>>(name: &'static str, value: Option<T>) -> Result<Option<T>, ConfigError> {
+pub(super) fn positive<T: PartialEq + From<u8>>(
+    name: &'static str,
+    value: Option<T>,
+) -> Result<Option<T>, ConfigError> {
     if value == Some(T::from(0)) {
         Err(ConfigError::Zero { name })
     } else {
@@ -329,6 +340,17 @@ mod tests {
             error,
             "fault rule \"rest\": \"rest\" is not a key; did you mean reset?"
         );
+    }
+
+    #[test]
+    fn the_sql_api_is_there_and_metrics_when_asked_for() {
+        let config = resolve("account = 'org-one'", |_| {}).unwrap();
+        assert!(config.settings.mounted.is_some() && config.settings.metrics.is_none());
+        assert_eq!(config.settings.account.as_deref(), Some("org-one"));
+        let config = resolve("", |arguments| arguments.metrics = true).unwrap();
+        assert!(config.settings.metrics.is_some());
+        let error = resolve("[sql_api]\nstatements = 0", |_| {}).unwrap_err();
+        assert_eq!(error, "statements must be more than 0");
     }
 
     #[test]

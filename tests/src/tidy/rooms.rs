@@ -38,7 +38,7 @@ const EMULATOR: [Arrows; 13] = [
     ("session", &["contract", "front", "catalog", "lower", "plan"]),
     ("results", &["contract"]),
     ("protocol", &["contract", "faults", "results", "session"]),
-    ("sql_api", &["contract", "results", "session"]),
+    ("sql_api", &["contract", "results", "session", "protocol"]),
     (
         "config",
         &["contract", "faults", "results", "session", "protocol", "sql_api"],

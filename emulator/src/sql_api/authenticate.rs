@@ -1,0 +1,73 @@
+//! Who asks: the bearer token of a request, judged as the connector protocol judges logins.
+
+use http::header::AUTHORIZATION;
+
+use super::refusal::Refusal;
+use crate::protocol::{Accounts, Connector, Credentials, Exchange, is_signed, nobody, seconds_since_1970};
+
+/// The header that says of what kind the token is.
+const TOKEN_TYPE: &str = "x-snowflake-authorization-token-type";
+
+/// The scheme before the token.
+const SCHEME: &str = "bearer";
+
+/// Proves who sends a request and gives the user's name in upper case.
+///
+/// Without the header the token itself tells its kind. Where anyone may log in, any token will do; one that names a
+/// user is taken at its word.
+pub(super) fn authenticate(connector: &Connector, exchange: &Exchange) -> Result<String, Refusal> {
+    let token = bearer(exchange).ok_or_else(|| {
+        Refusal::unauthorized("390101", "Authorization header not found in the request data.")
+    })?;
+    let kind = exchange
+        .headers()
+        .get(TOKEN_TYPE)
+        .map(|kind| kind.to_str().unwrap_or_default().to_ascii_uppercase());
+    let judge = |authenticator: &str| judge(connector, authenticator, token);
+    match kind.as_deref() {
+        Some("KEYPAIR_JWT") => judge("SNOWFLAKE_JWT"),
+        Some(kind @ ("OAUTH" | "PROGRAMMATIC_ACCESS_TOKEN")) => judge(kind),
+        Some(other) => Err(Refusal::unauthorized(
+            "390190",
+            &format!(
+                "Token type {other} is not available here. Use KEYPAIR_JWT, OAUTH or PROGRAMMATIC_ACCESS_TOKEN."
+            ),
+        )),
+        None if matches!(connector.accounts, Accounts::Anyone) && !is_signed(token) => Ok(nobody()),
+        None if matches!(connector.accounts, Accounts::Anyone) => {
+            Ok(judge("SNOWFLAKE_JWT").unwrap_or_else(|_| nobody()))
+        }
+        // A registered token may have any form, so that it goes first.
+        None => judge("OAUTH").or_else(|refusal| {
+            if is_signed(token) {
+                judge("SNOWFLAKE_JWT")
+            } else {
+                Err(refusal)
+            }
+        }),
+    }
+}
+
+fn judge(connector: &Connector, authenticator: &str, token: &str) -> Result<String, Refusal> {
+    let credentials = Credentials {
+        authenticator: Some(authenticator),
+        token: Some(token),
+        account: connector.settings.account.as_deref(),
+        ..Credentials::default()
+    };
+    let judged = connector
+        .accounts
+        .authenticate(&credentials, seconds_since_1970());
+    judged.map_err(|refusal| {
+        let (_, code, message) = refusal.parts();
+        Refusal::unauthorized(code, message)
+    })
+}
+
+/// The token of a request.
+fn bearer(exchange: &Exchange) -> Option<&str> {
+    let value = exchange.headers().get(AUTHORIZATION)?.to_str().ok()?;
+    let (scheme, token) = value.trim().split_once(' ')?;
+    let token = token.trim();
+    (scheme.eq_ignore_ascii_case(SCHEME) && !token.is_empty()).then_some(token)
+}

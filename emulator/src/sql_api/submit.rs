@@ -1,0 +1,83 @@
+//! `POST /api/v2/statements`: runs a statement, or finds the one that the request repeats.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use uuid::Uuid;
+
+use super::SqlApi;
+use super::answer;
+use super::lone::LoneSession;
+use super::order::Order;
+use super::refusal::Refusal;
+use super::repeats::Entered;
+use crate::protocol::{ClientSession, Connector, Delivery, Query, Reply, start};
+use crate::session::Submission;
+
+/// A submission that was answered: the statement, and how.
+pub(super) struct Submitted {
+    pub(super) query: Arc<Query>,
+    pub(super) reply: Reply,
+}
+
+/// Runs what a request asks for, and answers with the outcome or with where to ask for it.
+pub(super) async fn submit(
+    api: &SqlApi,
+    connector: &Arc<Connector>,
+    order: Order,
+) -> Result<Submitted, Refusal> {
+    let manner = order.manner;
+    let user = order.spec.user.clone();
+    let entered = api
+        .repeats
+        .enter(connector, &user, manner.request_id, manner.is_retry, |handle| {
+            let place = api.places.take(&user)?;
+            Ok(begin(api, connector, order, handle, Box::new(place)))
+        })?;
+    let (Entered::New(query) | Entered::Repeated(query)) = entered;
+    // Who does not want to wait does not look for rows in this answer, even when there are some already.
+    let reply = if manner.is_async {
+        answer::running(&query)
+    } else {
+        query.wait(connector.settings.answer_wait_max).await;
+        answer::ended(api, &query, manner.request_id)?
+    };
+    Ok(Submitted { query, reply })
+}
+
+/// Starts the statement in a session of its own.
+fn begin(
+    api: &SqlApi,
+    connector: &Arc<Connector>,
+    order: Order,
+    handle: Uuid,
+    place: Box<dyn Send + Sync>,
+) -> Arc<Query> {
+    let prepared = match order.refused {
+        Some(error) => Err(error),
+        None => Ok(order.spec.clone()),
+    };
+    let lone = LoneSession::new(Arc::clone(&connector.backend), prepared);
+    let session = ClientSession::new_json(order.spec.user, lone, connector.now());
+    let request_id = order.manner.request_id.map(|id| id.to_string());
+    let query = Arc::new(Query::new(&session, handle, request_id, order.statement.clone()));
+    let rows_max = match (order.rows_max, api.settings.result_rows_max) {
+        (Some(asked), Some(limit)) => Some(asked.min(limit)),
+        (asked, limit) => asked.or(limit),
+    };
+    let mut delivery = Delivery::in_style(connector, Arc::new(order.style), rows_max, place);
+    if let Some(bytes) = order.partition_bytes_max {
+        delivery.limit_chunks(usize::try_from(bytes).unwrap_or(usize::MAX));
+    }
+    let submission = Submission {
+        query_id: handle,
+        sql: order.statement,
+        bindings: order.bindings,
+        parameters: BTreeMap::new(),
+        describe_only: false,
+        statement_count: Some(order.statement_count),
+    };
+    connector.queries.insert(Arc::clone(&query));
+    start(connector, &session, Arc::clone(&query), submission, delivery);
+    query
+}
