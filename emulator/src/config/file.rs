@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use serde::Deserialize;
+use toml::value::Datetime;
 
 /// Has no `Debug`: passwords are in it.
 #[derive(Default, Deserialize)]
@@ -64,8 +65,16 @@ pub(super) struct FileUser {
     pub(super) password: Option<String>,
     /// OAuth and programmatic access tokens.
     #[serde(default)]
-    pub(super) tokens: Vec<String>,
+    pub(super) tokens: Vec<FileToken>,
     /// Files with RSA public keys in PEM; relative to the configuration file.
     #[serde(default)]
     pub(super) public_key_files: Vec<PathBuf>,
+}
+
+/// A token as text, or with the time at which it ends.
+#[derive(Deserialize)]
+#[serde(untagged)]
+pub(super) enum FileToken {
+    Lasting(String),
+    Expiring { token: String, expires: Datetime },
 }

@@ -5,8 +5,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::Timestamp;
+
 use super::ServeArguments;
-use super::file::{ConfigFile, FileUser};
+use super::file::{ConfigFile, FileToken, FileUser};
 use super::sql_api;
 use crate::faults::{Faults, Rule, RuleError};
 use crate::protocol::{Accounts, AccountsError, Metrics, Mounted, Secret, Settings, User};
@@ -66,6 +68,12 @@ pub enum ConfigError {
     /// A user has nothing to prove its identity by.
     #[error("user {name} has no password, token or public key")]
     NoCredentials {
+        /// Name of the user.
+        name: String,
+    },
+    /// The time at which a token ends is none.
+    #[error("a token of user {name} expires at no time with an offset, such as 2030-12-31T23:59:59Z")]
+    Expiry {
         /// Name of the user.
         name: String,
     },
@@ -267,7 +275,17 @@ fn account(written: FileUser, folder: &Path) -> Result<User, ConfigError> {
         user = user.with_password(Secret::new(password));
     }
     for token in written.tokens {
-        user = user.with_token(Secret::new(token));
+        user = match token {
+            FileToken::Lasting(token) => user.with_token(Secret::new(token)),
+            FileToken::Expiring { token, expires } => {
+                let expires = expires.to_string().parse::<Timestamp>();
+                let expires = expires.map_err(|_| ConfigError::Expiry {
+                    name: written.name.clone(),
+                })?;
+                let seconds = u64::try_from(expires.as_second()).unwrap_or(0);
+                user.with_token_until(Secret::new(token), seconds)
+            }
+        };
     }
     for path in written.public_key_files {
         user = user.with_public_key(&read_text(&folder.join(path))?)?;
@@ -314,6 +332,16 @@ mod tests {
     fn mistakes_are_told_without_what_is_secret() {
         let error = resolve("\n[[users]]\nname = 'a'\npassword = 'hush\n", |_| {}).unwrap_err();
         assert!(error.contains("line 4") && !error.contains("hush"), "{error}");
+        let token = |expires: &str| {
+            let text =
+                format!("[[users]]\nname = 'a'\ntokens = ['b', {{ token = 'hush', expires = {expires} }}]");
+            resolve(&text, |_| {}).map(|_| ())
+        };
+        assert_eq!(token("2030-12-31T23:59:59+01:00"), Ok(()));
+        for none in ["2030-12-31", "'tomorrow'"] {
+            let error = token(none).unwrap_err();
+            assert!(!error.contains("hush"), "{error}");
+        }
         let error = resolve("lisen = '127.0.0.1:1'", |_| {}).unwrap_err();
         assert!(error.contains("line 1") && error.contains("lisen"), "{error}");
         let error = resolve("[[users]]\nname = 'a'", |_| {}).unwrap_err();

@@ -41,8 +41,21 @@ impl fmt::Debug for Secret {
 pub struct User {
     name: String,
     password: Option<Secret>,
-    tokens: Vec<Secret>,
+    tokens: Vec<Token>,
     public_keys: Vec<RsaPublicKey>,
+}
+
+/// A token, and how long it is good, in seconds since 1970.
+#[derive(Clone, Debug)]
+struct Token {
+    secret: Secret,
+    expires: Option<u64>,
+}
+
+impl Token {
+    fn is_good(&self, now: u64) -> bool {
+        self.expires.is_none_or(|expires| now < expires)
+    }
 }
 
 /// Why a user of the configuration is not acceptable.
@@ -77,7 +90,19 @@ impl User {
 
     /// Lets the user in with an OAuth or programmatic access token.
     pub fn with_token(mut self, token: Secret) -> Self {
-        self.tokens.push(token);
+        self.tokens.push(Token {
+            secret: token,
+            expires: None,
+        });
+        self
+    }
+
+    /// Lets the user in with such a token until a time, in seconds since 1970.
+    pub fn with_token_until(mut self, token: Secret, expires: u64) -> Self {
+        self.tokens.push(Token {
+            secret: token,
+            expires: Some(expires),
+        });
         self
     }
 
@@ -118,8 +143,8 @@ impl Accounts {
     pub(crate) fn authenticate(&self, credentials: &Credentials<'_>, now: u64) -> Result<String, Refusal> {
         let authenticator = credentials.authenticator.unwrap_or_default().to_ascii_uppercase();
         match authenticator.as_str() {
-            "" | "SNOWFLAKE" | "USERNAME_PASSWORD_MFA" => self.password(credentials),
-            "OAUTH" | "PROGRAMMATIC_ACCESS_TOKEN" => self.token(credentials, authenticator == "OAUTH"),
+            "" | "SNOWFLAKE" | "USERNAME_PASSWORD_MFA" => self.password(credentials, now),
+            "OAUTH" | "PROGRAMMATIC_ACCESS_TOKEN" => self.token(credentials, authenticator == "OAUTH", now),
             "SNOWFLAKE_JWT" => self.key_pair(credentials, now),
             other => Err(Refusal::new(
                 "390190",
@@ -130,16 +155,13 @@ impl Accounts {
         }
     }
 
-    fn password(&self, credentials: &Credentials<'_>) -> Result<String, Refusal> {
+    fn password(&self, credentials: &Credentials<'_>, now: u64) -> Result<String, Refusal> {
         let named = credentials.login_name.map(str::to_uppercase);
         let shown = credentials.password.unwrap_or_default();
         let proved = |user: &&User| {
-            named.as_ref() == Some(&user.name)
-                && user
-                    .password
-                    .iter()
-                    .chain(&user.tokens)
-                    .any(|secret| secret.matches(shown))
+            let tokens = user.tokens.iter().filter(|token| token.is_good(now));
+            let mut secrets = user.password.iter().chain(tokens.map(|token| &token.secret));
+            named.as_ref() == Some(&user.name) && secrets.any(|secret| secret.matches(shown))
         };
         match self {
             Self::Anyone => Ok(named.unwrap_or_else(nobody)),
@@ -151,30 +173,35 @@ impl Accounts {
         }
     }
 
-    fn token(&self, credentials: &Credentials<'_>, oauth: bool) -> Result<String, Refusal> {
+    fn token(&self, credentials: &Credentials<'_>, oauth: bool, now: u64) -> Result<String, Refusal> {
         let named = credentials.login_name.map(str::to_uppercase);
         let shown = credentials.token.or(credentials.password).unwrap_or_default();
-        let proved = |user: &&User| {
-            named.as_ref().is_none_or(|name| *name == user.name)
-                && user.tokens.iter().any(|secret| secret.matches(shown))
+        let Self::Listed(users) = self else {
+            return Ok(named.unwrap_or_else(nobody));
         };
-        match self {
-            Self::Anyone => Ok(named.unwrap_or_else(nobody)),
-            Self::Listed(users) => users
-                .iter()
-                .find(proved)
-                .map(|user| user.name.clone())
-                .ok_or_else(|| {
-                    if oauth {
-                        Refusal::new(
-                            "390303",
-                            format!("Invalid OAuth access token. [{}]", Uuid::new_v4()),
-                        )
-                    } else {
-                        Refusal::new("394400", "Programmatic access token is invalid.")
-                    }
-                }),
+        let mut expired = false;
+        for user in users {
+            if named.as_ref().is_some_and(|name| *name != user.name) {
+                continue;
+            }
+            for token in user.tokens.iter().filter(|token| token.secret.matches(shown)) {
+                if token.is_good(now) {
+                    return Ok(user.name.clone());
+                }
+                expired = true;
+            }
         }
+        Err(match (oauth, expired) {
+            (true, true) => Refusal::new(
+                "390318",
+                format!("OAuth access token expired. [{}]", Uuid::new_v4()),
+            ),
+            (true, false) => Refusal::new(
+                "390303",
+                format!("Invalid OAuth access token. [{}]", Uuid::new_v4()),
+            ),
+            (false, _) => Refusal::new("394400", "Programmatic access token is invalid."),
+        })
     }
 
     fn key_pair(&self, credentials: &Credentials<'_>, now: u64) -> Result<String, Refusal> {
@@ -218,6 +245,24 @@ mod tests {
             .with_token(Secret::new("pat-1"));
         let shown = format!("{user:?}");
         assert!(!shown.contains("hunter2") && !shown.contains("pat-1"), "{shown}");
+    }
+
+    #[test]
+    fn tokens_end() {
+        let ann = User::new("ann").with_token_until(Secret::new("short"), 100);
+        let accounts = Accounts::Listed(vec![ann]);
+        let login = |authenticator: &str, now| {
+            let credentials = Credentials {
+                authenticator: Some(authenticator),
+                token: Some("short"),
+                ..Credentials::default()
+            };
+            let judged = accounts.authenticate(&credentials, now);
+            judged.map_err(|refusal| refusal.parts().1.to_owned())
+        };
+        assert_eq!(login("OAUTH", 99), Ok("ANN".to_owned()));
+        assert_eq!(login("OAUTH", 100), Err("390318".to_owned()));
+        assert_eq!(login("PROGRAMMATIC_ACCESS_TOKEN", 100), Err("394400".to_owned()));
     }
 
     #[test]

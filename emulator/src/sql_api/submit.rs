@@ -53,12 +53,13 @@ fn begin(
     handle: Uuid,
     place: Box<dyn Send + Sync>,
 ) -> Arc<Query> {
+    let user = order.spec.user.clone();
     let prepared = match order.refused {
         Some(error) => Err(error),
-        None => Ok(order.spec.clone()),
+        None => Ok(order.spec),
     };
     let lone = LoneSession::new(Arc::clone(&connector.backend), prepared);
-    let session = ClientSession::new_json(order.spec.user, lone, connector.now());
+    let session = ClientSession::new_json(user, lone, connector.now());
     let request_id = order.manner.request_id.map(|id| id.to_string());
     let query = Arc::new(Query::new(&session, handle, request_id, order.statement.clone()));
     let rows_max = match (order.rows_max, api.settings.result_rows_max) {

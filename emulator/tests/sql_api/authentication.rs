@@ -62,7 +62,8 @@ async fn guarded(key: &Key) -> Fixture {
     let ann = User::new("ann")
         .with_public_key(&key.public_pem)
         .unwrap()
-        .with_token(Secret::new("token-of-ann"));
+        .with_token(Secret::new("token-of-ann"))
+        .with_token_until(Secret::new("old-token-of-ann"), 1);
     Fixture::with(|setup| {
         setup.accounts = Accounts::Listed(vec![ann]);
         setup.settings.account = Some("org-one".to_owned());
@@ -157,6 +158,12 @@ async fn registered_tokens_open_the_door() {
         let json = ask(&fixture, "token-of-ann", kind).await.with(200);
         assert_eq!(json["data"], json!([["ANN"]]));
     }
+    ask(&fixture, "old-token-of-ann", Some("OAUTH"))
+        .await
+        .refused(401, "390318");
+    ask(&fixture, "old-token-of-ann", None)
+        .await
+        .refused(401, "390318");
     ask(&fixture, "wrong", Some("OAUTH")).await.refused(401, "390303");
     ask(&fixture, "wrong", None).await.refused(401, "390303");
     ask(&fixture, "wrong", Some("PROGRAMMATIC_ACCESS_TOKEN"))
