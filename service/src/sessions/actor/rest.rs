@@ -69,7 +69,10 @@ impl Actor {
                 let stage = chores::statements(Arc::clone(upstream), sql, patience);
                 return self.go(task, stage);
             }
-            _ => self.rest.upstream.take(),
+            _ => {
+                self.carry_no_more();
+                self.rest.upstream.take()
+            }
         };
         let jobs_left = self.jobs_left();
         let rollback = self.session.transaction_open() || self.session.transaction_is_doubtful();
