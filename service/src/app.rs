@@ -42,12 +42,14 @@ pub fn run(environment: &Environment, flags: &RunFlags) -> Result<(), Failure> {
     let passed = passed(environment)?;
     let settings = config::load(environment, flags)?;
     let lock = lock_state(&settings)?;
+    // launchd has no journal, and never rotates the file that it writes stderr to.
+    let log_file = (passed.1 == Manager::Launchd).then(|| settings.folders.state.join("service.log"));
     let process = Process {
         environment,
         flags,
         settings,
         lock,
-        log_file: None,
+        log_file,
         program,
     };
     process.live(passed, None)

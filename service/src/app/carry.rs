@@ -7,7 +7,7 @@ use crate::domain::carry::Arrived;
 use crate::domain::journal::record::Kept;
 use crate::journal::CarriedSessions;
 use crate::platform::activation::Stored;
-use crate::platform::memory_file::MemoryFile;
+use crate::platform::memory_file::{Contents, MemoryFile};
 use crate::platform::{Result, notify};
 
 /// Name under which the file with the sessions is stored. Another layout gets another name; what is stored under a name
@@ -29,7 +29,7 @@ pub(super) fn open(stored: Vec<Stored>, places: usize, kept: &mut Kept) -> Optio
     Some(Arrived::new(Arc::new(carrier), carried, &mut kept.records))
 }
 
-fn open_file(stored: Vec<Stored>, places: usize) -> Result<(MemoryFile, Vec<(usize, Vec<u8>)>)> {
+fn open_file(stored: Vec<Stored>, places: usize) -> Result<(MemoryFile, Contents)> {
     let mut ours = None;
     for thing in stored {
         if thing.name == NAME && ours.is_none() {

@@ -88,6 +88,8 @@ struct Service {
     sessions: Sessions,
     /// Sessions can be left logged in for the next run.
     carries: bool,
+    /// The next run comes as soon as this one is gone.
+    restarting: bool,
     program: Program,
     accept_loop: AcceptLoop,
     signals: Signals,
@@ -180,6 +182,7 @@ impl Service {
             connector,
             sessions,
             carries,
+            restarting: false,
             program,
             accept_loop,
             signals,
@@ -210,6 +213,7 @@ impl Service {
                         if self.carries && restart::is_under_way(RESTART_ANSWER).await {
                             tracing::info!("the service is being restarted; sessions stay logged in");
                             self.sessions.hand_over();
+                            self.restarting = true;
                         }
                         return End::Wanted(grace);
                     }
@@ -252,6 +256,11 @@ impl Service {
         let closing = limits.cancel_wait + 2 * limits.logout_timeout + limits.journal_wait + LAST_ANSWERS;
         let connector = 2 * limits.logout_timeout + self.settings.emulator.stop_timeout + LAST_ANSWERS;
         notify::stopping("finishing queries", grace + closing + connector + LAST_ANSWERS);
+        if self.restarting {
+            // Who comes now is better served by the next run; who has just come is still let through.
+            self.stop.0.cancel();
+            tokio::time::sleep(LAST_CALLS).await;
+        }
         self.sessions.start_draining();
         if timeout(grace, self.sessions.quiet()).await.is_err() {
             tracing::warn!(
@@ -261,10 +270,11 @@ impl Service {
         }
         within(closing, "sessions", self.sessions.close_all()).await;
         within(connector, "spare logins and emulator", self.connector.shutdown()).await;
-        // From here on connections wait for the next run where a manager holds the socket. One that was accepted a moment
-        // ago must not be cut before its call came.
-        self.stop.0.cancel();
-        tokio::time::sleep(LAST_CALLS).await;
+        if !self.restarting {
+            // One that was accepted a moment ago must not be cut before its call came.
+            self.stop.0.cancel();
+            tokio::time::sleep(LAST_CALLS).await;
+        }
         self.stop.1.cancel();
         if let Some(why) = broken {
             return Err(Failure::defect(format!("the gRPC server broke down: {why}")));

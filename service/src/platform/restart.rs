@@ -33,16 +33,14 @@ pub async fn is_under_way(limit: Duration) -> bool {
         let jobs = ask(&unit, &["list-jobs", "--no-legend", "--plain"]).await?;
         Some(keeps_something(&shown) && restarts(&jobs, &unit.name))
     };
-    match timeout(limit, asked).await {
-        Ok(Some(answer)) => answer,
-        Ok(None) | Err(_) => {
-            tracing::warn!(
-                unit = unit.name,
-                "systemd does not say whether it restarts the service; sessions are logged out"
-            );
-            false
-        }
+    if let Ok(Some(answer)) = timeout(limit, asked).await {
+        return answer;
     }
+    tracing::warn!(
+        unit = unit.name,
+        "systemd does not say whether it restarts the service; sessions are logged out"
+    );
+    false
 }
 
 async fn ask(unit: &Unit, question: &[&str]) -> Option<String> {

@@ -15,9 +15,10 @@ impl Actor {
         let Some(carrier) = self.desk.book.carrier.get() else {
             return;
         };
-        match carrier.take_place() {
-            Some(place) => self.carry_in(place),
-            None => tracing::warn!("no place is left to carry the session over a restart; it would be lost"),
+        if let Some(place) = carrier.take_place() {
+            self.carry_in(place);
+        } else {
+            tracing::warn!("no place is left to carry the session over a restart; it would be lost");
         }
     }
 
