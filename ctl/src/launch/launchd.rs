@@ -18,7 +18,7 @@ const TEMPLATE: &str = include_str!("../../../launchd/com.github.snowflake-sessi
 const SOCKET_BYTES_MAX: usize = 103;
 
 /// Most time for launchd to do one thing. A service that drains may take most of it.
-const STEP_WAIT_MAX: Duration = Duration::from_secs(60);
+const STEP_WAIT_MAX: Duration = Duration::from_mins(1);
 
 /// The agent of this user.
 #[derive(Clone, Debug)]
@@ -163,19 +163,19 @@ mod tests {
         property_list(&Filling {
             program: Path::new("/opt/a & b/snowflake-session"),
             socket: Path::new(socket),
-            home: Path::new("/Users/me"),
+            home: Path::new("/h/me"),
         })
     }
 
     #[test]
     fn the_marks_are_filled_in() {
-        let text = filled("/Users/me/Library/Caches/snowflake-session/grpc.sock").unwrap();
+        let text = filled("/h/me/Library/Caches/snowflake-session/grpc.sock").unwrap();
         assert!(
             text.contains("<string>/opt/a &amp; b/snowflake-session</string>"),
             "{text}"
         );
         assert!(
-            text.contains("<string>/Users/me/Library/Logs/snowflake-session.log</string>"),
+            text.contains("<string>/h/me/Library/Logs/snowflake-session.log</string>"),
             "{text}"
         );
         let (_, body) = text.split_once("-->").unwrap();

@@ -18,7 +18,7 @@ const STRICT: &str = include_str!("../../../systemd/user/strict.conf");
 const EXEC_START: &str = "ExecStart=snowflake-session run";
 
 /// Most time for the manager to do one thing of an installation.
-const STEP_WAIT_MAX: Duration = Duration::from_secs(60);
+const STEP_WAIT_MAX: Duration = Duration::from_mins(1);
 
 /// Exit codes with which systemd says that it cannot set a sandbox up: namespaces, capabilities, mounts.
 const NO_SANDBOX: [i32; 3] = [217, 218, 226];

@@ -77,7 +77,10 @@ async fn print_file(path: &Path, arguments: LogsArguments, session: Option<&str>
     let mut follower = Follower::open(path).map_err(failed)?;
     follower.each(session, &mut keep).map_err(failed)?;
     print(last)?;
-    while arguments.follow {
+    if !arguments.follow {
+        return Ok(());
+    }
+    loop {
         tokio::time::sleep(FOLLOW_PAUSE).await;
         let mut news = VecDeque::new();
         follower
@@ -88,7 +91,6 @@ async fn print_file(path: &Path, arguments: LogsArguments, session: Option<&str>
             follower = Follower::open(path).map_err(failed)?;
         }
     }
-    Ok(())
 }
 
 fn rotated(path: &Path) -> PathBuf {
@@ -158,23 +160,21 @@ fn readable(line: &str, session: Option<&str>) -> Option<String> {
         return None;
     }
     let text = |key: &str| record.get(key).and_then(Value::as_str).unwrap_or_default();
-    let mut shown = format!("{} {:>5}", text("timestamp"), text("level"));
-    if let Some(named) = named {
-        shown.push_str(&format!(" session={named}"));
-    }
-    shown.push_str(&format!(" {}", text("message")));
+    let mut parts = vec![format!("{} {:>5}", text("timestamp"), text("level"))];
+    parts.extend(named.map(|named| format!("session={named}")));
+    parts.push(text("message").to_owned());
     for (key, value) in &record {
         if !matches!(
             key.as_str(),
             "timestamp" | "level" | "message" | "target" | "spans"
         ) {
-            match value {
-                Value::String(value) => shown.push_str(&format!(" {key}={value}")),
-                value => shown.push_str(&format!(" {key}={value}")),
-            }
+            parts.push(match value {
+                Value::String(value) => format!("{key}={value}"),
+                value => format!("{key}={value}"),
+            });
         }
     }
-    Some(shown)
+    Some(parts.join(" "))
 }
 
 #[cfg(test)]
