@@ -29,7 +29,7 @@ pub const ALICE_UID: u32 = 2001;
 pub const BOB_UID: u32 = 2002;
 
 /// Longest wait for something that systemd is about to do.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Whose systemd it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

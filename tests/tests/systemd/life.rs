@@ -142,7 +142,7 @@ pub(crate) fn a_drain_is_waited_for_and_a_second_signal_ends_it(machine: &Machin
     );
     machine.signal("TERM", &pid);
     machine.until_shown(SERVICE, &["ExecMainStatus"], "130");
-    assert_ne!(running.wait(Duration::from_secs(60)).code, 0);
+    assert_ne!(running.wait(Duration::from_mins(1)).code, 0);
 }
 
 /// Waits until a statement runs.

@@ -3,14 +3,18 @@
 use snowflake_session_tests::machine::{ALICE, BOB, Machine, ROOT};
 use snowflake_session_tests::process::PATIENCE;
 
-use crate::{SERVICE, alices_socket, listen, main_pid};
+use crate::{SERVICE, alices_socket, listen, main_pid, upstream};
 
 /// Connections that are wanted at least.
 const CONNECTIONS: &str = "500";
 
 pub(crate) fn nobody_is_turned_away_by_a_restart(machine: &Machine) {
+    upstream(machine);
     listen(machine);
     machine.alice(&["sfctl", "service", "start"]);
+    let script =
+        "until [ -e /tmp/restarted ]; do sfctl --no-autostart query 'select 1' >/dev/null || exit 9; done";
+    let asking = machine.start(ALICE, &["bash", "-c", script]);
     // It ends with its input, which is the pipe of a shell that waits for a file.
     let socket = alices_socket();
     let script = "(until [ -e /tmp/enough ]; do sleep 0.1; done) | knock \"$0\" \"$1\"";
@@ -20,6 +24,10 @@ pub(crate) fn nobody_is_turned_away_by_a_restart(machine: &Machine) {
         machine.alice(&["systemctl", "--user", "restart", SERVICE]);
         assert_ne!(main_pid(machine), pid);
     }
+    machine.write("/tmp/restarted", "");
+    let ran = asking.wait(PATIENCE);
+    assert_eq!(ran.code, 0, "a query was turned away by a restart: {ran}");
+
     let pid = main_pid(machine);
     machine.signal("KILL", &pid);
     machine.alice(&["sfctl", "--no-autostart", "service", "status"]);
