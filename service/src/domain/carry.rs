@@ -40,7 +40,7 @@ pub enum InFlight {
     /// Nothing: its record says all.
     #[default]
     Nothing,
-    /// A statement ran of which nobody may have heard how it ended; with its request id when it can be stopped by it.
+    /// Something may have run of which nobody has heard how it ended; with its request id when it can be stopped by it.
     Statement(Option<RequestId>),
 }
 

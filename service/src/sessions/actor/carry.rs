@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use super::{Actor, Work};
-use crate::domain::carry::{InFlight, Place};
+use crate::domain::carry::{Carried, InFlight, Place};
 use crate::domain::upstream::Upstream;
 use crate::sessions::luggage::Luggage;
 
@@ -31,6 +31,10 @@ impl Actor {
         else {
             return carrier.clear(place);
         };
+        let carried = Carried {
+            in_flight: InFlight::Statement(self.rest.abandoned),
+            ..carried
+        };
         let luggage = Luggage::pack(Arc::clone(carrier), place, carried, upstream);
         if luggage.is_carried() {
             self.rest.luggage = Some(luggage);
@@ -51,14 +55,28 @@ impl Actor {
         }
     }
 
-    /// A statement is about to be answered, and what it changed is on disk.
+    /// A statement is about to be answered, and what it changed is on disk, as far as the disk is well: so a process that
+    /// does not end in order still leaves the question what became of its transaction.
     pub(super) fn carry_settled(&self) {
         if let (Some(luggage), Some(now)) = (&self.rest.luggage, self.session.to_carry(self.last_use.1)) {
             luggage.change(|carried| {
-                let ticket = carried.ticket.clone();
-                *carried = now;
-                carried.ticket = ticket;
+                *carried = Carried {
+                    in_flight: InFlight::Statement(None),
+                    ticket: carried.ticket.clone(),
+                    ..now
+                };
             });
+        }
+    }
+
+    /// The process ends in order: what is known is known.
+    pub(super) fn carry_handed_over(&self) {
+        if let (Some(luggage), Some(now)) = (&self.rest.luggage, self.session.to_carry(self.last_use.1)) {
+            let in_flight = match (self.rest.abandoned, now.in_flight) {
+                (Some(abandoned), _) => InFlight::Statement(Some(abandoned)),
+                (None, in_flight) => in_flight,
+            };
+            luggage.change(|carried| carried.in_flight = in_flight);
         }
     }
 

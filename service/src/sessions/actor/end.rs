@@ -32,7 +32,9 @@ impl Actor {
         self.settle_errands().await;
         let jobs_left = self.jobs_left();
         let handed_over = why == Ending::Draining && self.is_handed_over();
-        if !handed_over {
+        if handed_over {
+            self.carry_handed_over();
+        } else {
             self.carry_no_more();
         }
         let closed = match self.rest.upstream.take().filter(|_| !handed_over) {
