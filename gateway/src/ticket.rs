@@ -157,12 +157,12 @@ mod tests {
                 Secret::new("sesame"),
                 Some(Secret::new("master-sesame")),
                 received,
-                Some(Duration::from_mins(60)),
+                Some(Duration::from_hours(1)),
             ),
             facts: LoginFacts {
                 role: Some("R".into()),
                 session_id: Some(12),
-                validity: Some(Duration::from_mins(60)),
+                validity: Some(Duration::from_hours(1)),
                 ..LoginFacts::default()
             },
         }
@@ -187,7 +187,7 @@ mod tests {
             wall: SystemTime::now() - Duration::from_mins(59),
             steady: Instant::now(),
         };
-        old.tokens = Tokens::new(Secret::new("s"), None, received, Some(Duration::from_mins(60)));
+        old.tokens = Tokens::new(Secret::new("s"), None, received, Some(Duration::from_hours(1)));
         let read = SessionTicket::issue(&old).read().unwrap();
         let now = Clock::system().read();
         let in_minutes = |minutes| Reading {
