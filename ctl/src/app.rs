@@ -27,9 +27,11 @@ pub(crate) fn main(arguments: impl Iterator<Item = OsString>) -> Exit {
             return failure.exit;
         }
     };
-    match commands::carry_out(arguments.verb, &Run { settings, ui }) {
+    let run = Run { settings, ui };
+    match commands::carry_out(arguments.verb, &run) {
         Ok(()) => Exit::Done,
         Err(failure) => {
+            let failure = commands::explained(failure, &run.settings);
             ui.failure(&failure);
             failure.exit
         }

@@ -26,6 +26,9 @@ pub(crate) struct Environment {
     runtime_directory: Option<PathBuf>,
     temporary_directory: Option<PathBuf>,
     search_path: Option<OsString>,
+    home: Option<PathBuf>,
+    configuration_directory: Option<PathBuf>,
+    state_directory: Option<PathBuf>,
 }
 
 /// What this run uses.
@@ -51,6 +54,12 @@ pub(crate) struct Settings {
     pub(crate) search_path: Option<OsString>,
     /// `XDG_RUNTIME_DIR`, where a user's service manager lives.
     pub(crate) runtime_directory: Option<PathBuf>,
+    /// The user's home.
+    pub(crate) home: Option<PathBuf>,
+    /// Where the user's configuration is, a manager's units among it.
+    pub(crate) configuration_directory: Option<PathBuf>,
+    /// Where a service without a manager keeps its log.
+    pub(crate) state_directory: Option<PathBuf>,
 }
 
 /// Facts about stdout.
@@ -88,6 +97,9 @@ impl Environment {
             runtime_directory: os("XDG_RUNTIME_DIR").map(PathBuf::from),
             temporary_directory: os("TMPDIR").map(PathBuf::from),
             search_path: os("PATH"),
+            home: os("HOME").map(PathBuf::from),
+            configuration_directory: os("XDG_CONFIG_HOME").map(PathBuf::from),
+            state_directory: os("XDG_STATE_HOME").map(PathBuf::from),
         }
     }
 
@@ -129,6 +141,10 @@ impl Settings {
             ),
             (None, None) => None,
         };
+        let below_home = |named: &Option<PathBuf>, inner: &str| {
+            let usual = environment.home.as_ref().map(|home| home.join(inner));
+            named.clone().or(usual)
+        };
         let chosen = arguments.socket.clone().or_else(|| environment.socket.clone());
         let socket_chosen = chosen.is_some();
         let settings = Self {
@@ -142,6 +158,13 @@ impl Settings {
             screen: Screen::look(environment, color),
             search_path: environment.search_path.clone(),
             runtime_directory: environment.runtime_directory.clone(),
+            home: environment.home.clone(),
+            configuration_directory: below_home(&environment.configuration_directory, ".config"),
+            state_directory: if cfg!(target_os = "macos") {
+                below_home(&None, "Library/Application Support")
+            } else {
+                below_home(&environment.state_directory, ".local/state")
+            },
         };
         Ok((settings, ui))
     }

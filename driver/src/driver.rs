@@ -8,7 +8,10 @@ use snowflake_connector_rs::{
     AuthConfig, Client, ClientConfig, EndpointConfig, KeyPairConfig, PasswordConfig, ProxyConfig,
     QueryConfig, SessionConfig, TransportConfig,
 };
-use snowflake_session_gateway::{Gateway, GatewayMetrics, LoginFailure, LoginPlan, NONCE_PARAMETER};
+use snowflake_session_gateway::{
+    Gateway, GatewayMetrics, GatewaySession, LoginFailure, LoginPlan, NONCE_PARAMETER, PendingLogin,
+    SessionTicket,
+};
 
 use crate::error::from_gateway;
 use crate::session::UpstreamSession;
@@ -57,6 +60,17 @@ pub struct ConnectOptions {
     pub session_parameters: BTreeMap<String, ParameterValue>,
     /// Name of the application as Snowflake's history shows it. `None` says `snowflake-session`.
     pub application: Option<String>,
+}
+
+/// Whose an adopted session is, as was known when it was made.
+#[derive(Clone, Debug, Default)]
+pub struct Owner {
+    /// Name of the connection settings it was made from.
+    pub connection: String,
+    /// Account as in the settings.
+    pub account: String,
+    /// User as in the settings.
+    pub user: String,
 }
 
 /// A running driver: the gateway of this process. Cheap to clone; the gateway stops when the last clone and the last
@@ -108,15 +122,53 @@ impl Driver {
             timeout: self.config.login_timeout,
         });
         let config = self.client_config(settings, options, login.nonce());
+        let (gateway, session) = self.log_in(config, login).await?;
+        let owner = Owner {
+            connection: settings.name.clone(),
+            account: settings.account.clone(),
+            user: settings.user.clone(),
+        };
+        Ok(UpstreamSession::new(
+            gateway,
+            session,
+            owner,
+            Arc::clone(&self.config),
+        ))
+    }
+
+    /// Goes on with a session that another process logged in to, which must not use it any more. Nothing is sent: that
+    /// the server still knows the session is seen with the first statement, or by
+    /// [`UpstreamSession::heartbeat`].
+    ///
+    /// # Errors
+    ///
+    /// [`Configuration`](DriverError::Configuration) for what is no ticket of this version.
+    pub async fn adopt(&self, ticket: &SessionTicket, owner: Owner) -> Result<UpstreamSession> {
+        let login = self.gateway.announce_adoption(ticket).map_err(from_gateway)?;
+        // The crate insists on a credential. This one is sent to the gateway and goes no further.
+        let credential = AuthConfig::password(PasswordConfig::new("adopted"));
+        let name = |text: &str| if text.is_empty() { "adopted" } else { text }.to_owned();
+        let config = ClientConfig::new(name(&owner.user), name(&owner.account), credential);
+        let config = self.through_gateway(config, SessionConfig::new(), login.nonce());
+        let (gateway, session) = self.log_in(config, login).await?;
+        Ok(UpstreamSession::new(
+            gateway,
+            session,
+            owner,
+            Arc::clone(&self.config),
+        ))
+    }
+
+    /// Lets the crate log in at the gateway, and returns both halves of the session.
+    async fn log_in(
+        &self,
+        config: ClientConfig,
+        login: PendingLogin,
+    ) -> Result<(GatewaySession, snowflake_connector_rs::Session)> {
         let client = Client::new(config).map_err(|error| unusable(&error))?;
         let session = client.create_session().await;
         match (login.finish(), session) {
-            (Ok(gateway), Ok(session)) => Ok(UpstreamSession::new(
-                gateway,
-                session,
-                settings,
-                Arc::clone(&self.config),
-            )),
+            (Ok(gateway), Ok(session)) => Ok((gateway, session)),
             (Ok(_), Err(error)) => Err(DriverError::protocol(format!(
                 "the login did not come back: {error}"
             ))),
@@ -149,7 +201,6 @@ impl Driver {
         options: &ConnectOptions,
         nonce: &str,
     ) -> ClientConfig {
-        let local_url = self.gateway.local_url();
         let mut session = SessionConfig::new();
         let pick = |ours: &Option<String>, theirs: &Option<String>| ours.clone().or_else(|| theirs.clone());
         if let Some(warehouse) = pick(&options.context.warehouse, &settings.context.warehouse) {
@@ -171,14 +222,21 @@ impl Driver {
         {
             session = session.with_session_parameter(name, value.to_json());
         }
-        session = session.with_session_parameter(NONCE_PARAMETER, nonce.into());
+        let config = ClientConfig::new(&settings.user, &settings.account, auth(&settings.credential));
+        self.through_gateway(config, session, nonce)
+    }
+
+    /// Sends a login to the gateway, which knows it by the nonce.
+    fn through_gateway(&self, config: ClientConfig, session: SessionConfig, nonce: &str) -> ClientConfig {
+        let local_url = self.gateway.local_url();
+        let session = session.with_session_parameter(NONCE_PARAMETER, nonce.into());
         let query = QueryConfig::new()
             .with_query_response_timeout(self.config.query_timeout_max.saturating_add(CRATE_MARGIN))
             .with_query_cancel_request_timeout(self.config.cancel_timeout);
         // Naming the gateway as the proxy too keeps the crate's client from following HTTP_PROXY, which would send
         // credentials for a loopback address to the network.
         let transport = TransportConfig::new().with_proxy(ProxyConfig::new(local_url.clone()));
-        ClientConfig::new(&settings.user, &settings.account, auth(&settings.credential))
+        config
             .with_session(session)
             .with_query(query)
             .with_transport(transport)

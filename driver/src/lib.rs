@@ -53,7 +53,7 @@ pub mod normal_form;
 pub mod settings;
 
 pub use by_id::{QueryState, QueryStatus, SubmittedQuery};
-pub use driver::{ConnectOptions, Driver, DriverConfig};
+pub use driver::{ConnectOptions, Driver, DriverConfig, Owner};
 pub use error::{DriverError, Result, SqlError};
 pub use prepared::{Canceller, PreparedQuery};
 pub use query::{BindType, BindValue, Bindings, CancelOutcome, ParameterValue, QueryRequest, RowWindow};
@@ -63,4 +63,4 @@ pub use result::{
 };
 pub use session::{CloseOutcome, SessionInfo, UpstreamSession};
 pub use settings::{ConnectionSettings, Connections, Credential, Lookup, Overrides, ShownValue, ValueSource};
-pub use snowflake_session_gateway::{Fate, GatewayMetrics, Secret};
+pub use snowflake_session_gateway::{Fate, GatewayMetrics, Secret, SessionTicket};

@@ -4,14 +4,14 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use snowflake_session_gateway::{AbortAnswer, GatewaySession};
+use snowflake_session_gateway::{AbortAnswer, GatewaySession, SessionTicket};
 
 use crate::driver::CRATE_MARGIN;
 use crate::error::from_gateway;
 use crate::prepared::{Canceller, PreparedQuery, Sending, statement_handle};
 use crate::query::{CancelOutcome, QueryRequest};
 use crate::result::{QueryResult, SessionContext};
-use crate::{ConnectionSettings, DriverConfig, Result};
+use crate::{DriverConfig, Owner, Result};
 
 /// Who and where an upstream session is, as the server said at login.
 #[derive(Clone, Debug, Default)]
@@ -31,7 +31,7 @@ pub struct SessionInfo {
     pub session_id: Option<i64>,
     /// Context right after login. Later contexts come with each result.
     pub context: SessionContext,
-    /// Session parameters that the server reported at login (name, value as text).
+    /// Session parameters that the server reported at login (name, value as text); none for an adopted session.
     pub parameters: Vec<(String, String)>,
 }
 
@@ -65,15 +65,15 @@ impl UpstreamSession {
     pub(crate) fn new(
         gateway: GatewaySession,
         session: snowflake_connector_rs::Session,
-        settings: &ConnectionSettings,
+        owner: Owner,
         config: Arc<DriverConfig>,
     ) -> Self {
         let facts = gateway.facts();
         let info = SessionInfo {
-            connection: settings.name.clone(),
+            connection: owner.connection,
             endpoint: gateway.endpoint().origin().ascii_serialization(),
-            account: settings.account.clone(),
-            user: facts.user.clone().unwrap_or_else(|| settings.user.clone()),
+            account: owner.account,
+            user: facts.user.clone().unwrap_or(owner.user),
             server_version: facts.server_version.clone(),
             session_id: facts.session_id,
             context: SessionContext {
@@ -173,6 +173,12 @@ impl UpstreamSession {
     /// [`DriverError::Unreachable`](crate::DriverError::Unreachable) when nobody answered.
     pub async fn heartbeat(&self) -> Result<()> {
         self.inner.gateway.heartbeat().await.map_err(from_gateway)
+    }
+
+    /// Gives `keeper` what it takes to go on with this session in another process, now and again whenever it changes.
+    /// See [`Driver::adopt`](crate::Driver::adopt). The keeper must not block.
+    pub fn keep_ticket(&self, keeper: impl Fn(SessionTicket) + Send + Sync + 'static) {
+        self.inner.gateway.keep_ticket(keeper);
     }
 
     /// Logs out. Queries of the session that still run are aborted by the server, submitted ones too; to let them go on,

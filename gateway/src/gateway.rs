@@ -23,6 +23,7 @@ use crate::login::{LoginFacts, LoginPlan, log_in, take_nonce};
 use crate::metrics::GatewayMetrics;
 use crate::monitor::{QueryReport, query_report};
 use crate::query::{CapturedAnswer, Directive, PendingQuery, QueryProgress};
+use crate::ticket::{Parts, SessionTicket};
 use crate::upstream::Upstream;
 
 /// A running gateway. Cheap to clone; it stops listening when the last clone and the last session are gone.
@@ -37,10 +38,18 @@ pub(crate) struct Shared {
     http: Arc<HttpClient>,
     local_url: Url,
     /// Logins that were announced and have not arrived.
-    logins: Mutex<HashMap<String, (LoginPlan, LoginCell)>>,
+    logins: Mutex<HashMap<String, (Announced, LoginCell)>>,
     /// Sessions by local token. Weak: a session lives as long as our side or a running exchange holds it.
     sessions: Mutex<HashMap<String, Weak<Upstream>>>,
     _stop: DropGuard,
+}
+
+/// What an announced login is to become.
+enum Announced {
+    /// One at the server.
+    Login(LoginPlan),
+    /// None: the session is there already.
+    Adoption(Box<Parts>),
 }
 
 /// Where a login leaves its outcome.
@@ -99,6 +108,21 @@ impl Gateway {
 
     /// Announces a login. The crate must send the nonce as the session parameter [`NONCE_PARAMETER`](crate::NONCE_PARAMETER).
     pub fn announce_login(&self, plan: LoginPlan) -> PendingLogin {
+        self.announce(Announced::Login(plan))
+    }
+
+    /// Announces a login that goes on with the session of `ticket` instead of making one: the crate logs in as it does
+    /// elsewhere, with any credential, and nothing is sent to the server.
+    ///
+    /// # Errors
+    ///
+    /// [`GatewayError::Configuration`] for what is no ticket of this version.
+    pub fn announce_adoption(&self, ticket: &SessionTicket) -> Result<PendingLogin, GatewayError> {
+        let parts = Box::new(ticket.read()?);
+        Ok(self.announce(Announced::Adoption(parts)))
+    }
+
+    fn announce(&self, plan: Announced) -> PendingLogin {
         let nonce = random_token();
         let cell = LoginCell::default();
         lock(&self.shared.logins).insert(nonce.clone(), (plan, Arc::clone(&cell)));
@@ -156,21 +180,22 @@ impl Shared {
         body: &Bytes,
     ) -> Option<Result<String, ()>> {
         let (nonce, body) = take_nonce(body)?;
-        let (plan, cell) = lock(&self.logins).remove(&nonce)?;
-        let outcome = log_in(&self.http, &self.config.identity, &plan, pairs, body).await;
+        let (announced, cell) = lock(&self.logins).remove(&nonce)?;
+        let (http, config) = (Arc::clone(&self.http), Arc::clone(&self.config));
+        let outcome = match announced {
+            Announced::Adoption(parts) => Ok(Upstream::adopt(http, config, *parts)),
+            Announced::Login(plan) => log_in(&http, &config.identity, &plan, pairs, body)
+                .await
+                .map(|login| Upstream::new(http, config, plan.endpoint, plan.keep_alive, login)),
+        };
         let reply = match outcome {
             Err(failure) => {
                 *lock(&cell) = Some(Err(failure));
                 Err(())
             }
-            Ok(login) => {
-                let upstream = Arc::new(Upstream::new(
-                    Arc::clone(&self.http),
-                    Arc::clone(&self.config),
-                    plan.endpoint,
-                    login,
-                ));
-                tokio::spawn(keep(Arc::downgrade(&upstream), plan.keep_alive));
+            Ok(upstream) => {
+                let upstream = Arc::new(upstream);
+                tokio::spawn(keep(Arc::downgrade(&upstream), upstream.keep_alive));
                 let local_token = random_token();
                 let mut sessions = lock(&self.sessions);
                 sessions.retain(|_, session| session.strong_count() > 0);
@@ -275,6 +300,12 @@ impl GatewaySession {
     /// Any [`GatewayError`].
     pub async fn heartbeat(&self) -> Result<(), GatewayError> {
         self.upstream.heartbeat().await
+    }
+
+    /// Gives `keeper` the session's ticket, now and again after each renewal of its tokens, before anything is sent with
+    /// the new ones. It must not block. A later keeper takes the place of an earlier one.
+    pub fn keep_ticket(&self, keeper: impl Fn(SessionTicket) + Send + Sync + 'static) {
+        self.upstream.keep_ticket(Box::new(keeper));
     }
 
     /// Logs out; true when the server confirmed it or knew the session no more.

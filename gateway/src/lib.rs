@@ -15,6 +15,9 @@
 //! the crate only hears that it succeeded. Rows never pass the crate: they stay slices of the received body, and parts are
 //! downloaded with [`GatewaySession::download`].
 //!
+//! A session can also be gone on with in another process: its ticket ([`SessionTicket`]) says all that is needed. The crate
+//! then logs in as ever, and hears that it succeeded, but nothing is sent upstream.
+//!
 //! # When the network fails
 //!
 //! - A request is repeated under its request id, by which the server recognises it, so a statement runs once however
@@ -59,6 +62,7 @@ mod query;
 mod raw;
 mod retry;
 mod secret;
+mod ticket;
 mod tokens;
 mod upstream;
 
@@ -73,3 +77,4 @@ pub use metrics::GatewayMetrics;
 pub use monitor::QueryReport;
 pub use query::{CapturedAnswer, Directive, PendingQuery, QueryProgress};
 pub use secret::Secret;
+pub use ticket::SessionTicket;

@@ -41,6 +41,16 @@ impl Tokens {
         }
     }
 
+    /// When they came.
+    pub(crate) fn received(&self) -> Reading {
+        self.received
+    }
+
+    /// How long the session token is good for from then on, when the server said so.
+    pub(crate) fn validity(&self) -> Option<Duration> {
+        self.validity
+    }
+
     /// True when the session token's time is over, so that the server would refuse it.
     pub(crate) fn is_expired(&self, now: Reading) -> bool {
         self.validity

@@ -1,7 +1,7 @@
 //! One upstream session: requests under its current token, renewal, heartbeat, logout.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -18,6 +18,7 @@ use crate::http_client::{Answer, Call, CallLimits, HttpClient, endpoint_name};
 use crate::login::{LoggedIn, LoginFacts};
 use crate::query::QuerySlots;
 use crate::secret::Secret;
+use crate::ticket::{Parts, SessionTicket};
 use crate::tokens::{TokenCell, Tokens, Verdict, verdict};
 
 /// How often one request may be answered "token expired" in a row before we believe that renewing does not help.
@@ -25,6 +26,13 @@ const RENEWALS_IN_A_ROW_MAX: u32 = 3;
 
 /// Small requests are answered at once by a healthy server, so a silent one is asked so many times within the limit.
 const CONTROL_TRIES: u32 = 3;
+
+/// By how much the numbers of statements are advanced when a session is adopted: its ticket may be older than its last
+/// statement, and no number may be used twice.
+const ADOPTED_SEQUENCE_STEP: u64 = 1 << 20;
+
+/// Somebody who keeps the current ticket of a session.
+pub(crate) type TicketKeeper = Box<dyn Fn(SessionTicket) + Send + Sync>;
 
 /// One login at the server.
 pub(crate) struct Upstream {
@@ -40,6 +48,10 @@ pub(crate) struct Upstream {
     /// Why the session is over, once it is.
     over: OnceLock<GatewayError>,
     sequence: AtomicU64,
+    /// Whether the session is to be kept alive while it is idle.
+    pub(crate) keep_alive: bool,
+    /// Who is given a new ticket after each renewal.
+    ticket_keeper: Mutex<Option<TicketKeeper>>,
     born: Reading,
     /// Milliseconds after `born` of the last request that the server answered.
     answered_ms: AtomicU64,
@@ -73,20 +85,40 @@ impl Upstream {
         http: Arc<HttpClient>,
         config: Arc<GatewayConfig>,
         endpoint: Url,
+        keep_alive: bool,
         login: LoggedIn,
     ) -> Self {
+        let received = config.clock.read();
+        let parts = Parts {
+            endpoint,
+            keep_alive,
+            sequence: 0,
+            tokens: Tokens::new(login.token, login.master_token, received, login.facts.validity),
+            facts: login.facts,
+        };
+        Self::with(http, config, parts)
+    }
+
+    /// Goes on with the session of a ticket.
+    pub(crate) fn adopt(http: Arc<HttpClient>, config: Arc<GatewayConfig>, ticket: Parts) -> Self {
+        let sequence = ticket.sequence.saturating_add(ADOPTED_SEQUENCE_STEP);
+        Self::with(http, config, Parts { sequence, ..ticket })
+    }
+
+    fn with(http: Arc<HttpClient>, config: Arc<GatewayConfig>, parts: Parts) -> Self {
         let born = config.clock.read();
-        let tokens = Tokens::new(login.token, login.master_token, born, login.facts.validity);
         Self {
             http,
             config,
-            endpoint,
-            facts: login.facts,
+            endpoint: parts.endpoint,
+            facts: parts.facts,
             slots: QuerySlots::default(),
-            tokens: TokenCell::new(tokens),
+            tokens: TokenCell::new(parts.tokens),
             renewal: tokio::sync::Mutex::new(()),
             over: OnceLock::new(),
-            sequence: AtomicU64::new(0),
+            sequence: AtomicU64::new(parts.sequence),
+            keep_alive: parts.keep_alive,
+            ticket_keeper: Mutex::default(),
             born,
             answered_ms: AtomicU64::new(0),
             used_generation: AtomicU64::new(0),
@@ -96,6 +128,32 @@ impl Upstream {
     /// Number of the next statement in this session.
     pub(crate) fn next_sequence(&self) -> u64 {
         self.sequence.fetch_add(1, Ordering::Relaxed) + 1
+    }
+
+    /// Gives `keeper` the session's ticket, now and whenever it changes.
+    pub(crate) fn keep_ticket(&self, keeper: TicketKeeper) {
+        let mut place = self.ticket_keeper.lock().unwrap_or_else(PoisonError::into_inner);
+        keeper(self.ticket());
+        *place = Some(keeper);
+    }
+
+    /// The tokens have changed.
+    fn tell_ticket_keeper(&self) {
+        // Locked while the keeper is told, so that the newest ticket is the one that stays.
+        let keeper = self.ticket_keeper.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(keeper) = keeper.as_ref() {
+            keeper(self.ticket());
+        }
+    }
+
+    fn ticket(&self) -> SessionTicket {
+        SessionTicket::issue(&Parts {
+            endpoint: self.endpoint.clone(),
+            keep_alive: self.keep_alive,
+            sequence: self.sequence.load(Ordering::Relaxed),
+            tokens: self.tokens.current(),
+            facts: self.facts.clone(),
+        })
     }
 
     pub(crate) fn is_over(&self) -> bool {
@@ -298,6 +356,7 @@ impl Upstream {
                 let validity = seconds(&parsed.data["validityInSecondsST"]).or(self.facts.validity);
                 let renewed = Tokens::new(session, token("masterToken"), received, validity);
                 self.tokens.replace(renewed);
+                self.tell_ticket_keeper();
                 counters.renewals.increment();
                 tracing::debug!("renewed the session token");
                 Ok(())

@@ -4,6 +4,8 @@
 //! lock of the state folder, come to a listening socket and hand it all to [`serve()`], which is the life of
 //! the service. Here are no rules of its own: what is decided here is only who gets what.
 
+#[cfg(target_os = "linux")]
+mod carry;
 mod failure;
 mod serve;
 
@@ -17,12 +19,15 @@ pub use serve::{Parts, serve};
 use crate::backend::emulator::{EmulatorOptions, LogOpener};
 use crate::backend::{Backend, BackendSettings};
 use crate::config::{self, Environment, RunFlags, Settings};
+use crate::domain::carry::Arrived;
 use crate::domain::journal::record::Kept;
+use crate::platform::activation::{self, Passed};
 use crate::platform::daemon::{self, Fate, Report, Side};
 use crate::platform::lock::FileLock;
 use crate::platform::logging::{self, LogOptions, Logger};
-use crate::platform::socket::{self, Listener};
-use crate::platform::{PlatformError, activation, signals, socket_path};
+use crate::platform::own_program::OwnProgram;
+use crate::platform::socket;
+use crate::platform::{PlatformError, signals, socket_path};
 use crate::pool::{Pool, PoolOptions};
 use crate::rpc::Manager;
 
@@ -32,15 +37,20 @@ use crate::rpc::Manager;
 ///
 /// What kept the service from serving, with the exit code for it.
 pub fn run(environment: &Environment, flags: &RunFlags) -> Result<(), Failure> {
-    let passed = passed_socket(environment)?;
+    // Both before anything else opens files or somebody replaces the program.
+    let program = OwnProgram::look();
+    let passed = passed(environment)?;
     let settings = config::load(environment, flags)?;
     let lock = lock_state(&settings)?;
+    // launchd has no journal, and never rotates the file that it writes stderr to.
+    let log_file = (passed.1 == Manager::Launchd).then(|| settings.folders.state.join("service.log"));
     let process = Process {
         environment,
         flags,
         settings,
         lock,
-        log_file: None,
+        log_file,
+        program,
     };
     process.live(passed, None)
 }
@@ -51,6 +61,7 @@ pub fn run(environment: &Environment, flags: &RunFlags) -> Result<(), Failure> {
 ///
 /// The text and exit code with which the service ended instead.
 pub fn start(environment: &Environment, flags: &RunFlags) -> Result<(), Failure> {
+    let program = OwnProgram::look();
     let settings = config::load(environment, flags)?;
     let path = socket_of(&settings);
     if socket::answers(&path) {
@@ -73,6 +84,7 @@ pub fn start(environment: &Environment, flags: &RunFlags) -> Result<(), Failure>
                 settings,
                 lock,
                 log_file,
+                program,
             }
             .live_reporting(report)
         }
@@ -113,6 +125,7 @@ struct Process<'a> {
     settings: Settings,
     lock: FileLock,
     log_file: Option<PathBuf>,
+    program: Option<OwnProgram>,
 }
 
 impl Process<'_> {
@@ -123,11 +136,11 @@ impl Process<'_> {
             report.failed(failure.code(), &failure.to_string());
             return Err(failure);
         }
-        self.live(None, Some(report))
+        self.live((Passed::default(), Manager::None), Some(report))
     }
 
     /// Lives until told to stop. A failure before the service is ready goes to `report` too.
-    fn live(self, passed: Option<(Listener, Manager)>, report: Option<Report>) -> Result<(), Failure> {
+    fn live(self, passed: (Passed, Manager), report: Option<Report>) -> Result<(), Failure> {
         let ready = Ready(report);
         let (logger, parts) = match self.prepare(passed) {
             Ok(prepared) => prepared,
@@ -155,15 +168,15 @@ impl Process<'_> {
         ended
     }
 
-    fn prepare(&self, passed: Option<(Listener, Manager)>) -> Result<(Logger, Parts), Failure> {
+    fn prepare(&self, (passed, manager): (Passed, Manager)) -> Result<(Logger, Parts), Failure> {
         let armed = signals::arm()?;
         let logger = logging::start(&self.log_options())?;
         for warning in &self.settings.warnings {
             tracing::warn!("{warning}");
         }
         let expected = socket_of(&self.settings);
-        let (listener, manager) = match passed {
-            Some((listener, manager)) => {
+        let listener = match passed.listener {
+            Some(listener) => {
                 if listener.path != expected {
                     tracing::warn!(
                         passed = %listener.path.display(),
@@ -171,13 +184,17 @@ impl Process<'_> {
                         "the passed socket is not where clients look by default"
                     );
                 }
-                (listener, manager)
+                listener
             }
-            None => (socket::bind(&expected)?, manager_of(self.environment)),
+            None => socket::bind(&expected)?,
         };
+        let mut kept = kept_sessions(&self.settings)?;
+        let arrived = self.arrived(passed.stored, manager, &mut kept);
         let parts = Parts {
             connector: Arc::new(self.pool()),
-            kept: kept_sessions(&self.settings)?,
+            kept,
+            arrived,
+            program: self.program.clone(),
             kept_jobs: crate::journal::open_jobs(&self.settings.folders.state.join("jobs.json")),
             settings: self.settings.clone(),
             listener,
@@ -186,6 +203,20 @@ impl Process<'_> {
             clock: Arc::new(SystemTime::now),
         };
         Ok((logger, parts))
+    }
+
+    /// What goes on from the run before, where a manager carries anything over.
+    #[cfg(target_os = "linux")]
+    fn arrived(&self, stored: Vec<activation::Stored>, manager: Manager, kept: &mut Kept) -> Option<Arrived> {
+        if manager != Manager::Systemd {
+            return None;
+        }
+        carry::open(stored, self.settings.limits.sessions_max, kept)
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    fn arrived(&self, _: Vec<activation::Stored>, _: Manager, _: &mut Kept) -> Option<Arrived> {
+        None
     }
 
     fn log_options(&self) -> LogOptions {
@@ -269,19 +300,16 @@ impl Ready {
     }
 }
 
-fn passed_socket(environment: &Environment) -> Result<Option<(Listener, Manager)>, Failure> {
-    if let Some(listener) = activation::from_systemd(environment.get("LISTEN_FDS"))? {
-        return Ok(Some((listener, Manager::Systemd)));
+/// What a manager passed, and which one it is.
+fn passed(environment: &Environment) -> Result<(Passed, Manager), Failure> {
+    let passed = activation::from_systemd(environment.get("LISTEN_FDS"))?;
+    if passed.listener.is_some() || environment.get("NOTIFY_SOCKET").is_some() {
+        return Ok((passed, Manager::Systemd));
     }
-    Ok(activation::from_launchd()?.map(|listener| (listener, Manager::Launchd)))
-}
-
-/// Who runs a service that was passed no socket.
-fn manager_of(environment: &Environment) -> Manager {
-    match environment.get("NOTIFY_SOCKET") {
-        Some(_) => Manager::Systemd,
-        None => Manager::None,
-    }
+    let listener = activation::from_launchd()?;
+    let manager = listener.as_ref().map_or(Manager::None, |_| Manager::Launchd);
+    let passed = Passed { listener, ..passed };
+    Ok((passed, manager))
 }
 
 fn socket_of(settings: &Settings) -> PathBuf {
@@ -298,7 +326,8 @@ fn socket_of(settings: &Settings) -> PathBuf {
 
 fn lock_state(settings: &Settings) -> Result<FileLock, Failure> {
     let state = &settings.folders.state;
-    socket::private_folder(state)?;
+    // Not private: on some versions of systemd the state folder of a user's service is the folder of its configuration.
+    socket::own_folder(state)?;
     Ok(FileLock::acquire(
         &state.join("service.lock"),
         &format!("state folder {}", state.display()),

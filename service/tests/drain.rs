@@ -45,6 +45,8 @@ impl Whole {
         let seen = Arc::clone(&connector.seen);
         let parts = Parts {
             connector: Arc::new(connector),
+            arrived: None,
+            program: None,
             kept: Memory::default().kept(),
             kept_jobs: snowflake_session::journal::open_jobs(&home.path().join("jobs.json")),
             settings,

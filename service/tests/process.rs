@@ -157,7 +157,7 @@ async fn a_caller_can_stop_it() {
 }
 
 #[test]
-fn systemd_hears_ready_and_stopping() {
+fn systemd_hears_what_is_stored_ready_reloading_and_stopping() {
     let home = Home::new();
     let notify = UnixDatagram::bind(home.path().join("notify")).unwrap();
     notify.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
@@ -171,13 +171,26 @@ fn systemd_hears_ready_and_stopping() {
         .env("NOTIFY_SOCKET", home.path().join("notify"))
         .env("WATCHDOG_USEC", "200000");
     let running = Running(command.spawn().unwrap());
+    assert_eq!(heard(), "FDSTORE=1\nFDNAME=stored-sessions-v1\n");
     let first = heard();
     assert!(first.starts_with("READY=1\nSTATUS=serving "), "{first}");
     assert_eq!(heard(), "WATCHDOG=1\n");
+    let next = || {
+        std::iter::repeat_with(heard)
+            .find(|text| text != "WATCHDOG=1\n")
+            .unwrap()
+    };
+    running.signal(Signal::HUP);
+    // Newer managers believe the READY=1 after it only if the time came with it.
+    let reloading = next();
+    assert!(
+        reloading.starts_with("RELOADING=1\nMONOTONIC_USEC="),
+        "{reloading}"
+    );
+    let again = next();
+    assert!(again.starts_with("READY=1\nSTATUS=serving "), "{again}");
     running.signal(Signal::INT);
-    let last = std::iter::repeat_with(heard)
-        .find(|text| text != "WATCHDOG=1\n")
-        .unwrap();
+    let last = next();
     assert!(
         last.starts_with("STOPPING=1\nSTATUS=finishing queries\nEXTEND_TIMEOUT_USEC="),
         "{last}"

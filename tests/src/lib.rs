@@ -12,6 +12,7 @@ pub mod config;
 pub mod csv;
 pub mod emulator;
 pub mod fakesnow;
+pub mod machine;
 pub mod process;
 pub mod python;
 pub mod soak;

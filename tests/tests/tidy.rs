@@ -51,6 +51,11 @@ fn the_contract_is_commented() {
 }
 
 #[test]
+fn agents_are_read_as_they_are_meant() {
+    check(tidy::agents);
+}
+
+#[test]
 fn links_lead_somewhere() {
     check(tidy::links);
 }

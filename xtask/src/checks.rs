@@ -13,6 +13,15 @@ use crate::shell::{self, cargo};
 /// Tests that need somebody else's programs.
 const WITNESSES: [&str; 2] = ["connectors", "fakesnow"];
 
+/// Tests that boot a systemd.
+const SYSTEMD: &str = "systemd";
+
+/// Targets of macOS.
+const DARWIN: [&str; 2] = ["aarch64-apple-darwin", "x86_64-apple-darwin"];
+
+/// Machines at a time: most of their time they wait.
+const MACHINES: &str = "4";
+
 /// Run everything that CI runs
 #[derive(Debug, clap::Args)]
 pub(crate) struct TestArgs {
@@ -43,6 +52,10 @@ enum Step {
     Journeys,
     /// The official connectors and fakesnow
     Witnesses,
+    /// The units and the service's life on a real systemd, this host's and Debian 13's; needs root
+    Systemd,
+    /// The client type-checks for macOS, where rustup has the targets
+    Darwin,
     /// Documentation builds without warnings
     Doc,
     /// Licences, advisories and bans, where cargo-deny is installed
@@ -114,6 +127,8 @@ impl Step {
             Self::Unit => "unit",
             Self::Journeys => "journeys",
             Self::Witnesses => "witnesses",
+            Self::Systemd => "systemd",
+            Self::Darwin => "darwin",
             Self::Doc => "doc",
             Self::Deny => "deny",
         }
@@ -153,8 +168,12 @@ impl Step {
                 HARNESS,
                 "--no-fail-fast",
             ]))?,
-            Self::Journeys => shell::run(&mut harness(|name| name != "tidy" && !WITNESSES.contains(&name))?)?,
+            Self::Journeys => shell::run(&mut harness(|name| {
+                !["tidy", SYSTEMD].contains(&name) && !WITNESSES.contains(&name)
+            })?)?,
             Self::Witnesses => shell::run(&mut harness(|name| WITNESSES.contains(&name))?)?,
+            Self::Systemd => return systemd(),
+            Self::Darwin => return darwin(),
             Self::Doc => {
                 let mut doc = cargo(&["doc", "--workspace", "--no-deps", "--document-private-items"]);
                 shell::run(doc.env("RUSTDOCFLAGS", "--deny warnings"))?;
@@ -187,6 +206,44 @@ fn harness(is_chosen: impl Fn(&str) -> bool) -> Result<Command> {
         command.args(["--test", &name]);
     }
     Ok(command)
+}
+
+/// Everything about systemd. Where nobody can boot one, that is said; where root cannot, it is a failure.
+fn systemd() -> Result<Outcome> {
+    if !cfg!(target_os = "linux") {
+        return Ok(Outcome::LeftOut("systemd, which is Linux's".to_owned()));
+    }
+    let user = Command::new("id").arg("-u").output()?;
+    if user.stdout.trim_ascii() != b"0" {
+        return Ok(Outcome::LeftOut(
+            "the units, activation, restarts and carried sessions on a real systemd, which only root can boot".to_owned(),
+        ));
+    }
+    shell::run(harness(|name| name == SYSTEMD)?.args(["--", "--test-threads", MACHINES]))?;
+    Ok(Outcome::Passed)
+}
+
+/// macOS's half of the client. The service needs a C compiler for that system besides, so it is checked there.
+fn darwin() -> Result<Outcome> {
+    let listed = Command::new("rustup")
+        .args(["target", "list", "--installed"])
+        .output();
+    let listed = listed.map(|output| String::from_utf8_lossy(&output.stdout).into_owned());
+    let listed = listed.unwrap_or_default();
+    let (there, missing): (Vec<&str>, Vec<&str>) = DARWIN
+        .into_iter()
+        .partition(|target| listed.lines().any(|line| line == *target));
+    for target in there {
+        shell::run(&mut cargo(&["check", "--package", "sfctl", "--target", target]))?;
+    }
+    Ok(if missing.is_empty() {
+        Outcome::Passed
+    } else {
+        Outcome::LeftOut(format!(
+            "{}; `rustup target add` provides them",
+            missing.join(" and ")
+        ))
+    })
 }
 
 /// Licences, bans and sources; advisories where their database can be fetched.

@@ -151,6 +151,25 @@ pub(crate) enum ServiceVerb {
     Restart,
     /// Show version, process, manager, sessions, socket and emulator
     Status,
+    /// Let the running service read its configuration again
+    Reload,
+    /// Print what the service has logged, newest last
+    Logs(LogsArguments),
+    /// Have systemd or launchd run the service for you, from now on and after each login
+    Install,
+    /// Undo `install`: stop the service and remove what it wrote
+    Uninstall,
+}
+
+/// Which of the service's log is printed.
+#[derive(Clone, Copy, Debug, Args)]
+pub(crate) struct LogsArguments {
+    /// Go on printing what is logged, until interrupted
+    #[arg(short, long)]
+    pub(crate) follow: bool,
+    /// How many lines of what there is, at most
+    #[arg(short = 'n', long, value_name = "NUMBER", default_value_t = 1000)]
+    pub(crate) lines: usize,
 }
 
 fn format_help() -> String {

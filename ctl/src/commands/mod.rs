@@ -49,6 +49,18 @@ pub(crate) fn carry_out(verb: Verb, run: &Run) -> Result<(), Failure> {
     }
 }
 
+/// Adds to a failure to reach the service what its manager knows about that.
+pub(crate) fn explained(failure: Failure, settings: &Settings) -> Failure {
+    if failure.exit != Exit::Unreachable {
+        return failure;
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    match runtime {
+        Ok(runtime) => runtime.block_on(crate::launch::explain(settings, failure)),
+        Err(_) => failure,
+    }
+}
+
 /// Runs one verb's calls on this thread: a command makes few of them, one after the other.
 fn wait(verb: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
     tokio::runtime::Builder::new_current_thread()

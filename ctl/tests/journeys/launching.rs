@@ -120,10 +120,16 @@ fn service_start_reports_and_does_it_once() {
     let _fake = Fake::start(&real, Script::Events(Vec::new()));
     let first = installed.run(&["service", "start"]);
     assert!(first.ok().contains("serving"), "{first:?}");
-    assert_eq!(first.stderr, "the service is started\n");
+    assert_eq!(
+        first.stderr,
+        "the service is started; it is run by no service manager\n"
+    );
     let second = installed.run(&["service", "start"]);
     second.ok();
-    assert_eq!(second.stderr, "the service runs already\n");
+    assert_eq!(
+        second.stderr,
+        "the service runs already; it is run by no service manager\n"
+    );
 }
 
 #[test]

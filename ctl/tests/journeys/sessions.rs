@@ -385,6 +385,7 @@ fn service_status_says_all_there_is() {
             "state            serving\n\
              version          9.9.9\n\
              build            {}\n\
+             binary changed   no\n\
              pid              4711\n\
              manager          none\n",
             snowflake_session_proto::BUILD_ID

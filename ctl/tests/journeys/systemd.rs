@@ -10,7 +10,7 @@ use crate::launching::Installed;
 /// Answers like `systemctl --user` for an installed socket unit, and notes what it was asked to do.
 const SYSTEMCTL: &str = r#"
 case "$2" in
-  show) printf 'LoadState=loaded\nListen=%s (Stream)\n' "$LISTEN" ;;
+  show) printf 'LoadState=loaded\nListen=%s (Stream)\nActiveState=%s\nResult=trigger-limit-hit\n' "$LISTEN" "$(cat STATE 2>/dev/null)" ;;
   *) echo "$@" >> calls ;;
 esac
 case "$2 $3" in
@@ -57,6 +57,11 @@ impl Managed {
         self.run_listening(&usual, arguments)
     }
 
+    /// Says something about the units from now on.
+    fn set(&self, name: &str, value: &str) {
+        std::fs::write(self.installed.path().join(name), value).unwrap();
+    }
+
     fn calls(&self) -> String {
         std::fs::read_to_string(self.installed.path().join("calls")).unwrap_or_default()
     }
@@ -69,11 +74,38 @@ fn a_verb_starts_the_socket_unit() {
         managed.run(&["query", "--format", "csv", "select 1"]).ok(),
         "N,T\n1,one\n2,\n"
     );
+    assert_eq!(managed.calls(), "--user start snowflake-session.socket\n");
+}
+
+#[test]
+fn a_socket_that_was_given_up_is_reset_by_those_who_ask_for_it_only() {
+    let managed = Managed::new();
+    managed.set("STATE", "failed");
+    let ran = managed.run(&["context"]);
+    let stderr = ran.failed(3);
+    assert!(
+        stderr.contains("snowflake-session.socket has failed\n"),
+        "{stderr}"
+    );
+    assert!(stderr.contains("trigger-limit-hit"), "{stderr}");
+    assert!(
+        stderr.contains("systemctl --user reset-failed snowflake-session.socket"),
+        "{stderr}"
+    );
+    assert_eq!(managed.calls(), "");
+    managed.run(&["service", "start"]).ok();
     assert_eq!(
         managed.calls(),
         "--user reset-failed snowflake-session.socket snowflake-session.service\n\
          --user start snowflake-session.socket\n"
     );
+}
+
+#[test]
+fn a_reload_goes_through_the_manager() {
+    let managed = Managed::new();
+    managed.run(&["service", "reload"]).ok();
+    assert_eq!(managed.calls(), "--user reload snowflake-session.service\n");
 }
 
 #[test]

@@ -5,20 +5,22 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::StreamExt as _;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::time::timeout;
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
 
 use super::{Failure, Ready};
 use crate::config::Settings;
+use crate::domain::carry::Arrived;
 use crate::domain::history::KeptJobs;
 use crate::domain::journal::record::Kept;
 use crate::domain::upstream::Connector;
-use crate::platform::accept::{AcceptLoop, AcceptRules};
-use crate::platform::notify;
+use crate::platform::accept::{AcceptLoop, AcceptRules, Peers};
+use crate::platform::own_program::OwnProgram;
 use crate::platform::signals::{Armed, Signals, Wish};
 use crate::platform::socket::Listener;
+use crate::platform::{notify, restart};
 use crate::rpc::{self, About, Connection, Manager, Rpc, RpcLimits};
 use crate::sessions::{Sessions, WallClock};
 
@@ -28,6 +30,10 @@ pub struct Parts {
     pub connector: Arc<dyn Connector>,
     /// The sessions that are kept.
     pub kept: Kept,
+    /// What goes on from the run before; `None` where nothing can.
+    pub arrived: Option<Arrived>,
+    /// The program's file, to notice when it is replaced.
+    pub program: Option<OwnProgram>,
     /// The submitted queries that are kept.
     pub kept_jobs: KeptJobs,
     /// The configuration.
@@ -45,20 +51,29 @@ pub struct Parts {
 /// How long the last answers may take to leave after everything else is done.
 const LAST_ANSWERS: Duration = Duration::from_secs(1);
 
+/// How long a connection that was accepted last has to make its call before the server says goodbye to it.
+const LAST_CALLS: Duration = Duration::from_millis(100);
+
+/// Pause between two looks at the program's file.
+const PROGRAM_LOOK: Duration = Duration::from_secs(2);
+
+/// How long the manager may take to say whether it restarts us.
+const RESTART_ANSWER: Duration = Duration::from_secs(3);
+
 /// Serves until a signal, a caller, or a long quiet ends it, then drains. `reload` is called at SIGHUP.
 ///
 /// # Errors
 ///
 /// When the service cannot begin, or its server breaks down.
 pub async fn serve(parts: Parts, ready: Ready, reload: impl Fn()) -> Result<(), Failure> {
-    let mut service = match Service::begin(parts) {
+    let mut service = match Service::begin(parts).await {
         Ok(service) => service,
         Err(failure) => return ready.failed(failure),
     };
     tracing::info!(socket = %service.about.socket.display(), version = env!("CARGO_PKG_VERSION"), "serving");
-    notify::ready(&format!("serving {}", service.about.socket.display()));
+    notify::ready(&service.status());
     ready.ready();
-    let watchdog = tokio::spawn(watch(service.accept_loop.clone(), service.sessions.clone()));
+    let watchdog = tokio::spawn(watch_over(service.accept_loop.clone(), service.sessions.clone()));
     let end = service.until_end(reload).await;
     let ended = service.drain(end).await;
     watchdog.abort();
@@ -71,11 +86,17 @@ struct Service {
     settings: Settings,
     connector: Arc<dyn Connector>,
     sessions: Sessions,
+    /// Sessions can be left logged in for the next run.
+    carries: bool,
+    /// The next run comes as soon as this one is gone.
+    restarting: bool,
+    program: Program,
     accept_loop: AcceptLoop,
     signals: Signals,
     shutdown_requests: mpsc::Receiver<Option<Duration>>,
     server: tokio::task::JoinHandle<Result<(), String>>,
-    stop: CancellationToken,
+    /// Ends the accept loop, and then the server.
+    stop: (CancellationToken, CancellationToken),
 }
 
 /// Why a service ends.
@@ -87,10 +108,12 @@ enum End {
 }
 
 impl Service {
-    fn begin(parts: Parts) -> Result<Self, Failure> {
+    async fn begin(parts: Parts) -> Result<Self, Failure> {
         let Parts {
             connector,
             kept,
+            arrived,
+            program,
             kept_jobs,
             settings,
             listener,
@@ -106,19 +129,31 @@ impl Service {
             kept,
         );
         sessions.keep_jobs(kept_jobs);
+        let carries = arrived.is_some();
+        if let Some(arrived) = arrived {
+            // Before anybody can ask for a session of that name.
+            let count = sessions.carry(arrived).await;
+            tracing::debug!(count, "sessions go on");
+        }
+        let program = Program::new(program);
         let about = About {
             pid: std::process::id(),
             start_time: clock(),
             manager,
             socket: listener.path.clone(),
+            program_replaced: program.watch(),
             state_directory: settings.folders.state.clone(),
         };
-        let stop = CancellationToken::new();
+        let stop = (CancellationToken::new(), CancellationToken::new());
         let rules = AcceptRules {
-            uid: rustix::process::geteuid().as_raw(),
+            peers: if settings.socket.shared {
+                Peers::Permitted
+            } else {
+                Peers::Own(rustix::process::geteuid().as_raw())
+            },
             connections_max: settings.rpc.connections_max,
         };
-        let (accept_loop, accepted) = AcceptLoop::start(listener, rules, stop.clone())?;
+        let (accept_loop, accepted) = AcceptLoop::start(listener, rules, stop.0.clone())?;
         let (shutdown, shutdown_requests) = mpsc::channel(1);
         let rpc = Rpc {
             about: about.clone(),
@@ -133,7 +168,9 @@ impl Service {
         };
         let connections =
             ReceiverStream::new(accepted).map(|accepted| Connection::new(accepted.stream, accepted.permit));
-        let stopped = stop.clone().cancelled_owned();
+        // The server goes on when no more connections come.
+        let connections = connections.chain(futures_util::stream::pending());
+        let stopped = stop.1.clone().cancelled_owned();
         let server = tokio::spawn(async move {
             rpc::serve(rpc, connections, stopped)
                 .await
@@ -144,6 +181,9 @@ impl Service {
             settings,
             connector,
             sessions,
+            carries,
+            restarting: false,
+            program,
             accept_loop,
             signals,
             shutdown_requests,
@@ -152,15 +192,29 @@ impl Service {
         })
     }
 
+    /// What systemd shows of a service that serves.
+    fn status(&self) -> String {
+        format!("serving {}", self.about.socket.display())
+    }
+
     /// Waits for a reason to end.
     async fn until_end(&mut self, reload: impl Fn()) -> End {
         let grace = self.settings.grace_period;
         loop {
             tokio::select! {
                 wish = self.signals.next() => match wish {
-                    Wish::Reload => reload(),
+                    Wish::Reload => {
+                        notify::reloading();
+                        reload();
+                        notify::ready(&self.status());
+                    }
                     Wish::Stop => {
                         tracing::info!("stopping: told by a signal");
+                        if self.carries && restart::is_under_way(RESTART_ANSWER).await {
+                            tracing::info!("the service is being restarted; sessions stay logged in");
+                            self.sessions.hand_over();
+                            self.restarting = true;
+                        }
                         return End::Wanted(grace);
                     }
                 },
@@ -171,6 +225,12 @@ impl Service {
                 () = unused(&self.sessions, self.settings.idle_exit) => {
                     if self.sessions.drain_if_unused() {
                         tracing::info!("stopping: no session for the idle limit");
+                        return End::Wanted(Duration::ZERO);
+                    }
+                }
+                () = self.program.replaced() => {
+                    if self.sessions.drain_if_unused() {
+                        tracing::info!("stopping: the program was replaced and holds no session");
                         return End::Wanted(Duration::ZERO);
                     }
                 }
@@ -196,6 +256,11 @@ impl Service {
         let closing = limits.cancel_wait + 2 * limits.logout_timeout + limits.journal_wait + LAST_ANSWERS;
         let connector = 2 * limits.logout_timeout + self.settings.emulator.stop_timeout + LAST_ANSWERS;
         notify::stopping("finishing queries", grace + closing + connector + LAST_ANSWERS);
+        if self.restarting {
+            // Who comes now is better served by the next run; who has just come is still let through.
+            self.stop.0.cancel();
+            tokio::time::sleep(LAST_CALLS).await;
+        }
         self.sessions.start_draining();
         if timeout(grace, self.sessions.quiet()).await.is_err() {
             tracing::warn!(
@@ -205,7 +270,12 @@ impl Service {
         }
         within(closing, "sessions", self.sessions.close_all()).await;
         within(connector, "spare logins and emulator", self.connector.shutdown()).await;
-        self.stop.cancel();
+        if !self.restarting {
+            // One that was accepted a moment ago must not be cut before its call came.
+            self.stop.0.cancel();
+            tokio::time::sleep(LAST_CALLS).await;
+        }
+        self.stop.1.cancel();
         if let Some(why) = broken {
             return Err(Failure::defect(format!("the gRPC server broke down: {why}")));
         }
@@ -213,6 +283,48 @@ impl Service {
         let _ = timeout(LAST_ANSWERS, self.server).await;
         tracing::info!("stopped");
         Ok(())
+    }
+}
+
+/// The program's file, looked at now and then.
+struct Program {
+    file: Option<OwnProgram>,
+    looks: tokio::time::Interval,
+    replaced: watch::Sender<bool>,
+}
+
+impl Program {
+    fn new(file: Option<OwnProgram>) -> Self {
+        let mut looks = tokio::time::interval(PROGRAM_LOOK);
+        looks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        Self {
+            file,
+            looks,
+            replaced: watch::Sender::new(false),
+        }
+    }
+
+    fn watch(&self) -> watch::Receiver<bool> {
+        self.replaced.subscribe()
+    }
+
+    /// Returns at each look that finds another program on disk.
+    async fn replaced(&mut self) {
+        let Some(file) = &self.file else {
+            return std::future::pending().await;
+        };
+        loop {
+            self.looks.tick().await;
+            if file.is_replaced() {
+                if !self.replaced.send_replace(true) {
+                    tracing::info!(
+                        "the program was replaced on disk; `sfctl service restart` puts the new one to work"
+                    );
+                    notify::status("the program was replaced on disk; restart to use the new one");
+                }
+                return;
+            }
+        }
     }
 }
 
@@ -230,7 +342,7 @@ async fn unused(sessions: &Sessions, limit: Option<Duration>) {
 }
 
 /// Tells systemd that we are alive, as long as we are: connections are accepted and the sessions answer.
-async fn watch(accept_loop: AcceptLoop, sessions: Sessions) {
+async fn watch_over(accept_loop: AcceptLoop, sessions: Sessions) {
     let Some(interval) = notify::watchdog_interval() else {
         return;
     };

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use snowflake_session_driver::{
     ConnectOptions, ConnectionSettings, Connections, Credential, Driver, DriverConfig, Lookup, Overrides,
-    Secret,
+    Owner, Secret, SessionTicket,
 };
 use tokio::sync::OnceCell;
 
@@ -16,11 +16,12 @@ use super::emulator::{Emulator, EmulatorOptions, Running};
 use super::error::{explain, from_driver};
 use super::network::driver_config;
 use super::upstream::{DriverSession, Sizes, context_of};
+use crate::domain::carry::Ticket;
 use crate::domain::error::Error;
 use crate::domain::limits::Limits;
 use crate::domain::names::ConnectionName;
 use crate::domain::network::NetworkLimits;
-use crate::domain::upstream::{Connector, Fingerprint, Identity, Login, LoginBasis};
+use crate::domain::upstream::{Connector, Fingerprint, Identity, Login, LoginBasis, Upstream};
 
 /// What the backend needs to know.
 pub struct BackendSettings {
@@ -201,6 +202,23 @@ impl Connector for Backend {
             }
             logged_in => logged_in,
         }
+    }
+
+    async fn adopt(
+        &self,
+        connection: &ConnectionName,
+        identity: &Identity,
+        ticket: &Ticket,
+    ) -> Result<Arc<dyn Upstream>, Error> {
+        let owner = Owner {
+            connection: connection.to_string(),
+            account: identity.account.clone(),
+            user: identity.user.clone(),
+        };
+        let ticket = SessionTicket::from_text(Secret::new(ticket.expose()));
+        let adopted = self.driver().await?.adopt(&ticket, owner).await;
+        let session = adopted.map_err(from_driver)?;
+        Ok(Arc::new(DriverSession::new(session, None, self.sizes)))
     }
 
     fn emulator_address(&self) -> Option<String> {

@@ -14,6 +14,7 @@ use super::by_id;
 use super::emulator::Running;
 use super::encode::BatchEncoder;
 use super::error::{explain, explain_read, from_driver};
+use crate::domain::carry::Ticket;
 use crate::domain::context::Context;
 use crate::domain::error::{Error, Reason};
 use crate::domain::history::Observed;
@@ -21,7 +22,7 @@ use crate::domain::names::RequestId;
 use crate::domain::query::{
     Batch, Binding, BindingKind, CancelOutcome, DmlStats, Executed, RowWindow, StatementKind, Submission,
 };
-use crate::domain::upstream::{Batches, Execution, Upstream};
+use crate::domain::upstream::{Batches, Execution, TicketKeeper, Upstream};
 
 /// Limits of what a session does.
 #[derive(Debug, Clone, Copy)]
@@ -112,6 +113,18 @@ impl Upstream for DriverSession {
 
     async fn cancel_query(&self, query_id: &str) -> CancelOutcome {
         by_id::cancel(&self.session, query_id).await
+    }
+
+    fn keep_ticket(&self, keeper: TicketKeeper) {
+        // The emulator of the connection `local` is our child and ends with us, its sessions too.
+        if self.emulator.is_none() {
+            self.session
+                .keep_ticket(move |ticket| keeper(Ticket::new(ticket.text().expose())));
+        }
+    }
+
+    async fn stop_abandoned(&self, request_id: RequestId) -> CancelOutcome {
+        by_id::outcome(self.session.cancel(&request_id.to_string()).await)
     }
 
     fn is_alive(&self) -> bool {

@@ -53,6 +53,8 @@ pub struct Settings {
 pub struct SocketSettings {
     /// The configured path.
     pub path: Option<PathBuf>,
+    /// Whoever may open the socket may use the service, not its own user alone.
+    pub shared: bool,
     /// The user's runtime folder.
     pub runtime_directory: Option<PathBuf>,
     /// The folder for temporary files.
@@ -175,7 +177,8 @@ fn state_folder(environment: &Environment, home: &Path) -> PathBuf {
         .get("STATE_DIRECTORY")
         .and_then(|folders| folders.split(':').next());
     if let Some(folder) = from_manager {
-        return PathBuf::from(folder);
+        // For a user that exists only while the service runs, systemd gives a link into a folder of root's.
+        return std::fs::canonicalize(folder).unwrap_or_else(|_| PathBuf::from(folder));
     }
     if cfg!(target_os = "macos") {
         return home.join("Library/Application Support/snowflake-session");
@@ -197,6 +200,7 @@ fn read(reader: &mut Reader<'_>, home: PathBuf, environment: &Environment) -> Se
     Settings {
         socket: SocketSettings {
             path: reader.path("socket.path"),
+            shared: read_peers(reader),
             runtime_directory: environment.folder("XDG_RUNTIME_DIR"),
             temporary_directory: environment.folder("TMPDIR").unwrap_or_else(|| "/tmp".into()),
         },
@@ -215,6 +219,17 @@ fn read(reader: &mut Reader<'_>, home: PathBuf, environment: &Environment) -> Se
         folders: Folders { home, state },
         warnings: Vec::new(),
     }
+}
+
+fn read_peers(reader: &mut Reader<'_>) -> bool {
+    let peers = reader.text("socket.peers");
+    if !matches!(peers.as_str(), "own" | "permitted") {
+        reader.fault(
+            "socket.peers",
+            format!("{peers:?} is neither \"own\" nor \"permitted\""),
+        );
+    }
+    peers == "permitted"
 }
 
 fn read_log(reader: &mut Reader<'_>, environment: &Environment) -> LogSettings {

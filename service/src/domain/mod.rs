@@ -7,6 +7,7 @@
 //! which the outside world is reached.
 
 pub mod breaker;
+pub mod carry;
 pub mod context;
 pub mod error;
 pub mod history;

@@ -15,6 +15,7 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use crate::domain::carry::{Carried, InFlight, Ticket};
 use crate::domain::context::Context;
 use crate::domain::error::{Error, Reason};
 use crate::domain::journal::Journal;
@@ -202,6 +203,36 @@ impl Session {
             self.autocommit = value.truth().or(self.autocommit);
         }
         self.phase = Phase::Idle;
+    }
+
+    /// It goes on with the upstream session that an earlier process has left, of which `carried` speaks. Its record says
+    /// the rest, unless a statement was in flight: then it is asked what became of the transaction.
+    pub fn adopted(&mut self, carried: &Carried) {
+        self.login_time = Some(carried.login_time);
+        self.autocommit = carried.autocommit;
+        self.autocommit_at_login = carried.autocommit_at_login;
+        self.phase = Phase::Idle;
+        if carried.in_flight != InFlight::Nothing {
+            self.doubt_after_adoption();
+        }
+    }
+
+    /// What the next process has to know of the upstream session, but the ticket; `None` without one.
+    pub fn to_carry(&self, last_use_time: SystemTime) -> Option<Carried> {
+        Some(Carried {
+            session: self.name.clone(),
+            connection: self.connection.clone(),
+            login_time: self.login_time?,
+            last_use_time,
+            autocommit: self.autocommit,
+            autocommit_at_login: self.autocommit_at_login,
+            in_flight: if self.transaction_is_doubtful() {
+                InFlight::Statement(None)
+            } else {
+                InFlight::Nothing
+            },
+            ticket: Ticket::new(""),
+        })
     }
 
     /// The login failed.

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
+use crate::domain::carry::Ticket;
 use crate::domain::context::Context;
 use crate::domain::error::Error;
 use crate::domain::history::Observed;
@@ -28,6 +29,15 @@ pub trait Connector: Send + Sync + 'static {
     /// Logs in. Fails with [`Reason::Configuration`](crate::domain::error::Reason::Configuration) for a
     /// connection that does not exist or is incomplete.
     async fn login(&self, connection: &ConnectionName) -> Result<Login, Error>;
+
+    /// Goes on with an upstream session that an earlier process logged in to as `identity`. Nobody is asked: whether
+    /// Snowflake still knows it is seen with the first statement.
+    async fn adopt(
+        &self,
+        connection: &ConnectionName,
+        identity: &Identity,
+        ticket: &Ticket,
+    ) -> Result<Arc<dyn Upstream>, Error>;
 
     /// Address of the local emulator while it runs.
     fn emulator_address(&self) -> Option<String>;
@@ -115,6 +125,13 @@ pub trait Upstream: Send + Sync + 'static {
     /// Asks Snowflake to stop a query, and waits a while for its end. `Unconfirmed` also when nobody answered.
     async fn cancel_query(&self, query_id: &str) -> CancelOutcome;
 
+    /// Gives `keeper` what it takes to go on with this upstream session in another process, now and whenever it changes.
+    /// One that cannot outlive this process never calls it. The keeper does not block.
+    fn keep_ticket(&self, keeper: TicketKeeper);
+
+    /// Asks Snowflake to stop a statement that an earlier process sent, and waits a while for its end.
+    async fn stop_abandoned(&self, request_id: RequestId) -> CancelOutcome;
+
     /// False once this upstream session can answer nothing any more, whatever is asked.
     fn is_alive(&self) -> bool;
 
@@ -124,6 +141,9 @@ pub trait Upstream: Send + Sync + 'static {
     /// Logs out.
     async fn close(&self) -> Result<(), Error>;
 }
+
+/// Somebody who keeps the current ticket of an upstream session.
+pub type TicketKeeper = Box<dyn Fn(Ticket) + Send + Sync>;
 
 /// An executed statement: what Snowflake said of it, and its rows.
 pub struct Execution {

@@ -8,11 +8,16 @@
 //!
 //! Beside that folder is one file of all submitted queries, [`jobs`], which holds ids and times only.
 //!
+//! What must never be in a file, the tickets of upstream sessions, waits in a memory that outlives the process instead;
+//! [`carried`] is what stands there.
+//!
 //! This room knows `domain` and the file system. What is worth keeping, and for how long, is not decided here.
 
+mod carried;
 mod file;
 mod format;
 mod jobs;
 
+pub use carried::{CarriedSessions, WritePlace};
 pub use file::open;
 pub use jobs::open_jobs;

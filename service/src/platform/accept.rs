@@ -19,11 +19,20 @@ pub struct Accepted {
     pub permit: OwnedSemaphorePermit,
 }
 
+/// Who may connect.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Peers {
+    /// This user alone, whatever the socket's mode says.
+    Own(u32),
+    /// Whom the socket's owner, group and mode let in.
+    Permitted,
+}
+
 /// Who may connect, and how many at a time.
 #[derive(Debug, Clone, Copy)]
 pub struct AcceptRules {
-    /// The only user who may connect.
-    pub uid: u32,
+    /// Who may connect.
+    pub peers: Peers,
     /// Most connections at a time; more wait in the socket's backlog.
     pub connections_max: usize,
 }
@@ -58,7 +67,7 @@ impl AcceptLoop {
                     biased;
                     () = stop.cancelled() => return,
                     Some(pong) = pinged.recv() => drop(pong.send(())),
-                    accepted = accept_one(&socket, &places, rules.uid) => {
+                    accepted = accept_one(&socket, &places, rules.peers) => {
                         if let Some(accepted) = accepted && connections.send(accepted).await.is_err() {
                             return;
                         }
@@ -77,7 +86,7 @@ impl AcceptLoop {
     }
 }
 
-async fn accept_one(socket: &UnixListener, places: &Arc<Semaphore>, uid: u32) -> Option<Accepted> {
+async fn accept_one(socket: &UnixListener, places: &Arc<Semaphore>, peers: Peers) -> Option<Accepted> {
     let permit = Arc::clone(places).acquire_owned().await.ok()?;
     let stream = match socket.accept().await {
         Ok((stream, _)) => stream,
@@ -88,7 +97,9 @@ async fn accept_one(socket: &UnixListener, places: &Arc<Semaphore>, uid: u32) ->
         }
     };
     match peer_uid(&stream) {
-        Ok(peer) if peer == uid => Some(Accepted { stream, permit }),
+        Ok(peer) if peers == Peers::Permitted || peers == Peers::Own(peer) => {
+            Some(Accepted { stream, permit })
+        }
         Ok(peer) => {
             tracing::warn!(peer, "connection of another user refused");
             None
@@ -112,7 +123,10 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o700)).unwrap();
         let listener = bind(&folder.path().join("s")).unwrap();
-        let rules = AcceptRules { uid, connections_max };
+        let rules = AcceptRules {
+            peers: Peers::Own(uid),
+            connections_max,
+        };
         let (accept_loop, accepted) = AcceptLoop::start(listener, rules, CancellationToken::new()).unwrap();
         (folder, accept_loop, accepted)
     }
@@ -160,7 +174,7 @@ mod tests {
         let path = folder.path().join("s");
         let stop = CancellationToken::new();
         let rules = AcceptRules {
-            uid: own_uid(),
+            peers: Peers::Own(own_uid()),
             connections_max: 1,
         };
         let (accept_loop, mut accepted) =

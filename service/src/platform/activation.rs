@@ -1,4 +1,5 @@
-//! Sockets that a service manager passes: systemd by number, launchd by name.
+//! What a service manager passes: sockets, by systemd with numbers and by launchd with names, and what an earlier run
+//! of the service has stored with systemd.
 //!
 //! The one place that turns a file descriptor number into an owned descriptor, which the language cannot
 //! check; the checks here are what stands in for that.
@@ -15,7 +16,28 @@ use super::{PlatformError, Result};
 /// Name under which our units pass the gRPC socket.
 const NAME: &str = "grpc";
 
-/// Takes the socket that systemd passed, if it passed one. `announced` is the value of `LISTEN_FDS`.
+/// Beginning of the names under which this service, in any version, stores what it leaves for its next run.
+const STORED: &str = "stored-";
+
+/// Something that an earlier run stored.
+#[derive(Debug)]
+pub struct Stored {
+    /// Its name.
+    pub name: String,
+    /// The thing.
+    pub descriptor: OwnedFd,
+}
+
+/// What systemd passed.
+#[derive(Debug, Default)]
+pub struct Passed {
+    /// The gRPC socket.
+    pub listener: Option<Listener>,
+    /// What was stored.
+    pub stored: Vec<Stored>,
+}
+
+/// Takes what systemd passed. `announced` is the value of `LISTEN_FDS`.
 ///
 /// Must be called once, before anything else opens files.
 ///
@@ -23,18 +45,33 @@ const NAME: &str = "grpc";
 ///
 /// [`PlatformError::Activation`] when sockets were announced and none is ours to serve: binding the path
 /// then would take it away from systemd.
-pub fn from_systemd(announced: Option<&str>) -> Result<Option<Listener>> {
+pub fn from_systemd(announced: Option<&str>) -> Result<Passed> {
     let Some(announced) = announced else {
-        return Ok(None);
+        return Ok(Passed::default());
     };
-    let passed = sd_notify::listen_fds_with_names()
-        .map_err(PlatformError::io("take the sockets that systemd passed"))?;
-    let passed: Vec<(RawFd, String)> = passed.collect();
     let unusable = |what: String| PlatformError::Activation { what };
-    if passed.is_empty() {
+    let failed = || PlatformError::io("take the sockets that systemd passed");
+    // Counted first: for another process there are none, and then names without sockets would be an error of theirs.
+    if sd_notify::listen_fds().map_err(failed())?.len() == 0 {
         return Err(unusable(format!(
             "LISTEN_FDS={announced}, but no socket for this process"
         )));
+    }
+    let passed = sd_notify::listen_fds_with_names().map_err(failed())?;
+    let passed: Vec<(RawFd, String)> = passed.collect();
+    let (stored, passed): (Vec<_>, Vec<_>) =
+        passed.into_iter().partition(|(_, name)| name.starts_with(STORED));
+    let stored = stored.into_iter().map(|(fd, name)| Stored {
+        name,
+        descriptor: own(fd),
+    });
+    let stored = stored.collect();
+    if passed.is_empty() {
+        // Then nobody holds a socket for us, and the path is ours to bind.
+        return Ok(Passed {
+            listener: None,
+            stored,
+        });
     }
     let only = passed.len() == 1;
     let ours: Vec<_> = passed
@@ -43,7 +80,10 @@ pub fn from_systemd(announced: Option<&str>) -> Result<Option<Listener>> {
         .map(|(fd, _)| *fd)
         .collect();
     match ours[..] {
-        [fd] => adopt(fd).map(Some),
+        [fd] => Ok(Passed {
+            listener: Some(adopt(fd)?),
+            stored,
+        }),
         [] => {
             let names: Vec<_> = passed.into_iter().map(|(_, name)| name).collect();
             Err(unusable(format!(
@@ -78,15 +118,20 @@ pub fn from_launchd() -> Result<Option<Listener>> {
     Ok(None)
 }
 
-/// Becomes the owner of a passed descriptor after checking what it is.
+/// Becomes the owner of a passed descriptor.
 #[allow(
     unsafe_code,
     reason = "a passed descriptor is a number until somebody owns it"
 )]
-fn adopt(fd: RawFd) -> Result<Listener> {
+fn own(fd: RawFd) -> OwnedFd {
     // SAFETY: the manager opened the descriptor for this process, nothing else here knows its number, and
     // this function is reached once for it.
-    let owned = unsafe { OwnedFd::from_raw_fd(fd) };
+    unsafe { OwnedFd::from_raw_fd(fd) }
+}
+
+/// Becomes the owner of a passed socket after checking what it is.
+fn adopt(fd: RawFd) -> Result<Listener> {
+    let owned = own(fd);
     let unusable = |what: &str| PlatformError::Activation {
         what: format!("descriptor {fd}, which {what}"),
     };
@@ -135,6 +180,6 @@ mod tests {
 
     #[test]
     fn nothing_announced_is_nothing_passed() {
-        assert!(from_systemd(None).is_ok_and(|passed| passed.is_none()));
+        assert!(from_systemd(None).is_ok_and(|passed| passed.listener.is_none() && passed.stored.is_empty()));
     }
 }

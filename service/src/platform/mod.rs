@@ -14,7 +14,11 @@ pub mod journal;
 pub mod lock;
 pub mod log_file;
 pub mod logging;
+#[cfg(target_os = "linux")]
+pub mod memory_file;
 pub mod notify;
+pub mod own_program;
+pub mod restart;
 pub mod signals;
 pub mod socket;
 pub mod socket_path;

@@ -1,5 +1,6 @@
 //! Tells systemd how we are. Without systemd nothing happens.
 
+use std::os::fd::BorrowedFd;
 use std::time::Duration;
 
 use sd_notify::NotifyState;
@@ -8,6 +9,38 @@ use sd_notify::NotifyState;
 pub fn ready(status: &str) {
     let status = one_line(status);
     send(&[NotifyState::Ready, NotifyState::Status(&status)]);
+}
+
+/// Says that we read the configuration again. [`ready`] ends this.
+pub fn reloading() {
+    // The time must come in the same message, or newer managers do not believe the next READY=1.
+    match NotifyState::monotonic_usec_now() {
+        Ok(now) => send(&[
+            NotifyState::Reloading,
+            now,
+            NotifyState::Status("reading the configuration"),
+        ]),
+        Err(error) => tracing::warn!(%error, "the steady clock cannot be read"),
+    }
+}
+
+/// Says what we do, as long as we serve.
+pub fn status(status: &str) {
+    send(&[NotifyState::Status(&one_line(status))]);
+}
+
+/// Leaves something with systemd for our next run, under a name without control characters and colons. It is passed
+/// after a restart and after a crash, and goes when the service is stopped.
+pub fn store(name: &str, descriptor: BorrowedFd<'_>) {
+    let states = [NotifyState::FdStore, NotifyState::FdName(name)];
+    if let Err(error) = sd_notify::notify_with_fds(&states, &[descriptor]) {
+        tracing::warn!(%error, "nothing can be left with systemd for the next start");
+    }
+}
+
+/// Takes back what was stored under a name.
+pub fn unstore(name: &str) {
+    send(&[NotifyState::FdStoreRemove, NotifyState::FdName(name)]);
 }
 
 /// Says that we stop, and how long that may take.

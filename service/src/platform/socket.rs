@@ -93,6 +93,17 @@ pub fn bind(path: &Path) -> Result<Listener> {
 
 /// Makes a folder that only we can reach, or checks that an existing one is such.
 pub fn private_folder(folder: &Path) -> Result<()> {
+    owned_folder(folder, 0o077)
+}
+
+/// Makes a folder that only we can reach, or checks that an existing one is ours and nobody else can write to it. For
+/// one that others made for us: what is private is in folders and files of its own.
+pub fn own_folder(folder: &Path) -> Result<()> {
+    owned_folder(folder, 0o022)
+}
+
+/// Makes a private folder, or checks that an existing one is ours and lets nobody else do what is `forbidden`.
+fn owned_folder(folder: &Path, forbidden: u32) -> Result<()> {
     let made = DirBuilder::new().recursive(true).mode(0o700).create(folder);
     made.map_err(PlatformError::io(format!("make folder {}", folder.display())))?;
     let found = std::fs::symlink_metadata(folder)
@@ -102,7 +113,7 @@ pub fn private_folder(folder: &Path) -> Result<()> {
         "it is not a folder itself".to_owned()
     } else if found.uid() != uid {
         format!("it belongs to user {}, we are user {uid}", found.uid())
-    } else if found.mode() & 0o077 != 0 {
+    } else if found.mode() & forbidden != 0 {
         format!(
             "its mode is {:04o}; run `chmod 700 {}`",
             found.mode() & 0o7777,

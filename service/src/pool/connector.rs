@@ -14,10 +14,11 @@ use super::WallClock;
 use super::handover::Logouts;
 use super::keeper::{Keeper, Message, draining};
 use crate::domain::breaker::BreakerRules;
+use crate::domain::carry::Ticket;
 use crate::domain::error::Error;
 use crate::domain::names::ConnectionName;
 use crate::domain::pool::{BreakerStatus, PoolRules, PoolStatus};
-use crate::domain::upstream::{Connector, Login, LoginBasis};
+use crate::domain::upstream::{Connector, Identity, Login, LoginBasis, Upstream};
 
 /// What the pool needs to know.
 #[derive(Debug, Clone)]
@@ -153,6 +154,15 @@ impl Connector for Pool {
         Err(Error::internal(format!(
             "the pool of connection {connection} ended {TRIES} times before it heard the request"
         )))
+    }
+
+    async fn adopt(
+        &self,
+        connection: &ConnectionName,
+        identity: &Identity,
+        ticket: &Ticket,
+    ) -> Result<Arc<dyn Upstream>, Error> {
+        self.connector.adopt(connection, identity, ticket).await
     }
 
     fn emulator_address(&self) -> Option<String> {

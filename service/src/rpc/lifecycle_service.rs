@@ -6,7 +6,7 @@ use std::time::{Duration, Instant, SystemTime};
 use snowflake_session_proto::BUILD_ID;
 use snowflake_session_proto::v1;
 use snowflake_session_proto::v1::lifecycle_service_server::LifecycleService;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tonic::{Request, Response, Status};
 
 use super::convert;
@@ -26,6 +26,8 @@ pub struct About {
     pub socket: PathBuf,
     /// Folder of its state.
     pub state_directory: PathBuf,
+    /// True once another program was found in the place of the one that runs.
+    pub program_replaced: watch::Receiver<bool>,
 }
 
 /// Who runs the service.
@@ -82,6 +84,7 @@ impl LifecycleService for Lifecycle {
             emulator_address: self.sessions.emulator_address().unwrap_or_default(),
             state_directory: self.about.state_directory.display().to_string(),
             pools,
+            binary_changed: *self.about.program_replaced.borrow(),
         }))
     }
 

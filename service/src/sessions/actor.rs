@@ -5,9 +5,10 @@
 //! restoring, the statement itself) and is settled ([`settle`]: what nobody can know is asked, what changed is
 //! put on disk, the answer leaves). What needs no turn goes on [`beside`] it; submitted statements are looked after
 //! in [`jobs`]. What happens when nobody uses the session is in [`rest`], how it ends in
-//! [`end`]. [`Session`] decides what comes next; this task carries it out.
+//! [`end`], and how its upstream session outlives the process in [`carry`]. [`Session`] decides what comes next; this task carries it out.
 
 mod beside;
+mod carry;
 mod end;
 mod jobs;
 mod progress;
@@ -26,12 +27,15 @@ use tokio_util::sync::CancellationToken;
 
 use self::jobs::Jobs;
 use super::WallClock;
+use super::carry::Adopted;
 use super::errand::{Errand, Returned};
 use super::interrupt::Interrupt;
+use super::luggage::Luggage;
 use super::mailbox::{Cancelled, Closed, Ending, Message, QueuedQuery, Reply, Reset, TransactionVerb};
 use super::snapshot::Snapshot;
 use super::stage::{Done, Stage};
 use super::table::Desk;
+use crate::domain::carry::Place;
 use crate::domain::context::ContextChange;
 use crate::domain::error::Error;
 use crate::domain::journal::Journal;
@@ -60,6 +64,12 @@ pub(super) struct Actor {
 /// What an actor begins without.
 pub(super) struct Rest {
     upstream: Option<Arc<dyn Upstream>>,
+    /// What is left of it for the next process, while it can outlive this one.
+    luggage: Option<Arc<Luggage>>,
+    /// Where the upstream session waited that the process before has left, until the task begins.
+    arrived_in: Option<Place>,
+    /// A statement of that process that nobody waits for any more, until it was stopped.
+    abandoned: Option<RequestId>,
     queue: VecDeque<Work>,
     current: Option<Current>,
     deliveries: JoinSet<RequestId>,
@@ -83,6 +93,9 @@ impl Rest {
     pub(super) fn new(limits: &Limits) -> Self {
         Self {
             upstream: None,
+            luggage: None,
+            arrived_in: None,
+            abandoned: None,
             queue: VecDeque::new(),
             current: None,
             deliveries: JoinSet::new(),
@@ -94,6 +107,16 @@ impl Rest {
             closed_by_user: false,
             ending: Arc::default(),
             kept: None,
+        }
+    }
+
+    /// What an actor begins with that goes on with an upstream session.
+    pub(super) fn adopting(limits: &Limits, adopted: Adopted) -> Self {
+        Self {
+            abandoned: adopted.abandoned(),
+            arrived_in: Some(adopted.place),
+            upstream: Some(adopted.upstream),
+            ..Self::new(limits)
         }
     }
 }
@@ -213,7 +236,10 @@ struct Current {
 impl Actor {
     /// Lives until the session is closed or was unused for its idle limit.
     pub(super) async fn run(mut self) {
-        if self.session.phase() == Phase::Disconnected {
+        if let Some(place) = self.rest.arrived_in.take() {
+            self.carry_in(place);
+        }
+        if matches!(self.session.phase(), Phase::Disconnected | Phase::Idle) {
             self.rest.kept = Some(Arc::clone(self.session.journal()));
         } else if !self.implicit {
             drop(self.keep());

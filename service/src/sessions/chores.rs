@@ -52,6 +52,20 @@ pub(super) fn statements(upstream: Arc<dyn Upstream>, sql: Vec<String>, patience
     })
 }
 
+/// Stops a statement that an earlier process has left running, then asks whether a transaction is open.
+pub(super) fn stop_and_ask_transaction(
+    upstream: Arc<dyn Upstream>,
+    request_id: RequestId,
+    patience: Patience,
+) -> Stage {
+    Box::pin(async move {
+        let limit = patience.cancel_wait;
+        let stopped = timeout(limit, upstream.stop_abandoned(request_id)).await;
+        tracing::info!(%request_id, outcome = ?stopped.ok(), "stopped what ran when the service ended");
+        ask_transaction(upstream, patience).await
+    })
+}
+
 /// Brings a new upstream session to where the session was.
 pub(super) fn restore(upstream: Arc<dyn Upstream>, steps: Vec<RestoreStep>, patience: Patience) -> Stage {
     Box::pin(async move {

@@ -11,16 +11,21 @@
 //! What needs the upstream session but not its turn goes beside the statement that runs ([`errand`]): submitted
 //! statements, results that are read by query id. All queries are remembered in one place ([`history`]).
 //!
+//! An upstream session can outlive the process ([`carry`]): what its successor needs is kept up to date in memory that
+//! outlives it ([`luggage`]).
+//!
 //! This room knows `domain` and a runtime. It must not know gRPC, Snowflake's protocols, or where limits
 //! come from.
 
 mod actor;
+mod carry;
 mod chores;
 mod delivery;
 mod errand;
 mod history;
 mod interrupt;
 mod keeper;
+mod luggage;
 mod mailbox;
 mod queries;
 mod registry;

@@ -6,7 +6,7 @@
 
 use std::future::Future;
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
@@ -15,6 +15,7 @@ use tracing::Instrument as _;
 
 use super::WallClock;
 use super::actor::{Actor, Rest};
+use super::carry::Adopted;
 use super::keeper::JobKeeper;
 use super::mailbox::{Ending, Handle, MAILBOX_CAPACITY, Message, Reply};
 use super::snapshot::Snapshot;
@@ -36,7 +37,7 @@ pub struct Sessions {
 
 pub(super) struct Inner {
     pub(super) book: Arc<Book>,
-    connector: Arc<dyn Connector>,
+    pub(super) connector: Arc<dyn Connector>,
     actors: TaskTracker,
     /// Who keeps submitted queries, and what runs of it.
     keeper: OnceLock<(Arc<JobKeeper>, AbortOnDropHandle<()>)>,
@@ -275,20 +276,43 @@ impl Sessions {
         Ok(handle)
     }
 
-    fn start(
+    fn start(&self, table: &mut Table, session: Session, created: SystemTime, implicit: bool) -> Handle {
+        let book = &self.inner.book;
+        let last_use = (Instant::now(), (book.clock)());
+        let rest = Rest::new(&book.limits);
+        self.start_with(table, session, (created, last_use), implicit, rest)
+    }
+
+    /// Starts the task of a session that goes on.
+    pub(super) fn start_adopted(&self, table: &mut Table, session: Session, adopted: Adopted) -> Handle {
+        let book = &self.inner.book;
+        let last_use = adopted.last_use((Instant::now(), (book.clock)()));
+        let times = (
+            adopted.record.create_time,
+            (last_use, adopted.carried.last_use_time),
+        );
+        let rest = Rest::adopting(&book.limits, adopted);
+        self.start_with(table, session, times, false, rest)
+    }
+
+    fn start_with(
         &self,
         table: &mut Table,
         session: Session,
-        created: std::time::SystemTime,
+        (created, last_use): (SystemTime, (Instant, SystemTime)),
         implicit: bool,
+        rest: Rest,
     ) -> Handle {
         let book = &self.inner.book;
         table.serial += 1;
         let desk = self.desk(session.name(), table.serial);
-        let now = (book.clock)();
         let (mailbox, messages) = mpsc::channel(MAILBOX_CAPACITY);
-        let (snapshot, watcher) =
-            watch::channel(Snapshot::of(&session, created, now, book.limits.session_idle));
+        let (snapshot, watcher) = watch::channel(Snapshot::of(
+            &session,
+            created,
+            last_use.1,
+            book.limits.session_idle,
+        ));
         let connection = session.connection().clone();
         let span = tracing::info_span!("session", session = %session.name(), %connection);
         let actor = Actor {
@@ -300,8 +324,8 @@ impl Sessions {
             limits: Arc::clone(&book.limits),
             clock: Arc::clone(&book.clock),
             desk: desk.clone(),
-            last_use: (Instant::now(), now),
-            rest: Rest::new(&book.limits),
+            last_use,
+            rest,
         };
         self.inner.actors.spawn(
             async move {

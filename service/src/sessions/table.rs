@@ -4,7 +4,8 @@
 //! is waited for. A session goes to rest, or comes back, in one such moment: at no time does its name mean nothing.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use tokio::sync::{mpsc, watch};
@@ -13,6 +14,7 @@ use super::WallClock;
 use super::history::Memory;
 use super::mailbox::{Handle, Message};
 use super::snapshot::Snapshot;
+use crate::domain::carry::Carrier;
 use crate::domain::error::{Error, Reason};
 use crate::domain::journal::record::{JournalStore, Kept, Record, Written};
 use crate::domain::limits::Limits;
@@ -24,6 +26,10 @@ pub(super) struct Book {
     /// Number of sessions that run, for those who wait for it to change.
     pub(super) count: watch::Sender<usize>,
     store: Arc<dyn JournalStore>,
+    /// Where upstream sessions wait for the next process, if they can.
+    pub(super) carrier: OnceLock<Arc<dyn Carrier>>,
+    /// The service ends, but its upstream sessions stay for the next process.
+    pub(super) handing_over: AtomicBool,
     /// What is remembered of queries.
     pub(super) memory: Arc<Memory>,
     pub(super) limits: Arc<Limits>,
@@ -60,6 +66,8 @@ impl Book {
             table: Mutex::default(),
             count: watch::Sender::new(0),
             store: kept.store,
+            carrier: OnceLock::new(),
+            handing_over: AtomicBool::new(false),
             memory: Memory::new(&limits, Arc::clone(&clock)),
             limits: Arc::new(limits),
             clock,

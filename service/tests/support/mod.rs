@@ -12,7 +12,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-pub(crate) use memory::Memory;
+pub(crate) use memory::{Luggage, Memory};
 pub(crate) use snowflake::{FakeConnector, Seen};
 use snowflake_session::domain::limits::Limits;
 use snowflake_session::rpc::{About, Connection, Manager, Rpc, RpcLimits, serve};
@@ -23,7 +23,7 @@ use snowflake_session_proto::v1::query_service_client::QueryServiceClient;
 use snowflake_session_proto::v1::session_service_client::SessionServiceClient;
 use snowflake_session_proto::{BUILD_ID, BUILD_ID_KEY, v1};
 use tokio::net::UnixListener;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio_stream::wrappers::UnixListenerStream;
 use tokio_util::sync::CancellationToken;
 use tonic::service::interceptor::InterceptedService;
@@ -79,10 +79,23 @@ impl Service {
 
     /// A service that finds the sessions that another one has kept.
     pub(crate) async fn with_memory(limits: Limits, memory: Memory) -> Self {
-        let connector = FakeConnector::default();
+        Self::with_snowflake(limits, memory, FakeConnector::default(), None).await
+    }
+
+    /// A service that goes on with the upstream sessions in `luggage`, where there is one.
+    pub(crate) async fn with_snowflake(
+        limits: Limits,
+        memory: Memory,
+        connector: FakeConnector,
+        luggage: Option<&Luggage>,
+    ) -> Self {
         let seen = Arc::clone(&connector.seen);
-        let kept = memory.kept();
+        let mut kept = memory.kept();
+        let arrived = luggage.map(|luggage| luggage.arrived(&mut kept.records));
         let sessions = Sessions::new(Arc::new(connector), limits, Arc::new(SystemTime::now), kept);
+        if let Some(arrived) = arrived {
+            sessions.carry(arrived).await;
+        }
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("grpc.sock");
         let listener = UnixListener::bind(&path).unwrap();
@@ -188,6 +201,7 @@ pub(crate) fn about(socket: PathBuf) -> About {
         manager: Manager::None,
         state_directory: socket.parent().unwrap().to_owned(),
         socket,
+        program_replaced: watch::channel(false).1,
     }
 }
 

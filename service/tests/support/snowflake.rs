@@ -1,12 +1,14 @@
 //! A Snowflake in memory. It understands a handful of words as "SQL" (see [`FakeUpstream::execute`]) and writes down
 //! what it was asked, so that tests can see what reached Snowflake and what did not.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use snowflake_session::domain::carry::Ticket;
 use snowflake_session::domain::context::Context;
 use snowflake_session::domain::error::{Error, Facts, Reason};
 use snowflake_session::domain::history::Observed;
@@ -15,7 +17,7 @@ use snowflake_session::domain::query::{
     Batch, CancelOutcome, DmlStats, Executed, RowWindow, StatementKind, Submission,
 };
 use snowflake_session::domain::upstream::{
-    Batches, Connector, Execution, Fingerprint, Identity, Login, LoginBasis, Upstream,
+    Batches, Connector, Execution, Fingerprint, Identity, Login, LoginBasis, TicketKeeper, Upstream,
 };
 use tokio::sync::watch;
 
@@ -39,6 +41,8 @@ pub(crate) struct Seen {
     pub(crate) expired: AtomicUsize,
     /// Upstream sessions of logins up to this number are known to have ended.
     pub(crate) dead: AtomicUsize,
+    /// The upstream sessions by their tickets.
+    tickets: Mutex<BTreeMap<String, Arc<FakeUpstream>>>,
 }
 
 impl Seen {
@@ -55,6 +59,13 @@ impl Seen {
     pub(crate) fn kill(&self) {
         self.dead
             .store(self.logins.load(Ordering::SeqCst), Ordering::SeqCst);
+    }
+
+    /// Ends the open transactions without telling anybody.
+    pub(crate) fn end_transactions(&self) {
+        for upstream in self.tickets.lock().unwrap().values() {
+            upstream.transaction.store(false, Ordering::SeqCst);
+        }
     }
 
     /// From now on all upstream sessions so far are expired.
@@ -111,21 +122,40 @@ impl Connector for FakeConnector {
             host: "fake.test".into(),
             upstream_session_id: i64::try_from(number).unwrap(),
         };
-        let upstream = FakeUpstream {
+        let upstream = Arc::new(FakeUpstream {
             seen: Arc::clone(&self.seen),
             number,
+            local: connection.is_local(),
             context: Mutex::new(context.clone()),
             transaction: AtomicBool::new(false),
             alive: AtomicBool::new(true),
             cancelled: watch::Sender::new(None),
-        };
+        });
+        let ticket = format!("ticket-{number}");
+        self.seen
+            .tickets
+            .lock()
+            .unwrap()
+            .insert(ticket, Arc::clone(&upstream));
         Ok(Login {
-            upstream: Arc::new(upstream),
+            upstream,
             identity,
             context,
             autocommit: true,
             fingerprint: Fingerprint::default(),
         })
+    }
+
+    async fn adopt(
+        &self,
+        _: &ConnectionName,
+        _: &Identity,
+        ticket: &Ticket,
+    ) -> Result<Arc<dyn Upstream>, Error> {
+        match self.seen.tickets.lock().unwrap().get(ticket.expose()) {
+            Some(upstream) => Ok(Arc::clone(upstream) as Arc<dyn Upstream>),
+            None => Err(Error::new(Reason::Configuration, "the ticket cannot be read")),
+        }
     }
 
     fn emulator_address(&self) -> Option<String> {
@@ -143,6 +173,7 @@ struct FakeUpstream {
     seen: Arc<Seen>,
     /// Which login it is.
     number: usize,
+    local: bool,
     context: Mutex<Context>,
     transaction: AtomicBool,
     alive: AtomicBool,
@@ -323,6 +354,19 @@ impl Upstream for FakeUpstream {
     async fn cancel_query(&self, query_id: &str) -> CancelOutcome {
         self.seen.cancels.fetch_add(1, Ordering::SeqCst);
         self.seen.queries.cancel(query_id)
+    }
+
+    /// A session over the connection `local` ends with its service, as with a real emulator.
+    fn keep_ticket(&self, keeper: TicketKeeper) {
+        if !self.local {
+            keeper(Ticket::new(format!("ticket-{}", self.number)));
+        }
+    }
+
+    async fn stop_abandoned(&self, request_id: RequestId) -> CancelOutcome {
+        self.seen.cancels.fetch_add(1, Ordering::SeqCst);
+        self.cancelled.send_replace(Some(request_id));
+        CancelOutcome::Confirmed
     }
 
     fn is_alive(&self) -> bool {

@@ -11,6 +11,7 @@ use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
 use snowflake_session::domain::breaker::BreakerRules;
+use snowflake_session::domain::carry::Ticket;
 use snowflake_session::domain::context::Context;
 use snowflake_session::domain::error::{Error, Reason};
 use snowflake_session::domain::history::Observed;
@@ -18,7 +19,7 @@ use snowflake_session::domain::names::{ConnectionName, RequestId};
 use snowflake_session::domain::pool::{PoolRules, PoolStatus};
 use snowflake_session::domain::query::{CancelOutcome, RowWindow, Submission};
 use snowflake_session::domain::upstream::{
-    Connector, Execution, Fingerprint, Identity, Login, LoginBasis, Upstream,
+    Connector, Execution, Fingerprint, Identity, Login, LoginBasis, TicketKeeper, Upstream,
 };
 use snowflake_session::pool::{Pool, PoolOptions};
 
@@ -173,6 +174,10 @@ impl Connector for Upstreams {
         })
     }
 
+    async fn adopt(&self, _: &ConnectionName, _: &Identity, _: &Ticket) -> Result<Arc<dyn Upstream>, Error> {
+        Err(Error::internal("a pool passes adoptions on"))
+    }
+
     fn emulator_address(&self) -> Option<String> {
         None
     }
@@ -216,6 +221,12 @@ impl Upstream for OneUpstream {
     }
 
     async fn cancel_query(&self, _: &str) -> CancelOutcome {
+        CancelOutcome::NotRunning
+    }
+
+    fn keep_ticket(&self, _: TicketKeeper) {}
+
+    async fn stop_abandoned(&self, _: RequestId) -> CancelOutcome {
         CancelOutcome::NotRunning
     }
 

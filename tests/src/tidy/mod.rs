@@ -4,6 +4,7 @@
 //! milliseconds. `tests/tidy.rs` calls the rules; every rule has a test here that shows it can fail. To add one:
 //! write `fn(&Tree) -> Vec<Finding>`, say in the message what to do, and add a test to `tests/tidy.rs`.
 
+mod agents;
 mod code;
 mod docs;
 mod files;
@@ -12,6 +13,7 @@ mod proto;
 mod rooms;
 mod tree;
 
+pub use agents::agents;
 pub use docs::{foreign_names, links};
 pub use files::{environment, essays, length, unfinished};
 pub use floors::crates;

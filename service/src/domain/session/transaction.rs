@@ -17,10 +17,15 @@ pub(super) enum Doubt {
     Failed,
     /// The statement that was to end it failed.
     NotEnded,
+    /// A statement was in flight when the service ended.
+    Adopted,
 }
 
 /// Answers one row when a transaction is open and none when not, so that nobody has to look into rows.
 pub const ASK_TRANSACTION: &str = "SELECT 1 FROM (SELECT CURRENT_TRANSACTION() AS ID) WHERE ID IS NOT NULL";
+
+/// Why a transaction is gone of whose end nobody was told.
+const UNHEARD: &str = "a statement ended it whose answer nobody heard";
 
 /// What DDL does to an open transaction.
 const COMMITTED_BY_DDL: &str = "the open transaction was committed by this DDL statement";
@@ -39,6 +44,11 @@ impl Session {
     /// True while Snowflake must be asked whether a transaction is open.
     pub fn transaction_is_doubtful(&self) -> bool {
         self.doubt.is_some()
+    }
+
+    /// Snowflake is to be asked, since nobody here saw how the last statement ended.
+    pub(super) fn doubt_after_adoption(&mut self) {
+        self.doubt = Some(Doubt::Adopted);
     }
 
     pub(super) fn may_have_transaction(&self) -> bool {
@@ -93,6 +103,7 @@ impl Session {
                     }
                     Doubt::Scripted => self.lose_transaction("an earlier statement ended it"),
                     Doubt::Failed => self.lose_transaction("Snowflake ended it when a statement failed"),
+                    Doubt::Adopted => self.lose_transaction(UNHEARD),
                     // The error of that statement has been told.
                     Doubt::NotEnded => None,
                 }
@@ -106,7 +117,7 @@ impl Session {
     pub fn ended_unheard(&mut self, effects: &[Effect]) {
         let was_asked = effects.iter().any(Effect::ends_transaction);
         if !was_asked && !self.may_have_transaction() {
-            self.lose_transaction("a statement ended it whose answer nobody heard");
+            self.lose_transaction(UNHEARD);
         }
     }
 

@@ -347,6 +347,8 @@ impl Actor {
     /// Goes on without an upstream session. What was submitted in it goes on without anybody here who looks, until
     /// somebody asks.
     pub(super) fn lose_upstream(&mut self, cause: &str) {
+        self.carry_no_more();
+        self.rest.abandoned = None;
         self.rest.upstream = None;
         self.rest.jobs.leave(&goes_on(cause));
         self.session.upstream_lost(cause);

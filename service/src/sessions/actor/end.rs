@@ -31,7 +31,13 @@ impl Actor {
         }
         self.settle_errands().await;
         let jobs_left = self.jobs_left();
-        let closed = match self.rest.upstream.take() {
+        let handed_over = why == Ending::Draining && self.is_handed_over();
+        if handed_over {
+            self.carry_handed_over();
+        } else {
+            self.carry_no_more();
+        }
+        let closed = match self.rest.upstream.take().filter(|_| !handed_over) {
             Some(upstream) => {
                 stage::part_with(upstream, rollback, jobs_left, self.limits.logout_timeout).await
             }
@@ -47,7 +53,11 @@ impl Actor {
             self.hear_late_closers();
         }
         if why == Ending::Draining && !self.is_unborn() {
-            self.session.upstream_lost(STOPPED);
+            if handed_over {
+                tracing::info!("the session stays logged in for the next start of the service");
+            } else {
+                self.session.upstream_lost(STOPPED);
+            }
             let written = if self.rest.closed_by_user {
                 self.desk.remove()
             } else {

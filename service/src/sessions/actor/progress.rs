@@ -32,7 +32,11 @@ impl Actor {
             (Step::Refuse(error), _) => self.fail(task, error),
             (Step::Login, _) => self.begin_login(task),
             (Step::AskTransaction, Some(upstream)) => {
-                let stage = chores::ask_transaction(upstream, self.patience(&task, self.limits.cancel_wait));
+                let patience = self.patience(&task, self.limits.cancel_wait);
+                let stage = match self.rest.abandoned.take() {
+                    Some(request_id) => chores::stop_and_ask_transaction(upstream, request_id, patience),
+                    None => chores::ask_transaction(upstream, patience),
+                };
                 self.go(task, stage);
             }
             (Step::Run, Some(_)) => self.begin_run(task),
@@ -73,6 +77,7 @@ impl Actor {
 
     fn begin_login(&mut self, task: Task) {
         self.session.connecting();
+        self.carry_no_more();
         self.rest.upstream = None;
         let connection = self.session.connection().clone();
         let connector = Arc::clone(&self.connector);
@@ -117,6 +122,7 @@ impl Actor {
             Work::Reset { .. } | Work::Errand(_) | Work::ExpireTransaction | Work::LogOut => return,
         };
         self.session.started();
+        self.carry_in_flight(&task.work);
         self.go(task, stage);
         if let Some(current) = &mut self.rest.current {
             current.sent = Some((self.clock)());
@@ -153,6 +159,7 @@ impl Actor {
             .session
             .connected(login.identity, login.context, login.autocommit, now);
         if steps.is_empty() {
+            self.carry();
             return self.begin(task);
         }
         let stage = chores::restore(upstream, steps, self.patience(&task, self.limits.login_timeout));
@@ -183,6 +190,7 @@ impl Actor {
             );
         }
         self.session.restored(restored.context, restored.refused);
+        self.carry();
         self.begin(task);
     }
 

@@ -62,15 +62,15 @@ impl Actor {
     /// Does the one stage of work that gives something up.
     pub(super) fn begin_resting(&mut self, task: Task) {
         let limit = self.limits.logout_timeout;
-        let upstream = match (&task.work, &self.rest.upstream) {
-            (Work::ExpireTransaction, Some(upstream)) => {
-                let sql = vec!["ROLLBACK".to_owned()];
-                let patience = self.patience(&task, limit);
-                let stage = chores::statements(Arc::clone(upstream), sql, patience);
-                return self.go(task, stage);
-            }
-            _ => self.rest.upstream.take(),
-        };
+        if let (Work::ExpireTransaction, Some(upstream)) = (&task.work, &self.rest.upstream) {
+            let sql = vec!["ROLLBACK".to_owned()];
+            let patience = self.patience(&task, limit);
+            let stage = chores::statements(Arc::clone(upstream), sql, patience);
+            self.carry_in_flight(&task.work);
+            return self.go(task, stage);
+        }
+        self.carry_no_more();
+        let upstream = self.rest.upstream.take();
         let jobs_left = self.jobs_left();
         let rollback = self.session.transaction_open() || self.session.transaction_is_doubtful();
         self.go(task, stage::give_up(upstream, rollback, jobs_left, limit));

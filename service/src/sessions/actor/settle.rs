@@ -152,6 +152,7 @@ impl Actor {
     /// Answers whoever asked.
     pub(super) fn answer(&mut self, mut task: Task, outcome: Outcome) {
         task.answer_cancellers(CancelOutcome::NotRunning);
+        self.carry_settled();
         match outcome.told {
             Told::Error(error) => self.fail(task, error),
             Told::Rows(execution) => self.deliver(*execution, task, outcome.notices),

@@ -1,18 +1,23 @@
-//! `service`: run, start, stop, restart and inspect the service.
+//! `service`: run, start, stop, restart, reload and inspect the service, whoever runs it; [`install`] has a manager run
+//! it, [`logs`] prints what it has logged.
+
+mod install;
+mod logs;
 
 use std::time::Duration;
 
-use rustix::process::{Pid, test_kill_process};
+use rustix::process::{Pid, Signal, kill_process, test_kill_process};
 use serde_json::json;
 use snowflake_session_proto::v1::{GetStatusResponse, PoolStatus, ServiceManager, ServiceState};
 use tokio::time::Instant;
 
 use super::{Run, wait};
 use crate::arguments::ServiceVerb;
+use crate::client::Client;
 use crate::client::dial::{DialError, dial};
 use crate::exit_code::Exit;
 use crate::failure::Failure;
-use crate::launch::{self, POLL_INTERVAL, Start, Unit};
+use crate::launch::{self, Manager, Occasion, POLL_INTERVAL, Start};
 use crate::render::Clock;
 use crate::render::record::{Record, Value, utc};
 
@@ -28,41 +33,90 @@ pub(super) fn service(verb: ServiceVerb, run: &Run) -> Result<(), Failure> {
         ServiceVerb::Run => Err(launch::run_in_foreground(&run.settings)),
         ServiceVerb::Start => wait(start(run)),
         ServiceVerb::Stop => wait(async {
-            if !stop(run).await? {
+            let manager = Manager::find(&run.settings).await;
+            if !stop(&manager, run).await? {
                 run.ui.note("the service does not run");
             }
             Ok(())
         }),
         ServiceVerb::Restart => wait(restart(run)),
-        ServiceVerb::Status => wait(async {
-            let client = dial(&run.settings.socket, run.settings.timeout)
-                .await
-                .map_err(not_running)?;
-            run.print(record(&client.status().await?))
-        }),
+        ServiceVerb::Status => wait(status(run)),
+        ServiceVerb::Reload => wait(reload(run)),
+        ServiceVerb::Logs(arguments) => wait(logs::logs(arguments, run)),
+        ServiceVerb::Install => wait(install::install(run)),
+        ServiceVerb::Uninstall => wait(install::uninstall(run)),
     }
 }
 
 async fn start(run: &Run) -> Result<(), Failure> {
-    let (client, start) = launch::start(&run.settings, &run.ui).await?;
-    // Under systemd this call is what starts the service behind the socket.
+    let (client, start) = launch::start(&run.settings, Occasion::AskedFor, &run.ui).await?;
+    // Under a manager this call is what starts the service behind the socket.
     let status = client.status().await?;
-    run.ui.note(match start {
-        Start::Running => "the service runs already",
-        Start::Started => "the service is started",
+    let manager = manager_of(&status);
+    run.ui.note(&match start {
+        Start::Running => format!("the service runs already; it is run by {manager}"),
+        Start::Started => format!("the service is started; it is run by {manager}"),
     });
     run.print(record(&status))
 }
 
+async fn status(run: &Run) -> Result<(), Failure> {
+    let status = running(run).await?.status().await?;
+    if status.binary_changed {
+        run.ui.advice(
+            "another version of the program is installed than the one that runs; `sfctl service restart` puts it to work",
+        );
+    }
+    run.print(record(&status))
+}
+
+/// Lets the running service read its configuration again.
+async fn reload(run: &Run) -> Result<(), Failure> {
+    let manager = Manager::find(&run.settings).await;
+    if let Manager::Systemd(unit) = &manager {
+        unit.reload(Instant::now() + STOP_WAIT_MAX).await?;
+    } else {
+        let status = running(run).await?.status().await?;
+        kill_process(process(status.pid)?, Signal::HUP)
+            .map_err(|error| Failure::unreachable("cannot signal the service").caused_by(error))?;
+    }
+    run.ui.note(&format!(
+        "the configuration is read again, told through {}; `sfctl service logs` says what came of it",
+        manager.name()
+    ));
+    Ok(())
+}
+
+/// The service, if it runs. Where a manager holds the socket, dialling it starts the service.
+async fn running(run: &Run) -> Result<Client, Failure> {
+    dial(&run.settings.socket, run.settings.timeout)
+        .await
+        .map_err(not_running)
+}
+
 /// Stops the service and waits for its end; false if it did not run.
-async fn stop(run: &Run) -> Result<bool, Failure> {
+async fn stop(manager: &Manager, run: &Run) -> Result<bool, Failure> {
     let wait_max = run
         .settings
         .timeout
         .map_or(STOP_WAIT_MAX, |grace| grace + STOP_MARGIN);
     let deadline = Instant::now() + wait_max;
-    if let Some(unit) = launch::find_unit(&run.settings).await {
-        return stop_unit(unit, run, deadline).await;
+    match manager {
+        Manager::Systemd(unit) => {
+            unit.stop(deadline).await?;
+            run.ui.note(&format!(
+                "the service and {} are stopped, by {}",
+                unit.socket,
+                manager.name()
+            ));
+            return Ok(true);
+        }
+        Manager::Launchd(agent) => {
+            agent.stop().await?;
+            run.ui.note("the service and its socket are stopped, by launchd");
+            return Ok(true);
+        }
+        Manager::Nobody => {}
     }
     let client = match dial(&run.settings.socket, run.settings.timeout).await {
         Ok(client) => client,
@@ -76,29 +130,27 @@ async fn stop(run: &Run) -> Result<bool, Failure> {
     Ok(true)
 }
 
-async fn stop_unit(unit: Unit, run: &Run, deadline: Instant) -> Result<bool, Failure> {
-    unit.stop(deadline).await?;
-    run.ui
-        .note(&format!("the service and {} are stopped", Unit::SOCKET_NAME));
-    Ok(true)
-}
-
 async fn restart(run: &Run) -> Result<(), Failure> {
-    if let Some(unit) = launch::find_unit(&run.settings).await {
-        unit.restart(Instant::now() + STOP_WAIT_MAX).await?;
-    } else {
-        stop(run).await?;
+    let manager = Manager::find(&run.settings).await;
+    match &manager {
+        Manager::Systemd(unit) => unit.restart(Instant::now() + STOP_WAIT_MAX).await?,
+        Manager::Launchd(agent) => agent.restart().await?,
+        Manager::Nobody => drop(stop(&manager, run).await?),
     }
     start(run).await
 }
 
-/// Waits until the process is gone.
-async fn wait_for_end(pid: i64, deadline: Instant) -> Result<(), Failure> {
-    let process = i32::try_from(pid)
+fn process(pid: i64) -> Result<Pid, Failure> {
+    i32::try_from(pid)
         .ok()
         .and_then(Pid::from_raw)
         .filter(|_| pid > 1)
-        .ok_or_else(|| Failure::new(Exit::Defect, format!("the service named {pid} as its process")))?;
+        .ok_or_else(|| Failure::new(Exit::Defect, format!("the service named {pid} as its process")))
+}
+
+/// Waits until the process is gone.
+async fn wait_for_end(pid: i64, deadline: Instant) -> Result<(), Failure> {
+    let process = process(pid)?;
     // A process of another user still exists; only "no such process" is the end.
     while test_kill_process(process) != Err(rustix::io::Errno::SRCH) {
         if Instant::now() >= deadline {
@@ -111,6 +163,15 @@ async fn wait_for_end(pid: i64, deadline: Instant) -> Result<(), Failure> {
         tokio::time::sleep(POLL_INTERVAL).await;
     }
     Ok(())
+}
+
+/// Who runs a service, as it says itself.
+fn manager_of(status: &GetStatusResponse) -> &'static str {
+    match status.manager() {
+        ServiceManager::Systemd => "systemd",
+        ServiceManager::Launchd => "launchd",
+        ServiceManager::None | ServiceManager::Unspecified => "no service manager",
+    }
 }
 
 fn not_running(error: DialError) -> Failure {
@@ -138,6 +199,7 @@ fn record(status: &GetStatusResponse) -> Record {
         ("state", Value::text(state)),
         ("version", Value::text(&status.version)),
         ("build", Value::text(&status.build_id)),
+        ("binary_changed", Value::Flag(status.binary_changed)),
         ("pid", Value::Number(status.pid)),
         ("manager", Value::text(manager)),
         ("started", status.start_time.map_or(Value::Nothing, Value::Time)),

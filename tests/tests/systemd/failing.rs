@@ -1,0 +1,158 @@
+//! What happens when something breaks: the process, its program, the journal, what it is passed.
+
+use std::time::{Duration, Instant};
+
+use snowflake_session_tests::machine::{ALICE, Machine, PATIENCE, ROOT};
+use snowflake_session_tests::wait::until_true;
+
+use crate::{SERVICE, SOCKET, listen, main_pid};
+
+pub(crate) fn a_killed_service_is_back_before_anybody_notices(machine: &Machine) {
+    listen(machine);
+    machine.alice(&["sfctl", "service", "start"]);
+    for _ in 0..2 {
+        let pid = main_pid(machine);
+        machine.signal("KILL", &pid);
+        // Asked in the middle of it: the socket was never gone, so the call waits and is answered.
+        machine.alice(&["sfctl", "--no-autostart", "service", "status"]);
+        assert_ne!(main_pid(machine), pid);
+    }
+    assert_eq!(machine.show(SERVICE, &["NRestarts"]), "2");
+}
+
+pub(crate) fn a_hung_service_is_replaced(machine: &Machine) {
+    listen(machine);
+    machine.drop_in(
+        SERVICE,
+        "watch",
+        "[Service]\nWatchdogSec=2s\nTimeoutAbortSec=1s\n",
+    );
+    machine.alice(&["sfctl", "service", "start"]);
+    let pid = main_pid(machine);
+    // It is watched, and alive: several times the limit passes without complaint while we look.
+    let start = Instant::now();
+    until_true("the watchdog's limit to pass twice", PATIENCE, || {
+        assert_eq!(main_pid(machine), pid, "a healthy service was replaced");
+        start.elapsed() > Duration::from_secs(4)
+    });
+    machine.signal("STOP", &pid);
+    until_true("the hung process to be replaced", PATIENCE, || {
+        !matches!(main_pid(machine).as_str(), "0") && main_pid(machine) != pid
+    });
+    assert!(machine.log(SERVICE).contains("Watchdog timeout"));
+    machine.alice(&["sfctl", "--no-autostart", "service", "status"]);
+}
+
+pub(crate) fn a_program_that_always_fails_is_explained(machine: &Machine) {
+    listen(machine);
+    machine.drop_in(
+        SERVICE,
+        "broken",
+        "[Service]\nExecStart=\nExecStart=/bin/false\nRestartSec=10ms\n",
+    );
+    machine
+        .run(ALICE, &["sfctl", "query", "select 1"])
+        .fails(3, &["systemctl --user status snowflake-session.service"]);
+    machine.until_shown(SOCKET, &["ActiveState"], "failed");
+    let ran = machine.run(ALICE, &["sfctl", "query", "select 1"]).fails(
+        3,
+        &[
+            "snowflake-session.socket has failed",
+            "service-start-limit-hit",
+            "systemctl --user status snowflake-session.service",
+            "systemctl --user reset-failed snowflake-session.socket snowflake-session.service",
+        ],
+    );
+    assert_eq!(
+        machine.show(SOCKET, &["ActiveState"]),
+        "failed",
+        "nothing was reset behind the user's back: {ran}"
+    );
+    // Mended, it starts when it is told to.
+    machine.drop_in(SERVICE, "broken", "");
+    machine.alice(&["sfctl", "service", "start"]);
+    assert_eq!(
+        machine
+            .alice(&["sfctl", "query", "select 1", "--format", "csv"])
+            .lines()
+            .last(),
+        Some("1")
+    );
+}
+
+/// A journal that does not read must not keep anybody waiting.
+pub(crate) fn a_stopped_journal_stops_nobody(machine: &Machine) {
+    listen(machine);
+    machine.write_home(
+        ".config/snowflake-session/config.toml",
+        "[log]\nlevel = \"debug\"\nqueue_max = 64\n",
+    );
+    machine.alice(&["sfctl", "query", "select 1"]);
+    let journal = machine.ok(
+        ROOT,
+        &[
+            "systemctl",
+            "show",
+            "--value",
+            "--property=MainPID",
+            "systemd-journald",
+        ],
+    );
+    machine.signal("STOP", &journal);
+    // Each logs several records; far more than the kernel's buffer and our queue hold.
+    let answered = machine.run(
+        ALICE,
+        &[
+            "timeout",
+            "60",
+            "bash",
+            "-c",
+            "for i in $(seq 100); do sfctl query 'select 1' >/dev/null || exit 9; done",
+        ],
+    );
+    machine.signal("CONT", &journal);
+    answered.ok();
+    machine.alice(&["sfctl", "query", "select 1"]);
+    until_true("the dropped records to be told", PATIENCE, || {
+        machine.log(SERVICE).contains("dropped")
+    });
+}
+
+/// Sockets that are meant for somebody else are neither served nor unlinked, and a status cannot smuggle anything in.
+pub(crate) fn sockets_of_others_are_left_alone(machine: &Machine) {
+    listen(machine);
+    let ran = machine.run(
+        ALICE,
+        &[
+            "env",
+            "LISTEN_FDS=1",
+            "LISTEN_PID=1",
+            "LISTEN_FDNAMES=grpc",
+            "snowflake-session",
+            "run",
+        ],
+    );
+    assert_eq!(ran.code, 78, "{ran}");
+    assert!(ran.stderr.contains("no socket for this process"), "{ran}");
+    machine.alice(&["sfctl", "--no-autostart", "service", "status"]);
+
+    // A path may hold a line break; what systemd is told may not.
+    let folder = "/run/user/2001/odd\nMAINPID=1\nX";
+    machine.alice(&[
+        "systemd-run",
+        "--user",
+        "--quiet",
+        "--unit=odd",
+        "--property=Type=notify",
+        "snowflake-session",
+        "run",
+        "--state-dir",
+        "/run/user/2001/odd-state",
+        "--socket",
+        &format!("{folder}/grpc.sock"),
+    ]);
+    let status = machine.show("odd.service", &["StatusText"]);
+    assert_eq!(status, "serving /run/user/2001/odd MAINPID=1 X/grpc.sock");
+    assert_ne!(machine.show("odd.service", &["MainPID"]), "1");
+    machine.alice(&["systemctl", "--user", "stop", "odd.service"]);
+}
