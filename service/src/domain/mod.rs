@@ -15,6 +15,7 @@ pub mod limits;
 pub mod loss;
 pub mod names;
 pub mod network;
+pub mod policy;
 pub mod pool;
 pub mod query;
 pub mod session;
