@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Failure, Ready};
 use crate::config::Settings;
+use crate::domain::audit::AuditSearch;
 use crate::domain::history::KeptJobs;
 use crate::domain::journal::record::Kept;
 use crate::domain::upstream::Connector;
@@ -20,7 +21,7 @@ use crate::platform::notify;
 use crate::platform::signals::{Armed, Signals, Wish};
 use crate::platform::socket::Listener;
 use crate::rpc::{self, About, Connection, Manager, Rpc, RpcLimits};
-use crate::sessions::{Sessions, WallClock};
+use crate::sessions::{Oversight, Sessions, WallClock};
 
 /// What a service is made of; a test makes it of other things.
 pub struct Parts {
@@ -30,6 +31,10 @@ pub struct Parts {
     pub kept: Kept,
     /// The submitted queries that are kept.
     pub kept_jobs: KeptJobs,
+    /// What watches over the sessions.
+    pub oversight: Oversight,
+    /// Where the audit log is searched.
+    pub audit: Arc<dyn AuditSearch>,
     /// The configuration.
     pub settings: Settings,
     /// The socket to serve.
@@ -92,6 +97,8 @@ impl Service {
             connector,
             kept,
             kept_jobs,
+            oversight,
+            audit,
             settings,
             listener,
             manager,
@@ -104,6 +111,7 @@ impl Service {
             settings.limits.clone(),
             Arc::clone(&clock),
             kept,
+            oversight,
         );
         sessions.keep_jobs(kept_jobs);
         let about = About {
@@ -123,6 +131,7 @@ impl Service {
         let rpc = Rpc {
             about: about.clone(),
             sessions: sessions.clone(),
+            audit,
             shutdown,
             limits: RpcLimits {
                 request_bytes_max: settings.rpc.request_bytes_max,

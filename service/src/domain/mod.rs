@@ -6,6 +6,7 @@
 //! reads just enough SQL to know what a statement does to a session, and [`upstream`], the port through
 //! which the outside world is reached.
 
+pub mod audit;
 pub mod breaker;
 pub mod context;
 pub mod error;

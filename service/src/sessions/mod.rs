@@ -11,6 +11,9 @@
 //! What needs the upstream session but not its turn goes beside the statement that runs ([`errand`]): submitted
 //! statements, results that are read by query id. All queries are remembered in one place ([`history`]).
 //!
+//! What they may run is decided in [`oversight`], and a [`trail`] of each leads
+//! into the audit log.
+//!
 //! This room knows `domain` and a runtime. It must not know gRPC, Snowflake's protocols, or where limits
 //! come from.
 
@@ -22,15 +25,18 @@ mod history;
 mod interrupt;
 mod keeper;
 mod mailbox;
+mod oversight;
 mod queries;
 mod registry;
 mod requests;
 mod snapshot;
 mod stage;
 mod table;
+mod trail;
 mod watch;
 
 pub use mailbox::{Closed, QueryStream, Reset, TransactionVerb};
+pub use oversight::Oversight;
 pub use queries::{Cancellation, QueryTarget, ReadRequest, ResultStream};
 pub use registry::Sessions;
 pub use requests::{NewSession, QueryRequest};

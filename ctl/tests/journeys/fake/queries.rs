@@ -10,8 +10,7 @@ use snowflake_session_proto::v1::{
     CancelQueryRequest, CancelQueryResponse, ErrorReason, ExecuteQueryRequest, ExecuteQueryResponse,
     GetQueryRequest, GetQueryResponse, ListQueriesRequest, ListQueriesResponse, Query, QueryState,
     ReadQueryResultsRequest, ReadQueryResultsResponse, SearchHistoryRequest, SearchHistoryResponse,
-    SubmitQueryRequest, SubmitQueryResponse,
-    WatchQueryRequest, WatchQueryResponse,
+    SubmitQueryRequest, SubmitQueryResponse, WatchQueryRequest, WatchQueryResponse,
 };
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;

@@ -69,6 +69,27 @@ enum Answer {
     No(Refusal),
 }
 
+impl Concern {
+    /// The refusal where nobody can be asked to confirm.
+    pub fn refusal(&self) -> Refusal {
+        Refusal {
+            message: format!("{}, which needs a confirmation; nothing was run", self.message),
+            ..Refusal::unconfirmed()
+        }
+    }
+}
+
+impl Refusal {
+    /// The refusal of what would have to be confirmed where nobody can be asked.
+    pub fn unconfirmed() -> Self {
+        Self {
+            rule: Level::Guarded.to_string(),
+            message: "it needs a confirmation; nothing was run".to_owned(),
+            hint: "run it with `sfctl write`, which asks for it".to_owned(),
+        }
+    }
+}
+
 impl From<Refusal> for Error {
     fn from(refusal: Refusal) -> Self {
         Self::new(Reason::Refused, refusal.message).with_facts(Facts {
@@ -120,7 +141,7 @@ pub fn decide(
             Answer::Yes => {}
             Answer::No(refusal) => return Decision::Refuse(refusal),
             Answer::Confirm(concern) if door == Door::Query => {
-                return Decision::Refuse(unconfirmed(&concern));
+                return Decision::Refuse(concern.refusal());
             }
             Answer::Confirm(concern) => {
                 if !concerns.contains(&concern) {
@@ -387,15 +408,6 @@ fn not_staged(link: &Link) -> Refusal {
             link.class
         ),
         hint: "run it with `sfctl write`".to_owned(),
-    }
-}
-
-/// What needs a confirmation where nobody can give one.
-fn unconfirmed(concern: &Concern) -> Refusal {
-    Refusal {
-        rule: Level::Guarded.to_string(),
-        message: format!("{}, which needs a confirmation; nothing was run", concern.message),
-        hint: "run it with `sfctl write`, which asks for it".to_owned(),
     }
 }
 
