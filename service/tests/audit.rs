@@ -99,7 +99,10 @@ async fn however_it_ends_it_is_logged_once() {
     let oversight = oversight(open.clone(), open, &audited);
     let search = Arc::new(audited.clone());
     let service = Service::overseen(limits(), Memory::default(), oversight, search).await;
-    let logged = |count: usize| eventually("it is logged", move || true).then_count(audited.clone(), count);
+    let logged = |count: usize| {
+        let audited = audited.clone();
+        async move { eventually("so many records", || audited.ended().len() == count).await }
+    };
 
     service.run(sql("fail")).await.err().unwrap();
     logged(1).await;
@@ -153,18 +156,6 @@ async fn however_it_ends_it_is_logged_once() {
     );
 }
 
-/// Waits until so many records are logged.
-trait ThenCount {
-    async fn then_count(self, audited: Audited, count: usize);
-}
-
-impl<F: Future<Output = ()>> ThenCount for F {
-    async fn then_count(self, audited: Audited, count: usize) {
-        self.await;
-        eventually("so many records", || audited.ended().len() == count).await;
-    }
-}
-
 #[tokio::test]
 async fn submitted_statements_and_what_sessions_do_are_logged() {
     let (service, audited) = service().await;
@@ -176,7 +167,7 @@ async fn submitted_statements_and_what_sessions_do_are_logged() {
     let submitted = service.queries().submit_query(submit).await.unwrap().into_inner();
     let query_id = submitted.query.unwrap().query_id;
     assert_eq!(audited.sent.lock().unwrap().len(), 1);
-    service.seen.queries.end(&query_id);
+    service.seen.queries.finish(&query_id);
     eventually("its end is seen", || audited.ended().len() == 1).await;
     let record = audited.take_one();
     assert_eq!((record.query_id, record.state), (query_id, QueryState::Succeeded));

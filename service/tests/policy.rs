@@ -255,10 +255,6 @@ async fn snowflake_has_the_last_word() {
         .await
         .unwrap();
     assert!(read.notices.is_empty());
-    let read = execute(&service, at(PolicyLevel::Unspecified, "select begin"))
-        .await
-        .unwrap();
-    assert!(read.notices.is_empty(), "{:?}", read.notices);
     let odd = execute(&service, at(PolicyLevel::Unspecified, "select misread"))
         .await
         .unwrap();

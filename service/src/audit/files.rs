@@ -115,10 +115,11 @@ impl Files {
         let Ok(mut files) = list(&self.folder) else {
             return;
         };
-        // The newest stays, whatever its size.
-        let newest = files.pop();
+        // The newest stays, and is left room to become full.
+        let total_max = self.rules.total_bytes_max.saturating_sub(self.rules.bytes_max);
+        files.pop();
         let size = |begun: u64| fs::metadata(path(&self.folder, begun)).map_or(0, |found| found.len());
-        let mut total: u64 = newest.into_iter().chain(files.iter().copied()).map(size).sum();
+        let mut total: u64 = files.iter().copied().map(size).sum();
         for begun in files {
             let path = path(&self.folder, begun);
             let bytes = size(begun);
@@ -126,7 +127,7 @@ impl Files {
             let age = changed.map_or(Duration::ZERO, |changed| {
                 now.duration_since(changed).unwrap_or_default()
             });
-            if total <= self.rules.total_bytes_max && age <= self.rules.keep {
+            if total <= total_max && age <= self.rules.keep {
                 continue;
             }
             match fs::remove_file(&path) {
@@ -226,7 +227,7 @@ mod tests {
         }
         let mut files = Files::new(folder.path(), rules());
         files.append("6\n", now + 200 * DAY).unwrap();
-        assert_eq!(texts(folder.path()), ["a long one\n", "6\n"]);
+        assert_eq!(texts(folder.path()), ["6\n"]);
     }
 
     #[test]

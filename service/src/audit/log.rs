@@ -1,6 +1,7 @@
 //! The queue of the log, and the thread that writes it.
 
 use std::collections::{HashMap, VecDeque};
+use std::fmt::Write as _;
 use std::fs;
 use std::io;
 use std::os::unix::fs::OpenOptionsExt as _;
@@ -156,7 +157,10 @@ impl AuditFiles {
 impl AuditLog for AuditFiles {
     fn trace(&self, sql: &str) -> SqlTrace {
         let digest = Sha256::new().chain_update(self.key).chain_update(sql).finalize();
-        let hash = digest[..16].iter().map(|byte| format!("{byte:02x}")).collect();
+        let mut hash = String::with_capacity(32);
+        for byte in &digest[..16] {
+            let _ = write!(hash, "{byte:02x}");
+        }
         let text = match self.options.sql {
             KeepSql::None => String::new(),
             KeepSql::Head => head(&statement::shown(sql)),

@@ -14,7 +14,7 @@ fn options(folder: &Path) -> AuditOptions {
         keep: Duration::from_hours(24),
         queue_max: 100,
         queue_bytes_max: 1000,
-        search_time_max: Duration::from_secs(60),
+        search_time_max: Duration::from_mins(1),
     }
 }
 

@@ -102,7 +102,7 @@ struct Different {
 
 pub(super) fn read(reader: &mut Reader<'_>) -> OversightSettings {
     const MEBIBYTE: u64 = 1 << 20;
-    const MINUTE: Duration = Duration::from_secs(60);
+    const MINUTE: Duration = Duration::from_mins(1);
     let file_bytes_max = reader.size("audit.file_bytes_max", 64 * 1024, 256 * MEBIBYTE);
     OversightSettings {
         policies: policies(reader),

@@ -1,5 +1,6 @@
 //! What watches over the sessions: policies, the audit log, the tag of queries.
 
+use std::fmt::Write as _;
 use std::sync::Arc;
 
 use super::WallClock;
@@ -8,7 +9,7 @@ use crate::domain::audit::{AuditLog, Caller, NoAudit};
 use crate::domain::error::Error;
 use crate::domain::names::{ConnectionName, RequestId, SessionName};
 use crate::domain::policy::{
-    Decision, Door, Level, Limit, Policies, Policy, Refusal, SessionFacts, asks_server, decide,
+    Concern, Decision, Door, Level, Limit, Policies, Policy, Refusal, SessionFacts, asks_server, decide,
     depends_on_context, is_misread, refuse_misread,
 };
 use crate::domain::query::StatementKind;
@@ -53,7 +54,7 @@ impl Oversight {
         // Names of sessions and what is kept of a caller need no escapes.
         let mut tag = format!(r#"{{"client":"{}","session":"{session}""#, caller.client);
         if !caller.agent.is_empty() {
-            tag.push_str(&format!(r#","agent":"{}""#, caller.agent));
+            let _ = write!(tag, r#","agent":"{}""#, caller.agent);
         }
         tag.push('}');
         Some(tag)
@@ -115,7 +116,7 @@ impl Gate {
             Decision::Allow(rule) => Ok(rule),
             Decision::Confirm(concerns) => Err(concerns
                 .first()
-                .map_or_else(Refusal::unconfirmed, |concern| concern.refusal())),
+                .map_or_else(Refusal::unconfirmed, Concern::refusal)),
             Decision::Refuse(refusal) => Err(refusal),
         }
     }

@@ -253,6 +253,7 @@ impl Upstream for FakeUpstream {
                 executed.kind = StatementKind::Transaction;
                 transaction(words[0] == "begin");
             }
+            ["select", "misread"] => executed.kind = StatementKind::Dml,
             ["insert", ..] => {
                 executed.kind = StatementKind::Dml;
                 executed.dml = Some(DmlStats {

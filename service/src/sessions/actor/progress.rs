@@ -92,9 +92,8 @@ impl Actor {
         let Some(upstream) = self.rest.upstream.clone() else {
             return;
         };
-        let task = match self.pass_gate(task, &upstream) {
-            Some(task) => task,
-            None => return,
+        let Some(task) = self.pass_gate(task, &upstream) else {
+            return;
         };
         let stage = match &task.work {
             Work::Query { query, interrupt, .. } => {
