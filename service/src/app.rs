@@ -16,10 +16,12 @@ use std::time::{Duration, Instant, SystemTime};
 pub use failure::Failure;
 pub use serve::{Parts, serve};
 
+use crate::audit::{AuditFiles, AuditOptions, KeepSql};
 use crate::backend::emulator::{EmulatorOptions, LogOpener};
 use crate::backend::{Backend, BackendSettings};
 use crate::config::{self, Environment, RunFlags, Settings};
 use crate::domain::carry::Arrived;
+use crate::domain::audit::AuditSearch;
 use crate::domain::journal::record::Kept;
 use crate::platform::activation::{self, Passed};
 use crate::platform::daemon::{self, Fate, Report, Side};
@@ -30,6 +32,7 @@ use crate::platform::socket;
 use crate::platform::{PlatformError, signals, socket_path};
 use crate::pool::{Pool, PoolOptions};
 use crate::rpc::Manager;
+use crate::sessions::Oversight;
 
 /// Serves in the foreground until told to stop.
 ///
@@ -190,7 +193,14 @@ impl Process<'_> {
         };
         let mut kept = kept_sessions(&self.settings)?;
         let arrived = self.arrived(passed.stored, manager, &mut kept);
+        let audit = Arc::new(open_audit(&self.settings)?);
         let parts = Parts {
+            audit: Arc::clone(&audit) as Arc<dyn AuditSearch>,
+            oversight: Oversight {
+                policies: self.settings.oversight.policies.clone(),
+                audit,
+                query_tag: self.settings.oversight.query_tag,
+            },
             connector: Arc::new(self.pool()),
             kept,
             arrived,
@@ -341,6 +351,30 @@ fn kept_sessions(settings: &Settings) -> Result<Kept, Failure> {
     let what = format!("read the kept sessions in {}", folder.display());
     Ok(crate::journal::open(&folder, settings.journal_bytes_max)
         .map_err(|source| PlatformError::Io { what, source })?)
+}
+
+/// The audit log of this and earlier runs of the service.
+fn open_audit(settings: &Settings) -> Result<AuditFiles, Failure> {
+    let folder = settings.folders.state.join("audit");
+    socket::private_folder(&folder)?;
+    let audit = &settings.oversight.audit;
+    let what = format!("open the audit log in {}", folder.display());
+    let options = AuditOptions {
+        folder,
+        sql: match audit.sql {
+            config::KeepSql::None => KeepSql::None,
+            config::KeepSql::Head => KeepSql::Head,
+            config::KeepSql::Full => KeepSql::Full,
+        },
+        file_bytes_max: audit.file_bytes_max,
+        file_age_max: audit.file_age_max,
+        total_bytes_max: audit.total_bytes_max,
+        keep: audit.keep,
+        queue_max: audit.queue_max,
+        queue_bytes_max: usize::try_from(audit.queue_bytes_max).unwrap_or(usize::MAX),
+        search_time_max: audit.search_time_max,
+    };
+    Ok(AuditFiles::open(options).map_err(|source| PlatformError::Io { what, source })?)
 }
 
 /// Reads the configuration again and applies what can be applied while running: the log level.

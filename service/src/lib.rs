@@ -2,12 +2,13 @@
 //!
 //! The rooms, from the inside out: [`domain`] is the pure rules, [`sessions`] drives one task per session,
 //! [`backend`] reaches Snowflake through the driver and keeps the local emulator, [`pool`] keeps spare logins of
-//! it, [`journal`] keeps sessions in files, [`rpc`] speaks gRPC,
+//! it, [`journal`] keeps sessions in files, [`audit`] the log of who ran what, [`rpc`] speaks gRPC,
 //! [`platform`] deals with the operating system, [`config`] reads what the user configured, and [`app`]
 //! puts them together. `main` is one page. The crate is a library only so that tests can compose it with
 //! another listener, clock, configuration or Snowflake.
 
 pub mod app;
+pub mod audit;
 pub mod backend;
 pub mod config;
 pub mod domain;

@@ -15,9 +15,11 @@ use std::time::{Duration, SystemTime};
 
 use snowflake_session::app::{Failure, Parts, Ready, serve};
 use snowflake_session::config::{self, Environment, RunFlags, Settings};
+use snowflake_session::domain::audit::NoAudit;
 use snowflake_session::platform::signals::Armed;
 use snowflake_session::platform::socket;
 use snowflake_session::rpc::Manager;
+use snowflake_session::sessions::Oversight;
 use snowflake_session_proto::v1;
 use snowflake_session_proto::v1::lifecycle_service_client::LifecycleServiceClient;
 use support::{FakeConnector, Memory, Seen, collect, eventually, reason, sql};
@@ -48,6 +50,8 @@ impl Whole {
             arrived: None,
             program: None,
             kept: Memory::default().kept(),
+            oversight: Oversight::none(),
+            audit: Arc::new(NoAudit),
             kept_jobs: snowflake_session::journal::open_jobs(&home.path().join("jobs.json")),
             settings,
             listener: socket::bind(&socket).unwrap(),

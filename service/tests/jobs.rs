@@ -19,6 +19,7 @@ use tonic::{Code, Status};
 async fn submit(service: &Service, text: &str) -> Result<v1::Query, Status> {
     let request = v1::SubmitQueryRequest {
         sql: text.into(),
+        policy: v1::PolicyLevel::Open.into(),
         ..v1::SubmitQueryRequest::default()
     };
     submit_request(service, request).await
@@ -262,6 +263,7 @@ async fn a_repeated_submission_answers_with_the_same_query() {
     let request = |text: &str, id: &str| v1::SubmitQueryRequest {
         sql: text.into(),
         request_id: id.into(),
+        policy: v1::PolicyLevel::Open.into(),
         ..v1::SubmitQueryRequest::default()
     };
     let id = "6f9619ff-8b86-d011-b42d-00c04fc964ff";

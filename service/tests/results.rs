@@ -14,7 +14,7 @@ use std::time::{Duration, SystemTime};
 
 use snowflake_session::domain::history::{QueryRef, QueryState};
 use snowflake_session::journal::open_jobs;
-use snowflake_session::sessions::{QueryTarget, Sessions};
+use snowflake_session::sessions::{Oversight, QueryTarget, Sessions};
 use snowflake_session_proto::v1;
 use snowflake_session_proto::v1::read_query_results_response::Part;
 use support::engine::request;
@@ -26,6 +26,7 @@ const ID: &str = "6f9619ff-8b86-d011-b42d-00c04fc964ff";
 async fn submit(service: &Service, text: &str) -> String {
     let request = v1::SubmitQueryRequest {
         sql: text.into(),
+        policy: v1::PolicyLevel::Open.into(),
         ..v1::SubmitQueryRequest::default()
     };
     let response = service.queries().submit_query(request).await.unwrap();
@@ -300,7 +301,13 @@ async fn submitted_statements_are_found_again_after_a_restart() {
             seen: Arc::clone(&seen),
         };
         let clock = Arc::new(SystemTime::now);
-        let sessions = Sessions::new(Arc::new(connector), limits(), clock, Memory::default().kept());
+        let sessions = Sessions::new(
+            Arc::new(connector),
+            limits(),
+            clock,
+            Memory::default().kept(),
+            Oversight::none(),
+        );
         sessions.keep_jobs(open_jobs(&path));
         sessions
     };

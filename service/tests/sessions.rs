@@ -11,6 +11,7 @@ mod support;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use snowflake_session::domain::audit::Caller;
 use snowflake_session::domain::limits::Limits;
 use snowflake_session_proto::v1::query_service_client::QueryServiceClient;
 use snowflake_session_proto::{BUILD_ID, BUILD_ID_KEY, v1};
@@ -25,6 +26,7 @@ fn create(name: &str, connection: &str) -> v1::CreateSessionRequest {
         login: true,
         allow_existing: false,
         idle_limit: None,
+        policy: v1::PolicyLevel::Unspecified.into(),
     }
 }
 
@@ -229,7 +231,8 @@ async fn what_nobody_waits_for_any_more_is_not_begun() {
     let second = Duration::from_secs(1);
     let hanging = engine.execute(request("default", "hang")).await.unwrap();
     let default = name("default");
-    let begin = engine.sessions.begin(Some(&default), None, false);
+    let caller = Caller::default();
+    let begin = engine.sessions.begin(Some(&default), None, false, &caller);
     assert!(tokio::time::timeout(second, begin).await.is_err());
     drop(hanging);
     engine.pass(second).await;

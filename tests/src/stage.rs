@@ -99,6 +99,10 @@ impl Stage {
             .env("XDG_DATA_HOME", self.path("data"))
             .env("XDG_STATE_HOME", self.path("state"));
         command.env("XDG_CACHE_HOME", self.path("cache"));
+        // Most journeys are about other things than what may run; those that are not set these again.
+        command
+            .env("SFCTL_POLICY", "open")
+            .env("SNOWFLAKE_SESSIOND_POLICY__LEVEL", "open");
         command.envs(self.variables.iter().map(|(name, value)| (name, value)));
         command
     }

@@ -291,6 +291,20 @@ impl Parameters {
         Ok(parameters)
     }
 
+    /// Ends a statement with parameters of its own: `own` were in force when it began, `before` the session's. Those
+    /// that the statement has set or unset itself stay as it left them.
+    pub fn give_back(&mut self, own: &Self, before: &Self) {
+        for name in own.set.keys() {
+            if self.set.get(name) != own.set.get(name) {
+                continue;
+            }
+            match before.set.get(name) {
+                Some(value) => self.set.insert(name, value.clone()),
+                None => self.set.remove(name),
+            };
+        }
+    }
+
     /// Every parameter with the value in effect, by name.
     pub fn all(&self) -> Vec<Parameter> {
         KNOWN

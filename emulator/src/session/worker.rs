@@ -187,10 +187,7 @@ impl Worker {
         let own = self.state.parameters.with(&submission.parameters)?;
         let before = std::mem::replace(&mut self.state.parameters, own.clone());
         let result = work(self);
-        // ALTER SESSION in the statement itself stays; the rest goes back.
-        if self.state.parameters == own {
-            self.state.parameters = before;
-        }
+        self.state.parameters.give_back(&own, &before);
         result
     }
 

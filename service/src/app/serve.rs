@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 use super::{Failure, Ready};
 use crate::config::Settings;
 use crate::domain::carry::Arrived;
+use crate::domain::audit::AuditSearch;
 use crate::domain::history::KeptJobs;
 use crate::domain::journal::record::Kept;
 use crate::domain::upstream::Connector;
@@ -22,7 +23,7 @@ use crate::platform::signals::{Armed, Signals, Wish};
 use crate::platform::socket::Listener;
 use crate::platform::{notify, restart};
 use crate::rpc::{self, About, Connection, Manager, Rpc, RpcLimits};
-use crate::sessions::{Sessions, WallClock};
+use crate::sessions::{Oversight, Sessions, WallClock};
 
 /// What a service is made of; a test makes it of other things.
 pub struct Parts {
@@ -36,6 +37,10 @@ pub struct Parts {
     pub program: Option<OwnProgram>,
     /// The submitted queries that are kept.
     pub kept_jobs: KeptJobs,
+    /// What watches over the sessions.
+    pub oversight: Oversight,
+    /// Where the audit log is searched.
+    pub audit: Arc<dyn AuditSearch>,
     /// The configuration.
     pub settings: Settings,
     /// The socket to serve.
@@ -115,6 +120,8 @@ impl Service {
             arrived,
             program,
             kept_jobs,
+            oversight,
+            audit,
             settings,
             listener,
             manager,
@@ -127,6 +134,7 @@ impl Service {
             settings.limits.clone(),
             Arc::clone(&clock),
             kept,
+            oversight,
         );
         sessions.keep_jobs(kept_jobs);
         let carries = arrived.is_some();
@@ -158,6 +166,7 @@ impl Service {
         let rpc = Rpc {
             about: about.clone(),
             sessions: sessions.clone(),
+            audit,
             shutdown,
             limits: RpcLimits {
                 request_bytes_max: settings.rpc.request_bytes_max,

@@ -15,7 +15,7 @@ use tokio::sync::OnceCell;
 use super::emulator::{Emulator, EmulatorOptions, Running};
 use super::error::{explain, from_driver};
 use super::network::driver_config;
-use super::upstream::{DriverSession, Sizes, context_of};
+use super::upstream::{DriverSession, QUERY_TAG, Sizes, context_of};
 use crate::domain::carry::Ticket;
 use crate::domain::error::Error;
 use crate::domain::limits::Limits;
@@ -122,6 +122,7 @@ impl Backend {
             identity,
             context,
             autocommit,
+            tagged: settings.session_parameters.contains_key(QUERY_TAG),
             fingerprint,
         })
     }

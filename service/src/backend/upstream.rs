@@ -24,6 +24,9 @@ use crate::domain::query::{
 };
 use crate::domain::upstream::{Batches, Execution, TicketKeeper, Upstream};
 
+/// The parameter that tags queries.
+pub(super) const QUERY_TAG: &str = "QUERY_TAG";
+
 /// Limits of what a session does.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Sizes {
@@ -79,6 +82,19 @@ impl Upstream for DriverSession {
             result.map_err(|error| explain(error, self.emulator.as_ref()))?,
             self.sizes.batch_bytes_max,
         )
+    }
+
+    async fn describe(&self, submission: Submission) -> Result<StatementKind, Error> {
+        let request_id = submission.request_id;
+        let mut request = query_request(submission);
+        request.describe_only = true;
+        request.row_limit = Some(1);
+        let prepared = self.session.prepare(request).map_err(from_driver)?;
+        self.set_running(Some((request_id, prepared.canceller())));
+        let result = prepared.execute().await;
+        self.set_running(None);
+        let result = result.map_err(|error| explain(error, self.emulator.as_ref()))?;
+        Ok(statement_kind(result.head().statement_type))
     }
 
     async fn cancel(&self, request_id: RequestId) -> Result<CancelOutcome, Error> {
@@ -154,6 +170,11 @@ pub(super) fn query_request(submission: Submission) -> QueryRequest {
     let mut request = QueryRequest::new(submission.sql);
     request.row_limit = submission.row_limit;
     request.bindings = bindings(submission.bindings);
+    if let Some(tag) = submission.tag {
+        request
+            .parameters
+            .insert(QUERY_TAG.to_owned(), driver::ParameterValue::Text(tag));
+    }
     request
 }
 

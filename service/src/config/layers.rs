@@ -9,6 +9,7 @@ use figment::{Figment, Metadata, Profile, Provider};
 
 use super::environment::{Environment, PREFIX};
 use super::flags::RunFlags;
+use super::oversight::CONNECTION_KEYS;
 
 /// The defaults, which are also the list of keys.
 pub(super) const DEFAULTS: &str = include_str!("defaults.toml");
@@ -164,7 +165,7 @@ impl Layers {
         let mut found = Vec::new();
         collect_spans("", table.get_ref(), &mut found);
         for (key, start) in found {
-            if self.known.contains(&key) {
+            if self.known.contains(&key) || is_of_connection(&key) {
                 continue;
             }
             let nearest = self.nearest(&key).map(|key| format!(", did you mean `{key}`?"));
@@ -179,6 +180,14 @@ impl Layers {
         let same_last = nearest.rsplit('.').next() == key.rsplit('.').next();
         (same_last || distance(nearest) <= key.len().div_ceil(3)).then_some(nearest.as_str())
     }
+}
+
+/// True for a key of `policy.connections.NAME`, whatever the name is.
+fn is_of_connection(key: &str) -> bool {
+    let named = key.strip_prefix("policy.connections.");
+    named
+        .and_then(|named| named.rsplit_once('.'))
+        .is_some_and(|(_, key)| CONNECTION_KEYS.contains(&key))
 }
 
 fn variable_of(key: &str) -> String {

@@ -1,12 +1,14 @@
 //! Reads the merged layers key by key, so that one fault does not hide the next.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::str::FromStr;
 use std::time::Duration;
 
 use serde::de::DeserializeOwned;
 
 use super::layers::{Fault, Layers};
-use super::values::{Count, Size, Span, Text};
+use super::values::{Count, Size, Span, Text, Texts};
 
 /// Reads keys and collects what is wrong with them. After a fault a harmless value is returned; the caller
 /// asks for [`faults`](Self::faults) before it uses anything.
@@ -16,6 +18,10 @@ pub(super) struct Reader<'a> {
     #[cfg(test)]
     pub(super) asked: Vec<&'static str>,
 }
+
+/// Keys in tables with names that users choose, as far as the defaults have some.
+#[cfg(test)]
+const DEFAULT_TABLES: [&str; 1] = ["policy.connections.local.level"];
 
 impl<'a> Reader<'a> {
     pub(super) fn new(layers: &'a Layers) -> Self {
@@ -66,6 +72,54 @@ impl<'a> Reader<'a> {
             self.fault(key, format!("{duration:?} is less than {least:?}"));
         }
         duration
+    }
+
+    pub(super) fn truth(&mut self, key: &'static str) -> bool {
+        match self.text(key).as_str() {
+            "true" => true,
+            "false" => false,
+            other => {
+                self.fault(key, format!("{other:?} is neither true nor false"));
+                false
+            }
+        }
+    }
+
+    /// Texts of one key, each read as a `T`.
+    pub(super) fn list<T: FromStr<Err = String>>(&mut self, key: &'static str) -> Vec<T> {
+        let texts = self.value(key).map(|Texts(texts)| texts).unwrap_or_default();
+        self.each(key, &texts)
+    }
+
+    /// A text that is read as a `T`.
+    pub(super) fn word<T: FromStr<Err = String>>(&mut self, key: &'static str, otherwise: T) -> T {
+        let text = self.text(key);
+        self.parsed(key, &text).unwrap_or(otherwise)
+    }
+
+    /// Reads a text as a `T`.
+    pub(super) fn parsed<T: FromStr<Err = String>>(&mut self, key: &str, text: &str) -> Option<T> {
+        text.parse().map_err(|why: String| self.fault(key, why)).ok()
+    }
+
+    /// Reads each text as a `T`.
+    pub(super) fn each<T: FromStr<Err = String>>(&mut self, key: &str, texts: &[String]) -> Vec<T> {
+        texts.iter().filter_map(|text| self.parsed(key, text)).collect()
+    }
+
+    /// A table whose keys are names that users choose.
+    pub(super) fn tables<T: DeserializeOwned>(&mut self, key: &'static str) -> BTreeMap<String, T> {
+        #[cfg(test)]
+        self.asked
+            .extend(DEFAULT_TABLES.iter().filter(|known| known.starts_with(key)));
+        match self.layers.figment.extract_inner(key) {
+            Ok(tables) => tables,
+            Err(error) => {
+                let path = error.path.join(".");
+                self.fault(&path, error.kind.to_string());
+                BTreeMap::new()
+            }
+        }
     }
 
     pub(super) fn fault(&mut self, key: &str, message: impl Into<String>) {

@@ -240,3 +240,55 @@ fn children_get_no_secrets() {
         .contains("hunter2")
     );
 }
+
+#[test]
+fn policies_are_general_or_a_connections() {
+    use crate::domain::policy::{AskServer, Level};
+
+    let none = RunFlags::default();
+    let file = "[policy]\ndeny = [\"drop on prod.*.*\"]\nrows_max = 5\n\
+                [policy.connections.\"my prod\"]\nlevel = \"read-only\"\nallow = \"call on a.b.c; delete\"\n\
+                ask_server = \"always\"";
+    let variable = [(
+        "SNOWFLAKE_SESSIOND_POLICY__ALLOW",
+        "insert, update on s.*.*; function f",
+    )];
+    let settings = load_from(file, "", &variable, &none).unwrap();
+    let policies = settings.oversight.policies;
+    let of = |connection: &str| policies.of(&connection.parse().unwrap());
+    let allow =
+        |connection: &str| -> Vec<String> { of(connection).allow.iter().map(ToString::to_string).collect() };
+    assert_eq!(of("other").level, Level::Guarded);
+    assert_eq!(allow("other"), ["insert, update on s.*.*", "function f"]);
+    assert_eq!(of("local").level, Level::Open);
+    assert_eq!(of("local").deny.len(), 1);
+    assert_eq!(of("my prod").level, Level::ReadOnly);
+    assert_eq!(allow("my prod"), ["call on a.b.c", "delete"]);
+    assert_eq!((of("my prod").rows_max, of("my prod").deny.len()), (5, 1));
+    assert_eq!(of("my prod").ask_server, AskServer::Always);
+    assert!(settings.oversight.query_tag);
+}
+
+#[test]
+fn wrong_policies_are_faults() {
+    let place = "~/.config/snowflake-session/config.toml";
+    let faults = faults_of(
+        "[policy]\nlevel = \"lax\"\ndeny = [\"dorp\"]\nallow = [\"unknown\"]\n\
+         [policy.connections.prod]\nlevle = \"open\"\n[policy.connections.dev]\nrows_max = \"few\"\n\
+         [query]\ntag = \"perhaps\"\n[audit]\nsql = \"some\"",
+        &[],
+    );
+    for part in [
+        "unknown key `policy.connections.prod.levle`",
+        "`policy.level`: \"lax\" is not a policy",
+        "`policy.deny`: \"dorp\" is no kind of statements",
+        "`policy.allow`: rule \"unknown\"",
+        "`query.tag`: \"perhaps\" is neither true nor false",
+        "`audit.sql`: \"some\" is not one of",
+        "`policy.connections",
+    ] {
+        let found = faults.iter().filter(|fault| fault.contains(part)).count();
+        assert!(found >= 1, "{part} in {faults:#?}");
+    }
+    assert!(faults.iter().all(|fault| fault.starts_with(place)), "{faults:#?}");
+}

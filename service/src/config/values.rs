@@ -7,11 +7,44 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
-use serde::de::{Deserialize, Deserializer, Error, Visitor};
+use serde::de::{Deserialize, Deserializer, Error, SeqAccess, Visitor};
 
 /// A text, also when it looks like something else.
 #[derive(Debug)]
 pub(super) struct Text(pub(super) String);
+
+/// Several texts: a list, or one text with `;` between them.
+#[derive(Debug)]
+pub(super) struct Texts(pub(super) Vec<String>);
+
+impl<'de> Deserialize<'de> for Texts {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(ManyTexts)
+    }
+}
+
+struct ManyTexts;
+
+impl<'de> Visitor<'de> for ManyTexts {
+    type Value = Texts;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("a list of texts")
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<Texts, E> {
+        let texts = text.split(';').map(str::trim).filter(|text| !text.is_empty());
+        Ok(Texts(texts.map(str::to_owned).collect()))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Texts, A::Error> {
+        let mut texts = Vec::new();
+        while let Some(text) = list.next_element::<String>()? {
+            texts.push(text);
+        }
+        Ok(Texts(texts))
+    }
+}
 
 /// A whole number.
 #[derive(Debug)]
@@ -129,6 +162,22 @@ deserialize_as_text!(Text, Count, Size, Span);
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn lists_can_be_one_text() {
+        let read = |text: &str| {
+            let table: std::collections::BTreeMap<String, Texts> = toml::from_str(text).unwrap();
+            table.into_values().next().unwrap().0
+        };
+        for (text, texts) in [
+            ("a = []", &[][..]),
+            ("a = ['x, y', 'z']", &["x, y", "z"]),
+            ("a = 'x, y; z ;'", &["x, y", "z"]),
+            ("a = ''", &[]),
+        ] {
+            assert_eq!(read(text), texts, "{text}");
+        }
+    }
 
     #[test]
     fn durations_need_a_unit() {

@@ -57,6 +57,8 @@ pub struct Facts {
     pub connection: Option<String>,
     /// What was lost, one thing a line.
     pub lost: Option<String>,
+    /// The rule of the policy that refuses it.
+    pub rule: Option<String>,
 }
 
 /// A failure: what failed (for people), why (for programs), and the inside cause (for the log).

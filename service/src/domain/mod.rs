@@ -6,6 +6,7 @@
 //! reads just enough SQL to know what a statement does to a session, and [`upstream`], the port through
 //! which the outside world is reached.
 
+pub mod audit;
 pub mod breaker;
 pub mod carry;
 pub mod context;
@@ -16,6 +17,7 @@ pub mod limits;
 pub mod loss;
 pub mod names;
 pub mod network;
+pub mod policy;
 pub mod pool;
 pub mod query;
 pub mod session;

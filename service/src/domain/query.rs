@@ -65,6 +65,8 @@ pub struct Submission {
     pub bindings: Vec<Binding>,
     /// Most rows to fetch; `None` is all.
     pub row_limit: Option<u64>,
+    /// What Snowflake's history shows as the query's tag; `None` leaves the session's.
+    pub tag: Option<String>,
 }
 
 /// Which rows of a result to fetch.

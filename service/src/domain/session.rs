@@ -23,6 +23,7 @@ use crate::domain::journal::record::Record;
 use crate::domain::journal::restore::RestoreStep;
 use crate::domain::loss::{self, Loss, LossKind};
 use crate::domain::names::{ConnectionName, SessionName};
+use crate::domain::policy::{Level, SessionFacts};
 use crate::domain::query::Executed;
 use crate::domain::statement::{AUTOCOMMIT, Effect};
 use crate::domain::upstream::Identity;
@@ -68,6 +69,8 @@ pub struct Session {
     name: SessionName,
     connection: ConnectionName,
     idle_limit: Option<Duration>,
+    /// The most that its statements may do, if it has a limit of its own.
+    policy: Option<Level>,
     phase: Phase,
     identity: Identity,
     login_time: Option<SystemTime>,
@@ -89,6 +92,7 @@ impl Session {
             name,
             connection,
             idle_limit,
+            policy: None,
             phase: Phase::New,
             identity: Identity::default(),
             login_time: None,
@@ -100,9 +104,17 @@ impl Session {
         }
     }
 
+    /// The same session with a level of its own.
+    #[must_use]
+    pub fn with_policy(mut self, policy: Option<Level>) -> Self {
+        self.policy = policy;
+        self
+    }
+
     /// A session as it was kept.
     pub fn from_record(record: Record) -> Self {
-        let mut session = Self::new(record.name, record.connection, record.idle_limit);
+        let mut session =
+            Self::new(record.name, record.connection, record.idle_limit).with_policy(record.policy);
         if record.identity != Identity::default() {
             session.phase = Phase::Disconnected;
         }
@@ -118,6 +130,7 @@ impl Session {
             name: self.name.clone(),
             connection: self.connection.clone(),
             idle_limit: self.idle_limit,
+            policy: self.policy,
             create_time,
             last_use_time,
             identity: self.identity.clone(),
@@ -309,9 +322,10 @@ impl Session {
         }
     }
 
-    /// Forgets all but name, connection and idle limit.
+    /// Forgets all but name, connection, idle limit and policy.
     pub fn reset(&mut self) {
-        *self = Self::new(self.name.clone(), self.connection.clone(), self.idle_limit);
+        *self =
+            Self::new(self.name.clone(), self.connection.clone(), self.idle_limit).with_policy(self.policy);
     }
 
     /// The session ends: says whether a transaction is to be rolled back.
@@ -333,6 +347,25 @@ impl Session {
     /// How long it may be unused, if it has a limit of its own.
     pub fn idle_limit(&self) -> Option<Duration> {
         self.idle_limit
+    }
+
+    /// The most that its statements may do, if it has a limit of its own.
+    pub fn policy(&self) -> Option<Level> {
+        self.policy
+    }
+
+    /// What the policy has to know of it. While it is not logged in, its context is what it will be brought back to.
+    pub fn facts(&self) -> SessionFacts<'_> {
+        SessionFacts {
+            database: self.journal.context.database.as_deref(),
+            schema: self.journal.context.schema.as_deref(),
+            search_path: self.journal.parameters.contains_key("SEARCH_PATH"),
+        }
+    }
+
+    /// True when the user has set the tag of its queries.
+    pub fn has_query_tag(&self) -> bool {
+        self.journal.parameters.contains_key("QUERY_TAG")
     }
 
     /// What it is doing.

@@ -14,7 +14,7 @@ use crate::domain::error::Error;
 use crate::domain::history::Observed;
 use crate::domain::names::{ConnectionName, RequestId};
 use crate::domain::pool::PoolStatus;
-use crate::domain::query::{Batch, CancelOutcome, Executed, RowWindow, Submission};
+use crate::domain::query::{Batch, CancelOutcome, Executed, RowWindow, StatementKind, Submission};
 
 /// Knows the connections and logs in over them.
 #[async_trait]
@@ -76,6 +76,8 @@ pub struct Login {
     pub context: Context,
     /// Each statement is a transaction of its own unless one is begun.
     pub autocommit: bool,
+    /// The connection's settings give its queries a tag.
+    pub tagged: bool,
     /// What the login rested on.
     pub fingerprint: Fingerprint,
 }
@@ -106,6 +108,11 @@ pub trait Upstream: Send + Sync + 'static {
     /// Runs one statement. An error with [`Reason::SessionLost`](crate::domain::error::Reason::SessionLost)
     /// means that the upstream session is to be given up.
     async fn execute(&self, submission: Submission) -> Result<Execution, Error>;
+
+    /// Has Snowflake compile a statement and say what kind it is; nothing is run. The request id must not be the one
+    /// under which the statement will run. Fails like [`execute`](Self::execute), also for statements that Snowflake
+    /// does not compile apart from running them.
+    async fn describe(&self, submission: Submission) -> Result<StatementKind, Error>;
 
     /// Asks Snowflake to stop the statement of this request.
     async fn cancel(&self, request_id: RequestId) -> Result<CancelOutcome, Error>;

@@ -30,6 +30,8 @@ struct File {
     connection: String,
     #[serde(default)]
     idle_limit_ms: Option<u64>,
+    #[serde(default)]
+    policy: Option<String>,
     /// Milliseconds since 1970, as all times here.
     create_time: u64,
     last_use_time: u64,
@@ -103,6 +105,7 @@ pub(super) fn write(record: &Record) -> Result<Vec<u8>, serde_json::Error> {
         idle_limit_ms: record
             .idle_limit
             .map(|limit| u64::try_from(limit.as_millis()).unwrap_or(u64::MAX)),
+        policy: record.policy.map(|policy| policy.to_string()),
         create_time: millis(record.create_time),
         last_use_time: millis(record.last_use_time),
         identity: KeptIdentity {
@@ -154,6 +157,11 @@ pub(super) fn read(text: &[u8]) -> Result<Record, String> {
         name: file.session.parse().map_err(|_| "it names no session")?,
         connection: file.connection.parse().map_err(|_| "it names no connection")?,
         idle_limit: file.idle_limit_ms.map(Duration::from_millis),
+        // A level that this version does not know is not to be taken for none.
+        policy: file
+            .policy
+            .map(|policy| policy.parse().map_err(|_| "its policy is none that is known"))
+            .transpose()?,
         create_time: time(file.create_time),
         last_use_time: time(file.last_use_time),
         identity: Identity {
@@ -274,6 +282,7 @@ pub(super) mod tests {
             name: name.parse().unwrap(),
             connection: "prod".parse().unwrap(),
             idle_limit: Some(Duration::from_secs(90)),
+            policy: Some(crate::domain::policy::Level::Guarded),
             create_time: time(1),
             last_use_time: time(2),
             identity: Identity {
@@ -303,6 +312,10 @@ pub(super) mod tests {
             (
                 "{\"version\":1,\"session\":\"a b\",\"connection\":\"c\",\"create_time\":1,\"last_use_time\":1}",
                 "it names no session",
+            ),
+            (
+                "{\"version\":1,\"session\":\"a\",\"connection\":\"c\",\"policy\":\"lax\",\"create_time\":1,\"last_use_time\":1}",
+                "its policy is none that is known",
             ),
         ] {
             assert_eq!(read(text.as_bytes()).unwrap_err(), told, "{text}");

@@ -1,6 +1,7 @@
 //! Between the contract's types and the domain's, both ways: what is asked for, and the events of queries. Queries
 //! that are named are in [`queries`], sessions in [`session`](mod@session).
 
+mod audit;
 mod queries;
 mod session;
 
@@ -8,15 +9,18 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use snowflake_session_proto::v1;
 
+use crate::domain::audit::Caller;
 use crate::domain::context::{Context, ContextChange};
 use crate::domain::error::Error;
 use crate::domain::names::{ConnectionName, ObjectName, RequestId, SessionName};
+use crate::domain::policy::Level;
 use crate::domain::pool::{BreakerStatus, PoolStatus};
 use crate::domain::query::{
     Binding, BindingKind, CancelOutcome, DmlStats, QueryEvent, StatementKind, Summary,
 };
 use crate::sessions::QueryRequest;
 
+pub(super) use audit::{audit_page, search_request};
 pub(super) use queries::{
     cancellation, list_request, page, query, query_target, read_request, result_part, submit_request,
 };
@@ -62,6 +66,7 @@ fn new_request_id(text: &str) -> Result<RequestId, Error> {
 pub(super) fn query_request(
     request: v1::ExecuteQueryRequest,
     call_timeout: Option<Duration>,
+    caller: Caller,
 ) -> Result<QueryRequest, Error> {
     let asked = request.timeout.map(duration).transpose()?;
     Ok(QueryRequest {
@@ -73,7 +78,29 @@ pub(super) fn query_request(
         row_limit: row_limit(request.row_limit)?,
         timeout: asked.into_iter().chain(call_timeout).min(),
         accept_loss: request.accept_loss,
+        policy: level(request.policy)?,
+        caller,
     })
+}
+
+/// A level that is asked for; unspecified is none.
+pub(super) fn level(level: i32) -> Result<Option<Level>, Error> {
+    match v1::PolicyLevel::try_from(level) {
+        Ok(v1::PolicyLevel::Unspecified) => Ok(None),
+        Ok(v1::PolicyLevel::ReadOnly) => Ok(Some(Level::ReadOnly)),
+        Ok(v1::PolicyLevel::Guarded) => Ok(Some(Level::Guarded)),
+        Ok(v1::PolicyLevel::Open) => Ok(Some(Level::Open)),
+        Err(_) => Err(Error::invalid(format!("policy {level} is none that is known"))),
+    }
+}
+
+/// A level that is in force.
+fn proto_level(level: Level) -> v1::PolicyLevel {
+    match level {
+        Level::ReadOnly => v1::PolicyLevel::ReadOnly,
+        Level::Guarded => v1::PolicyLevel::Guarded,
+        Level::Open => v1::PolicyLevel::Open,
+    }
 }
 
 fn bindings(bindings: Vec<v1::Binding>) -> Result<Vec<Binding>, Error> {

@@ -6,6 +6,7 @@
 //! stream of connections that somebody else accepted.
 
 mod build_check;
+mod caller;
 mod connection;
 mod convert;
 mod grpc_timeout;

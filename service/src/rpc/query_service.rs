@@ -1,6 +1,7 @@
 //! Runs SQL in sessions.
 
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use futures_util::Stream;
@@ -12,9 +13,11 @@ use tokio::sync::mpsc;
 use tonic::{Request, Response, Status};
 use tracing::Span;
 
+use super::caller::caller;
 use super::convert;
 use super::grpc_timeout::grpc_timeout;
 use super::status::status;
+use crate::domain::audit::AuditSearch;
 use crate::domain::error::Error;
 use crate::domain::query::QueryEvent;
 use crate::sessions::{QueryStream, Sessions};
@@ -22,6 +25,7 @@ use crate::sessions::{QueryStream, Sessions};
 /// Runs SQL in sessions.
 pub(super) struct Queries {
     pub(super) sessions: Sessions,
+    pub(super) audit: Arc<dyn AuditSearch>,
 }
 
 #[tonic::async_trait]
@@ -35,8 +39,9 @@ impl QueryService for Queries {
         request: Request<v1::ExecuteQueryRequest>,
     ) -> Result<Response<Self::ExecuteQueryStream>, Status> {
         let call_timeout = grpc_timeout(request.metadata());
-        let query =
-            convert::query_request(request.into_inner(), call_timeout).map_err(|error| status(&error))?;
+        let caller = caller(&request);
+        let query = convert::query_request(request.into_inner(), call_timeout, caller)
+            .map_err(|error| status(&error))?;
         let span =
             tracing::info_span!("query", session = tracing::field::Empty, request_id = %query.request_id);
         let executed = self.sessions.execute(query).await;
@@ -55,7 +60,8 @@ impl QueryService for Queries {
         &self,
         request: Request<v1::SubmitQueryRequest>,
     ) -> Result<Response<v1::SubmitQueryResponse>, Status> {
-        let query = convert::submit_request(request.into_inner()).map_err(|error| status(&error))?;
+        let caller = caller(&request);
+        let query = convert::submit_request(request.into_inner(), caller).map_err(|error| status(&error))?;
         let span = tracing::info_span!("submit", request_id = %query.request_id);
         let submitted = self.sessions.submit(query).await;
         let record = submitted.map_err(|error| span.in_scope(|| status(&error)))?;
@@ -132,6 +138,18 @@ impl QueryService for Queries {
             span,
             ended: false,
         }))
+    }
+
+    async fn search_history(
+        &self,
+        request: Request<v1::SearchHistoryRequest>,
+    ) -> Result<Response<v1::SearchHistoryResponse>, Status> {
+        let found = async {
+            let (filter, before, size) = convert::search_request(request.into_inner())?;
+            self.audit.search(filter, before, size).await
+        };
+        let page = found.await.map_err(|error| status(&error))?;
+        Ok(Response::new(convert::audit_page(page)))
     }
 
     async fn cancel_query(

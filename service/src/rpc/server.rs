@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::future::Future;
+use std::sync::Arc;
 
 use futures_util::{Stream, StreamExt as _};
 use snowflake_session_proto::FILE_DESCRIPTOR_SET;
@@ -17,6 +18,7 @@ use super::connection::Connection;
 use super::lifecycle_service::{About, Lifecycle, ShutdownRequests};
 use super::query_service::Queries;
 use super::session_service::SessionRpc;
+use crate::domain::audit::AuditSearch;
 use crate::sessions::Sessions;
 
 /// Limits of the gRPC server.
@@ -38,6 +40,8 @@ pub struct Rpc {
     pub about: About,
     /// The session engine.
     pub sessions: Sessions,
+    /// Where the audit log is searched.
+    pub audit: Arc<dyn AuditSearch>,
     /// Where wishes to stop go.
     pub shutdown: ShutdownRequests,
     /// Limits.
@@ -57,6 +61,7 @@ pub async fn serve<G: Send + Unpin + 'static>(
     let Rpc {
         about,
         sessions,
+        audit,
         shutdown,
         limits,
     } = rpc;
@@ -75,6 +80,7 @@ pub async fn serve<G: Send + Unpin + 'static>(
         .expect("the descriptor sets were made by the same compiler as this code");
     let queries = QueryServiceServer::new(Queries {
         sessions: sessions.clone(),
+        audit,
     })
     .max_decoding_message_size(limits.request_bytes_max);
     let session_rpc = SessionServiceServer::new(SessionRpc {

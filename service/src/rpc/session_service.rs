@@ -4,6 +4,7 @@ use snowflake_session_proto::v1;
 use snowflake_session_proto::v1::session_service_server::SessionService;
 use tonic::{Request, Response, Status};
 
+use super::caller::caller;
 use super::convert;
 use super::status::status;
 use crate::domain::error::Error;
@@ -82,6 +83,7 @@ impl SessionService for SessionRpc {
         &self,
         request: Request<v1::UpdateSessionContextRequest>,
     ) -> Result<Response<v1::UpdateSessionContextResponse>, Status> {
+        let caller = caller(&request);
         let request = request.into_inner();
         let updated = async {
             let session = convert::session_asked(&request.session)?;
@@ -93,6 +95,7 @@ impl SessionService for SessionRpc {
                     connection.as_ref(),
                     &change,
                     request.accept_loss,
+                    &caller,
                 )
                 .await
         };
@@ -137,12 +140,18 @@ impl SessionService for SessionRpc {
         &self,
         request: Request<v1::BeginTransactionRequest>,
     ) -> Result<Response<v1::BeginTransactionResponse>, Status> {
+        let caller = caller(&request);
         let request = request.into_inner();
         let begun = async {
             let session = convert::session_asked(&request.session)?;
             let connection = convert::connection_name(&request.connection)?;
             self.sessions
-                .begin(session.as_ref(), connection.as_ref(), request.accept_loss)
+                .begin(
+                    session.as_ref(),
+                    connection.as_ref(),
+                    request.accept_loss,
+                    &caller,
+                )
                 .await
         };
         let snapshot = begun.await.map_err(|error| status(&error))?;
@@ -156,7 +165,7 @@ impl SessionService for SessionRpc {
         request: Request<v1::CommitTransactionRequest>,
     ) -> Result<Response<v1::CommitTransactionResponse>, Status> {
         let session = self
-            .end_transaction(&request.get_ref().session, TransactionVerb::Commit)
+            .end_transaction(&request, &request.get_ref().session, TransactionVerb::Commit)
             .await?;
         Ok(Response::new(v1::CommitTransactionResponse {
             session: Some(session),
@@ -168,7 +177,7 @@ impl SessionService for SessionRpc {
         request: Request<v1::RollbackTransactionRequest>,
     ) -> Result<Response<v1::RollbackTransactionResponse>, Status> {
         let session = self
-            .end_transaction(&request.get_ref().session, TransactionVerb::Rollback)
+            .end_transaction(&request, &request.get_ref().session, TransactionVerb::Rollback)
             .await?;
         Ok(Response::new(v1::RollbackTransactionResponse {
             session: Some(session),
@@ -177,10 +186,16 @@ impl SessionService for SessionRpc {
 }
 
 impl SessionRpc {
-    async fn end_transaction(&self, session: &str, verb: TransactionVerb) -> Result<v1::Session, Status> {
+    async fn end_transaction<T: Sync>(
+        &self,
+        request: &Request<T>,
+        session: &str,
+        verb: TransactionVerb,
+    ) -> Result<v1::Session, Status> {
+        let caller = caller(request);
         let ended = async {
             let name = convert::session_name(session)?;
-            self.sessions.end_transaction(&name, verb).await
+            self.sessions.end_transaction(&name, verb, &caller).await
         };
         let snapshot = ended.await.map_err(|error| status(&error))?;
         Ok(convert::session(snapshot))

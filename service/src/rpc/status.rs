@@ -83,6 +83,7 @@ fn metadata(error: &Error) -> HashMap<String, String> {
         ("session", facts.session.as_deref()),
         ("connection", facts.connection.as_deref()),
         ("lost", facts.lost.as_deref()),
+        ("rule", facts.rule.as_deref()),
         ("may_have_run", may_have_run(error)),
     ]
     .into_iter()

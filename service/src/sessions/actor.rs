@@ -2,7 +2,7 @@
 //!
 //! It polls side by side: its mailbox, the stage that is on its way, the results that are being read, and the
 //! time. Work enters a queue ([`queue`]); one task at a time goes through its stages ([`progress`]: login,
-//! restoring, the statement itself) and is settled ([`settle`]: what nobody can know is asked, what changed is
+//! restoring, what it must pass ([`gate`]), the statement itself) and is settled ([`settle`]: what nobody can know is asked, what changed is
 //! put on disk, the answer leaves). What needs no turn goes on [`beside`] it; submitted statements are looked after
 //! in [`jobs`]. What happens when nobody uses the session is in [`rest`], how it ends in
 //! [`end`], and how its upstream session outlives the process in [`carry`]. [`Session`] decides what comes next; this task carries it out.
@@ -10,6 +10,7 @@
 mod beside;
 mod carry;
 mod end;
+mod gate;
 mod jobs;
 mod progress;
 mod queue;
@@ -41,6 +42,7 @@ use crate::domain::error::Error;
 use crate::domain::journal::Journal;
 use crate::domain::limits::Limits;
 use crate::domain::names::RequestId;
+use crate::domain::policy::Limit;
 use crate::domain::session::{Phase, Session};
 use crate::domain::upstream::{Connector, Upstream};
 
@@ -70,6 +72,8 @@ pub(super) struct Rest {
     arrived_in: Option<Place>,
     /// A statement of that process that nobody waits for any more, until it was stopped.
     abandoned: Option<RequestId>,
+    /// The connection's settings give its queries a tag.
+    tagged: bool,
     queue: VecDeque<Work>,
     current: Option<Current>,
     deliveries: JoinSet<RequestId>,
@@ -96,6 +100,7 @@ impl Rest {
             luggage: None,
             arrived_in: None,
             abandoned: None,
+            tagged: false,
             queue: VecDeque::new(),
             current: None,
             deliveries: JoinSet::new(),
@@ -298,6 +303,12 @@ impl Actor {
         self.end().await;
     }
 
+    /// The most that its statements may do.
+    fn limit(&self) -> Limit {
+        let oversight = &self.desk.book.oversight;
+        oversight.limit(self.session.policy(), self.session.connection())
+    }
+
     fn used(&mut self) {
         self.last_use = (Instant::now(), (self.clock)());
     }
@@ -343,7 +354,13 @@ impl Actor {
                     + rest.reading.len()
                     + rest.submitting,
                 transaction_expire_time: lease_ends.map(|_| self.last_use.1 + self.limits.transaction_lease),
-                ..Snapshot::of(&self.session, created, self.last_use.1, self.limits.session_idle)
+                ..Snapshot::of(
+                    &self.session,
+                    created,
+                    self.last_use.1,
+                    self.limits.session_idle,
+                    self.limit(),
+                )
             };
         });
     }

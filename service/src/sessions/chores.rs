@@ -135,6 +135,7 @@ async fn small(upstream: &Arc<dyn Upstream>, sql: String, patience: &Patience) -
         sql,
         bindings: Vec::new(),
         row_limit: Some(1),
+        tag: None,
     });
     let given_up = tokio::select! {
         biased;

@@ -7,6 +7,7 @@ use tokio::time::Instant;
 
 use super::interrupt::{Cause, Events, Interrupt};
 use super::mailbox::Ending;
+use super::trail::Trail;
 use crate::domain::error::{Error, Reason};
 use crate::domain::names::{ConnectionName, RequestId, SessionName};
 use crate::domain::query::{QueryEvent, ResultSchema, Summary};
@@ -15,6 +16,8 @@ use crate::domain::upstream::Execution;
 /// A result on its way to its reader.
 pub(super) struct Delivery {
     pub(super) request_id: RequestId,
+    /// Where its size is noted; `None` for a result that is read again.
+    pub(super) trail: Option<Arc<Trail>>,
     /// Rows of the result that were left out before the first one.
     pub(super) row_offset: u64,
     pub(super) execution: Execution,
@@ -68,6 +71,9 @@ impl Delivery {
         while let Some(batch) = self.execution.batches.next().await? {
             let row_offset = self.row_offset + row_count;
             row_count += batch.row_count;
+            if let Some(trail) = &self.trail {
+                trail.delivered(batch.bytes.len() as u64);
+            }
             event(&events, QueryEvent::Batch { batch, row_offset }).await;
         }
         let summary = Summary {

@@ -7,15 +7,18 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
 use super::history::Entry;
 use super::interrupt::{Cause, Interrupt};
 use super::mailbox::Reply;
+use super::oversight::{Gate, drawn_request_id, refused};
+use super::stage::is_about_session;
 use crate::domain::error::{Error, Reason};
 use crate::domain::history::{Observed, QueryRecord};
 use crate::domain::names::RequestId;
 use crate::domain::query::{CancelOutcome, RowWindow, Submission};
+use crate::domain::session::Session;
 use crate::domain::statement::Effect;
 use crate::domain::upstream::{Execution, Upstream};
 
@@ -42,6 +45,9 @@ pub(super) struct Submit {
     pub(super) accept_loss: bool,
     pub(super) time_limit: Duration,
     pub(super) entry: Entry,
+    pub(super) gate: Gate,
+    /// How long Snowflake may take to say what the statement is.
+    pub(super) describe_limit: Duration,
     pub(super) reply: Reply<Result<QueryRecord, Error>>,
     /// It was tried before, in an upstream session that turned out to be gone before it ran.
     pub(super) is_second_try: bool,
@@ -100,7 +106,10 @@ impl Errand {
     /// Does it.
     pub(super) async fn carry_out(self, upstream: Arc<dyn Upstream>) -> Returned {
         match self {
-            Self::Submit(submit) => {
+            Self::Submit(mut submit) => {
+                if let Err(error) = submit.describe(&upstream).await {
+                    return Returned::Submitted(submit, Err(error));
+                }
                 submit.entry.sent();
                 let submission = submit.submission.clone();
                 let result = upstream.submit(submission, submit.time_limit).await;
@@ -173,7 +182,7 @@ impl Errand {
     pub(super) fn refuse(self, error: Error) {
         match self {
             Self::Submit(submit) => {
-                submit.entry.withdraw();
+                submit.entry.withdraw(&error);
                 let _ = submit.reply.send(Err(error));
             }
             errand => errand.fail(error),
@@ -194,6 +203,44 @@ impl Errand {
                 tracing::info!(error = %error, "a query could not be cancelled");
                 let _ = reply.send(CancelOutcome::Unconfirmed);
             }
+        }
+    }
+}
+
+impl Submit {
+    /// Decides what had to wait until the session is logged in.
+    pub(super) fn enter(&mut self, session: &Session) -> Result<(), Error> {
+        let Some(trail) = self.entry.trail() else {
+            return Ok(());
+        };
+        let entered = self.gate.enter(session, trail);
+        entered.map_err(|refusal| refused(trail, refusal))
+    }
+
+    /// Asks Snowflake first what the statement is, where the policy wants that.
+    async fn describe(&mut self, upstream: &Arc<dyn Upstream>) -> Result<(), Error> {
+        if !self.gate.asks_server() {
+            return Ok(());
+        }
+        let asked = Submission {
+            request_id: drawn_request_id(),
+            ..self.submission.clone()
+        };
+        match timeout(self.describe_limit, upstream.describe(asked)).await {
+            Ok(Ok(kind)) => self.gate.told(kind).map_err(|refusal| match self.entry.trail() {
+                Some(trail) => refused(trail, refusal),
+                None => refusal.into(),
+            }),
+            Ok(Err(error)) if is_about_session(&error) => Err(error.without_doubt()),
+            // What Snowflake does not compile by itself is what we take it for; what it rejects, it rejects again.
+            Ok(Err(_)) => {
+                self.gate.not_told();
+                Ok(())
+            }
+            Err(_) => Err(Error::new(
+                Reason::Timeout,
+                "Snowflake did not say in time what the statement is; nothing was run",
+            )),
         }
     }
 }

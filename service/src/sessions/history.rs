@@ -12,6 +12,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::{Notify, watch};
 
 use super::WallClock;
+use super::trail::Trail;
 use crate::domain::error::{Error, Reason};
 use crate::domain::history::{
     History, HistoryLimits, KeptJob, NewQuery, Observed, Page, QueryRecord, QueryRef,
@@ -68,6 +69,7 @@ impl Memory {
         session: &SessionName,
         connection: &ConnectionName,
         submitted: bool,
+        trail: &Arc<Trail>,
     ) -> Result<Accepted, Error> {
         let fingerprint = self.fingerprint(submission);
         let new = NewQuery {
@@ -86,6 +88,7 @@ impl Memory {
                 session: record.session,
                 serial: record.serial,
                 is_over: AtomicBool::new(false),
+                trail: Some(Arc::clone(trail)),
             })),
             Err(known) if known.fingerprint.is_none_or(|known| known == fingerprint) => {
                 Ok(Accepted::Known(known))
@@ -165,6 +168,7 @@ impl Memory {
             session: record.session.clone(),
             serial: record.serial,
             is_over: AtomicBool::new(false),
+            trail: None,
         }
     }
 
@@ -216,6 +220,8 @@ pub(super) struct Entry {
     session: SessionName,
     serial: u64,
     is_over: AtomicBool,
+    /// What goes into the audit log; `None` for a query that somebody else has brought there.
+    trail: Option<Arc<Trail>>,
 }
 
 impl Entry {
@@ -223,17 +229,20 @@ impl Entry {
     pub(super) fn sent(&self) {
         let now = (self.memory.clock)();
         self.update(|record| record.sent(now));
+        self.tell(Trail::sent);
     }
 
     /// Snowflake took a submitted statement on.
     pub(super) fn taken_on(&self, query_id: &str) {
         self.update(|record| record.taken_on(query_id));
+        self.tell(|trail| trail.taken_on(query_id));
     }
 
     /// It ended well.
     pub(super) fn succeeded(&self, executed: &Executed) {
         let now = (self.memory.clock)();
         self.update(|record| record.succeeded(executed, now));
+        self.tell(|trail| trail.succeeded(executed));
         self.is_over.store(true, Ordering::Relaxed);
     }
 
@@ -241,12 +250,14 @@ impl Entry {
     pub(super) fn failed(&self, error: &Error) {
         let now = (self.memory.clock)();
         self.update(|record| record.failed(error, now));
+        self.tell(|trail| trail.failed(error));
         self.is_over.store(true, Ordering::Relaxed);
     }
 
     /// Snowflake said how it is.
     pub(super) fn observed(&self, told: &Observed) {
         self.update(|record| record.observed(told));
+        self.tell(|trail| trail.observed(told));
         self.is_over.store(told.state.is_settled(), Ordering::Relaxed);
     }
 
@@ -263,9 +274,21 @@ impl Entry {
     }
 
     /// It was refused before anything was done for it.
-    pub(super) fn withdraw(self) {
+    pub(super) fn withdraw(self, why: &Error) {
+        self.tell(|trail| trail.failed(why));
         self.is_over.store(true, Ordering::Relaxed);
         self.memory.withdraw(&self.session, self.serial);
+    }
+
+    /// Its record for the audit log.
+    pub(super) fn trail(&self) -> Option<&Arc<Trail>> {
+        self.trail.as_ref()
+    }
+
+    fn tell(&self, what: impl FnOnce(&Trail)) {
+        if let Some(trail) = &self.trail {
+            what(trail);
+        }
     }
 
     /// Its number among all queries.

@@ -7,10 +7,12 @@ use tokio::sync::{mpsc, oneshot, watch};
 use super::errand::Errand;
 use super::history::Entry;
 use super::interrupt::Events;
+use super::oversight::Gate;
 use super::snapshot::Snapshot;
 use crate::domain::context::ContextChange;
 use crate::domain::error::{Error, Reason};
 use crate::domain::names::{ConnectionName, RequestId, SessionName};
+use crate::domain::policy::Level;
 use crate::domain::query::{CancelOutcome, QueryEvent, Submission};
 use crate::domain::statement::Effect;
 
@@ -64,6 +66,7 @@ pub(super) struct QueuedQuery {
     pub(super) timeout: Duration,
     pub(super) events: Events,
     pub(super) entry: Entry,
+    pub(super) gate: Gate,
 }
 
 /// How far a cancellation got, and for which query.
@@ -171,6 +174,8 @@ pub(super) struct Handle {
     /// Tells two sessions of one name apart.
     pub(super) serial: u64,
     pub(super) connection: ConnectionName,
+    /// The most that its statements may do, if it has a limit of its own.
+    pub(super) policy: Option<Level>,
     pub(super) mailbox: mpsc::Sender<Message>,
     pub(super) snapshot: watch::Receiver<Snapshot>,
 }

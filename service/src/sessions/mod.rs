@@ -11,8 +11,9 @@
 //! What needs the upstream session but not its turn goes beside the statement that runs ([`errand`]): submitted
 //! statements, results that are read by query id. All queries are remembered in one place ([`history`]).
 //!
-//! An upstream session can outlive the process ([`carry`]): what its successor needs is kept up to date in memory that
-//! outlives it ([`luggage`]).
+//! What they may run is decided in [`oversight`], and a [`trail`] of each leads into the audit log. An upstream session
+//! can outlive the process ([`carry`]): what its successor needs is kept up to date in memory that outlives it
+//! ([`luggage`]).
 //!
 //! This room knows `domain` and a runtime. It must not know gRPC, Snowflake's protocols, or where limits
 //! come from.
@@ -27,15 +28,18 @@ mod interrupt;
 mod keeper;
 mod luggage;
 mod mailbox;
+mod oversight;
 mod queries;
 mod registry;
 mod requests;
 mod snapshot;
 mod stage;
 mod table;
+mod trail;
 mod watch;
 
 pub use mailbox::{Closed, QueryStream, Reset, TransactionVerb};
+pub use oversight::Oversight;
 pub use queries::{Cancellation, QueryTarget, ReadRequest, ResultStream};
 pub use registry::Sessions;
 pub use requests::{NewSession, QueryRequest};

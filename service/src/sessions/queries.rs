@@ -15,7 +15,7 @@ use super::history::Accepted;
 use super::interrupt::{Cause, Events, Interrupt};
 use super::mailbox::{Cancelled, Message, Reply};
 use super::registry::{Sessions, TRIES, always_ending, not_found};
-use super::requests::QueryRequest;
+use super::requests::{QueryRequest, Watched};
 use super::watch::Watch;
 use crate::domain::error::{Error, Reason};
 use crate::domain::history::{Failure, Page, QueryRecord, QueryRef, QueryState};
@@ -69,28 +69,35 @@ impl Sessions {
     /// Submits a statement and returns when Snowflake has given it an id. It goes on also when this future is dropped.
     /// The request's row limit has no meaning.
     pub async fn submit(&self, request: QueryRequest) -> Result<QueryRecord, Error> {
-        let effects = self.check(&request)?;
-        statement::check_submittable(&request.sql)?;
+        let understood = self.check(&request)?;
+        statement::check_submittable(&understood)?;
         let session = self
             .resolve(request.session.as_ref(), request.connection.as_ref())
             .await;
+        let Watched { trail, gate, tag } = self.watch_over(&request, &session, &understood).await?;
+        let describe_limit = self.inner.book.limits.submit_timeout;
         let time_limit = request.timeout.unwrap_or(self.inner.book.limits.query_timeout);
         for _ in 0..TRIES {
             let handle = self.find_or_make(&session, request.connection.as_ref()).await?;
-            let submission = request.submission();
+            let submission = request.submission(tag.as_deref());
             let memory = &self.inner.book.memory;
-            let entry = match memory.accept(&submission, &session, &handle.connection, true)? {
+            let entry = match memory.accept(&submission, &session, &handle.connection, true, &trail)? {
                 Accepted::New(entry) => entry,
-                Accepted::Known(record) => return self.taken_on(*record).await,
+                Accepted::Known(record) => {
+                    trail.forget();
+                    return self.taken_on(*record).await;
+                }
             };
             let serial = entry.serial();
             let submit = |reply| {
                 Message::Beside(Errand::Submit(Box::new(Submit {
                     submission,
-                    effects: effects.clone(),
+                    effects: understood.effects.clone(),
                     accept_loss: request.accept_loss,
                     time_limit,
                     entry,
+                    gate: gate.clone(),
+                    describe_limit,
                     reply,
                     is_second_try: false,
                 })))

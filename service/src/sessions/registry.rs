@@ -18,6 +18,7 @@ use super::actor::{Actor, Rest};
 use super::carry::Adopted;
 use super::keeper::JobKeeper;
 use super::mailbox::{Ending, Handle, MAILBOX_CAPACITY, Message, Reply};
+use super::oversight::Oversight;
 use super::snapshot::Snapshot;
 use super::table::{Book, Desk, Table};
 use crate::domain::error::{Error, Reason};
@@ -25,6 +26,7 @@ use crate::domain::history::KeptJobs;
 use crate::domain::journal::record::Kept;
 use crate::domain::limits::Limits;
 use crate::domain::names::{ConnectionName, SessionName};
+use crate::domain::policy::Level;
 use crate::domain::pool::PoolStatus;
 use crate::domain::session::Session;
 use crate::domain::upstream::Connector;
@@ -43,15 +45,31 @@ pub(super) struct Inner {
     keeper: OnceLock<(Arc<JobKeeper>, AbortOnDropHandle<()>)>,
 }
 
+/// What a session that is to be made has of its own.
+#[derive(Default)]
+pub(super) struct Own {
+    /// How long it may be unused; `None` is the configured limit.
+    pub(super) idle_limit: Option<Duration>,
+    /// The most that its statements may do; `None` is its connection's policy.
+    pub(super) policy: Option<Level>,
+}
+
 /// How often a request goes to a new session because the one it found was just ending.
 pub(super) const TRIES: usize = 3;
 
 impl Sessions {
-    /// The sessions that were kept, at rest. `connector` logs them in, `clock` dates them.
-    pub fn new(connector: Arc<dyn Connector>, limits: Limits, clock: WallClock, kept: Kept) -> Self {
+    /// The sessions that were kept, at rest. `connector` logs them in, `clock` dates them, `oversight` says what they
+    /// may do.
+    pub fn new(
+        connector: Arc<dyn Connector>,
+        limits: Limits,
+        clock: WallClock,
+        kept: Kept,
+        oversight: Oversight,
+    ) -> Self {
         Self {
             inner: Arc::new(Inner {
-                book: Arc::new(Book::open(kept, limits, clock)),
+                book: Arc::new(Book::open(kept, limits, clock, oversight)),
                 connector,
                 actors: TaskTracker::new(),
                 keeper: OnceLock::new(),
@@ -211,21 +229,30 @@ impl Sessions {
         name: &SessionName,
         connection: Option<&ConnectionName>,
     ) -> Result<Handle, Error> {
+        let meant = self.connection_of(name, connection).await?;
+        let handle = self.enter(name, &meant, true, Own::default())?;
+        same_connection(name, &handle.connection, Some(&meant))?;
+        Ok(handle)
+    }
+
+    /// The connection that a session has, or will be made with; it must be the one that is asked for.
+    pub(super) async fn connection_of(
+        &self,
+        name: &SessionName,
+        connection: Option<&ConnectionName>,
+    ) -> Result<ConnectionName, Error> {
         let known = {
             let table = self.inner.book.table();
             table.refuse_when_draining()?;
             table.connection(name)
         };
-        let meant = match known {
+        match known {
             Some(known) => {
                 same_connection(name, &known, connection)?;
-                known
+                Ok(known)
             }
-            None => self.connection_or_default(connection).await?,
-        };
-        let handle = self.enter(name, &meant, true, None)?;
-        same_connection(name, &handle.connection, Some(&meant))?;
-        Ok(handle)
+            None => self.connection_or_default(connection).await,
+        }
     }
 
     /// The connection of a session that is to be made: it exists, so that a slip of the pen leaves nothing behind.
@@ -248,7 +275,7 @@ impl Sessions {
         name: &SessionName,
         connection: &ConnectionName,
         implicit: bool,
-        idle_limit: Option<Duration>,
+        own: Own,
     ) -> Result<Handle, Error> {
         let book = &self.inner.book;
         let mut table = book.table();
@@ -268,7 +295,8 @@ impl Sessions {
             let created = record.create_time;
             self.start(&mut table, Session::from_record(record), created, false)
         } else {
-            let session = Session::new(name.clone(), connection.clone(), idle_limit);
+            let session =
+                Session::new(name.clone(), connection.clone(), own.idle_limit).with_policy(own.policy);
             self.start(&mut table, session, (book.clock)(), implicit)
         };
         table.running.insert(name.clone(), handle.clone());
@@ -307,12 +335,10 @@ impl Sessions {
         table.serial += 1;
         let desk = self.desk(session.name(), table.serial);
         let (mailbox, messages) = mpsc::channel(MAILBOX_CAPACITY);
-        let (snapshot, watcher) = watch::channel(Snapshot::of(
-            &session,
-            created,
-            last_use.1,
-            book.limits.session_idle,
-        ));
+        let policy = session.policy();
+        let limit = book.oversight.limit(policy, session.connection());
+        let shown = Snapshot::of(&session, created, last_use.1, book.limits.session_idle, limit);
+        let (snapshot, watcher) = watch::channel(shown);
         let connection = session.connection().clone();
         let span = tracing::info_span!("session", session = %session.name(), %connection);
         let actor = Actor {
@@ -337,6 +363,7 @@ impl Sessions {
         Handle {
             serial: table.serial,
             connection,
+            policy,
             mailbox,
             snapshot: watcher,
         }

@@ -7,17 +7,21 @@ use tokio::sync::mpsc;
 
 use super::history::Accepted;
 use super::mailbox::{
-    Closed, Ending, Gone, Handle, Message, QueryStream, QueuedQuery, Reset, TransactionVerb,
+    Closed, Ending, Gone, Handle, Message, QueryStream, QueuedQuery, Reply, Reset, TransactionVerb,
 };
+use super::oversight::{Gate, drawn_request_id, refused};
 use super::queries::Found;
-use super::registry::{Sessions, TRIES, always_ending, not_found, same_connection};
+use super::registry::{Own, Sessions, TRIES, always_ending, not_found, same_connection};
 use super::snapshot::Snapshot;
+use super::trail::{Begun, Trail};
+use crate::domain::audit::Caller;
 use crate::domain::context::ContextChange;
 use crate::domain::error::Error;
 use crate::domain::names::{ConnectionName, RequestId, SessionName};
+use crate::domain::policy::{Decision, Door, Level, Limit, SessionFacts, decide};
 use crate::domain::query::{Binding, RowWindow, Submission};
 use crate::domain::session::Session;
-use crate::domain::statement::{self, Effect};
+use crate::domain::statement::{self, Understood, class};
 
 /// One statement to run.
 #[derive(Debug)]
@@ -38,18 +42,33 @@ pub struct QueryRequest {
     pub timeout: Option<Duration>,
     /// Go on although something was lost.
     pub accept_loss: bool,
+    /// What it may do; `None` is to read only.
+    pub policy: Option<Level>,
+    /// Who asks.
+    pub caller: Caller,
 }
 
 impl QueryRequest {
     /// What goes to Snowflake of it.
-    pub(super) fn submission(&self) -> Submission {
+    pub(super) fn submission(&self, tag: Option<&str>) -> Submission {
         Submission {
             request_id: self.request_id,
             sql: self.sql.clone(),
             bindings: self.bindings.clone(),
             row_limit: self.row_limit,
+            tag: tag.map(str::to_owned),
         }
     }
+}
+
+/// What goes with a statement on its way.
+pub(super) struct Watched {
+    /// Its record.
+    pub(super) trail: Arc<Trail>,
+    /// What it must still pass.
+    pub(super) gate: Gate,
+    /// Its tag.
+    pub(super) tag: Option<String>,
 }
 
 /// A session to make.
@@ -65,6 +84,8 @@ pub struct NewSession {
     pub allow_existing: bool,
     /// How long it may be unused; `None` is the configured limit.
     pub idle_limit: Option<Duration>,
+    /// The most that its statements may do; `None` is its connection's policy.
+    pub policy: Option<Level>,
 }
 
 impl Sessions {
@@ -72,10 +93,11 @@ impl Sessions {
     /// remembers never runs again: its result is read instead.
     pub async fn execute(&self, request: QueryRequest) -> Result<QueryStream, Error> {
         let limits = Arc::clone(&self.inner.book.limits);
-        let effects = self.check(&request)?;
+        let understood = self.check(&request)?;
         let session = self
             .resolve(request.session.as_ref(), request.connection.as_ref())
             .await;
+        let Watched { trail, gate, tag } = self.watch_over(&request, &session, &understood).await?;
         let timeout = request.timeout.unwrap_or(limits.query_timeout);
         for _ in 0..TRIES {
             let handle = self.find_or_make(&session, request.connection.as_ref()).await?;
@@ -86,11 +108,12 @@ impl Sessions {
                 connection: handle.connection.clone(),
                 events: receiver,
             };
-            let submission = request.submission();
+            let submission = request.submission(tag.as_deref());
             let memory = &self.inner.book.memory;
-            let entry = match memory.accept(&submission, &session, &handle.connection, false)? {
+            let entry = match memory.accept(&submission, &session, &handle.connection, false, &trail)? {
                 Accepted::New(entry) => entry,
                 Accepted::Known(record) => {
+                    trail.forget();
                     let window = RowWindow {
                         offset: 0,
                         limit: request.row_limit,
@@ -102,16 +125,18 @@ impl Sessions {
             let serial = entry.serial();
             let query = Box::new(QueuedQuery {
                 submission,
-                effects: effects.clone(),
+                effects: understood.effects.clone(),
                 accept_loss: request.accept_loss,
                 timeout,
                 events,
                 entry,
+                gate: gate.clone(),
             });
             match handle.ask(|accepted| Message::Run { query, accepted }).await {
                 Ok(Ok(())) => return Ok(stream),
                 Ok(Err(error)) => {
                     memory.withdraw(&session, serial);
+                    trail.failed(&error);
                     return Err(error);
                 }
                 Err(Gone) => {
@@ -123,10 +148,86 @@ impl Sessions {
         Err(always_ending(&session))
     }
 
-    /// Checks a statement without anybody's help, and says what it does to its session.
-    pub(super) fn check(&self, request: &QueryRequest) -> Result<Vec<Effect>, Error> {
+    /// Begins the record of a statement and decides what can be decided before anything is done for it.
+    pub(super) async fn watch_over(
+        &self,
+        request: &QueryRequest,
+        session: &SessionName,
+        understood: &Understood,
+    ) -> Result<Watched, Error> {
+        let book = &self.inner.book;
+        let connection = self.connection_of(session, request.connection.as_ref()).await?;
+        let begun = Begun {
+            caller: &request.caller,
+            session,
+            connection: &connection,
+            request_id: request.request_id,
+            sql: &request.sql,
+            statements: &understood.statements,
+        };
+        let trail = book.oversight.begin_trail(begun, &book.clock);
+        let own = book.table().policy(session);
+        let policy = book.oversight.policies.of(&connection);
+        let limit = Limit::of_session(own, policy.level).for_request(request.policy, Level::ReadOnly);
+        let passed = limit.and_then(|limit| Gate::new(policy, limit, &understood.statements));
+        let (gate, rule) = passed
+            .map_err(|refusal| refused(&trail, refusal).in_session(session.as_str(), connection.as_str()))?;
+        trail.allowed(rule);
+        let tag = book.oversight.tag(&request.caller, session);
+        Ok(Watched { trail, gate, tag })
+    }
+
+    /// Begins the record of something that a request does with statements of ours, and decides about it.
+    async fn watch_over_ours(
+        &self,
+        caller: &Caller,
+        session: &SessionName,
+        connection: Option<&ConnectionName>,
+        statements: &[String],
+    ) -> Result<Arc<Trail>, Error> {
+        let book = &self.inner.book;
+        let connection = self.connection_of(session, connection).await?;
+        let sql = statements.join("; ");
+        let understood = class::classify(&sql);
+        let begun = Begun {
+            caller,
+            session,
+            connection: &connection,
+            request_id: drawn_request_id(),
+            sql: &sql,
+            statements: &understood,
+        };
+        let trail = book.oversight.begin_trail(begun, &book.clock);
+        let (own, context) = {
+            let table = book.table();
+            let shown = table.handle(session).map(|handle| handle.snapshot().journal);
+            let context = shown.map(|journal| journal.context.clone()).unwrap_or_default();
+            (table.policy(session), context)
+        };
+        let policy = book.oversight.policies.of(&connection);
+        let facts = SessionFacts {
+            database: context.database.as_deref(),
+            schema: context.schema.as_deref(),
+            search_path: false,
+        };
+        let limit = Limit::of_session(own, policy.level);
+        match decide(policy, limit, Door::Query, &understood, &facts) {
+            Decision::Refuse(refusal) => {
+                Err(refused(&trail, refusal).in_session(session.as_str(), connection.as_str()))
+            }
+            Decision::Allow(rule) => {
+                trail.allowed(rule);
+                Ok(trail)
+            }
+            // Nothing of ours needs that.
+            Decision::Confirm(_) => Ok(trail),
+        }
+    }
+
+    /// Checks a statement without anybody's help, and understands it.
+    pub(super) fn check(&self, request: &QueryRequest) -> Result<Understood, Error> {
         let limits = &self.inner.book.limits;
-        let effects = statement::check(&request.sql, limits.sql_bytes_max)?;
+        let understood = statement::understand(&request.sql, limits.sql_bytes_max)?;
         if request.bindings.len() > limits.bindings_max {
             let message = format!(
                 "{} bindings are more than the limit of {}",
@@ -137,7 +238,7 @@ impl Sessions {
                 "load rows in bulk with a stage and COPY INTO; the limit is `query.bindings_max`",
             ));
         }
-        Ok(effects)
+        Ok(understood)
     }
 
     /// Makes a session; logs it in when asked.
@@ -152,13 +253,21 @@ impl Sessions {
                     .with_hint("use it, close it with `sfctl session close`, or choose another name"));
             }
             same_connection(&name, &connection, new.connection.as_ref())?;
+            self.no_more_than(&name, &connection, new.policy)?;
             if !new.login {
                 return self.get(&name);
             }
         } else {
             let connection = self.connection_or_default(new.connection.as_ref()).await?;
+            let policy = Limit::of_session(None, book.oversight.policies.of(&connection).level)
+                .for_session(new.policy)
+                .map_err(|refusal| Error::from(refusal).in_session(name.as_str(), connection.as_str()))?;
+            let own = Own {
+                idle_limit: new.idle_limit,
+                policy,
+            };
             // One that is to log in right away goes when it cannot.
-            let handle = self.enter(&name, &connection, new.login, new.idle_limit)?;
+            let handle = self.enter(&name, &connection, new.login, own)?;
             same_connection(&name, &handle.connection, Some(&connection))?;
             if !new.login {
                 return Ok(handle.snapshot());
@@ -166,6 +275,33 @@ impl Sessions {
         }
         let message = |reply| (Message::Login { reply }, ());
         self.tell(&name, new.connection.as_ref(), message).await?.1.0
+    }
+
+    /// A session that exists must not be able to do more than whoever asks for it wants.
+    fn no_more_than(
+        &self,
+        name: &SessionName,
+        connection: &ConnectionName,
+        wanted: Option<Level>,
+    ) -> Result<(), Error> {
+        let book = &self.inner.book;
+        let own = book.table().policy(name);
+        let is = book.oversight.limit(own, connection).level;
+        match wanted {
+            Some(wanted) if wanted < is => Err(Error::invalid(format!(
+                "session {name} exists already with policy {is}, which is more than {wanted}"
+            ))
+            .with_hint("choose another name, or close it with `sfctl session close`")),
+            Some(wanted) if wanted > is => {
+                let limit = book.oversight.limit(own, connection);
+                Err(limit
+                    .for_request(Some(wanted), wanted)
+                    .map_or_else(Error::from, |_| {
+                        Error::internal("a level is above another one and is not")
+                    }))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Shows a session, at once.
@@ -197,8 +333,12 @@ impl Sessions {
         connection: Option<&ConnectionName>,
         change: &ContextChange,
         accept_loss: bool,
+        caller: &Caller,
     ) -> Result<Snapshot, Error> {
         let name = self.resolve(session, connection).await;
+        let trail = self
+            .watch_over_ours(caller, &name, connection, &change.statements())
+            .await?;
         let message = |reply| {
             let change = Box::new(change.clone());
             let update = Message::Update {
@@ -208,7 +348,7 @@ impl Sessions {
             };
             (update, ())
         };
-        self.tell(&name, connection, message).await?.1.0
+        self.tell_watched(&name, connection, message, &trail).await
     }
 
     /// Begins a transaction in a session, which is made when it does not exist.
@@ -217,9 +357,10 @@ impl Sessions {
         session: Option<&SessionName>,
         connection: Option<&ConnectionName>,
         accept_loss: bool,
+        caller: &Caller,
     ) -> Result<Snapshot, Error> {
         let name = self.resolve(session, connection).await;
-        self.transaction(&name, connection, TransactionVerb::Begin, accept_loss)
+        self.transaction(&name, connection, TransactionVerb::Begin, accept_loss, caller)
             .await
     }
 
@@ -228,9 +369,10 @@ impl Sessions {
         &self,
         name: &SessionName,
         verb: TransactionVerb,
+        caller: &Caller,
     ) -> Result<Snapshot, Error> {
         self.must_exist(name)?;
-        self.transaction(name, None, verb, false).await
+        self.transaction(name, None, verb, false, caller).await
     }
 
     async fn transaction(
@@ -239,7 +381,10 @@ impl Sessions {
         connection: Option<&ConnectionName>,
         verb: TransactionVerb,
         accept_loss: bool,
+        caller: &Caller,
     ) -> Result<Snapshot, Error> {
+        let sql = [verb.statement().0.to_owned()];
+        let trail = self.watch_over_ours(caller, name, connection, &sql).await?;
         let message = |reply| {
             let transaction = Message::Transaction {
                 verb,
@@ -248,7 +393,25 @@ impl Sessions {
             };
             (transaction, ())
         };
-        self.tell(name, connection, message).await?.1.0
+        self.tell_watched(name, connection, message, &trail).await
+    }
+
+    /// Has a session do something that has a record of its own.
+    async fn tell_watched(
+        &self,
+        name: &SessionName,
+        connection: Option<&ConnectionName>,
+        message: impl Fn(Reply<Result<Snapshot, Error>>) -> (Message, ()),
+        trail: &Trail,
+    ) -> Result<Snapshot, Error> {
+        trail.sent();
+        let told = self.tell(name, connection, message).await;
+        let done = told.and_then(|(_, (answer, ()))| answer);
+        match &done {
+            Ok(snapshot) => trail.done(&snapshot.last_query_id),
+            Err(error) => trail.failed(error),
+        }
+        done
     }
 
     /// Begins a session anew under its name and connection.

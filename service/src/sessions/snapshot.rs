@@ -6,6 +6,7 @@ use std::time::{Duration, SystemTime};
 use crate::domain::journal::Journal;
 use crate::domain::journal::record::Record;
 use crate::domain::names::{ConnectionName, RequestId, SessionName};
+use crate::domain::policy::{Level, Limit};
 use crate::domain::session::{Phase, Session};
 use crate::domain::upstream::Identity;
 
@@ -30,6 +31,8 @@ pub struct Snapshot {
     pub last_use_time: SystemTime,
     /// How long it may be unused before it logs out.
     pub idle_limit: Duration,
+    /// The most that its statements may do.
+    pub policy: Level,
     /// When the open transaction will be rolled back unless the session is used before.
     pub transaction_expire_time: Option<SystemTime>,
     /// Snowflake's identity of its latest query; empty if there was none.
@@ -53,6 +56,7 @@ impl Snapshot {
         create_time: SystemTime,
         last_use_time: SystemTime,
         idle_limit: Duration,
+        limit: Limit,
     ) -> Self {
         Self {
             name: session.name().clone(),
@@ -64,6 +68,7 @@ impl Snapshot {
             create_time,
             last_use_time,
             idle_limit: session.idle_limit().unwrap_or(idle_limit),
+            policy: limit.level,
             transaction_expire_time: None,
             last_query_id: session.last_query_id().to_owned(),
             running: None,
@@ -75,8 +80,14 @@ impl Snapshot {
     }
 
     /// Shows a session at rest.
-    pub(super) fn of_record(record: &Record, idle_limit: Duration) -> Self {
+    pub(super) fn of_record(record: &Record, idle_limit: Duration, limit: Limit) -> Self {
         let (made, used) = (record.create_time, record.last_use_time);
-        Self::of(&Session::from_record(record.clone()), made, used, idle_limit)
+        Self::of(
+            &Session::from_record(record.clone()),
+            made,
+            used,
+            idle_limit,
+            limit,
+        )
     }
 }

@@ -17,7 +17,7 @@ use crate::domain::error::{Error, Reason};
 use crate::domain::journal::record::Written;
 use crate::domain::loss::LossKind;
 use crate::domain::names::ConnectionName;
-use crate::domain::query::{CancelOutcome, Executed, Submission};
+use crate::domain::query::{CancelOutcome, Executed, StatementKind, Submission};
 use crate::domain::upstream::{Connector, Execution, Login, Upstream};
 
 /// A stage on its way.
@@ -34,6 +34,8 @@ pub(super) enum Done {
     },
     /// Bringing a new upstream session to where the session was ended.
     Restored(Restored),
+    /// Snowflake said what a statement is, or could not; or the question was interrupted.
+    Described(Result<Result<StatementKind, Error>, Cause>),
     /// A statement ended.
     Ran(Ran),
     /// Snowflake said whether a transaction is open, or could not.
@@ -129,6 +131,34 @@ pub(super) fn give_up(
             None => super::Closed::nothing(),
         })
     })
+}
+
+/// Asks what a statement is without running it; an interruption stops the question.
+pub(super) fn describe(
+    upstream: Arc<dyn Upstream>,
+    submission: Submission,
+    interrupt: Interrupt,
+    cancel_wait: Duration,
+) -> Stage {
+    Box::pin(async move {
+        let request_id = submission.request_id;
+        let mut description = upstream.describe(submission);
+        let cause = tokio::select! {
+            biased;
+            result = &mut description => return Done::Described(Ok(result)),
+            cause = interrupt.wait() => cause,
+        };
+        // Nothing runs, so nothing is lost when this is not confirmed.
+        let stop = async { tokio::join!(upstream.cancel(request_id), description) };
+        let _ = timeout(cancel_wait, stop).await;
+        Done::Described(Err(cause))
+    })
+}
+
+/// True for an error of the way to Snowflake. What Snowflake says of a statement itself leaves open what its parts did:
+/// those of a procedure, a block or a text of several statements that ended before stand.
+pub(super) fn is_about_session(error: &Error) -> bool {
+    matches!(error.reason(), Reason::SessionLost | Reason::Unreachable)
 }
 
 /// Runs one statement; an interruption cancels it at Snowflake and waits at most `cancel_wait` for that.

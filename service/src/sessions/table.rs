@@ -13,12 +13,14 @@ use tokio::sync::{mpsc, watch};
 use super::WallClock;
 use super::history::Memory;
 use super::mailbox::{Handle, Message};
+use super::oversight::Oversight;
 use super::snapshot::Snapshot;
 use crate::domain::carry::Carrier;
 use crate::domain::error::{Error, Reason};
 use crate::domain::journal::record::{JournalStore, Kept, Record, Written};
 use crate::domain::limits::Limits;
 use crate::domain::names::{ConnectionName, SessionName};
+use crate::domain::policy::Level;
 
 /// The table and what belongs to it.
 pub(super) struct Book {
@@ -34,6 +36,7 @@ pub(super) struct Book {
     pub(super) memory: Arc<Memory>,
     pub(super) limits: Arc<Limits>,
     pub(super) clock: WallClock,
+    pub(super) oversight: Oversight,
 }
 
 #[derive(Default)]
@@ -61,7 +64,7 @@ const CRASHED: &str = "the service ended unexpectedly";
 
 impl Book {
     /// A table with the sessions that were kept.
-    pub(super) fn open(kept: Kept, limits: Limits, clock: WallClock) -> Self {
+    pub(super) fn open(kept: Kept, limits: Limits, clock: WallClock, oversight: Oversight) -> Self {
         let book = Self {
             table: Mutex::default(),
             count: watch::Sender::new(0),
@@ -71,6 +74,7 @@ impl Book {
             memory: Memory::new(&limits, Arc::clone(&clock)),
             limits: Arc::new(limits),
             clock,
+            oversight,
         };
         let mut table = book.table();
         for mut record in kept.records {
@@ -114,7 +118,8 @@ impl Book {
 
     /// Shows a session that rests.
     pub(super) fn show(&self, record: &Record) -> Snapshot {
-        Snapshot::of_record(record, self.limits.session_idle)
+        let limit = self.oversight.limit(record.policy, &record.connection);
+        Snapshot::of_record(record, self.limits.session_idle, limit)
     }
 
     /// Replaces a session that rests.
@@ -153,6 +158,14 @@ impl Table {
     pub(super) fn connection(&self, name: &SessionName) -> Option<ConnectionName> {
         let running = self.handle(name).map(|handle| handle.connection);
         running.or_else(|| self.resting.get(name).map(|record| record.connection.clone()))
+    }
+
+    /// The most that a session's statements may do by its own level, whether it runs or rests.
+    pub(super) fn policy(&self, name: &SessionName) -> Option<Level> {
+        match self.handle(name) {
+            Some(handle) => handle.policy,
+            None => self.resting.get(name).and_then(|record| record.policy),
+        }
     }
 
     /// Takes an ended session out, unless the name has a new one.

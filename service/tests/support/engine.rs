@@ -3,11 +3,13 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use snowflake_session::domain::audit::Caller;
 use snowflake_session::domain::error::Error;
 use snowflake_session::domain::limits::Limits;
 use snowflake_session::domain::names::{RequestId, SessionName};
+use snowflake_session::domain::policy::Level;
 use snowflake_session::domain::query::{QueryEvent, Summary};
-use snowflake_session::sessions::{QueryRequest, QueryStream, Sessions, Snapshot};
+use snowflake_session::sessions::{Oversight, QueryRequest, QueryStream, Sessions, Snapshot};
 use tokio::time::Instant;
 
 use super::{FakeConnector, Memory, Seen};
@@ -31,7 +33,13 @@ impl Engine {
         let (start, epoch) = (Instant::now(), SystemTime::now());
         let clock = Arc::new(move || epoch + start.elapsed());
         Self {
-            sessions: Sessions::new(Arc::new(connector), limits, clock, memory.kept()),
+            sessions: Sessions::new(
+                Arc::new(connector),
+                limits,
+                clock,
+                memory.kept(),
+                Oversight::none(),
+            ),
             seen,
             memory,
         }
@@ -65,7 +73,7 @@ pub(crate) fn name(session: &str) -> SessionName {
     session.parse().unwrap()
 }
 
-/// A statement without frills.
+/// A statement without frills that may do everything.
 pub(crate) fn request(session: &str, text: &str) -> QueryRequest {
     QueryRequest {
         session: Some(name(session)),
@@ -76,6 +84,8 @@ pub(crate) fn request(session: &str, text: &str) -> QueryRequest {
         row_limit: None,
         timeout: None,
         accept_loss: false,
+        policy: Some(Level::Open),
+        caller: Caller::default(),
     }
 }
 

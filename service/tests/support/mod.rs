@@ -7,6 +7,7 @@ pub(crate) mod engine;
 mod memory;
 mod queries;
 mod snowflake;
+pub(crate) mod watching;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -14,9 +15,10 @@ use std::time::{Duration, SystemTime};
 
 pub(crate) use memory::{Luggage, Memory};
 pub(crate) use snowflake::{FakeConnector, Seen};
+use snowflake_session::domain::audit::{AuditSearch, NoAudit};
 use snowflake_session::domain::limits::Limits;
 use snowflake_session::rpc::{About, Connection, Manager, Rpc, RpcLimits, serve};
-use snowflake_session::sessions::Sessions;
+use snowflake_session::sessions::{Oversight, Sessions};
 use snowflake_session_proto::v1::execute_query_response::Event;
 use snowflake_session_proto::v1::lifecycle_service_client::LifecycleServiceClient;
 use snowflake_session_proto::v1::query_service_client::QueryServiceClient;
@@ -89,10 +91,39 @@ impl Service {
         connector: FakeConnector,
         luggage: Option<&Luggage>,
     ) -> Self {
+        let (oversight, audit) = (Oversight::none(), Arc::new(NoAudit));
+        Self::made_of(limits, memory, connector, luggage, oversight, audit).await
+    }
+
+    /// A service whose statements are watched over.
+    pub(crate) async fn overseen(
+        limits: Limits,
+        memory: Memory,
+        oversight: Oversight,
+        audit: Arc<dyn AuditSearch>,
+    ) -> Self {
+        let connector = FakeConnector::default();
+        Self::made_of(limits, memory, connector, None, oversight, audit).await
+    }
+
+    async fn made_of(
+        limits: Limits,
+        memory: Memory,
+        connector: FakeConnector,
+        luggage: Option<&Luggage>,
+        oversight: Oversight,
+        audit: Arc<dyn AuditSearch>,
+    ) -> Self {
         let seen = Arc::clone(&connector.seen);
         let mut kept = memory.kept();
         let arrived = luggage.map(|luggage| luggage.arrived(&mut kept.records));
-        let sessions = Sessions::new(Arc::new(connector), limits, Arc::new(SystemTime::now), kept);
+        let sessions = Sessions::new(
+            Arc::new(connector),
+            limits,
+            Arc::new(SystemTime::now),
+            kept,
+            oversight,
+        );
         if let Some(arrived) = arrived {
             sessions.carry(arrived).await;
         }
@@ -103,6 +134,7 @@ impl Service {
         let rpc = Rpc {
             about: about(path.clone()),
             sessions: sessions.clone(),
+            audit,
             shutdown,
             limits: RpcLimits {
                 request_bytes_max: 16 * 1024 * 1024,
@@ -148,11 +180,15 @@ impl Service {
         LifecycleServiceClient::new(self.channel.clone())
     }
 
-    /// Starts a query and returns its stream.
+    /// Starts a query and returns its stream. One that does not say what it may do may do everything: most of what
+    /// the Snowflake in memory understands is no SQL.
     pub(crate) async fn execute(
         &self,
-        request: v1::ExecuteQueryRequest,
+        mut request: v1::ExecuteQueryRequest,
     ) -> Result<Streaming<v1::ExecuteQueryResponse>, Status> {
+        if request.policy() == v1::PolicyLevel::Unspecified {
+            request.set_policy(v1::PolicyLevel::Open);
+        }
         self.queries()
             .execute_query(request)
             .await
@@ -213,10 +249,11 @@ pub(crate) async fn connect(path: &std::path::Path) -> Channel {
         .unwrap()
 }
 
-/// A statement without frills in session `default`.
+/// A statement without frills in session `default` that may do everything.
 pub(crate) fn sql(text: &str) -> v1::ExecuteQueryRequest {
     v1::ExecuteQueryRequest {
         sql: text.into(),
+        policy: v1::PolicyLevel::Open.into(),
         ..v1::ExecuteQueryRequest::default()
     }
 }

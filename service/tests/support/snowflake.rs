@@ -31,6 +31,12 @@ pub(crate) struct Seen {
     pub(crate) cancels: AtomicUsize,
     pub(crate) batches: AtomicU64,
     pub(crate) sql: Mutex<Vec<String>>,
+    /// The tags of the statements.
+    pub(crate) tags: Mutex<Vec<Option<String>>>,
+    /// Statements that were to be described.
+    pub(crate) described: Mutex<Vec<String>>,
+    /// Beginnings of statements, in lower case, and what they are said to be; `None` waits for its cancellation.
+    pub(crate) kinds: Mutex<Vec<(String, Option<StatementKind>)>>,
     /// The queries by their ids.
     pub(crate) queries: FakeQueries,
     /// Beginnings of statements, in lower case, that are rejected.
@@ -142,6 +148,7 @@ impl Connector for FakeConnector {
             identity,
             context,
             autocommit: true,
+            tagged: connection.as_str() == "tagged",
             fingerprint: Fingerprint::default(),
         })
     }
@@ -190,6 +197,7 @@ impl Upstream for FakeUpstream {
     async fn execute(&self, submission: Submission) -> Result<Execution, Error> {
         self.asked()?;
         self.seen.sql.lock().unwrap().push(submission.sql.clone());
+        self.seen.tags.lock().unwrap().push(submission.tag.clone());
         let sql = submission.sql.trim_end_matches(';').to_lowercase();
         let words: Vec<&str> = sql.split_whitespace().collect();
         let mut executed = Executed {
@@ -276,6 +284,7 @@ impl Upstream for FakeUpstream {
                 executed.kind = StatementKind::Transaction;
                 transaction(words[0] == "begin");
             }
+            ["select", "misread"] => executed.kind = StatementKind::Dml,
             ["insert", ..] => {
                 executed.kind = StatementKind::Dml;
                 executed.dml = Some(DmlStats {
@@ -309,6 +318,30 @@ impl Upstream for FakeUpstream {
         })
     }
 
+    /// Says of a statement what the test has said of it; the others it does not describe.
+    async fn describe(&self, submission: Submission) -> Result<StatementKind, Error> {
+        self.asked()?;
+        let told = {
+            let mut described = self.seen.described.lock().unwrap();
+            described.push(submission.sql.clone());
+            let kinds = self.seen.kinds.lock().unwrap();
+            let sql = submission.sql.to_lowercase();
+            let found = kinds
+                .iter()
+                .find(|(beginning, _)| sql.starts_with(beginning.as_str()));
+            found.map(|(_, kind)| *kind)
+        };
+        match told {
+            Some(Some(kind)) => Ok(kind),
+            Some(None) => {
+                let mut cancelled = self.cancelled.subscribe();
+                let _ = cancelled.wait_for(|id| *id == Some(submission.request_id)).await;
+                Err(Error::new(Reason::Cancelled, "SQL execution canceled"))
+            }
+            None => Err(Error::new(Reason::SqlRejected, "it cannot be described")),
+        }
+    }
+
     async fn cancel(&self, request_id: RequestId) -> Result<CancelOutcome, Error> {
         self.seen.cancels.fetch_add(1, Ordering::SeqCst);
         self.cancelled.send_replace(Some(request_id));
@@ -319,6 +352,7 @@ impl Upstream for FakeUpstream {
     async fn submit(&self, submission: Submission, _: Duration) -> Result<String, Error> {
         self.asked()?;
         self.seen.sql.lock().unwrap().push(submission.sql.clone());
+        self.seen.tags.lock().unwrap().push(submission.tag.clone());
         match submission.sql.as_str() {
             "reject" => Err(Error::new(Reason::SqlRejected, "syntax error")),
             "mute" => std::future::pending().await,

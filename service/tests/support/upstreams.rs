@@ -17,7 +17,7 @@ use snowflake_session::domain::error::{Error, Reason};
 use snowflake_session::domain::history::Observed;
 use snowflake_session::domain::names::{ConnectionName, RequestId};
 use snowflake_session::domain::pool::{PoolRules, PoolStatus};
-use snowflake_session::domain::query::{CancelOutcome, RowWindow, Submission};
+use snowflake_session::domain::query::{CancelOutcome, RowWindow, StatementKind, Submission};
 use snowflake_session::domain::upstream::{
     Connector, Execution, Fingerprint, Identity, Login, LoginBasis, TicketKeeper, Upstream,
 };
@@ -170,6 +170,7 @@ impl Connector for Upstreams {
             },
             context: Context::default(),
             autocommit: true,
+            tagged: false,
             fingerprint,
         })
     }
@@ -202,6 +203,10 @@ impl OneUpstream {
 impl Upstream for OneUpstream {
     async fn execute(&self, _: Submission) -> Result<Execution, Error> {
         Err(Error::internal("a pool runs no statements"))
+    }
+
+    async fn describe(&self, _: Submission) -> Result<StatementKind, Error> {
+        Err(Error::internal("a pool asks about no statements"))
     }
 
     async fn cancel(&self, _: RequestId) -> Result<CancelOutcome, Error> {

@@ -8,8 +8,9 @@ use snowflake_session_proto::v1::execute_query_response::Event;
 use snowflake_session_proto::v1::query_service_client::QueryServiceClient;
 use snowflake_session_proto::v1::session_service_client::SessionServiceClient;
 use snowflake_session_proto::v1::{
-    BeginTransactionRequest, CommitTransactionRequest, DeleteSessionRequest, ExecuteQueryRequest, QueryState,
-    ResetSessionRequest, RollbackTransactionRequest, SubmitQueryRequest, WatchQueryRequest,
+    BeginTransactionRequest, CommitTransactionRequest, DeleteSessionRequest, ExecuteQueryRequest,
+    PolicyLevel, QueryState, ResetSessionRequest, RollbackTransactionRequest, SubmitQueryRequest,
+    WatchQueryRequest,
 };
 use snowflake_session_proto::{BUILD_ID, BUILD_ID_KEY};
 use tokio::net::UnixStream;
@@ -74,6 +75,7 @@ impl Client {
             session: self.session.clone(),
             connection: CONNECTION.to_owned(),
             sql: sql.to_owned(),
+            policy: PolicyLevel::Open.into(),
             ..ExecuteQueryRequest::default()
         };
         let mut events = match self.queries.execute_query(request(message)).await {
@@ -108,6 +110,7 @@ impl Client {
             session: self.session.clone(),
             connection: CONNECTION.to_owned(),
             sql: sql.to_owned(),
+            policy: PolicyLevel::Open.into(),
             ..SubmitQueryRequest::default()
         };
         let submitted = match self.queries.submit_query(request(message)).await {

@@ -9,19 +9,20 @@ use super::tree::{Finding, Source, Tree};
 type Arrows = (&'static str, &'static [&'static str]);
 
 /// Rooms of the service. `domain` is pure; `app` composes.
-const SERVICE: [Arrows; 10] = [
+const SERVICE: [Arrows; 11] = [
     ("domain", &[]),
     ("config", &["domain"]),
     ("platform", &[]),
     ("sessions", &["domain"]),
     ("backend", &["domain", "sessions"]),
     ("journal", &["domain"]),
+    ("audit", &["domain"]),
     ("pool", &["domain"]),
     ("rpc", &["domain", "sessions"]),
     (
         "app",
         &[
-            "domain", "config", "platform", "sessions", "backend", "journal", "pool", "rpc",
+            "domain", "config", "platform", "sessions", "backend", "journal", "audit", "pool", "rpc",
         ],
     ),
     ("main", &["app", "config", "platform"]),

@@ -240,6 +240,38 @@ fn bindings_take_their_places() {
 }
 
 #[test]
+fn a_statements_own_parameters_end_with_it() {
+    let fixture = Fixture::new();
+    let client = fixture.client();
+    let tagged = |sql: &str| {
+        let mut asked = submission(sql);
+        let tag = ParameterValue::Text("own".to_owned());
+        asked.parameters.insert("QUERY_TAG".to_owned(), tag);
+        client.submit(asked).unwrap()
+    };
+    let shown = |client: &Client| client.one("show parameters like 'query_tag'");
+    tagged("select 1");
+    assert!(shown(&client).starts_with("QUERY_TAG||"), "{}", shown(&client));
+    // Also when the statement sets another one,
+    tagged("alter session set timezone = 'UTC'");
+    assert!(shown(&client).starts_with("QUERY_TAG||"), "{}", shown(&client));
+    assert!(
+        client
+            .one("show parameters like 'timezone'")
+            .starts_with("TIMEZONE|UTC|")
+    );
+    // but not what it sets itself.
+    tagged("alter session set query_tag = 'mine'");
+    assert!(
+        shown(&client).starts_with("QUERY_TAG|mine|"),
+        "{}",
+        shown(&client)
+    );
+    tagged("alter session unset query_tag");
+    assert!(shown(&client).starts_with("QUERY_TAG||"), "{}", shown(&client));
+}
+
+#[test]
 fn describing_runs_nothing() {
     let fixture = Fixture::new();
     let client = fixture.client_in("d");

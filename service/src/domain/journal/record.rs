@@ -6,6 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use super::Journal;
 use crate::domain::names::{ConnectionName, SessionName};
+use crate::domain::policy::Level;
 use crate::domain::upstream::Identity;
 
 /// A session at rest.
@@ -17,6 +18,8 @@ pub struct Record {
     pub connection: ConnectionName,
     /// How long it may be unused; `None` is the configured limit.
     pub idle_limit: Option<Duration>,
+    /// The most that its statements may do; `None` is its connection's policy.
+    pub policy: Option<Level>,
     /// When it was made.
     pub create_time: SystemTime,
     /// When it was last used.

@@ -57,6 +57,22 @@ impl Effect {
         matches!(self, Self::Begin) || self.ends_transaction() || self.sets_autocommit()
     }
 
+    /// True for what only makes sense in the session's own order: it begins or ends a transaction, or sets or unsets
+    /// something of the session.
+    pub fn is_of_session(&self) -> bool {
+        match self {
+            Self::Begin
+            | Self::Commit
+            | Self::Rollback
+            | Self::SetVariable { .. }
+            | Self::UnsetVariable(_)
+            | Self::SetParameter { .. }
+            | Self::UnsetParameter(_)
+            | Self::UseSecondaryRoles(_) => true,
+            Self::MakeTemporary(_) | Self::Drop(_) | Self::Scripted => false,
+        }
+    }
+
     /// True for what changes the parameter that says whether each statement is a transaction of its own.
     pub fn sets_autocommit(&self) -> bool {
         matches!(self, Self::SetParameter { name, .. } | Self::UnsetParameter(name) if name == AUTOCOMMIT)

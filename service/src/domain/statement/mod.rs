@@ -17,7 +17,27 @@ pub use literal::Literal;
 
 use std::borrow::Cow;
 
+use std::sync::Arc;
+
 use crate::domain::error::Error;
+
+/// A text of one statement, as far as it is understood.
+#[derive(Debug, Clone)]
+pub struct Understood {
+    /// What it does to its session.
+    pub effects: Vec<Effect>,
+    /// What it does at all. Where it is doubtful how many statements a text has, there are several.
+    pub statements: Arc<[class::Statement]>,
+}
+
+/// Checks that `sql` is one statement of at most `bytes_max` bytes and understands it.
+pub fn understand(sql: &str, bytes_max: usize) -> Result<Understood, Error> {
+    let effects = check(sql, bytes_max)?;
+    Ok(Understood {
+        effects,
+        statements: class::classify(sql).into(),
+    })
+}
 
 /// Checks that `sql` is one statement of at most `bytes_max` bytes and says what it does to its session.
 pub fn check(sql: &str, bytes_max: usize) -> Result<Vec<Effect>, Error> {
@@ -60,20 +80,18 @@ pub fn shown(sql: &str) -> Cow<'_, str> {
 
 /// Refuses what has no sense when it runs by itself beside the session's other statements: what begins or ends
 /// transactions, and what sets or unsets something of the session.
-pub fn check_submittable(sql: &str) -> Result<(), Error> {
-    let mut lexer = lexer::Lexer::new(sql);
-    let (first, second) = (lexer.next(), lexer.next());
-    let starts = |word: &str| first.is_some_and(|token| token.is(word));
-    let goes_on = |words: &[&str]| second.is_some_and(|token| token.is_any(words));
-    let begins = starts("BEGIN")
-        && second.is_none_or(|token| {
-            token == lexer::Token::Semicolon || goes_on(&["TRANSACTION", "WORK", "NAME"])
-        });
-    let is_of_session = ["USE", "SET", "UNSET", "COMMIT", "ROLLBACK", "START"]
+pub fn check_submittable(understood: &Understood) -> Result<(), Error> {
+    let links = understood
+        .statements
         .iter()
-        .any(|word| starts(word))
-        || (starts("ALTER") && goes_on(&["SESSION"]));
-    if !begins && !is_of_session {
+        .flat_map(|statement| &statement.links);
+    let is_of_session = links.into_iter().any(|link| {
+        matches!(
+            link.class,
+            class::Class::Use | class::Class::Session | class::Class::Transaction(_)
+        )
+    }) || understood.effects.iter().any(Effect::is_of_session);
+    if !is_of_session {
         return Ok(());
     }
     Err(
@@ -102,8 +120,13 @@ mod tests {
             "set x = 1",
             "unset x",
             "alter session set timezone = 'UTC'",
+            "set x = (select system$wait(1))",
+            "show tables ->> commit",
         ] {
-            assert!(check_submittable(sql).is_err(), "{sql}");
+            assert!(
+                check_submittable(&understand(sql, 1000).unwrap()).is_err(),
+                "{sql}"
+            );
         }
         for sql in [
             "begin return 1; end",
@@ -112,7 +135,10 @@ mod tests {
             "create temporary table t as select 1",
             "call p()",
         ] {
-            assert!(check_submittable(sql).is_ok(), "{sql}");
+            assert!(
+                check_submittable(&understand(sql, 1000).unwrap()).is_ok(),
+                "{sql}"
+            );
         }
     }
 

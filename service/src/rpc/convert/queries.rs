@@ -5,9 +5,10 @@ use std::time::Duration;
 use snowflake_session_proto::v1;
 
 use super::{
-    bindings, connection_name, count, dml_stats, duration, new_request_id, query_event, row_limit,
+    bindings, connection_name, count, dml_stats, duration, level, new_request_id, query_event, row_limit,
     session_asked, statement_kind, timestamp,
 };
+use crate::domain::audit::Caller;
 use crate::domain::error::Error;
 use crate::domain::history::{Failure, Page, QueryRecord, QueryRef, QueryState};
 use crate::domain::names::SessionName;
@@ -19,7 +20,10 @@ use crate::sessions::{Cancellation, QueryRequest, QueryTarget, ReadRequest};
 const PAGE_SIZE_MAX: usize = 1000;
 
 /// A statement to submit.
-pub(in crate::rpc) fn submit_request(request: v1::SubmitQueryRequest) -> Result<QueryRequest, Error> {
+pub(in crate::rpc) fn submit_request(
+    request: v1::SubmitQueryRequest,
+    caller: Caller,
+) -> Result<QueryRequest, Error> {
     Ok(QueryRequest {
         session: session_asked(&request.session)?,
         connection: connection_name(&request.connection)?,
@@ -29,6 +33,8 @@ pub(in crate::rpc) fn submit_request(request: v1::SubmitQueryRequest) -> Result<
         row_limit: None,
         timeout: request.timeout.map(duration).transpose()?,
         accept_loss: request.accept_loss,
+        policy: level(request.policy)?,
+        caller,
     })
 }
 
@@ -114,7 +120,7 @@ pub(in crate::rpc) fn query(record: QueryRecord) -> v1::Query {
     }
 }
 
-fn query_state(state: QueryState) -> v1::QueryState {
+pub(super) fn query_state(state: QueryState) -> v1::QueryState {
     match state {
         QueryState::Waiting => v1::QueryState::Waiting,
         QueryState::Queued => v1::QueryState::Queued,

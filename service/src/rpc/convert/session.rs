@@ -2,7 +2,9 @@
 
 use snowflake_session_proto::v1;
 
-use super::{connection_name, context, duration, proto_duration, session_asked, timestamp};
+use super::{
+    connection_name, context, duration, level, proto_duration, proto_level, session_asked, timestamp,
+};
 use crate::domain::error::Error;
 use crate::domain::loss::{Loss, LossKind};
 use crate::domain::session::Phase;
@@ -21,6 +23,7 @@ pub(in crate::rpc) fn new_session(request: &v1::CreateSessionRequest) -> Result<
         login: request.login,
         allow_existing: request.allow_existing,
         idle_limit,
+        policy: level(request.policy)?,
     })
 }
 
@@ -64,6 +67,8 @@ pub(in crate::rpc) fn session(snapshot: Snapshot) -> v1::Session {
         variables: journal.variables.keys().cloned().collect(),
         losses: journal.losses.iter().map(loss).collect(),
         idle_limit: Some(proto_duration(snapshot.idle_limit)),
+        policy: proto_level(snapshot.policy).into(),
+        held_write: None,
     }
 }
 

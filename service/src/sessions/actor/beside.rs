@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tokio::time::{Instant, timeout};
 
-use super::progress::{doubtful, is_about_session};
+use super::progress::doubtful;
 use super::{Actor, Reading, Work};
 use crate::domain::error::{Error, Reason};
 use crate::domain::history::Observed;
@@ -14,7 +14,7 @@ use crate::domain::upstream::{Execution, Upstream};
 use crate::sessions::delivery::Delivery;
 use crate::sessions::errand::{Errand, Observe, Read, Returned, Submit};
 use crate::sessions::mailbox::Reply;
-use crate::sessions::stage;
+use crate::sessions::stage::{self, is_about_session};
 
 impl Actor {
     /// Does an errand now, or puts it where it waits for a login.
@@ -92,7 +92,7 @@ impl Actor {
     }
 
     /// Does an errand in a session that is logged in.
-    pub(super) fn run_errand(&mut self, errand: Errand) {
+    pub(super) fn run_errand(&mut self, mut errand: Errand) {
         let Some(upstream) = self.rest.upstream.clone() else {
             let error = Error::internal("a session that is logged in has no upstream session");
             return self.drop_errand(errand, error);
@@ -102,6 +102,12 @@ impl Actor {
             && let Err(error) = self.admit_submission()
         {
             return self.drop_errand(errand, error);
+        }
+        if let Errand::Submit(submit) = &mut errand {
+            if let Err(error) = submit.enter(&self.session) {
+                return self.drop_errand(errand, error);
+            }
+            submit.submission = self.tagged(submit.submission.clone());
         }
         match &errand {
             Errand::Submit(_) => self.rest.submitting += 1,
@@ -298,6 +304,7 @@ impl Actor {
         self.rest.jobs.hurry(&read.query_id, Instant::now());
         let delivery = Delivery {
             request_id: read.reading,
+            trail: None,
             row_offset: read.window.offset,
             execution,
             interrupt: read.interrupt,

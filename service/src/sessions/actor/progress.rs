@@ -16,7 +16,7 @@ use crate::sessions::chores::{self, Patience};
 use crate::sessions::delivery::timed_out;
 use crate::sessions::interrupt::Cause;
 use crate::sessions::mailbox::{Ending, QueuedQuery, TransactionVerb};
-use crate::sessions::stage::{self, Done, Ran, Restored, Stage};
+use crate::sessions::stage::{self, Done, Ran, Restored, Stage, is_about_session};
 
 impl Actor {
     /// Does the next stage of a task that has done nothing yet that counts.
@@ -97,10 +97,13 @@ impl Actor {
         let Some(upstream) = self.rest.upstream.clone() else {
             return;
         };
+        let Some(task) = self.pass_gate(task, &upstream) else {
+            return;
+        };
         let stage = match &task.work {
             Work::Query { query, interrupt, .. } => {
                 query.entry.sent();
-                let submission = query.submission.clone();
+                let submission = self.tagged(query.submission.clone());
                 stage::run(upstream, submission, interrupt.clone(), self.limits.cancel_wait)
             }
             Work::Update { change, .. } => {
@@ -139,6 +142,7 @@ impl Actor {
             (Done::Login(Err(error)), _) => self.login_failed(task, error),
             (Done::Restored(restored), _) => self.restored(restored, task),
             (Done::Statements { executed, error }, _) => self.statements_ended(task, executed, error),
+            (Done::Described(described), _) => self.described(described, task),
             (Done::Ran(ran), _) => self.ran(ran, task),
             (Done::Asked(told), outcome) => self.transaction_told(told, task, outcome),
             (Done::Written, outcome) => self.answer(task, outcome.unwrap_or_else(Outcome::done)),
@@ -154,6 +158,7 @@ impl Actor {
         );
         let upstream = Arc::clone(&login.upstream);
         self.rest.upstream = Some(login.upstream);
+        self.rest.tagged = login.tagged;
         let now = (self.clock)();
         let steps = self
             .session
@@ -221,7 +226,7 @@ impl Actor {
     }
 
     /// Begins a task once more that did nothing because its upstream session was gone.
-    fn begin_again(&mut self, mut task: Task) {
+    pub(super) fn begin_again(&mut self, mut task: Task) {
         tracing::info!("the upstream session was gone before the statement ran; logging in again");
         task.retried = true;
         self.begin(task);
@@ -236,7 +241,8 @@ impl Actor {
             (Some(Ok(execution)), interrupted) => {
                 let was_open = self.session.transaction_open();
                 let now = (self.clock)();
-                let notices = self.session.finished(&query.effects, &execution.executed, now);
+                let mut notices = self.session.finished(&query.effects, &execution.executed, now);
+                notices.extend(query.gate.notice_after(execution.executed.kind));
                 query.entry.succeeded(&execution.executed);
                 let told = match interrupted {
                     // It ended before the cancellation arrived: then its result counts.
@@ -311,12 +317,6 @@ impl Actor {
         }
         self.lose_upstream(cause);
     }
-}
-
-/// True for an error of the way to Snowflake. What Snowflake says of a statement itself leaves open what its parts did:
-/// those of a procedure, a block or a text of several statements that ended before stand.
-pub(super) fn is_about_session(error: &Error) -> bool {
-    matches!(error.reason(), Reason::SessionLost | Reason::Unreachable)
 }
 
 /// A failure, by whether the statement can be begun once more.

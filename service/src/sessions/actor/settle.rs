@@ -217,6 +217,7 @@ impl Actor {
         self.rest.reading.insert(request_id, reading);
         let delivery = Delivery {
             request_id,
+            trail: query.entry.trail().cloned(),
             row_offset: 0,
             execution,
             interrupt,

@@ -5,9 +5,9 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use hyper_util::rt::TokioIo;
-use snowflake_session_proto::v1::ExecuteQueryRequest;
 use snowflake_session_proto::v1::execute_query_response::Event;
 use snowflake_session_proto::v1::query_service_client::QueryServiceClient;
+use snowflake_session_proto::v1::{ExecuteQueryRequest, PolicyLevel};
 use snowflake_session_proto::{BUILD_ID, BUILD_ID_KEY};
 use tokio::net::UnixStream;
 use tonic::Request;
@@ -59,6 +59,7 @@ impl Calls {
             session: self.connection.clone(),
             connection: self.connection.clone(),
             sql: sql.to_owned(),
+            policy: PolicyLevel::Open.into(),
             ..ExecuteQueryRequest::default()
         });
         request.metadata_mut().insert(BUILD_ID_KEY, BUILD_ID.parse()?);

@@ -22,6 +22,8 @@ impl Link {
             sources: Vec::new(),
             effects: Vec::new(),
             functions: Vec::new(),
+            table_functions: Vec::new(),
+            procedure: None,
             doubt: None,
         }
     }
@@ -245,6 +247,7 @@ fn transaction(text: &Text<'_>, at: usize, within: &Range<usize>, link: &mut Lin
 fn call(text: &Text<'_>, at: usize, within: &Range<usize>, link: &mut Link) {
     link.class = Class::Call(Call::Procedure);
     if let Some((Object::Name(name), _)) = object_at(text, at + 1, within) {
+        link.procedure = Some(name.clone());
         link.functions.push(name);
     }
     read(link, scan(text, at + 1, within, Start::Query));
@@ -291,6 +294,7 @@ fn finish(link: &mut Link) {
     unique(&mut link.sources);
     unique(&mut link.effects);
     unique(&mut link.functions);
+    unique(&mut link.table_functions);
 }
 
 fn unique<T: Clone + Eq + Hash>(list: &mut Vec<T>) {

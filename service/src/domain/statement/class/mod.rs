@@ -206,6 +206,10 @@ pub struct Link {
     /// schema, and those in `TABLE(…)` that are not Snowflake's. A function without a schema outside
     /// `TABLE(…)` may be a user's too and is not listed.
     pub functions: Vec<Name>,
+    /// Those of [`functions`](Self::functions) in `TABLE(…)`: they may be procedures, which can do anything.
+    pub table_functions: Vec<Name>,
+    /// The procedure of a `CALL`, where the text names it and does not bring it along.
+    pub procedure: Option<Name>,
     /// Why it was given up, where it was understood but cannot be trusted.
     pub doubt: Option<Doubt>,
 }
@@ -252,6 +256,15 @@ impl Statement {
     pub fn is_read(&self) -> bool {
         !self.links.is_empty() && self.links.iter().all(|link| link.class.is_read())
     }
+}
+
+/// The kind of objects that a text names, in singular, upper case, one blank between words: `TABLE`.
+pub fn object_kind(text: &str) -> Option<&'static str> {
+    let text = tokens::Text::read(text);
+    let within = 0..text.tokens.len();
+    kinds::kind_at(&text, 0, &within)
+        .filter(|(_, end)| *end == within.end && text.doubt.is_none())
+        .map(|(kind, _)| kind)
 }
 
 /// Understands each statement of a text, in order. Empty statements are left out.

@@ -21,6 +21,8 @@ pub(super) struct Found {
     pub effects: Vec<Name>,
     /// Functions that are users'.
     pub functions: Vec<Name>,
+    /// Those of them in `TABLE(…)`.
+    pub table_functions: Vec<Name>,
     /// The first word that no read contains.
     pub writing: Option<usize>,
     /// Where the main statement behind a `WITH` begins, if it is no query.
@@ -390,6 +392,9 @@ impl Scan<'_, '_> {
         if effects::acts(name.last()) {
             self.found.effects.push(name);
         } else if effects::is_foreign(&name, in_table) {
+            if in_table {
+                self.found.table_functions.push(name.clone());
+            }
             self.found.functions.push(name);
         }
     }

@@ -14,6 +14,8 @@ pub fn strictest(server: StatementKind, parsed: Class) -> Class {
     let rank = match server {
         // It did not say, or it is a kind that has no name here, such as moving files.
         StatementKind::Unknown => return parsed,
+        // Moving files is of this kind, and so may be listing them.
+        StatementKind::Other if matches!(parsed, Class::Read(Read::List)) => return parsed,
         StatementKind::Other if matches!(parsed, Class::Read(_)) => return Class::Unknown,
         StatementKind::Other => return parsed,
         StatementKind::Session if tells => return parsed,
@@ -74,6 +76,11 @@ mod tests {
                 Class::Read(Read::List),
             ),
             (StatementKind::Session, QUERY, Class::Unknown),
+            (
+                StatementKind::Other,
+                Class::Read(Read::List),
+                Class::Read(Read::List),
+            ),
             (
                 StatementKind::Transaction,
                 Class::Transaction(Transaction::Begin),

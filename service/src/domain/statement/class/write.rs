@@ -41,6 +41,7 @@ pub(super) fn read(link: &mut Link, found: Found) {
     link.sources.extend(found.sources);
     link.effects.extend(found.effects);
     link.functions.extend(found.functions);
+    link.table_functions.extend(found.table_functions);
 }
 
 /// Skips `IF [NOT] EXISTS`.

@@ -1,0 +1,103 @@
+//! What a statement passes before it is sent: the policy where it had to wait for the session, and Snowflake's word.
+
+use std::sync::Arc;
+
+use super::progress::Failed;
+use super::{Actor, Task, Work};
+use crate::domain::error::{Error, Reason};
+use crate::domain::query::{StatementKind, Submission};
+use crate::domain::upstream::Upstream;
+use crate::sessions::interrupt::Cause;
+use crate::sessions::oversight::{drawn_request_id, refused};
+use crate::sessions::stage::{self, is_about_session};
+
+impl Actor {
+    /// Lets a task through, or takes it: then it failed, or waits for Snowflake's word.
+    pub(super) fn pass_gate(&mut self, mut task: Task, upstream: &Arc<dyn Upstream>) -> Option<Task> {
+        let Work::Query { query, interrupt, .. } = &mut task.work else {
+            return Some(task);
+        };
+        if let Some(trail) = query.entry.trail()
+            && let Err(refusal) = query.gate.enter(&self.session, trail)
+        {
+            let error = refused(trail, refusal);
+            self.fail(task, error);
+            return None;
+        }
+        if !query.gate.asks_server() {
+            return Some(task);
+        }
+        let asked = Submission {
+            request_id: drawn_request_id(),
+            ..query.submission.clone()
+        };
+        let interrupt = interrupt.clone();
+        let asked = self.tagged(asked);
+        let stage = stage::describe(Arc::clone(upstream), asked, interrupt, self.limits.cancel_wait);
+        self.go(task, stage);
+        None
+    }
+
+    /// Snowflake said what a statement is, or could not.
+    pub(super) fn described(
+        &mut self,
+        described: Result<Result<StatementKind, Error>, Cause>,
+        mut task: Task,
+    ) {
+        let Work::Query { query, .. } = &mut task.work else {
+            return;
+        };
+        match described {
+            Ok(Ok(kind)) => {
+                if let Err(refusal) = query.gate.told(kind) {
+                    let error = match query.entry.trail() {
+                        Some(trail) => refused(trail, refusal),
+                        None => refusal.into(),
+                    };
+                    return self.fail(task, error);
+                }
+                self.begin(task);
+            }
+            Ok(Err(error)) if is_about_session(&error) => {
+                match self.after_failure(&[], error.without_doubt()) {
+                    Failed::NotRun(_) if !task.retried => self.begin_again(task),
+                    Failed::NotRun(error) | Failed::Told(error) => {
+                        self.fail(task, error.and("nothing was run"));
+                    }
+                }
+            }
+            // What Snowflake does not compile by itself is what we take it for; what it rejects, it rejects again.
+            Ok(Err(error)) => {
+                tracing::debug!(error = %error, "a statement could not be described");
+                query.gate.not_told();
+                self.begin(task);
+            }
+            Err(cause) => {
+                let why = self.rest.ending.get();
+                let error = match (cause, why) {
+                    (_, Some(why)) => why.error("nothing was run"),
+                    (Cause::DeadlinePassed, None) => Error::new(
+                        Reason::Timeout,
+                        "the query's time limit passed before it was sent; nothing was run",
+                    ),
+                    (Cause::Cancelled | Cause::ReaderGone, None) => Error::new(
+                        Reason::Cancelled,
+                        "the query was cancelled before it was sent; nothing was run",
+                    ),
+                };
+                self.fail(task, error);
+            }
+        }
+    }
+
+    /// A submission with its tag, unless the user has given the session one.
+    pub(super) fn tagged(&self, submission: Submission) -> Submission {
+        if self.rest.tagged || self.session.has_query_tag() {
+            return Submission {
+                tag: None,
+                ..submission
+            };
+        }
+        submission
+    }
+}

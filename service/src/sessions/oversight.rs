@@ -1,0 +1,205 @@
+//! What watches over the sessions: policies, the audit log, the tag of queries.
+
+use std::fmt::Write as _;
+use std::sync::Arc;
+
+use super::WallClock;
+use super::trail::{Begun, Trail};
+use crate::domain::audit::{AuditLog, Caller, NoAudit};
+use crate::domain::error::Error;
+use crate::domain::names::{ConnectionName, RequestId, SessionName};
+use crate::domain::policy::{
+    Concern, Decision, Door, Level, Limit, Policies, Policy, Refusal, SessionFacts, asks_server, decide,
+    depends_on_context, is_misread, refuse_misread,
+};
+use crate::domain::query::StatementKind;
+use crate::domain::session::Session;
+use crate::domain::statement::class::Statement;
+
+/// What watches over the sessions.
+pub struct Oversight {
+    /// What statements may do.
+    pub policies: Policies,
+    /// Who is told of them.
+    pub audit: Arc<dyn AuditLog>,
+    /// Queries are tagged with who asked for them.
+    pub query_tag: bool,
+}
+
+impl Oversight {
+    /// Everything is allowed and nothing is logged: for tests and tools.
+    pub fn none() -> Self {
+        Self {
+            policies: Policies::all(Policy::open()),
+            audit: Arc::new(NoAudit),
+            query_tag: false,
+        }
+    }
+
+    /// The most that the statements of a session may do.
+    pub(super) fn limit(&self, own: Option<Level>, connection: &ConnectionName) -> Limit {
+        Limit::of_session(own, self.policies.of(connection).level)
+    }
+
+    /// Begins the record of a statement.
+    pub(super) fn begin_trail(&self, begun: Begun<'_>, clock: &WallClock) -> Arc<Trail> {
+        Arc::new(Trail::begin(Arc::clone(&self.audit), begun, (clock)()))
+    }
+
+    /// The tag of a query.
+    pub(super) fn tag(&self, caller: &Caller, session: &SessionName) -> Option<String> {
+        if !self.query_tag {
+            return None;
+        }
+        // Names of sessions and what is kept of a caller need no escapes.
+        let mut tag = format!(r#"{{"client":"{}","session":"{session}""#, caller.client);
+        if !caller.agent.is_empty() {
+            let _ = write!(tag, r#","agent":"{}""#, caller.agent);
+        }
+        tag.push('}');
+        Some(tag)
+    }
+}
+
+/// What a statement must pass before it is sent.
+#[derive(Clone)]
+pub(super) struct Gate {
+    policy: Arc<Policy>,
+    limit: Limit,
+    statements: Arc<[Statement]>,
+    /// The decision waits for the session's context.
+    undecided: bool,
+    /// Snowflake is still to be asked what the statement is.
+    unasked: bool,
+}
+
+impl Gate {
+    /// Decides about a statement that just runs, as far as that can be done without its session's context. Returns the
+    /// rule by which it passes, if it needs one.
+    pub(super) fn new(
+        policy: &Arc<Policy>,
+        limit: Limit,
+        statements: &Arc<[Statement]>,
+    ) -> Result<(Self, Option<String>), Refusal> {
+        let gate = Self {
+            policy: Arc::clone(policy),
+            limit,
+            statements: Arc::clone(statements),
+            undecided: depends_on_context(policy, statements),
+            unasked: asks_server(policy, limit, statements),
+        };
+        let rule = if gate.undecided {
+            None
+        } else {
+            gate.decide(&SessionFacts::default())?
+        };
+        Ok((gate, rule))
+    }
+
+    /// Decides what had to wait until the session is logged in; `None` when nothing had to.
+    pub(super) fn enter(&mut self, session: &Session, trail: &Trail) -> Result<(), Refusal> {
+        if !std::mem::take(&mut self.undecided) {
+            return Ok(());
+        }
+        let rule = self.decide(&session.facts());
+        match rule {
+            Ok(rule) => {
+                trail.allowed(rule);
+                Ok(())
+            }
+            Err(refusal) => Err(refusal),
+        }
+    }
+
+    fn decide(&self, facts: &SessionFacts<'_>) -> Result<Option<String>, Refusal> {
+        match decide(&self.policy, self.limit, Door::Query, &self.statements, facts) {
+            Decision::Allow(rule) => Ok(rule),
+            Decision::Confirm(concerns) => Err(concerns
+                .first()
+                .map_or_else(Refusal::unconfirmed, Concern::refusal)),
+            Decision::Refuse(refusal) => Err(refusal),
+        }
+    }
+
+    /// True when Snowflake is to be asked first what the statement is.
+    pub(super) fn asks_server(&self) -> bool {
+        self.unasked
+    }
+
+    /// Snowflake said what the statement is.
+    pub(super) fn told(&mut self, kind: StatementKind) -> Result<(), Refusal> {
+        self.unasked = false;
+        if !is_misread(&self.statements, kind) {
+            return Ok(());
+        }
+        match refuse_misread(&self.policy, self.limit, &self.statements, kind) {
+            Some(refusal) => {
+                tracing::error!(
+                    ?kind,
+                    rule = refusal.rule,
+                    "a statement was misread; it was not run"
+                );
+                Err(refusal)
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// Snowflake cannot say what the statement is before it runs, or says that it cannot run.
+    pub(super) fn not_told(&mut self) {
+        self.unasked = false;
+    }
+
+    /// What the user should hear when Snowflake says of a read that has run that it was none.
+    pub(super) fn notice_after(&self, kind: StatementKind) -> Option<String> {
+        let was_read = self.statements.iter().all(Statement::is_read);
+        if !was_read || !is_misread(&self.statements, kind) {
+            return None;
+        }
+        tracing::error!(
+            ?kind,
+            "a statement was taken for a read, and Snowflake says that it was none"
+        );
+        Some(
+            "Snowflake says that this statement was no read, as which it was taken: look at what it did, and please report it"
+                .to_owned(),
+        )
+    }
+}
+
+/// Notes a refusal and makes the error of it.
+pub(super) fn refused(trail: &Trail, refusal: Refusal) -> Error {
+    let rule = refusal.rule.clone();
+    let error = Error::from(refusal);
+    trail.refused(rule, &error);
+    error
+}
+
+/// A request that is about nothing that a user wrote.
+pub(super) fn drawn_request_id() -> RequestId {
+    RequestId::new(uuid::Uuid::new_v4())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tags_are_json() {
+        let oversight = Oversight {
+            query_tag: true,
+            ..Oversight::none()
+        };
+        let session = SessionName::default_name();
+        let caller = Caller::new(None, None, "sfctl/0.1.0", "");
+        assert_eq!(
+            oversight.tag(&caller, &session).as_deref(),
+            Some(r#"{"client":"sfctl/0.1.0","session":"default"}"#)
+        );
+        let caller = Caller::new(None, None, "x\"y\\", "a\u{7}b");
+        let tag = oversight.tag(&caller, &session).unwrap();
+        let read: serde_json::Value = serde_json::from_str(&tag).unwrap();
+        assert_eq!((&read["client"], &read["agent"]), (&"xy".into(), &"ab".into()));
+        assert_eq!(Oversight::none().tag(&caller, &session), None);
+    }
+}
