@@ -22,3 +22,4 @@ pub mod query;
 pub mod session;
 pub mod statement;
 pub mod upstream;
+pub mod write;

@@ -113,6 +113,15 @@ pub struct DmlStats {
     pub rows_deleted: u64,
 }
 
+impl DmlStats {
+    /// Rows changed, all kinds together.
+    pub fn rows(&self) -> u64 {
+        self.rows_inserted
+            .saturating_add(self.rows_updated)
+            .saturating_add(self.rows_deleted)
+    }
+}
+
 /// What Snowflake said of an executed statement, before its rows.
 #[derive(Debug, Clone, Default)]
 pub struct Executed {
