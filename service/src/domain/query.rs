@@ -6,6 +6,7 @@ use bytes::Bytes;
 
 use crate::domain::context::Context;
 use crate::domain::names::{ConnectionName, RequestId, SessionName};
+use crate::domain::write::Report;
 
 /// A value for one placeholder.
 #[derive(Clone, PartialEq, Eq)]
@@ -162,6 +163,8 @@ pub enum QueryEvent {
     },
     /// The end.
     Summary(Box<Summary>),
+    /// What came of a write, which ends it.
+    Write(Box<Report>),
 }
 
 /// The columns of a result.

@@ -461,7 +461,7 @@ pub struct Cancellation {
 }
 
 /// Why a remembered query has no result.
-fn failure(record: &QueryRecord) -> Error {
+pub(super) fn failure(record: &QueryRecord) -> Error {
     record.failure.as_ref().map_or_else(
         || Error::new(Reason::NotFound, "nobody saw how the query ended"),
         Failure::error,

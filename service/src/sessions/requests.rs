@@ -228,16 +228,7 @@ impl Sessions {
     pub(super) fn check(&self, request: &QueryRequest) -> Result<Understood, Error> {
         let limits = &self.inner.book.limits;
         let understood = statement::understand(&request.sql, limits.sql_bytes_max)?;
-        if request.bindings.len() > limits.bindings_max {
-            let message = format!(
-                "{} bindings are more than the limit of {}",
-                request.bindings.len(),
-                limits.bindings_max
-            );
-            return Err(Error::invalid(message).with_hint(
-                "load rows in bulk with a stage and COPY INTO; the limit is `query.bindings_max`",
-            ));
-        }
+        check_bindings(request.bindings.len(), limits.bindings_max)?;
         Ok(understood)
     }
 
@@ -463,4 +454,13 @@ impl Sessions {
             None => Err(not_found(name)),
         }
     }
+}
+
+pub(super) fn check_bindings(bindings: usize, most: usize) -> Result<(), Error> {
+    if bindings > most {
+        let message = format!("{bindings} bindings are more than the limit of {most}");
+        return Err(Error::invalid(message)
+            .with_hint("load rows in bulk with a stage and COPY INTO; the limit is `query.bindings_max`"));
+    }
+    Ok(())
 }

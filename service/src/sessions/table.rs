@@ -14,6 +14,7 @@ use super::history::Memory;
 use super::mailbox::{Handle, Message};
 use super::oversight::Oversight;
 use super::snapshot::Snapshot;
+use super::writes::book::WriteBook;
 use crate::domain::error::{Error, Reason};
 use crate::domain::journal::record::{JournalStore, Kept, Record, Written};
 use crate::domain::limits::Limits;
@@ -28,6 +29,8 @@ pub(super) struct Book {
     store: Arc<dyn JournalStore>,
     /// What is remembered of queries.
     pub(super) memory: Arc<Memory>,
+    /// What is remembered of writes.
+    pub(super) writes: WriteBook,
     pub(super) limits: Arc<Limits>,
     pub(super) clock: WallClock,
     pub(super) oversight: Oversight,
@@ -64,6 +67,7 @@ impl Book {
             count: watch::Sender::new(0),
             store: kept.store,
             memory: Memory::new(&limits, Arc::clone(&clock)),
+            writes: WriteBook::new(&limits),
             limits: Arc::new(limits),
             clock,
             oversight,

@@ -85,6 +85,13 @@ impl WriteMemory {
         }
     }
 
+    /// Forgets a write.
+    pub fn forget(&mut self, session: &SessionName, request: RequestId) {
+        if let Some(log) = self.writes.get_mut(session) {
+            log.retain(|known| known.request_id != request);
+        }
+    }
+
     /// The transaction of a session was committed by this statement: what joined it counts now. Without a statement
     /// it was rolled back.
     pub fn transaction_ended(&mut self, session: &SessionName, committed_by: Option<&str>) {

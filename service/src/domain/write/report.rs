@@ -75,7 +75,7 @@ pub struct Report {
 }
 
 /// Some rows, whole.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Sample {
     /// Encapsulated Arrow IPC schema message.
     pub arrow_schema: Bytes,

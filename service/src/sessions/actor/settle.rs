@@ -6,6 +6,7 @@
 
 use std::sync::Arc;
 
+use tokio::sync::mpsc::error::TrySendError;
 use tokio_util::sync::CancellationToken;
 
 use super::{Actor, Current, Reading, Task, Work};
@@ -13,6 +14,7 @@ use crate::domain::error::Error;
 use crate::domain::journal::record::Written;
 use crate::domain::query::CancelOutcome;
 use crate::domain::upstream::Execution;
+use crate::domain::write::Report;
 use crate::sessions::chores;
 use crate::sessions::delivery::Delivery;
 use crate::sessions::interrupt::Interrupt;
@@ -36,6 +38,8 @@ pub(super) enum Told {
     Done,
     /// A result.
     Rows(Box<Execution>),
+    /// What came of a write.
+    Write(Box<Report>),
     /// A failure.
     Error(Error),
     /// Nothing: there is nobody.
@@ -54,7 +58,7 @@ impl Outcome {
 
     /// Whoever asked hears the notices.
     fn is_good(&self) -> bool {
-        matches!(self.told, Told::Done | Told::Rows(_))
+        matches!(self.told, Told::Done | Told::Rows(_) | Told::Write(_))
     }
 
     /// Nothing more to say than that it is done.
@@ -154,7 +158,12 @@ impl Actor {
         task.answer_cancellers(CancelOutcome::NotRunning);
         match outcome.told {
             Told::Error(error) => self.fail(task, error),
-            Told::Rows(execution) => self.deliver(*execution, task, outcome.notices),
+            Told::Rows(execution) => {
+                let mut notices = self.take_untold();
+                notices.extend(outcome.notices);
+                self.deliver(*execution, task, notices);
+            }
+            Told::Write(report) => self.answer_write(task, report),
             Told::Nothing => {}
             Told::Done => {
                 self.publish();
@@ -169,7 +178,12 @@ impl Actor {
                             transaction_rolled_back: outcome.rolled_back,
                         });
                     }
-                    Work::Query { .. } | Work::Errand(_) | Work::ExpireTransaction | Work::LogOut => {}
+                    Work::Query { .. }
+                    | Work::Write { .. }
+                    | Work::Settle { .. }
+                    | Work::Errand(_)
+                    | Work::ExpireTransaction
+                    | Work::LogOut => {}
                 }
             }
         }
@@ -185,6 +199,21 @@ impl Actor {
                 query.entry.failed(&error);
                 // Nothing was sent on this channel yet, so there is room unless the reader is gone.
                 let _ = query.events.try_send(Err(error));
+            }
+            Work::Write { write, .. } => {
+                if write.progress.is_resumed {
+                    let request = write.submission.request_id;
+                    self.desk.book.writes.forget(self.session.name(), request);
+                }
+                write.entry.failed(&error);
+                // Its own rows may still stand before the error.
+                if let Err(TrySendError::Full(error)) = write.events.try_send(Err(error)) {
+                    tokio::spawn(async move { write.events.send(error).await });
+                }
+            }
+            Work::Settle { events, .. } => {
+                // Nothing was sent on this channel yet, so there is room unless the reader is gone.
+                let _ = events.try_send(Err(error));
             }
             Work::Login { reply } | Work::Update { reply, .. } | Work::Transaction { reply, .. } => {
                 let _ = reply.send(Err(error));
