@@ -524,7 +524,9 @@ impl Actor {
     pub(super) fn tell_write(&mut self, mut task: Task, report: Report) {
         let Some(write) = task.write() else { return };
         let mut report = report;
-        report.notices.splice(0..0, std::mem::take(&mut self.rest.untold));
+        if !write.events.is_closed() {
+            report.notices.splice(0..0, std::mem::take(&mut self.rest.untold));
+        }
         self.desk.book.writes.remember(write.written(&report));
         if let Some(executed) = &write.progress.executed {
             write.entry.succeeded(executed);
