@@ -11,6 +11,7 @@ mod support;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use snowflake_session::domain::audit::Caller;
 use snowflake_session::domain::error::{Error, Reason};
 use snowflake_session::domain::limits::Limits;
 use snowflake_session::domain::names::RequestId;
@@ -33,6 +34,7 @@ fn held(text: &str) -> WriteRequest {
         timeout: None,
         accept_loss: false,
         policy: None,
+        caller: Caller::default(),
         mode: Mode::Hold,
         rows_max: None,
         confirmed: false,

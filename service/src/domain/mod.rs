@@ -10,6 +10,7 @@ pub mod audit;
 pub mod breaker;
 pub mod context;
 pub mod error;
+pub mod hint;
 pub mod history;
 pub mod journal;
 pub mod limits;

@@ -7,6 +7,7 @@ use snowflake_session_proto::v1::write_service_server::WriteService;
 use tonic::{Request, Response, Status};
 use tracing::Span;
 
+use super::caller::caller;
 use super::convert;
 use super::grpc_timeout::grpc_timeout;
 use super::status::status;
@@ -30,9 +31,9 @@ impl WriteService for Writes {
         &self,
         request: Request<v1::PrepareWriteRequest>,
     ) -> Result<Response<Self::PrepareWriteStream>, Status> {
-        let call_timeout = grpc_timeout(request.metadata());
-        let write =
-            convert::write_request(request.into_inner(), call_timeout).map_err(|error| status(&error))?;
+        let (call_timeout, caller) = (grpc_timeout(request.metadata()), caller(&request));
+        let write = convert::write_request(request.into_inner(), call_timeout, caller)
+            .map_err(|error| status(&error))?;
         let span =
             tracing::info_span!("write", session = tracing::field::Empty, request_id = %write.request_id);
         let accepted = self.sessions.write(write).await;
@@ -50,9 +51,9 @@ impl WriteService for Writes {
         &self,
         request: Request<v1::PrepareUndoRequest>,
     ) -> Result<Response<Self::PrepareUndoStream>, Status> {
-        let call_timeout = grpc_timeout(request.metadata());
-        let undo =
-            convert::undo_request(request.into_inner(), call_timeout).map_err(|error| status(&error))?;
+        let (call_timeout, caller) = (grpc_timeout(request.metadata()), caller(&request));
+        let undo = convert::undo_request(request.into_inner(), call_timeout, caller)
+            .map_err(|error| status(&error))?;
         let span =
             tracing::info_span!("undo", session = tracing::field::Empty, request_id = %undo.request_id);
         let accepted = self.sessions.undo(undo).await;

@@ -11,11 +11,13 @@ mod beside;
 mod end;
 mod gate;
 mod held;
+mod hints;
 mod jobs;
 mod progress;
 mod queue;
 mod rest;
 mod settle;
+mod steps;
 mod writes;
 
 use std::collections::{HashMap, VecDeque};

@@ -47,6 +47,8 @@ pub(super) enum Done {
     Planned(Result<String, Error>),
     /// A write's own rows reached their reader, or not.
     Delivered(Result<(), Undelivered>),
+    /// Names that are near one that was not found.
+    Near(Vec<String>),
     /// Whoever asked heard what came of a write, or not.
     Told(bool),
     /// What was to be on disk is there, or is late.

@@ -43,6 +43,8 @@ pub(crate) struct Seen {
     pub(crate) refused: Mutex<Vec<String>>,
     /// Beginnings of statements, in lower case, whose answers get lost.
     pub(crate) unheard: Mutex<Vec<String>>,
+    /// Beginnings of statements, in lower case, that are never answered.
+    pub(crate) deaf_to: Mutex<Vec<String>>,
     /// Beginnings of statements, in lower case, with which the upstream session ends: what is sent to it is lost.
     pub(crate) fatal: Mutex<Vec<String>>,
     /// What queries of the service itself are answered, by the beginnings of their texts.
@@ -197,6 +199,9 @@ impl Upstream for FakeUpstream {
                 ..Facts::default()
             };
             return Err(Error::new(Reason::SqlRejected, "does not exist").with_facts(facts));
+        }
+        if is_among(&self.seen.deaf_to) {
+            std::future::pending::<()>().await;
         }
         if is_among(&self.seen.fatal) {
             self.alive.store(false, Ordering::SeqCst);

@@ -17,6 +17,22 @@ pub(crate) fn write(sql: &str) -> v1::PrepareWriteRequest {
     }
 }
 
+/// A statement of at most this many rows.
+pub(crate) fn limited(text: &str, rows: i64) -> v1::PrepareWriteRequest {
+    v1::PrepareWriteRequest {
+        rows_max: Some(rows),
+        ..write(text)
+    }
+}
+
+/// A statement that is only tried.
+pub(crate) fn dry(text: &str) -> v1::PrepareWriteRequest {
+    v1::PrepareWriteRequest {
+        mode: v1::WriteMode::DryRun.into(),
+        ..write(text)
+    }
+}
+
 /// A confirmation without frills.
 pub(crate) fn confirm(token: &str) -> v1::ConfirmWriteRequest {
     v1::ConfirmWriteRequest {

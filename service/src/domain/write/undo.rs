@@ -173,6 +173,12 @@ impl Past {
         )
     }
 
+    /// The statement that would do the most of those that may take the write back.
+    pub fn most(&self) -> String {
+        let table = self.table.as_sql();
+        format!("INSERT OVERWRITE INTO {table} SELECT * FROM {table}")
+    }
+
     /// How to take the write back in a table of this shape.
     pub fn undo(&self, shape: &Shape) -> Undo {
         if shape.key().is_empty() {

@@ -5,12 +5,13 @@ use std::time::Duration;
 use snowflake_session_proto::v1;
 
 use super::{
-    bindings, connection_name, context, count, dml_stats, duration, new_request_id, proto_duration,
+    bindings, connection_name, context, count, dml_stats, duration, level, new_request_id, proto_duration,
     query_event, session_asked, statement_kind, timestamp,
 };
+use crate::domain::audit::Caller;
 use crate::domain::error::Error;
 use crate::domain::history::QueryRef;
-use crate::domain::policy::{Concern, Level};
+use crate::domain::policy::Concern;
 use crate::domain::query::QueryEvent;
 use crate::domain::write::{Mode, Report, Sample, State};
 use crate::sessions::{UndoRequest, WriteRequest};
@@ -19,8 +20,9 @@ use crate::sessions::{UndoRequest, WriteRequest};
 pub(in crate::rpc) fn write_request(
     request: v1::PrepareWriteRequest,
     call_timeout: Option<Duration>,
+    caller: Caller,
 ) -> Result<WriteRequest, Error> {
-    let (mode, policy) = (mode(request.mode())?, level(request.policy()));
+    let (mode, policy) = (mode(request.mode())?, level(request.policy)?);
     let asked = request.timeout.map(duration).transpose()?;
     Ok(WriteRequest {
         session: session_asked(&request.session)?,
@@ -31,6 +33,7 @@ pub(in crate::rpc) fn write_request(
         timeout: asked.into_iter().chain(call_timeout).min(),
         accept_loss: request.accept_loss,
         policy,
+        caller,
         mode,
         rows_max: request
             .rows_max
@@ -45,8 +48,9 @@ pub(in crate::rpc) fn write_request(
 pub(in crate::rpc) fn undo_request(
     request: v1::PrepareUndoRequest,
     call_timeout: Option<Duration>,
+    caller: Caller,
 ) -> Result<UndoRequest, Error> {
-    let policy = level(request.policy());
+    let policy = level(request.policy)?;
     let asked = request.timeout.map(duration).transpose()?;
     Ok(UndoRequest {
         session: session_asked(&request.session)?,
@@ -59,6 +63,7 @@ pub(in crate::rpc) fn undo_request(
         dry_run: request.dry_run,
         confirmed: request.confirmed,
         policy,
+        caller,
         sample_rows: sample_rows(request.sample_rows)?,
     })
 }
@@ -87,15 +92,6 @@ fn mode(mode: v1::WriteMode) -> Result<Mode, Error> {
         v1::WriteMode::NoTransaction => Mode::NoTransaction,
         v1::WriteMode::Hold => Mode::Hold,
     })
-}
-
-fn level(level: v1::PolicyLevel) -> Option<Level> {
-    match level {
-        v1::PolicyLevel::Unspecified => None,
-        v1::PolicyLevel::ReadOnly => Some(Level::ReadOnly),
-        v1::PolicyLevel::Guarded => Some(Level::Guarded),
-        v1::PolicyLevel::Open => Some(Level::Open),
-    }
 }
 
 /// An event of a write.

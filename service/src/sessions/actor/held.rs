@@ -10,7 +10,7 @@ use crate::domain::error::{Error, Reason};
 use crate::domain::policy::Concern;
 use crate::domain::query::QueryEvent;
 use crate::domain::statement::Effect;
-use crate::domain::statement::class::{self, Statement};
+use crate::domain::statement::class::Statement;
 use crate::domain::write::memory::{Fate, not_waiting};
 use crate::domain::write::{Mode, Report, State};
 use crate::sessions::interrupt::{Events, Interrupt};
@@ -257,9 +257,7 @@ impl Actor {
         let in_transaction = held.ran || held.joined;
         let gives_up = match work {
             Work::Query { query, .. } => {
-                let is_read = class::classify(&query.submission.sql)
-                    .iter()
-                    .all(Statement::is_read);
+                let is_read = query.gate.statements().iter().all(Statement::is_read);
                 self.session.check_held(is_read, &query.effects)?;
                 query.effects == [Effect::Rollback]
             }

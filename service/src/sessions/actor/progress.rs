@@ -164,6 +164,8 @@ impl Actor {
             (Done::Described(described), _) => self.described(described, task),
             (Done::Ran(ran), _) => self.ran(ran, task),
             (Done::Asked(told), outcome) => self.transaction_told(told, task, outcome),
+            (Done::Near(near), Some(outcome)) => self.near_told(&near, task, outcome),
+            (Done::Near(_), None) => {}
             (Done::Written, outcome) => self.answer(task, outcome.unwrap_or_else(Outcome::done)),
             (Done::Closed(closed), _) => self.rested(closed, task),
         }

@@ -30,6 +30,8 @@ pub(super) struct Outcome {
     pub(super) asked: bool,
     /// An open transaction was rolled back.
     pub(super) rolled_back: bool,
+    /// A failure has its hint.
+    pub(super) is_hinted: bool,
 }
 
 /// What whoever asked for it is told.
@@ -53,6 +55,7 @@ impl Outcome {
             notices: Vec::new(),
             asked: false,
             rolled_back: false,
+            is_hinted: false,
         }
     }
 
@@ -80,7 +83,10 @@ impl Task {
 
 impl Actor {
     /// Does what must be done before the answer can leave.
-    pub(super) fn settle(&mut self, task: Task, mut outcome: Outcome) {
+    pub(super) fn settle(&mut self, task: Task, outcome: Outcome) {
+        let Some((task, mut outcome)) = self.hint(task, outcome) else {
+            return;
+        };
         let upstream = self.rest.upstream.clone().filter(|_| !self.is_ending());
         let stage = if let Some(upstream) = upstream
             && self.session.transaction_is_doubtful()

@@ -1,6 +1,7 @@
 //! How a write goes through its session, step by step.
 //!
-//! [`Staging`] says what comes next; each step is a stage of the task, and what came of it is an event of the staging.
+//! [`Staging`] says what comes next; each step is a stage of the task, and what came of it is an event of the staging
+//! ([`steps`](super::steps)).
 //! A write that must be confirmed leaves the task and waits in [`held`](super::held).
 
 use std::sync::Arc;
@@ -9,21 +10,18 @@ use std::time::Duration;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::progress::{Failed, doubtful, interrupted};
+use super::progress::{Failed, doubtful};
 use super::settle::{Outcome, Told};
 use super::{Actor, Task, Work};
 use crate::domain::error::{Error, Reason};
-use crate::domain::policy::{self, AskServer, Concern, Decision, Door, Level, Limit, Policy, SessionFacts};
-use crate::domain::query::CancelOutcome;
-use crate::domain::query::Executed;
-use crate::domain::statement::{Effect, class};
+use crate::domain::policy::Concern;
+use crate::domain::statement::class;
 use crate::domain::write::sample::{self, Plan};
 use crate::domain::write::staging::{End, Event, Fate, Place, SessionState, Staging, Step, Way, way};
-use crate::domain::write::{Handling, Report, RowsMax, State, Terms};
+use crate::domain::write::{Handling, Report, State, Terms};
 use crate::sessions::chores::{self, Patience};
-use crate::sessions::interrupt::Cause;
-use crate::sessions::stage::{self, Ran};
-use crate::sessions::writes::looks::{self, SampleLimits, Sampled, Undelivered};
+use crate::sessions::stage;
+use crate::sessions::writes::looks::{self, SampleLimits, Sampled};
 use crate::sessions::writes::queued::{QueuedWrite, Surroundings};
 
 impl Task {
@@ -49,7 +47,7 @@ impl Task {
         }
     }
 
-    fn deadline(&self) -> Instant {
+    pub(super) fn deadline(&self) -> Instant {
         let interrupt = self.work.interrupt();
         interrupt.map_or_else(Instant::now, |interrupt| interrupt.deadline)
     }
@@ -85,14 +83,14 @@ impl Actor {
 
     /// Which way a write goes.
     fn way_of(&self, write: &QueuedWrite) -> Result<Way, Error> {
-        let (mut concerns, rows_max) = self.decide_write(write)?;
-        let handling = Handling::of(&write.statements)?;
+        let handling = Handling::of(write.gate.statements())?;
+        let mut concerns = write.gate.concerns().to_vec();
         if write.asked.is_undo {
             concerns.push(Concern::new("undo", "it takes back what an earlier write did"));
         }
         let terms = Terms {
             mode: write.asked.mode,
-            rows_max,
+            rows_max: write.gate.rows_max(write.asked.rows_max),
             confirmed: write.asked.confirmed,
             concerns,
         };
@@ -101,36 +99,6 @@ impl Actor {
             autocommit: self.session.autocommit(),
         };
         Ok(way(handling, terms, session, write.asked.sample_rows > 0))
-    }
-
-    /// What the rules say of a write: what must be confirmed, and how many rows it may change.
-    fn decide_write(&self, write: &QueuedWrite) -> Result<(Vec<Concern>, RowsMax), Error> {
-        let policy = Policy {
-            level: Level::Open,
-            allow: Vec::new(),
-            deny: Vec::new(),
-            rows_max: 1000,
-            ask_server: AskServer::Never,
-        };
-        let limit = Limit::of_session(None, policy.level)
-            .for_request(write.asked.policy, Level::Guarded)
-            .map_err(Error::from)?;
-        let context = &self.session.journal().context;
-        let facts = SessionFacts {
-            database: context.database.as_deref(),
-            schema: context.schema.as_deref(),
-            search_path: false,
-        };
-        let rows_max = match (write.asked.rows_max, limit.level) {
-            (Some(rows), _) => RowsMax::Asked(rows),
-            (None, Level::Open) => RowsMax::None,
-            (None, _) => RowsMax::Configured(policy.rows_max),
-        };
-        match policy::decide(&policy, limit, Door::Write, &write.statements, &facts) {
-            Decision::Allow(_) => Ok((Vec::new(), rows_max)),
-            Decision::Confirm(concerns) => Ok((concerns, rows_max)),
-            Decision::Refuse(refusal) => Err(refusal.into()),
-        }
     }
 
     fn why_no_sample(&self, write: &QueuedWrite, staging: &Staging) -> &'static str {
@@ -148,9 +116,9 @@ impl Actor {
         match planned {
             Ok(sql) => {
                 write.undoes = None;
-                write.statements = class::classify(&sql);
+                write.gate.replace(class::classify(&sql).into());
                 write.submission.sql = sql;
-                self.begin_write(task);
+                self.begin(task);
             }
             Err(error) => {
                 let error = match self.after_failure(&[], error.without_doubt()) {
@@ -218,7 +186,7 @@ impl Actor {
                 looks::after(Arc::clone(&upstream), sampled, limits, sampling)
             }
             Step::Run => {
-                let submission = write.submission.clone();
+                let submission = self.tagged(write.submission.clone());
                 let Some(interrupt) = task.work.interrupt().cloned() else {
                     return;
                 };
@@ -242,261 +210,11 @@ impl Actor {
     }
 
     /// Tells the staging what came of a step, and does the next one.
-    fn advance(&mut self, mut task: Task, event: Event) {
+    pub(super) fn advance(&mut self, mut task: Task, event: Event) {
         if let Some(staging) = task.write().and_then(|write| write.progress.staging.as_mut()) {
             staging.advance(event);
         }
         self.drive(task);
-    }
-
-    /// Notes that a step failed; returns the event that it is.
-    fn step_failed(&mut self, task: &mut Task, effects: &[Effect], error: Error) -> Event {
-        let own = task.write().is_some_and(|write| write.has_own_transaction());
-        let is_alive = |actor: &Self| {
-            let upstream = actor.rest.upstream.as_ref();
-            upstream.is_some_and(|upstream| upstream.is_alive())
-        };
-        if own && (!is_alive(self) || error.reason() == Reason::SessionLost) {
-            // The error of the write tells what became of it; nothing else was in its transaction.
-            self.session.forget_transaction();
-        }
-        let doubtful = error.may_have_run();
-        let was_stopped = matches!(error.reason(), Reason::Cancelled | Reason::Timeout)
-            && error.facts().snowflake_code.is_none();
-        let ends = task.is_at(&Step::Commit) || task.is_at(&Step::Rollback);
-        let error = if was_stopped && !ends {
-            self.why_stopped(task, &error)
-        } else {
-            error
-        };
-        let error = match self.after_failure(effects, error) {
-            Failed::NotRun(error) | Failed::Told(error) => error,
-        };
-        if let Some(write) = task.write() {
-            write.failed(error);
-        }
-        if self.rest.upstream.is_none() {
-            Event::Lost { doubtful }
-        } else if was_stopped && !task.is_at(&Step::Commit) {
-            Event::Stopped
-        } else {
-            Event::Failed { doubtful }
-        }
-    }
-
-    /// What the reader hears of a write whose small statement was stopped.
-    fn why_stopped(&self, task: &mut Task, error: &Error) -> Error {
-        let cause = match error.reason() {
-            Reason::Timeout => Cause::DeadlinePassed,
-            _ => Cause::Cancelled,
-        };
-        let outcome = if error.may_have_run() {
-            CancelOutcome::Unconfirmed
-        } else {
-            CancelOutcome::Confirmed
-        };
-        let limit = task.write().map_or(Duration::ZERO, |write| write.timeout);
-        let told = interrupted(cause, outcome, limit, self.rest.ending.get());
-        if error.may_have_run() {
-            told.with_doubt()
-        } else {
-            told
-        }
-    }
-
-    /// BEGIN, COMMIT or ROLLBACK of a write ended.
-    pub(super) fn write_statement_ended(
-        &mut self,
-        mut task: Task,
-        executed: Option<Executed>,
-        error: Option<Error>,
-    ) {
-        let step = task
-            .write()
-            .and_then(|write| write.progress.staging.as_ref())
-            .map(|staging| staging.step().clone());
-        let effect = match step {
-            Some(Step::Begin) => Effect::Begin,
-            Some(Step::Commit) => Effect::Commit,
-            _ => Effect::Rollback,
-        };
-        let error = match error {
-            Some(error) if effect == Effect::Begin && is_unsent(&error) && !task.retried => {
-                return self.begin_write_again(task, error);
-            }
-            error => error,
-        };
-        let event = match (executed, error) {
-            (Some(executed), None) => {
-                let was_open = self.session.transaction_open();
-                let effects = [effect];
-                self.session.finished(&effects, &executed, (self.clock)());
-                self.note_end_of_transaction(was_open, &effects, &executed.query_id);
-                if let (Effect::Commit, Some(write)) = (&effects[0], task.write()) {
-                    write.progress.visible_since = Some(executed.query_id);
-                }
-                Event::Done
-            }
-            (_, Some(error)) => self.step_failed(&mut task, &[effect], error),
-            (None, None) => Event::Failed { doubtful: true },
-        };
-        self.advance(task, event);
-    }
-
-    /// A sample was taken, or not.
-    pub(super) fn sampled(&mut self, sampled: Result<Box<Sampled>, Error>, mut task: Task) {
-        let event = match sampled {
-            Ok(sampled) => {
-                if let Some(write) = task.write() {
-                    write.progress.sampled = *sampled;
-                }
-                Event::Done
-            }
-            Err(error) => {
-                let was_late = error.reason() == Reason::Timeout && Instant::now() < task.deadline();
-                let message = error.to_string();
-                let failure = task.write().and_then(|write| write.progress.failure.take());
-                let event = self.step_failed(&mut task, &[], error);
-                let is_stopped = event == Event::Stopped && !was_late;
-                if let Some(write) = task.write()
-                    && !is_stopped
-                    && !matches!(event, Event::Lost { .. })
-                {
-                    // A write does not fail because it cannot be shown.
-                    write.progress.failure = failure;
-                    write.progress.sampled = Sampled::omitted(if was_late {
-                        "the queries for it took longer than `write.sample_timeout`".to_owned()
-                    } else {
-                        let words: Vec<&str> = message.split_whitespace().collect();
-                        format!("Snowflake refused the query for it: {}", words.join(" "))
-                    });
-                }
-                match event {
-                    Event::Stopped if was_late => Event::Failed { doubtful: false },
-                    event => event,
-                }
-            }
-        };
-        self.advance(task, event);
-    }
-
-    /// The statement ended.
-    pub(super) fn write_ran(&mut self, ran: Ran, mut task: Task) {
-        let outcome = ran.interrupted.map(|(_, outcome)| outcome);
-        let ending = self.rest.ending.get().copied();
-        let clock = (self.clock)();
-        let Some(write) = task.write() else { return };
-        if let Some((cause, outcome)) = ran.interrupted {
-            let error = interrupted(cause, outcome, write.timeout, ending.as_ref());
-            write.failed(error);
-        }
-        let effects = write.effects.clone();
-        let event = match ran.result {
-            Some(Ok(execution)) => {
-                let was_open = self.session.transaction_open();
-                let executed = execution.executed.clone();
-                let notices = self.session.finished(&effects, &executed, clock);
-                let event = Event::Ran {
-                    rows: executed.dml.as_ref().map(crate::domain::query::DmlStats::rows),
-                    open: self.session.transaction_open() || self.session.transaction_is_doubtful(),
-                };
-                let own = write.has_own_transaction();
-                write.progress.notices.extend(notices);
-                if !self.session.transaction_open() {
-                    write.progress.visible_since = Some(executed.query_id.clone());
-                }
-                if own && was_open && !self.session.transaction_open() {
-                    write.progress.notices.push(
-                        "Snowflake committed the statement by itself, so that it could not be held"
-                            .to_owned(),
-                    );
-                }
-                write.progress.executed = Some(executed.clone());
-                write.progress.execution = Some(execution);
-                self.note_end_of_transaction(was_open, &effects, &executed.query_id);
-                event
-            }
-            Some(Err(error)) => {
-                let is_first = !task.retried && !self.is_resumed(&mut task);
-                let was_interrupted = outcome.is_some();
-                if is_first && is_unsent(&error) && !was_interrupted && !self.runs_in_own(&mut task) {
-                    return self.begin_write_again(task, error);
-                }
-                let doubtful = error.may_have_run();
-                let event = self.step_failed(&mut task, &effects, error);
-                match event {
-                    Event::Lost { .. } => event,
-                    _ if was_interrupted => Event::Stopped,
-                    _ => Event::Failed { doubtful },
-                }
-            }
-            None => {
-                let error = Error::new(Reason::Cancelled, "Snowflake did not say how it ended").with_doubt();
-                self.session.failed(&effects, &error);
-                Event::Stopped
-            }
-        };
-        if outcome.is_some()
-            && let Some(write) = task.write()
-            && !matches!(event, Event::Ran { .. })
-            && !write.has_own_transaction()
-            && (outcome == Some(CancelOutcome::Unconfirmed)
-                || matches!(event, Event::Failed { doubtful: true }))
-        {
-            write.progress.failure = write.progress.failure.take().map(Error::with_doubt);
-        }
-        task.answer_cancellers(outcome.unwrap_or(CancelOutcome::NotRunning));
-        self.advance(task, event);
-    }
-
-    /// Begins a write once more of which nothing was done, because its upstream session was gone.
-    fn begin_write_again(&mut self, mut task: Task, error: Error) {
-        self.after_failure(&[], error);
-        if let Some(write) = task.write() {
-            write.restart();
-        }
-        self.begin_again(task);
-    }
-
-    fn is_resumed(&self, task: &mut Task) -> bool {
-        task.write().is_some_and(|write| write.progress.is_resumed)
-    }
-
-    fn runs_in_own(&self, task: &mut Task) -> bool {
-        task.write().is_some_and(|write| write.has_own_transaction())
-    }
-
-    /// The statement's rows reached their reader, or not.
-    pub(super) fn rows_delivered(&mut self, delivered: Result<(), Undelivered>, mut task: Task) {
-        let ending = self.rest.ending.get().copied();
-        let Some(write) = task.write() else { return };
-        let event = match delivered {
-            Ok(()) => Event::Done,
-            Err(Undelivered::Interrupted(cause)) => {
-                let error = interrupted(cause, CancelOutcome::NotRunning, write.timeout, ending.as_ref());
-                write.failed(error);
-                Event::Stopped
-            }
-            Err(Undelivered::Failed(error)) => self.step_failed(&mut task, &[], error),
-        };
-        self.advance(task, event);
-    }
-
-    /// Snowflake said whether the write's transaction is open.
-    pub(super) fn write_asked(&mut self, told: Result<bool, Error>, mut task: Task) {
-        let own = self.runs_in_own(&mut task);
-        let event = match told {
-            Ok(open) => {
-                if own && !open {
-                    self.session.forget_transaction();
-                } else {
-                    self.session.transaction_told(open, false, (self.clock)());
-                }
-                Event::Open(open)
-            }
-            Err(error) => self.step_failed(&mut task, &[], error.without_doubt()),
-        };
-        self.advance(task, event);
     }
 
     /// The write has come to its end, for now.
@@ -583,16 +301,11 @@ impl Actor {
     }
 }
 
-/// True for an error after which a statement can be begun in another upstream session: it did not reach this one.
-fn is_unsent(error: &Error) -> bool {
-    error.reason() == Reason::SessionLost && !error.may_have_run()
-}
-
 /// What is shown of a write.
 fn sample_plan(write: &QueuedWrite) -> Plan {
     sample::plan(
         &write.submission.sql,
-        &write.statements,
+        write.gate.statements(),
         &write.submission.bindings,
         write.asked.sample_rows,
     )

@@ -73,6 +73,7 @@ impl Looker {
             sql: composed.sql,
             bindings: composed.bindings,
             row_limit: Some(self.limits.rows),
+            tag: None,
         };
         look(&self.upstream, submission, self.limits.bytes_max, &self.patience).await
     }
@@ -86,6 +87,7 @@ impl Looker {
             sql: describe,
             bindings: Vec::new(),
             row_limit: Some(COLUMNS_MAX),
+            tag: None,
         };
         let looked = look(&self.upstream, submission, BYTES_MAX, &self.patience).await?;
         Ok(Shape::read(&looked.texts))
@@ -278,6 +280,7 @@ pub(in crate::sessions) async fn names(
         sql,
         bindings: Vec::new(),
         row_limit: Some(rows_max),
+        tag: None,
     };
     match timeout(time, upstream.look(submission, BYTES_MAX)).await {
         Ok(Ok(looked)) => looked.texts,

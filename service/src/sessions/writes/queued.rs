@@ -8,10 +8,10 @@ use super::looks::Sampled;
 use crate::domain::context::Context;
 use crate::domain::error::Error;
 use crate::domain::names::{ConnectionName, SessionName};
-use crate::domain::policy::{Concern, Level};
+use crate::domain::policy::Concern;
 use crate::domain::query::{Executed, Submission};
 use crate::domain::statement::Effect;
-use crate::domain::statement::class::{Link, Statement};
+use crate::domain::statement::class::Link;
 use crate::domain::upstream::Execution;
 use crate::domain::write::memory::{Fate, Written};
 use crate::domain::write::staging::{Place, Staging};
@@ -20,11 +20,12 @@ use crate::domain::write::undo::{Past, Undoable};
 use crate::domain::write::{Held, Mode, Report, State};
 use crate::sessions::history::Entry;
 use crate::sessions::interrupt::Events;
+use crate::sessions::oversight::Gate;
 
 /// A write and where its events go.
 pub(in crate::sessions) struct QueuedWrite {
     pub(in crate::sessions) submission: Submission,
-    pub(in crate::sessions) statements: Vec<Statement>,
+    pub(in crate::sessions) gate: Gate,
     pub(in crate::sessions) effects: Vec<Effect>,
     pub(in crate::sessions) asked: Asked,
     pub(in crate::sessions) timeout: Duration,
@@ -44,7 +45,6 @@ pub(in crate::sessions) struct Asked {
     pub(in crate::sessions) confirmed: bool,
     /// Most rows of a sample.
     pub(in crate::sessions) sample_rows: u64,
-    pub(in crate::sessions) policy: Option<Level>,
     /// What was lost is acknowledged.
     pub(in crate::sessions) accept_loss: bool,
     /// It takes something back, which is a concern of its own.
@@ -111,7 +111,8 @@ impl QueuedWrite {
     }
 
     fn links(&self) -> impl Iterator<Item = &Link> {
-        self.statements.iter().flat_map(|statement| &statement.links)
+        let statements = self.gate.statements().iter();
+        statements.flat_map(|statement| &statement.links)
     }
 
     /// Object that it changes, as the text names it; empty when there is not exactly one.
@@ -125,7 +126,7 @@ impl QueuedWrite {
 
     /// How it can be taken back.
     fn undoable(&self) -> Undoable {
-        Undoable::of(&self.statements, &self.progress.context)
+        Undoable::of(self.gate.statements(), &self.progress.context)
     }
 
     /// What came of it so far.

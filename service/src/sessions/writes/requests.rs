@@ -7,12 +7,13 @@ use tokio::sync::mpsc;
 use tracing::Instrument as _;
 
 use super::queued::{Asked, Progress, QueuedWrite};
+use crate::domain::audit::Caller;
 use crate::domain::error::{Error, Reason};
 use crate::domain::history::{QueryRecord, QueryRef, QueryState};
 use crate::domain::names::{ConnectionName, RequestId, SessionName};
-use crate::domain::policy::Level;
+use crate::domain::policy::{Door, Level};
 use crate::domain::query::{Binding, QueryEvent, Submission};
-use crate::domain::statement::{self, Effect, class};
+use crate::domain::statement::{self, Understood, class};
 use crate::domain::write::undo::{Past, Table, Undoable};
 use crate::domain::write::{Mode, Report};
 use crate::sessions::history::Accepted;
@@ -20,6 +21,7 @@ use crate::sessions::interrupt::Events;
 use crate::sessions::mailbox::{Gone, Message, QueryStream, Settling};
 use crate::sessions::queries::failure;
 use crate::sessions::registry::{Sessions, TRIES, always_ending};
+use crate::sessions::requests::{Asking, Watched, check_bindings};
 
 /// One statement to write.
 #[derive(Debug)]
@@ -40,6 +42,8 @@ pub struct WriteRequest {
     pub accept_loss: bool,
     /// What it may do.
     pub policy: Option<Level>,
+    /// Who asks for it.
+    pub caller: Caller,
     /// How to treat it.
     pub mode: Mode,
     /// Most rows that it may change without a confirmation; `None` is the configured number.
@@ -73,6 +77,8 @@ pub struct UndoRequest {
     pub confirmed: bool,
     /// What it may do.
     pub policy: Option<Level>,
+    /// Who asks for it.
+    pub caller: Caller,
     /// Most rows of each sample; `None` is the configured number.
     pub sample_rows: Option<u64>,
 }
@@ -81,8 +87,10 @@ pub struct UndoRequest {
 struct Ready {
     session: SessionName,
     connection: Option<ConnectionName>,
+    caller: Caller,
+    policy: Option<Level>,
     submission: Submission,
-    effects: Vec<Effect>,
+    understood: Understood,
     asked: Asked,
     timeout: Duration,
     undoes: Option<Past>,
@@ -93,7 +101,7 @@ impl Sessions {
     /// remembers never runs again: what came of it is told instead.
     pub async fn write(&self, request: WriteRequest) -> Result<QueryStream, Error> {
         let limits = Arc::clone(&self.inner.book.limits);
-        let effects = self.check_statement(&request.sql, request.bindings.len())?;
+        let understood = self.check_statement(&request.sql, request.bindings.len())?;
         let session = self
             .resolve(request.session.as_ref(), request.connection.as_ref())
             .await;
@@ -105,14 +113,16 @@ impl Sessions {
                 sql: request.sql,
                 bindings: request.bindings,
                 row_limit: None,
+                tag: None,
             },
-            effects,
+            understood,
+            caller: request.caller,
+            policy: request.policy,
             asked: Asked {
                 mode: request.mode,
                 rows_max: request.rows_max,
                 confirmed: request.confirmed,
                 sample_rows: request.sample_rows.unwrap_or(limits.sample_rows),
-                policy: request.policy,
                 accept_loss: request.accept_loss,
                 is_undo: false,
             },
@@ -129,8 +139,13 @@ impl Sessions {
             .resolve(request.session.as_ref(), request.connection.as_ref())
             .await;
         let (sql, undoes) = self.way_back(&session, &request)?;
-        let effects = match undoes {
-            Some(_) => Vec::new(),
+        let understood = match &undoes {
+            // Which statement it will be is known when the table was looked at; until then it is decided about the
+            // one that would do the most.
+            Some(past) => Understood {
+                effects: Vec::new(),
+                statements: class::classify(&past.most()).into(),
+            },
             None => self.check_statement(&sql, 0)?,
         };
         self.hand_over(Ready {
@@ -141,8 +156,11 @@ impl Sessions {
                 sql,
                 bindings: Vec::new(),
                 row_limit: None,
+                tag: None,
             },
-            effects,
+            understood,
+            caller: request.caller,
+            policy: request.policy,
             asked: Asked {
                 mode: if request.dry_run {
                     Mode::DryRun
@@ -152,7 +170,6 @@ impl Sessions {
                 rows_max: None,
                 confirmed: request.confirmed,
                 sample_rows: request.sample_rows.unwrap_or(limits.sample_rows),
-                policy: request.policy,
                 accept_loss: request.accept_loss,
                 is_undo: true,
             },
@@ -216,8 +233,20 @@ impl Sessions {
     }
 
     /// Hands a write to its session.
-    async fn hand_over(&self, ready: Ready) -> Result<QueryStream, Error> {
-        let session = &ready.session;
+    async fn hand_over(&self, mut ready: Ready) -> Result<QueryStream, Error> {
+        let session = &ready.session.clone();
+        let asking = Asking {
+            caller: &ready.caller,
+            connection: ready.connection.as_ref(),
+            request_id: ready.submission.request_id,
+            sql: &ready.submission.sql,
+            policy: ready.policy,
+            door: Door::Write,
+        };
+        let Watched { trail, gate, tag } = self
+            .watch_over(asking, session, &ready.understood.statements)
+            .await?;
+        ready.submission.tag = tag;
         for _ in 0..TRIES {
             let handle = self.find_or_make(session, ready.connection.as_ref()).await?;
             let (events, receiver) = mpsc::channel(self.inner.book.limits.batches_buffered_max);
@@ -228,9 +257,10 @@ impl Sessions {
                 events: receiver,
             };
             let memory = &self.inner.book.memory;
-            let entry = match memory.accept(&ready.submission, session, &handle.connection, false)? {
+            let entry = match memory.accept(&ready.submission, session, &handle.connection, false, &trail)? {
                 Accepted::New(entry) => entry,
                 Accepted::Known(record) => {
+                    trail.forget();
                     self.repeat(*record, ready.timeout, events);
                     return Ok(stream);
                 }
@@ -238,8 +268,8 @@ impl Sessions {
             let serial = entry.serial();
             let write = Box::new(QueuedWrite {
                 submission: ready.submission.clone(),
-                statements: class::classify(&ready.submission.sql),
-                effects: ready.effects.clone(),
+                gate: gate.clone(),
+                effects: ready.understood.effects.clone(),
                 asked: ready.asked.clone(),
                 timeout: ready.timeout,
                 events,
@@ -251,6 +281,7 @@ impl Sessions {
                 Ok(Ok(())) => return Ok(stream),
                 Ok(Err(error)) => {
                     memory.withdraw(session, serial);
+                    trail.failed(&error);
                     return Err(error);
                 }
                 Err(Gone) => {
@@ -352,11 +383,11 @@ impl Sessions {
         self.inner.book.writes.waiting()
     }
 
-    /// Checks a statement without anybody's help, and says what it does to its session.
-    fn check_statement(&self, sql: &str, bindings: usize) -> Result<Vec<Effect>, Error> {
+    /// Checks a statement without anybody's help, and understands it.
+    fn check_statement(&self, sql: &str, bindings: usize) -> Result<Understood, Error> {
         let limits = &self.inner.book.limits;
-        let effects = statement::check(sql, limits.sql_bytes_max)?;
-        super::super::requests::check_bindings(bindings, limits.bindings_max)?;
-        Ok(effects)
+        let understood = statement::understand(sql, limits.sql_bytes_max)?;
+        check_bindings(bindings, limits.bindings_max)?;
+        Ok(understood)
     }
 }
