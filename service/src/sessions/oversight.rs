@@ -146,7 +146,10 @@ impl Gate {
 
     fn decide(&mut self, facts: &SessionFacts<'_>) -> Result<Option<String>, Refusal> {
         match decide(&self.policy, self.limit, self.door, &self.statements, facts) {
-            Decision::Allow(rule) => Ok(rule),
+            Decision::Allow(rule) => {
+                self.concerns.clear();
+                Ok(rule)
+            }
             Decision::Confirm(concerns) if self.door == Door::Write => {
                 self.concerns = concerns;
                 Ok(None)

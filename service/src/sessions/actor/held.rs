@@ -130,6 +130,8 @@ impl Actor {
             }
             return;
         }
+        // It may have gone with its upstream session while this waited for its turn.
+        self.notice_lost_write();
         let Some(held) = self.rest.held.take() else {
             let error = not_waiting(Some(Fate::Lost));
             return self.fail_settling(&events, error);

@@ -86,7 +86,7 @@ impl Actor {
         let handling = Handling::of(write.gate.statements())?;
         let mut concerns = write.gate.concerns().to_vec();
         if write.asked.is_undo {
-            concerns.push(Concern::new("undo", "it takes back what an earlier write did"));
+            concerns.insert(0, Concern::new("undo", "it takes back what an earlier write did"));
         }
         let terms = Terms {
             mode: write.asked.mode,
