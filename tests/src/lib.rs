@@ -1,8 +1,8 @@
 //! End-to-end tests: the shipped programs, started as a user starts them.
 //!
 //! No journey imports the crates under test: a test knows the command line, the wire and the files, as a user does,
-//! so that no shared type can make both sides wrong together. (The measuring program, `bin/bench`, and the endurance run,
-//! [`soak`], speak gRPC and so know the contract.) Start with [`stage::Stage`], the throw-away home in
+//! so that no shared type can make both sides wrong together. (The measuring program, `bin/bench`, the endurance run,
+//! [`soak`], and what prepares [`writes`] speak gRPC and so know the contract.) Start with [`stage::Stage`], the throw-away home in
 //! which a test runs programs; [`emulator`], [`fakesnow`] and [`python`] start what stands at the other end of the
 //! wire; [`answers`] compares results with published ones; [`tidy`] holds the repository's own rules. The journeys are
 //! in `tests/`.
@@ -21,3 +21,4 @@ pub mod tidy;
 pub mod tpch;
 pub mod wait;
 pub mod wire;
+pub mod writes;

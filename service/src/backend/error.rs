@@ -4,6 +4,7 @@ use snowflake_session_driver::{DriverError, SqlError};
 
 use super::emulator::Running;
 use crate::domain::error::{Error, Facts, Reason};
+use crate::domain::hint;
 
 /// Translates an error of the driver.
 pub(super) fn from_driver(error: DriverError) -> Error {
@@ -124,7 +125,6 @@ pub(super) fn explain_read(error: DriverError, query_id: &str, emulator: Option<
 }
 
 fn from_sql(error: SqlError) -> Error {
-    let hint = sql_hint(&error.code);
     let narrow = |number: Option<u64>| number.and_then(|number| u32::try_from(number).ok());
     let facts = Facts {
         snowflake_code: Some(error.code),
@@ -132,24 +132,13 @@ fn from_sql(error: SqlError) -> Error {
         query_id: error.query_id,
         line: narrow(error.line),
         position: narrow(error.position),
-        hint: hint.map(str::to_owned),
         ..Facts::default()
     };
+    let facts = Facts {
+        hint: hint::hint(&facts, &error.message, None),
+        ..facts
+    };
     Error::new(Reason::SqlRejected, error.message).with_facts(facts)
-}
-
-/// What usually helps with this code of Snowflake.
-fn sql_hint(code: &str) -> Option<&'static str> {
-    Some(match code {
-        "000606" => "choose a warehouse: `sfctl use warehouse NAME`",
-        "002003" => "look at the spelling, and at role, database and schema with `sfctl context`",
-        "002043" => "look at the name, and at the role with `sfctl context`",
-        "090105" => "choose a database: `sfctl use database NAME`",
-        "090106" => "choose a schema: `sfctl use schema NAME`",
-        "003001" => "another role may be needed: `sfctl use role NAME`",
-        "000904" => "look at the columns with `sfctl query \"describe table NAME\"`",
-        _ => return None,
-    })
 }
 
 fn login_hint(code: Option<&str>) -> &'static str {

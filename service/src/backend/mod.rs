@@ -12,6 +12,7 @@ mod connector;
 pub mod emulator;
 mod encode;
 mod error;
+mod look;
 mod network;
 mod upstream;
 

@@ -14,6 +14,7 @@ use super::by_id;
 use super::emulator::Running;
 use super::encode::BatchEncoder;
 use super::error::{explain, explain_read, from_driver};
+use super::look;
 use crate::domain::carry::Ticket;
 use crate::domain::context::Context;
 use crate::domain::error::{Error, Reason};
@@ -22,7 +23,7 @@ use crate::domain::names::RequestId;
 use crate::domain::query::{
     Batch, Binding, BindingKind, CancelOutcome, DmlStats, Executed, RowWindow, StatementKind, Submission,
 };
-use crate::domain::upstream::{Batches, Execution, TicketKeeper, Upstream};
+use crate::domain::upstream::{Batches, Execution, Looked, TicketKeeper, Upstream};
 
 /// The parameter that tags queries.
 pub(super) const QUERY_TAG: &str = "QUERY_TAG";
@@ -60,6 +61,18 @@ impl DriverSession {
         *self.running.lock().unwrap_or_else(PoisonError::into_inner) = running;
     }
 
+    async fn run(&self, submission: Submission) -> Result<QueryResult, Error> {
+        let request_id = submission.request_id;
+        let prepared = self
+            .session
+            .prepare(query_request(submission))
+            .map_err(from_driver)?;
+        self.set_running(Some((request_id, prepared.canceller())));
+        let result = prepared.execute().await;
+        self.set_running(None);
+        result.map_err(|error| explain(error, self.emulator.as_ref()))
+    }
+
     fn emulator_died(&self) -> bool {
         self.emulator
             .as_ref()
@@ -70,18 +83,11 @@ impl DriverSession {
 #[async_trait]
 impl Upstream for DriverSession {
     async fn execute(&self, submission: Submission) -> Result<Execution, Error> {
-        let request_id = submission.request_id;
-        let prepared = self
-            .session
-            .prepare(query_request(submission))
-            .map_err(from_driver)?;
-        self.set_running(Some((request_id, prepared.canceller())));
-        let result = prepared.execute().await;
-        self.set_running(None);
-        execution(
-            result.map_err(|error| explain(error, self.emulator.as_ref()))?,
-            self.sizes.batch_bytes_max,
-        )
+        execution(self.run(submission).await?, self.sizes.batch_bytes_max)
+    }
+
+    async fn look(&self, submission: Submission, bytes_max: usize) -> Result<Looked, Error> {
+        look::read(self.run(submission).await?, bytes_max).await
     }
 
     async fn describe(&self, submission: Submission) -> Result<StatementKind, Error> {

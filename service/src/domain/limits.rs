@@ -39,6 +39,16 @@ pub struct Limits {
     pub bindings_max: usize,
     /// Time limit of a statement that asks for none.
     pub query_timeout: Duration,
+    /// How long a write waits for its confirmation.
+    pub write_hold: Duration,
+    /// Most rows of a sample, unless its request names a number.
+    pub sample_rows: u64,
+    /// Most bytes of a sample.
+    pub sample_bytes_max: usize,
+    /// Time limit of the queries for a sample.
+    pub sample_timeout: Duration,
+    /// Time limit of the query for names that a hint may name.
+    pub hint_timeout: Duration,
     /// How long a cancellation waits for Snowflake's confirmation.
     pub cancel_wait: Duration,
     /// Batches that wait between Snowflake and a reader.

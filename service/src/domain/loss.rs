@@ -11,6 +11,8 @@ use crate::domain::names::SessionName;
 pub enum LossKind {
     /// An open transaction.
     Transaction,
+    /// A write that was held and not confirmed.
+    Write,
     /// A temporary table, stage or other temporary object; its name begins with its kind.
     TemporaryObject,
     /// A session variable whose value cannot be set again.
@@ -26,7 +28,7 @@ pub enum LossKind {
 pub struct Loss {
     /// What kind of thing.
     pub kind: LossKind,
-    /// Its name; empty for a transaction.
+    /// Its name; empty for a transaction and a write.
     pub name: String,
     /// Why it is gone, a fragment such as `the service was stopped`.
     pub cause: String,
@@ -36,6 +38,7 @@ impl fmt::Display for Loss {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.kind {
             LossKind::Transaction => write!(formatter, "the open transaction"),
+            LossKind::Write => write!(formatter, "the write that was held"),
             LossKind::TemporaryObject => write!(formatter, "temporary {}", self.name),
             LossKind::Variable => write!(formatter, "variable {}", self.name),
             LossKind::Parameter => write!(formatter, "parameter {}", self.name),

@@ -6,6 +6,7 @@ use bytes::Bytes;
 
 use crate::domain::context::Context;
 use crate::domain::names::{ConnectionName, RequestId, SessionName};
+use crate::domain::write::Report;
 
 /// A value for one placeholder.
 #[derive(Clone, PartialEq, Eq)]
@@ -113,6 +114,15 @@ pub struct DmlStats {
     pub rows_deleted: u64,
 }
 
+impl DmlStats {
+    /// Rows changed, all kinds together.
+    pub fn rows(&self) -> u64 {
+        self.rows_inserted
+            .saturating_add(self.rows_updated)
+            .saturating_add(self.rows_deleted)
+    }
+}
+
 /// What Snowflake said of an executed statement, before its rows.
 #[derive(Debug, Clone, Default)]
 pub struct Executed {
@@ -153,6 +163,8 @@ pub enum QueryEvent {
     },
     /// The end.
     Summary(Box<Summary>),
+    /// What came of a write, which ends it.
+    Write(Box<Report>),
 }
 
 /// The columns of a result.

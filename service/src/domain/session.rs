@@ -27,7 +27,9 @@ use crate::domain::policy::{Level, SessionFacts};
 use crate::domain::query::Executed;
 use crate::domain::statement::{AUTOCOMMIT, Effect};
 use crate::domain::upstream::Identity;
+use crate::domain::write::Held;
 
+mod held;
 mod transaction;
 
 pub use transaction::ASK_TRANSACTION;
@@ -82,6 +84,8 @@ pub struct Session {
     journal: Arc<Journal>,
     /// Why it is not known whether a transaction is open.
     doubt: Option<Doubt>,
+    /// The write that waits for a confirmation.
+    held: Option<Held>,
     last_query_id: String,
 }
 
@@ -100,6 +104,7 @@ impl Session {
             autocommit_at_login: true,
             journal: Arc::default(),
             doubt: None,
+            held: None,
             last_query_id: String::new(),
         }
     }
@@ -204,7 +209,10 @@ impl Session {
                     LossKind::Context if name.starts_with("secondary roles") => {
                         journal.secondary_roles = None;
                     }
-                    LossKind::Context | LossKind::Transaction | LossKind::TemporaryObject => {}
+                    LossKind::Context
+                    | LossKind::Transaction
+                    | LossKind::Write
+                    | LossKind::TemporaryObject => {}
                 }
                 journal.add_loss(kind, name, &cause);
             }
@@ -319,6 +327,9 @@ impl Session {
         self.login_time = None;
         if self.journal.holds_irreplaceable() {
             self.change().lose(cause);
+        }
+        if self.held.as_ref().is_some_and(|held| held.ran || held.joined) {
+            self.held = None;
         }
     }
 

@@ -15,6 +15,8 @@ use crate::domain::history::Observed;
 use crate::domain::names::{ConnectionName, RequestId};
 use crate::domain::pool::PoolStatus;
 use crate::domain::query::{Batch, CancelOutcome, Executed, RowWindow, StatementKind, Submission};
+use crate::domain::write::Sample;
+use crate::domain::write::shape::Texts;
 
 /// Knows the connections and logs in over them.
 #[async_trait]
@@ -114,6 +116,10 @@ pub trait Upstream: Send + Sync + 'static {
     /// does not compile apart from running them.
     async fn describe(&self, submission: Submission) -> Result<StatementKind, Error>;
 
+    /// Runs a query of the service's own, of at most the submission's rows, and returns its rows whole, also as text.
+    /// Rows beyond `bytes_max` bytes are left out. Fails like [`execute`](Self::execute), and counts as one.
+    async fn look(&self, submission: Submission, bytes_max: usize) -> Result<Looked, Error>;
+
     /// Asks Snowflake to stop the statement of this request.
     async fn cancel(&self, request_id: RequestId) -> Result<CancelOutcome, Error>;
 
@@ -151,6 +157,15 @@ pub trait Upstream: Send + Sync + 'static {
 
 /// Somebody who keeps the current ticket of an upstream session.
 pub type TicketKeeper = Box<dyn Fn(Ticket) + Send + Sync>;
+
+/// Rows that were read whole.
+#[derive(Debug, Clone, Default)]
+pub struct Looked {
+    /// The rows.
+    pub sample: Sample,
+    /// The same rows as text.
+    pub texts: Texts,
+}
 
 /// An executed statement: what Snowflake said of it, and its rows.
 pub struct Execution {

@@ -53,6 +53,8 @@ struct File {
     #[serde(default)]
     transaction_begin_time: Option<u64>,
     #[serde(default)]
+    transaction_is_held: bool,
+    #[serde(default)]
     losses: Vec<KeptLoss>,
 }
 
@@ -89,6 +91,7 @@ struct KeptLoss {
 #[serde(rename_all = "snake_case")]
 enum KeptKind {
     Transaction,
+    Write,
     TemporaryObject,
     Variable,
     Parameter,
@@ -133,6 +136,7 @@ pub(super) fn write(record: &Record) -> Result<Vec<u8>, serde_json::Error> {
             })
             .collect(),
         transaction_begin_time: journal.transaction.map(millis),
+        transaction_is_held: journal.transaction_is_held,
         losses: journal.losses.iter().map(kept_loss).collect(),
     };
     serde_json::to_vec_pretty(&file)
@@ -188,6 +192,7 @@ pub(super) fn read(text: &[u8]) -> Result<Record, String> {
                 .map(|KeptObject { name, path }| TemporaryObject { name, path })
                 .collect(),
             transaction: file.transaction_begin_time.map(time),
+            transaction_is_held: file.transaction_is_held,
             losses: file.losses.into_iter().map(loss).collect(),
         },
     })
@@ -217,6 +222,7 @@ fn literals(
 fn kept_loss(loss: &Loss) -> KeptLoss {
     let kind = match loss.kind {
         LossKind::Transaction => KeptKind::Transaction,
+        LossKind::Write => KeptKind::Write,
         LossKind::TemporaryObject => KeptKind::TemporaryObject,
         LossKind::Variable => KeptKind::Variable,
         LossKind::Parameter => KeptKind::Parameter,
@@ -232,6 +238,7 @@ fn kept_loss(loss: &Loss) -> KeptLoss {
 fn loss(kept: KeptLoss) -> Loss {
     let kind = match kept.kind {
         KeptKind::Transaction => LossKind::Transaction,
+        KeptKind::Write => LossKind::Write,
         KeptKind::TemporaryObject => LossKind::TemporaryObject,
         KeptKind::Variable => LossKind::Variable,
         KeptKind::Parameter => LossKind::Parameter,

@@ -4,6 +4,7 @@
 mod audit;
 mod queries;
 mod session;
+mod writes;
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -25,6 +26,7 @@ pub(super) use queries::{
     cancellation, list_request, page, query, query_target, read_request, result_part, submit_request,
 };
 pub(super) use session::{new_session, session};
+pub(super) use writes::{prepared, report, undo_request, undone, write_request};
 
 /// A session's name; empty means the default session.
 pub(super) fn session_name(text: &str) -> Result<SessionName, Error> {
@@ -203,7 +205,7 @@ pub(super) fn context_change(request: &v1::UpdateSessionContextRequest) -> Resul
 /// An event of a running query.
 pub(super) fn query_event(event: QueryEvent) -> v1::ExecuteQueryResponse {
     use v1::execute_query_response::Event;
-    let event = match event {
+    let event = Some(match event {
         QueryEvent::Schema(schema) => Event::Schema(v1::ResultSchema {
             arrow_schema: schema.arrow_schema,
             query_id: schema.query_id,
@@ -215,8 +217,10 @@ pub(super) fn query_event(event: QueryEvent) -> v1::ExecuteQueryResponse {
             row_offset: count(row_offset),
         }),
         QueryEvent::Summary(summary) => Event::Summary(query_summary(*summary)),
-    };
-    v1::ExecuteQueryResponse { event: Some(event) }
+        // Writes have a stream of their own.
+        QueryEvent::Write(_) => return v1::ExecuteQueryResponse { event: None },
+    });
+    v1::ExecuteQueryResponse { event }
 }
 
 fn query_summary(summary: Summary) -> v1::QuerySummary {

@@ -15,6 +15,7 @@ mod query_service;
 pub mod server;
 mod session_service;
 mod status;
+mod write_service;
 
 pub use connection::Connection;
 pub use lifecycle_service::{About, Manager, ShutdownRequests};

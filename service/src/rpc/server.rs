@@ -9,6 +9,7 @@ use snowflake_session_proto::FILE_DESCRIPTOR_SET;
 use snowflake_session_proto::v1::lifecycle_service_server::LifecycleServiceServer;
 use snowflake_session_proto::v1::query_service_server::QueryServiceServer;
 use snowflake_session_proto::v1::session_service_server::SessionServiceServer;
+use snowflake_session_proto::v1::write_service_server::WriteServiceServer;
 use tonic::service::interceptor::InterceptedService;
 use tonic::transport::Server;
 use tonic_health::ServingStatus;
@@ -18,6 +19,7 @@ use super::connection::Connection;
 use super::lifecycle_service::{About, Lifecycle, ShutdownRequests};
 use super::query_service::Queries;
 use super::session_service::SessionRpc;
+use super::write_service::Writes;
 use crate::domain::audit::AuditSearch;
 use crate::sessions::Sessions;
 
@@ -70,6 +72,7 @@ pub async fn serve<G: Send + Unpin + 'static>(
         "",
         "snowflake_session.v1.QueryService",
         "snowflake_session.v1.SessionService",
+        "snowflake_session.v1.WriteService",
     ] {
         health.set_service_status(name, ServingStatus::Serving).await;
     }
@@ -86,12 +89,17 @@ pub async fn serve<G: Send + Unpin + 'static>(
     let session_rpc = SessionServiceServer::new(SessionRpc {
         sessions: sessions.clone(),
     });
+    let writes = WriteServiceServer::new(Writes {
+        sessions: sessions.clone(),
+    })
+    .max_decoding_message_size(limits.request_bytes_max);
     Server::builder()
         .initial_stream_window_size(limits.stream_window_bytes)
         .initial_connection_window_size(limits.connection_window_bytes)
         .max_concurrent_streams(limits.calls_max)
         .add_service(InterceptedService::new(queries, build_check::check))
         .add_service(InterceptedService::new(session_rpc, build_check::check))
+        .add_service(InterceptedService::new(writes, build_check::check))
         .add_service(LifecycleServiceServer::new(Lifecycle {
             about,
             sessions,

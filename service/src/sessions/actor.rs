@@ -5,21 +5,27 @@
 //! restoring, what it must pass ([`gate`]), the statement itself) and is settled ([`settle`]: what nobody can know is asked, what changed is
 //! put on disk, the answer leaves). What needs no turn goes on [`beside`] it; submitted statements are looked after
 //! in [`jobs`]. What happens when nobody uses the session is in [`rest`], how it ends in
-//! [`end`], and how its upstream session outlives the process in [`carry`]. [`Session`] decides what comes next; this task carries it out.
+//! [`end`], and how its upstream session outlives the process in [`carry`]. A write is several statements
+//! ([`writes`](self::writes)) and may wait between them ([`held`]). [`Session`] decides what comes next; this task
+//! carries it out.
 
 mod beside;
 mod carry;
 mod end;
 mod gate;
+mod held;
+mod hints;
 mod jobs;
 mod progress;
 mod queue;
 mod rest;
 mod settle;
+mod steps;
+mod writes;
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, OnceLock};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
@@ -30,12 +36,15 @@ use self::jobs::Jobs;
 use super::WallClock;
 use super::carry::Adopted;
 use super::errand::{Errand, Returned};
-use super::interrupt::Interrupt;
+use super::interrupt::{Events, Interrupt};
 use super::luggage::Luggage;
-use super::mailbox::{Cancelled, Closed, Ending, Message, QueuedQuery, Reply, Reset, TransactionVerb};
+use super::mailbox::{
+    Cancelled, Closed, Ending, Message, QueuedQuery, Reply, Reset, Settling, TransactionVerb,
+};
 use super::snapshot::Snapshot;
 use super::stage::{Done, Stage};
 use super::table::Desk;
+use super::writes::queued::{HeldWrite, QueuedWrite};
 use crate::domain::carry::Place;
 use crate::domain::context::ContextChange;
 use crate::domain::error::Error;
@@ -45,6 +54,7 @@ use crate::domain::names::RequestId;
 use crate::domain::policy::Limit;
 use crate::domain::session::{Phase, Session};
 use crate::domain::upstream::{Connector, Upstream};
+use crate::domain::write::token::Token;
 
 /// The owner of one session.
 pub(super) struct Actor {
@@ -84,6 +94,12 @@ pub(super) struct Rest {
     /// Submissions among the errands.
     submitting: usize,
     jobs: Jobs,
+    /// The write that waits for a confirmation.
+    held: Option<HeldWrite>,
+    /// The token of a write that is just being told that it waits, and when that ends.
+    holding: Option<(Token, Instant)>,
+    /// What happened while nobody listened, for the next answer.
+    untold: Vec<String>,
     closing: Vec<Reply<Closed>>,
     /// Somebody wants nothing of it to be kept, why ever it ends.
     closed_by_user: bool,
@@ -108,6 +124,9 @@ impl Rest {
             errands: JoinSet::new(),
             submitting: 0,
             jobs: Jobs::new(limits.job_check),
+            held: None,
+            holding: None,
+            untold: Vec::new(),
             closing: Vec::new(),
             closed_by_user: false,
             ending: Arc::default(),
@@ -139,6 +158,17 @@ enum Work {
         interrupt: Interrupt,
         accepted_at: Instant,
     },
+    Write {
+        write: Box<QueuedWrite>,
+        interrupt: Interrupt,
+        accepted_at: Instant,
+    },
+    /// End the waiting of the write that waits.
+    Settle {
+        settling: Settling,
+        timeout: Duration,
+        events: Events,
+    },
     Login {
         reply: Reply<Result<Snapshot, Error>>,
     },
@@ -167,6 +197,7 @@ impl Work {
     fn request_id(&self) -> Option<RequestId> {
         match self {
             Self::Query { query, .. } => Some(query.submission.request_id),
+            Self::Write { write, .. } => Some(write.submission.request_id),
             Self::Errand(errand) => errand.request_id(),
             _ => None,
         }
@@ -176,22 +207,31 @@ impl Work {
     fn is_unwanted(&self) -> bool {
         match self {
             Self::Query { query, .. } => query.events.is_closed(),
+            Self::Write { write, .. } => write.events.is_closed(),
             Self::Errand(errand) => errand.is_unwanted(),
             Self::Login { reply } | Self::Update { reply, .. } | Self::Transaction { reply, .. } => {
                 reply.is_closed()
             }
-            Self::Reset { .. } | Self::ExpireTransaction | Self::LogOut => false,
+            Self::Settle { .. } | Self::Reset { .. } | Self::ExpireTransaction | Self::LogOut => false,
         }
     }
 
     /// True when somebody asked for it.
     fn is_asked_for(&self) -> bool {
-        !matches!(self, Self::ExpireTransaction | Self::LogOut)
+        let is_expiry = matches!(
+            self,
+            Self::Settle {
+                settling: Settling::Expire,
+                ..
+            }
+        );
+        !is_expiry && !matches!(self, Self::ExpireTransaction | Self::LogOut)
     }
 
     fn accepts_loss(&self) -> bool {
         match self {
             Self::Query { query, .. } => query.accept_loss,
+            Self::Write { write, .. } => write.asked.accept_loss,
             Self::Errand(errand) => errand.accepts_loss(),
             Self::Update { accept_loss, .. } | Self::Transaction { accept_loss, .. } => *accept_loss,
             _ => false,
@@ -200,7 +240,7 @@ impl Work {
 
     fn interrupt(&self) -> Option<&Interrupt> {
         match self {
-            Self::Query { interrupt, .. } => Some(interrupt),
+            Self::Query { interrupt, .. } | Self::Write { interrupt, .. } => Some(interrupt),
             Self::Errand(errand) => errand.interrupt(),
             _ => None,
         }
@@ -269,6 +309,7 @@ impl Actor {
             let first_deadline = self.first_deadline();
             let wake = self.wake_time().filter(|_| self.is_at_rest());
             let next_check = self.next_check();
+            let hold_ends = self.hold_ends();
             tokio::select! {
                 biased;
                 message = self.mailbox.recv() => {
@@ -297,6 +338,7 @@ impl Actor {
                 }
                 () = sleep_until_some(next_check) => self.check_jobs(),
                 () = sleep_until_some(first_deadline) => self.fail_overdue(),
+                () = sleep_until_some(hold_ends) => self.expire_hold(),
                 () = sleep_until_some(wake) => self.wake(),
             }
         }
@@ -335,13 +377,15 @@ impl Actor {
     }
 
     /// Shows the session as it is now.
-    fn publish(&self) {
+    fn publish(&mut self) {
+        self.notice_lost_write();
         let rest = &self.rest;
         let running = rest.current.as_ref().and_then(|current| {
             let request_id = current.task.work.request_id()?;
             Some((request_id, current.sent?))
         });
-        let lease_ends = self.session.transaction().filter(|_| self.is_at_rest());
+        let leased = self.is_at_rest() && rest.held.is_none();
+        let lease_ends = self.session.transaction().filter(|_| leased);
         self.snapshot.send_modify(|snapshot| {
             let created = snapshot.create_time;
             *snapshot = Snapshot {
@@ -353,7 +397,12 @@ impl Actor {
                     + usize::from(rest.current.is_some())
                     + rest.reading.len()
                     + rest.submitting,
-                transaction_expire_time: lease_ends.map(|_| self.last_use.1 + self.limits.transaction_lease),
+                transaction_expire_time: lease_ends
+                    .map(|_| self.last_use.1 + self.limits.transaction_lease)
+                    .or_else(|| {
+                        self.hold_expire_time()
+                            .filter(|_| self.session.transaction_open())
+                    }),
                 ..Snapshot::of(
                     &self.session,
                     created,
@@ -372,6 +421,17 @@ impl Actor {
                 // A caller that is gone has dropped its events too, which interrupts the query.
                 let _ = accepted.send(answer);
             }
+            Message::Write { write, accepted } => {
+                let answer = self.admit_write(write);
+                let _ = accepted.send(answer);
+            }
+            Message::Settle {
+                token,
+                settling,
+                timeout,
+                events,
+                accepted,
+            } => self.receive_settling(&token, settling, timeout, events, accepted),
             Message::Login { reply } => self.enqueue(Work::Login { reply }),
             Message::Update {
                 change,

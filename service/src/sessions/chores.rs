@@ -4,6 +4,7 @@
 //! user's own statement.
 
 use std::collections::VecDeque;
+use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,7 +18,7 @@ use crate::domain::loss::LossKind;
 use crate::domain::names::RequestId;
 use crate::domain::query::{Executed, Submission};
 use crate::domain::session::ASK_TRANSACTION;
-use crate::domain::upstream::Upstream;
+use crate::domain::upstream::{Looked, Upstream};
 
 /// How long to wait for chores.
 #[derive(Clone)]
@@ -127,29 +128,58 @@ pub(super) async fn roll_back(upstream: &Arc<dyn Upstream>, limit: Duration) -> 
     small(upstream, "ROLLBACK".to_owned(), &patience).await.is_ok()
 }
 
+/// Runs one query of the service's own and returns its rows.
+pub(super) async fn look(
+    upstream: &Arc<dyn Upstream>,
+    submission: Submission,
+    bytes_max: usize,
+    patience: &Patience,
+) -> Result<Looked, Error> {
+    let request_id = submission.request_id;
+    given_time(
+        upstream,
+        request_id,
+        upstream.look(submission, bytes_max),
+        patience,
+    )
+    .await
+}
+
 /// Runs one small statement. Its text is not told in errors: it may hold a value that somebody set.
 async fn small(upstream: &Arc<dyn Upstream>, sql: String, patience: &Patience) -> Result<Executed, Error> {
     let request_id = RequestId::new(uuid::Uuid::new_v4());
-    let mut execution = upstream.execute(Submission {
+    let execution = upstream.execute(Submission {
         request_id,
         sql,
         bindings: Vec::new(),
         row_limit: Some(1),
         tag: None,
     });
+    let execution = given_time(upstream, request_id, execution, patience).await?;
+    Ok(execution.executed)
+}
+
+/// Waits for a statement until somebody stops it or its time is over; then Snowflake is told to stop it.
+async fn given_time<T>(
+    upstream: &Arc<dyn Upstream>,
+    request_id: RequestId,
+    statement: impl Future<Output = Result<T, Error>>,
+    patience: &Patience,
+) -> Result<T, Error> {
+    let mut statement = std::pin::pin!(statement);
     let given_up = tokio::select! {
         biased;
-        result = &mut execution => return result.map(|execution| execution.executed),
+        result = &mut statement => return result,
         () = patience.stop.cancelled() => Error::new(Reason::Cancelled, "it was cancelled"),
         () = sleep_until(patience.deadline) => {
             Error::new(Reason::Timeout, "Snowflake did not answer in time")
         }
     };
     // Both at once: a server may answer the abort only after the statement has ended.
-    let stop = async { tokio::join!(upstream.cancel(request_id), execution) };
+    let stop = async { tokio::join!(upstream.cancel(request_id), statement) };
     match timeout(patience.cancel_wait, stop).await {
         // It ended before it could be stopped: then it counts.
-        Ok((_, Ok(execution))) => Ok(execution.executed),
+        Ok((_, Ok(done))) => Ok(done),
         Ok((_, Err(error))) if !error.may_have_run() => Err(given_up),
         Ok((_, Err(_))) | Err(_) => Err(given_up.with_doubt()),
     }

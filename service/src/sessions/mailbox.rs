@@ -9,6 +9,7 @@ use super::history::Entry;
 use super::interrupt::Events;
 use super::oversight::Gate;
 use super::snapshot::Snapshot;
+use super::writes::queued::QueuedWrite;
 use crate::domain::context::ContextChange;
 use crate::domain::error::{Error, Reason};
 use crate::domain::names::{ConnectionName, RequestId, SessionName};
@@ -27,6 +28,20 @@ pub(super) enum Message {
     /// Run a statement. The reply says whether it was accepted; events follow.
     Run {
         query: Box<QueuedQuery>,
+        accepted: Reply<Result<(), Error>>,
+    },
+    /// Write. The reply says whether it was accepted; events follow.
+    Write {
+        write: Box<QueuedWrite>,
+        accepted: Reply<Result<(), Error>>,
+    },
+    /// Let the write that waits under this token count, or give it up. The reply says whether it was accepted; events
+    /// follow.
+    Settle {
+        token: String,
+        settling: Settling,
+        timeout: Duration,
+        events: Events,
         accepted: Reply<Result<(), Error>>,
     },
     /// Log in, if that has not happened.
@@ -74,6 +89,17 @@ pub(super) struct QueuedQuery {
 pub(super) struct Cancelled {
     pub(super) outcome: CancelOutcome,
     pub(super) request_id: Option<RequestId>,
+}
+
+/// How the waiting of a write ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Settling {
+    /// It counts.
+    Confirm,
+    /// Somebody gives it up.
+    Abandon,
+    /// Nobody confirmed it in time.
+    Expire,
 }
 
 /// What to do with a transaction.

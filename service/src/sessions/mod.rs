@@ -9,7 +9,8 @@
 //! in the journal's store; the next use makes an actor of it again. Rows leave through a bounded
 //! channel that a task of their own fills ([`delivery`]), so a slow reader holds back nothing but its own result.
 //! What needs the upstream session but not its turn goes beside the statement that runs ([`errand`]): submitted
-//! statements, results that are read by query id. All queries are remembered in one place ([`history`]).
+//! statements, results that are read by query id. A write goes through steps of its own ([`writes`]) and may wait for a
+//! confirmation. All queries are remembered in one place ([`history`]).
 //!
 //! What they may run is decided in [`oversight`], and a [`trail`] of each leads into the audit log. An upstream session
 //! can outlive the process ([`carry`]): what its successor needs is kept up to date in memory that outlives it
@@ -37,6 +38,7 @@ mod stage;
 mod table;
 mod trail;
 mod watch;
+mod writes;
 
 pub use mailbox::{Closed, QueryStream, Reset, TransactionVerb};
 pub use oversight::Oversight;
@@ -45,6 +47,7 @@ pub use registry::Sessions;
 pub use requests::{NewSession, QueryRequest};
 pub use snapshot::Snapshot;
 pub use watch::Watch;
+pub use writes::{UndoRequest, WriteRequest};
 
 use std::sync::Arc;
 use std::time::SystemTime;

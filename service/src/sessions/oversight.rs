@@ -15,6 +15,7 @@ use crate::domain::policy::{
 use crate::domain::query::StatementKind;
 use crate::domain::session::Session;
 use crate::domain::statement::class::Statement;
+use crate::domain::write::RowsMax;
 
 /// What watches over the sessions.
 pub struct Oversight {
@@ -66,7 +67,10 @@ impl Oversight {
 pub(super) struct Gate {
     policy: Arc<Policy>,
     limit: Limit,
+    door: Door,
     statements: Arc<[Statement]>,
+    /// What must be confirmed, of a statement that is staged.
+    concerns: Vec<Concern>,
     /// The decision waits for the session's context.
     undecided: bool,
     /// Snowflake is still to be asked what the statement is.
@@ -74,17 +78,20 @@ pub(super) struct Gate {
 }
 
 impl Gate {
-    /// Decides about a statement that just runs, as far as that can be done without its session's context. Returns the
+    /// Decides about a statement that comes by this door, as far as that can be done without its session's context. Returns the
     /// rule by which it passes, if it needs one.
     pub(super) fn new(
         policy: &Arc<Policy>,
         limit: Limit,
+        door: Door,
         statements: &Arc<[Statement]>,
     ) -> Result<(Self, Option<String>), Refusal> {
-        let gate = Self {
+        let mut gate = Self {
             policy: Arc::clone(policy),
             limit,
+            door,
             statements: Arc::clone(statements),
+            concerns: Vec::new(),
             undecided: depends_on_context(policy, statements),
             unasked: asks_server(policy, limit, statements),
         };
@@ -111,9 +118,42 @@ impl Gate {
         }
     }
 
-    fn decide(&self, facts: &SessionFacts<'_>) -> Result<Option<String>, Refusal> {
-        match decide(&self.policy, self.limit, Door::Query, &self.statements, facts) {
-            Decision::Allow(rule) => Ok(rule),
+    /// Another statement goes through: what the first one was for is now known.
+    pub(super) fn replace(&mut self, statements: Arc<[Statement]>) {
+        self.unasked = asks_server(&self.policy, self.limit, &statements);
+        self.statements = statements;
+        self.undecided = true;
+    }
+
+    /// The statement, as far as it is understood.
+    pub(super) fn statements(&self) -> &Arc<[Statement]> {
+        &self.statements
+    }
+
+    /// What must be confirmed before a staged statement counts.
+    pub(super) fn concerns(&self) -> &[Concern] {
+        &self.concerns
+    }
+
+    /// Most rows that a staged statement may change without a confirmation; `asked` is what its request allows.
+    pub(super) fn rows_max(&self, asked: Option<u64>) -> RowsMax {
+        match (asked, self.limit.level) {
+            (Some(rows), _) => RowsMax::Asked(rows),
+            (None, Level::Open) => RowsMax::None,
+            (None, Level::Guarded | Level::ReadOnly) => RowsMax::Configured(self.policy.rows_max),
+        }
+    }
+
+    fn decide(&mut self, facts: &SessionFacts<'_>) -> Result<Option<String>, Refusal> {
+        match decide(&self.policy, self.limit, self.door, &self.statements, facts) {
+            Decision::Allow(rule) => {
+                self.concerns.clear();
+                Ok(rule)
+            }
+            Decision::Confirm(concerns) if self.door == Door::Write => {
+                self.concerns = concerns;
+                Ok(None)
+            }
             Decision::Confirm(concerns) => Err(concerns
                 .first()
                 .map_or_else(Refusal::unconfirmed, Concern::refusal)),

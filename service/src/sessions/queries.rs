@@ -74,7 +74,9 @@ impl Sessions {
         let session = self
             .resolve(request.session.as_ref(), request.connection.as_ref())
             .await;
-        let Watched { trail, gate, tag } = self.watch_over(&request, &session, &understood).await?;
+        let Watched { trail, gate, tag } = self
+            .watch_over(request.asking(), &session, &understood.statements)
+            .await?;
         let describe_limit = self.inner.book.limits.submit_timeout;
         let time_limit = request.timeout.unwrap_or(self.inner.book.limits.query_timeout);
         for _ in 0..TRIES {
@@ -461,7 +463,7 @@ pub struct Cancellation {
 }
 
 /// Why a remembered query has no result.
-fn failure(record: &QueryRecord) -> Error {
+pub(super) fn failure(record: &QueryRecord) -> Error {
     record.failure.as_ref().map_or_else(
         || Error::new(Reason::NotFound, "nobody saw how the query ended"),
         Failure::error,

@@ -21,6 +21,7 @@ use crate::domain::names::{ConnectionName, RequestId, SessionName};
 use crate::domain::policy::{Decision, Door, Level, Limit, SessionFacts, decide};
 use crate::domain::query::{Binding, RowWindow, Submission};
 use crate::domain::session::Session;
+use crate::domain::statement::class::Statement;
 use crate::domain::statement::{self, Understood, class};
 
 /// One statement to run.
@@ -49,6 +50,18 @@ pub struct QueryRequest {
 }
 
 impl QueryRequest {
+    /// What is asked for.
+    pub(super) fn asking(&self) -> Asking<'_> {
+        Asking {
+            caller: &self.caller,
+            connection: self.connection.as_ref(),
+            request_id: self.request_id,
+            sql: &self.sql,
+            policy: self.policy,
+            door: Door::Query,
+        }
+    }
+
     /// What goes to Snowflake of it.
     pub(super) fn submission(&self, tag: Option<&str>) -> Submission {
         Submission {
@@ -59,6 +72,16 @@ impl QueryRequest {
             tag: tag.map(str::to_owned),
         }
     }
+}
+
+/// What is asked for, as far as it matters to who watches over it.
+pub(super) struct Asking<'a> {
+    pub(super) caller: &'a Caller,
+    pub(super) connection: Option<&'a ConnectionName>,
+    pub(super) request_id: RequestId,
+    pub(super) sql: &'a str,
+    pub(super) policy: Option<Level>,
+    pub(super) door: Door,
 }
 
 /// What goes with a statement on its way.
@@ -97,7 +120,9 @@ impl Sessions {
         let session = self
             .resolve(request.session.as_ref(), request.connection.as_ref())
             .await;
-        let Watched { trail, gate, tag } = self.watch_over(&request, &session, &understood).await?;
+        let Watched { trail, gate, tag } = self
+            .watch_over(request.asking(), &session, &understood.statements)
+            .await?;
         let timeout = request.timeout.unwrap_or(limits.query_timeout);
         for _ in 0..TRIES {
             let handle = self.find_or_make(&session, request.connection.as_ref()).await?;
@@ -151,29 +176,33 @@ impl Sessions {
     /// Begins the record of a statement and decides what can be decided before anything is done for it.
     pub(super) async fn watch_over(
         &self,
-        request: &QueryRequest,
+        asking: Asking<'_>,
         session: &SessionName,
-        understood: &Understood,
+        statements: &Arc<[Statement]>,
     ) -> Result<Watched, Error> {
         let book = &self.inner.book;
-        let connection = self.connection_of(session, request.connection.as_ref()).await?;
+        let connection = self.connection_of(session, asking.connection).await?;
         let begun = Begun {
-            caller: &request.caller,
+            caller: asking.caller,
             session,
             connection: &connection,
-            request_id: request.request_id,
-            sql: &request.sql,
-            statements: &understood.statements,
+            request_id: asking.request_id,
+            sql: asking.sql,
+            statements,
         };
         let trail = book.oversight.begin_trail(begun, &book.clock);
         let own = book.table().policy(session);
         let policy = book.oversight.policies.of(&connection);
-        let limit = Limit::of_session(own, policy.level).for_request(request.policy, Level::ReadOnly);
-        let passed = limit.and_then(|limit| Gate::new(policy, limit, &understood.statements));
+        let default = match asking.door {
+            Door::Query => Level::ReadOnly,
+            Door::Write => Level::Guarded,
+        };
+        let limit = Limit::of_session(own, policy.level).for_request(asking.policy, default);
+        let passed = limit.and_then(|limit| Gate::new(policy, limit, asking.door, statements));
         let (gate, rule) = passed
             .map_err(|refusal| refused(&trail, refusal).in_session(session.as_str(), connection.as_str()))?;
         trail.allowed(rule);
-        let tag = book.oversight.tag(&request.caller, session);
+        let tag = book.oversight.tag(asking.caller, session);
         Ok(Watched { trail, gate, tag })
     }
 
@@ -228,16 +257,7 @@ impl Sessions {
     pub(super) fn check(&self, request: &QueryRequest) -> Result<Understood, Error> {
         let limits = &self.inner.book.limits;
         let understood = statement::understand(&request.sql, limits.sql_bytes_max)?;
-        if request.bindings.len() > limits.bindings_max {
-            let message = format!(
-                "{} bindings are more than the limit of {}",
-                request.bindings.len(),
-                limits.bindings_max
-            );
-            return Err(Error::invalid(message).with_hint(
-                "load rows in bulk with a stage and COPY INTO; the limit is `query.bindings_max`",
-            ));
-        }
+        check_bindings(request.bindings.len(), limits.bindings_max)?;
         Ok(understood)
     }
 
@@ -463,4 +483,13 @@ impl Sessions {
             None => Err(not_found(name)),
         }
     }
+}
+
+pub(super) fn check_bindings(bindings: usize, most: usize) -> Result<(), Error> {
+    if bindings > most {
+        let message = format!("{bindings} bindings are more than the limit of {most}");
+        return Err(Error::invalid(message)
+            .with_hint("load rows in bulk with a stage and COPY INTO; the limit is `query.bindings_max`"));
+    }
+    Ok(())
 }

@@ -9,6 +9,7 @@ use crate::domain::names::{ConnectionName, RequestId, SessionName};
 use crate::domain::policy::{Level, Limit};
 use crate::domain::session::{Phase, Session};
 use crate::domain::upstream::Identity;
+use crate::domain::write::Held;
 
 /// A session at one moment.
 #[derive(Debug, Clone)]
@@ -37,6 +38,8 @@ pub struct Snapshot {
     pub transaction_expire_time: Option<SystemTime>,
     /// Snowflake's identity of its latest query; empty if there was none.
     pub last_query_id: String,
+    /// The write that waits for a confirmation.
+    pub held: Option<Held>,
     /// The request that runs, and when it was sent.
     pub running: Option<(RequestId, SystemTime)>,
     /// Statements that wait for their turn.
@@ -71,6 +74,7 @@ impl Snapshot {
             policy: limit.level,
             transaction_expire_time: None,
             last_query_id: session.last_query_id().to_owned(),
+            held: session.held().cloned(),
             running: None,
             waiting_count: 0,
             reading_count: 0,

@@ -12,6 +12,7 @@ use tokio::time::timeout;
 
 use super::chores::roll_back;
 use super::interrupt::{Cause, Interrupt};
+use super::writes::looks::{Sampled, Undelivered};
 use crate::domain::context::Context;
 use crate::domain::error::{Error, Reason};
 use crate::domain::journal::record::Written;
@@ -40,6 +41,16 @@ pub(super) enum Done {
     Ran(Ran),
     /// Snowflake said whether a transaction is open, or could not.
     Asked(Result<bool, Error>),
+    /// Rows were looked at for a write.
+    Sampled(Result<Box<Sampled>, Error>),
+    /// It is known how to take a write back.
+    Planned(Result<String, Error>),
+    /// A write's own rows reached their reader, or not.
+    Delivered(Result<(), Undelivered>),
+    /// Names that are near one that was not found.
+    Near(Vec<String>),
+    /// Whoever asked heard what came of a write, or not.
+    Told(bool),
     /// What was to be on disk is there, or is late.
     Written,
     /// The upstream session was given up.

@@ -15,6 +15,7 @@ use super::history::Memory;
 use super::mailbox::{Handle, Message};
 use super::oversight::Oversight;
 use super::snapshot::Snapshot;
+use super::writes::book::WriteBook;
 use crate::domain::carry::Carrier;
 use crate::domain::error::{Error, Reason};
 use crate::domain::journal::record::{JournalStore, Kept, Record, Written};
@@ -34,6 +35,8 @@ pub(super) struct Book {
     pub(super) handing_over: AtomicBool,
     /// What is remembered of queries.
     pub(super) memory: Arc<Memory>,
+    /// What is remembered of writes.
+    pub(super) writes: WriteBook,
     pub(super) limits: Arc<Limits>,
     pub(super) clock: WallClock,
     pub(super) oversight: Oversight,
@@ -72,6 +75,7 @@ impl Book {
             carrier: OnceLock::new(),
             handing_over: AtomicBool::new(false),
             memory: Memory::new(&limits, Arc::clone(&clock)),
+            writes: WriteBook::new(&limits),
             limits: Arc::new(limits),
             clock,
             oversight,

@@ -8,6 +8,7 @@ mod memory;
 mod queries;
 mod snowflake;
 pub(crate) mod watching;
+pub(crate) mod writes;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -53,6 +54,12 @@ pub(crate) fn limits() -> Limits {
         bindings_max: 100,
         query_timeout: Duration::from_hours(1),
         cancel_wait: Duration::from_secs(5),
+        write_hold: Duration::from_mins(10),
+        sample_rows: 10,
+        sample_bytes_max: 256 * 1024,
+        sample_timeout: Duration::from_secs(10),
+        // Whoever tests hints sets it.
+        hint_timeout: Duration::ZERO,
         batches_buffered_max: 2,
         login_timeout: Duration::from_mins(1),
         logout_timeout: Duration::from_secs(5),
@@ -223,7 +230,7 @@ pub(crate) type Built = InterceptedService<Channel, NameBuild>;
 
 /// Says which build the client is, as every client of ours does.
 #[expect(clippy::unnecessary_wraps, reason = "the form of an interceptor")]
-fn name_build(mut request: Request<()>) -> Result<Request<()>, Status> {
+pub(crate) fn name_build(mut request: Request<()>) -> Result<Request<()>, Status> {
     request
         .metadata_mut()
         .insert(BUILD_ID_KEY, BUILD_ID.parse().unwrap());

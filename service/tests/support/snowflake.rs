@@ -17,8 +17,10 @@ use snowflake_session::domain::query::{
     Batch, CancelOutcome, DmlStats, Executed, RowWindow, StatementKind, Submission,
 };
 use snowflake_session::domain::upstream::{
-    Batches, Connector, Execution, Fingerprint, Identity, Login, LoginBasis, TicketKeeper, Upstream,
+    Batches, Connector, Execution, Fingerprint, Identity, Login, LoginBasis, Looked, TicketKeeper, Upstream,
 };
+use snowflake_session::domain::write::Sample;
+use snowflake_session::domain::write::shape::Texts;
 use tokio::sync::watch;
 
 use super::queries::FakeQueries;
@@ -43,6 +45,14 @@ pub(crate) struct Seen {
     pub(crate) refused: Mutex<Vec<String>>,
     /// Beginnings of statements, in lower case, whose answers get lost.
     pub(crate) unheard: Mutex<Vec<String>>,
+    /// Beginnings of statements, in lower case, that are never answered.
+    pub(crate) deaf_to: Mutex<Vec<String>>,
+    /// Beginnings of statements, in lower case, with which the upstream session ends: what is sent to it is lost.
+    pub(crate) fatal: Mutex<Vec<String>>,
+    /// What queries of the service itself are answered, by the beginnings of their texts.
+    pub(crate) tables: Mutex<Vec<(String, Texts)>>,
+    /// Rows that the next statements change, in their order; 2 when nothing is said.
+    pub(crate) changes: Mutex<Vec<u64>>,
     /// Upstream sessions of logins up to this number are found expired by the next statement.
     pub(crate) expired: AtomicUsize,
     /// Upstream sessions of logins up to this number are known to have ended.
@@ -221,6 +231,13 @@ impl Upstream for FakeUpstream {
             };
             return Err(Error::new(Reason::SqlRejected, "does not exist").with_facts(facts));
         }
+        if is_among(&self.seen.deaf_to) {
+            std::future::pending::<()>().await;
+        }
+        if is_among(&self.seen.fatal) {
+            self.alive.store(false, Ordering::SeqCst);
+            return Err(Error::new(Reason::Unreachable, "fake.test went away").with_doubt());
+        }
         let transaction = |open| self.transaction.store(open, Ordering::SeqCst);
         match words[..] {
             ["select", "1", "from", "(select", ..] => {
@@ -245,7 +262,12 @@ impl Upstream for FakeUpstream {
             ["vanish"] => {
                 return Err(Error::new(Reason::Unreachable, "fake.test cannot be reached").with_doubt());
             }
-            ["hang"] | ["use", _, "hang"] => {
+            ["hang"] | ["use", _, "hang"] | ["insert", .., "hang"] => {
+                let mut cancelled = self.cancelled.subscribe();
+                let _ = cancelled.wait_for(|id| *id == Some(submission.request_id)).await;
+                return Err(Error::new(Reason::Cancelled, "SQL execution canceled"));
+            }
+            ["select", "slow"] => {
                 let mut cancelled = self.cancelled.subscribe();
                 let _ = cancelled.wait_for(|id| *id == Some(submission.request_id)).await;
                 return Err(Error::new(Reason::Cancelled, "SQL execution canceled"));
@@ -285,14 +307,26 @@ impl Upstream for FakeUpstream {
                 transaction(words[0] == "begin");
             }
             ["select", "misread"] => executed.kind = StatementKind::Dml,
-            ["insert", ..] => {
+            ["insert" | "update" | "delete" | "merge", ..] => {
+                let mut changes = self.seen.changes.lock().unwrap();
+                let rows = if changes.is_empty() { 2 } else { changes.remove(0) };
                 executed.kind = StatementKind::Dml;
-                executed.dml = Some(DmlStats {
-                    rows_inserted: 2,
-                    ..DmlStats::default()
+                executed.dml = Some(match words[0] {
+                    "insert" => DmlStats {
+                        rows_inserted: rows,
+                        ..DmlStats::default()
+                    },
+                    "delete" => DmlStats {
+                        rows_deleted: rows,
+                        ..DmlStats::default()
+                    },
+                    _ => DmlStats {
+                        rows_updated: rows,
+                        ..DmlStats::default()
+                    },
                 });
             }
-            ["create" | "drop", ..] => {
+            ["create" | "drop" | "truncate" | "undrop", ..] => {
                 executed.kind = StatementKind::Ddl;
                 transaction(false);
             }
@@ -340,6 +374,31 @@ impl Upstream for FakeUpstream {
             }
             None => Err(Error::new(Reason::SqlRejected, "it cannot be described")),
         }
+    }
+
+    /// Answers what [`Seen::tables`] says, else one row without columns.
+    async fn look(&self, submission: Submission, _: usize) -> Result<Looked, Error> {
+        let sql = submission.sql.clone();
+        let rows_max = submission.row_limit.unwrap_or(u64::MAX);
+        let execution = self.execute(submission).await?;
+        let tables = self.seen.tables.lock().unwrap();
+        let told = tables
+            .iter()
+            .find(|(beginning, _)| sql.starts_with(beginning.as_str()));
+        let texts = told.map(|(_, texts)| texts.clone()).unwrap_or_default();
+        let rows = texts.rows.len() as u64;
+        Ok(Looked {
+            sample: Sample {
+                arrow_schema: execution.executed.arrow_schema,
+                batches: vec![Batch {
+                    bytes: Bytes::from(sql),
+                    row_count: rows.min(rows_max),
+                }],
+                row_count: rows.min(rows_max),
+                truncated: rows > rows_max,
+            },
+            texts,
+        })
     }
 
     async fn cancel(&self, request_id: RequestId) -> Result<CancelOutcome, Error> {

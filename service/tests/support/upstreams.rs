@@ -19,7 +19,7 @@ use snowflake_session::domain::names::{ConnectionName, RequestId};
 use snowflake_session::domain::pool::{PoolRules, PoolStatus};
 use snowflake_session::domain::query::{CancelOutcome, RowWindow, StatementKind, Submission};
 use snowflake_session::domain::upstream::{
-    Connector, Execution, Fingerprint, Identity, Login, LoginBasis, TicketKeeper, Upstream,
+    Connector, Execution, Fingerprint, Identity, Login, LoginBasis, Looked, TicketKeeper, Upstream,
 };
 use snowflake_session::pool::{Pool, PoolOptions};
 
@@ -207,6 +207,10 @@ impl Upstream for OneUpstream {
 
     async fn describe(&self, _: Submission) -> Result<StatementKind, Error> {
         Err(Error::internal("a pool asks about no statements"))
+    }
+
+    async fn look(&self, _: Submission, _: usize) -> Result<Looked, Error> {
+        Err(Error::internal("a pool looks at no rows"))
     }
 
     async fn cancel(&self, _: RequestId) -> Result<CancelOutcome, Error> {

@@ -31,6 +31,8 @@ pub struct Journal {
     pub temporary_objects: Vec<TemporaryObject>,
     /// When the open transaction began.
     pub transaction: Option<SystemTime>,
+    /// The open transaction is that of a write which waits for its confirmation.
+    pub transaction_is_held: bool,
     /// What was lost and not acknowledged.
     pub losses: Vec<Loss>,
 }
@@ -97,7 +99,7 @@ impl Journal {
     /// The upstream session is gone: what cannot be brought back becomes a loss.
     pub fn lose(&mut self, cause: &str) {
         if self.transaction.take().is_some() {
-            self.add_loss(LossKind::Transaction, String::new(), cause);
+            self.lose_transaction(cause);
         }
         for object in std::mem::take(&mut self.temporary_objects) {
             self.add_loss(LossKind::TemporaryObject, object.name, cause);
@@ -119,6 +121,16 @@ impl Journal {
                 .values()
                 .chain(self.parameters.values())
                 .any(Option::is_none)
+    }
+
+    /// Notes that the transaction is lost, or the write that it belongs to.
+    pub fn lose_transaction(&mut self, cause: &str) {
+        let kind = if std::mem::take(&mut self.transaction_is_held) {
+            LossKind::Write
+        } else {
+            LossKind::Transaction
+        };
+        self.add_loss(kind, String::new(), cause);
     }
 
     /// Notes a loss; a thing that is lost twice is told once.

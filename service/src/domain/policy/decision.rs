@@ -70,6 +70,14 @@ enum Answer {
 }
 
 impl Concern {
+    /// A concern of a rule.
+    pub fn new(rule: &'static str, message: impl Into<String>) -> Self {
+        Self {
+            rule,
+            message: message.into(),
+        }
+    }
+
     /// The refusal where nobody can be asked to confirm.
     pub fn refusal(&self) -> Refusal {
         Refusal {

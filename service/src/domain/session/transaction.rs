@@ -4,7 +4,6 @@ use std::time::SystemTime;
 
 use super::{AUTOCOMMIT, Session};
 use crate::domain::error::{Error, Reason};
-use crate::domain::loss::LossKind;
 use crate::domain::query::StatementKind;
 use crate::domain::statement::{Effect, Literal};
 
@@ -90,6 +89,12 @@ impl Session {
     /// `late`, only before the next one. Returns what the user should hear of it with the statement's answer.
     pub fn transaction_told(&mut self, open: bool, late: bool, now: SystemTime) -> Option<String> {
         let doubt = self.doubt.take()?;
+        let notice = self.told(doubt, open, late, now);
+        self.forget_held_without_transaction();
+        notice
+    }
+
+    fn told(&mut self, doubt: Doubt, open: bool, late: bool, now: SystemTime) -> Option<String> {
         match (open, self.transaction_open()) {
             (true, false) => {
                 self.change().transaction = Some(now);
@@ -122,8 +127,7 @@ impl Session {
     }
 
     fn lose_transaction(&mut self, cause: &str) -> Option<String> {
-        self.change()
-            .add_loss(LossKind::Transaction, String::new(), cause);
+        self.change().lose_transaction(cause);
         None
     }
 
@@ -133,8 +137,9 @@ impl Session {
         if self.transaction_open() {
             let journal = self.change();
             journal.transaction = None;
-            journal.add_loss(LossKind::Transaction, String::new(), cause);
+            journal.lose_transaction(cause);
         }
+        self.forget_held_without_transaction();
     }
 
     /// What a successful statement did to the transaction, and what the user should hear of it.
@@ -194,9 +199,18 @@ impl Session {
                 _ => {}
             }
         }
+        if effects.iter().any(Effect::ends_transaction) && !effects.contains(&Effect::Scripted) {
+            self.doubt = None;
+        }
         if open != was_open {
             self.change().transaction = open.then_some(now);
         }
+        if was_open && !open && self.held().is_some() {
+            notices.push(
+                "the write that waited for a confirmation was given up with the transaction".to_owned(),
+            );
+        }
+        self.forget_held_without_transaction();
         notices
     }
 

@@ -8,6 +8,7 @@ use super::{
 use crate::domain::error::Error;
 use crate::domain::loss::{Loss, LossKind};
 use crate::domain::session::Phase;
+use crate::domain::write::Held;
 use crate::sessions::{NewSession, Snapshot};
 
 /// A session to make.
@@ -68,13 +69,14 @@ pub(in crate::rpc) fn session(snapshot: Snapshot) -> v1::Session {
         losses: journal.losses.iter().map(loss).collect(),
         idle_limit: Some(proto_duration(snapshot.idle_limit)),
         policy: proto_level(snapshot.policy).into(),
-        held_write: None,
+        held_write: snapshot.held.map(held),
     }
 }
 
 fn loss(loss: &Loss) -> v1::Loss {
     let kind = match loss.kind {
         LossKind::Transaction => v1::LossKind::Transaction,
+        LossKind::Write => v1::LossKind::Write,
         LossKind::TemporaryObject => v1::LossKind::TemporaryObject,
         LossKind::Variable => v1::LossKind::Variable,
         LossKind::Parameter => v1::LossKind::Parameter,
@@ -84,6 +86,15 @@ fn loss(loss: &Loss) -> v1::Loss {
         kind: kind.into(),
         name: loss.name.clone(),
         cause: loss.cause.clone(),
+    }
+}
+
+fn held(held: Held) -> v1::HeldWrite {
+    v1::HeldWrite {
+        sql: held.sql,
+        ran: held.ran,
+        row_count: i64::try_from(held.rows).unwrap_or(i64::MAX),
+        expire_time: Some(timestamp(held.expire_time)),
     }
 }
 

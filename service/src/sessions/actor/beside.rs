@@ -54,7 +54,7 @@ impl Actor {
             .current
             .as_ref()
             .is_some_and(|current| match &current.task.work {
-                Work::Transaction { .. } => true,
+                Work::Transaction { .. } | Work::Write { .. } | Work::Settle { .. } => true,
                 Work::Query { query, .. } => query.effects.iter().any(Effect::changes_transaction),
                 _ => false,
             })
@@ -75,6 +75,7 @@ impl Actor {
     }
 
     fn admit_submission(&self) -> Result<(), Error> {
+        self.session.check_held(false, &[])?;
         let jobs = self.jobs_left();
         if jobs >= self.limits.jobs_max {
             let what = format!("{jobs} submitted statements have not ended");

@@ -2,6 +2,7 @@
 
 use super::Actor;
 use crate::domain::upstream::Identity;
+use crate::domain::write::memory::Fate;
 use crate::sessions::mailbox::{Closed, Ending, Message};
 use crate::sessions::stage;
 use crate::sessions::table::Farewell;
@@ -13,6 +14,7 @@ impl Actor {
     /// Ends the session: results that are being read are cut, what is open upstream is rolled back.
     pub(super) async fn end(mut self) {
         let why = self.rest.ending.get().copied().unwrap_or(Ending::Unused);
+        self.lose_write(Fate::Lost, "the session ended, and the write does not count");
         let farewell = match why {
             Ending::Unused => {
                 let created = self.snapshot.borrow().create_time;

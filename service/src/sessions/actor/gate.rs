@@ -7,29 +7,65 @@ use super::{Actor, Task, Work};
 use crate::domain::error::{Error, Reason};
 use crate::domain::query::{StatementKind, Submission};
 use crate::domain::upstream::Upstream;
-use crate::sessions::interrupt::Cause;
-use crate::sessions::oversight::{drawn_request_id, refused};
+use crate::sessions::history::Entry;
+use crate::sessions::interrupt::{Cause, Interrupt};
+use crate::sessions::oversight::{Gate, drawn_request_id, refused};
 use crate::sessions::stage::{self, is_about_session};
+
+/// What has to do with the gate of a statement.
+struct Gated<'a> {
+    entry: &'a Entry,
+    gate: &'a mut Gate,
+    submission: &'a Submission,
+    interrupt: &'a Interrupt,
+}
+
+impl Work {
+    /// The statement that passes a gate. What takes a write back does once it is known.
+    fn gated(&mut self) -> Option<Gated<'_>> {
+        match self {
+            Self::Query { query, interrupt, .. } => Some(Gated {
+                entry: &query.entry,
+                gate: &mut query.gate,
+                submission: &query.submission,
+                interrupt,
+            }),
+            Self::Write { write, interrupt, .. } if write.undoes.is_none() => Some(Gated {
+                entry: &write.entry,
+                gate: &mut write.gate,
+                submission: &write.submission,
+                interrupt,
+            }),
+            _ => None,
+        }
+    }
+}
 
 impl Actor {
     /// Lets a task through, or takes it: then it failed, or waits for Snowflake's word.
     pub(super) fn pass_gate(&mut self, mut task: Task, upstream: &Arc<dyn Upstream>) -> Option<Task> {
-        let Work::Query { query, interrupt, .. } = &mut task.work else {
+        let Some(Gated {
+            entry,
+            gate,
+            submission,
+            interrupt,
+        }) = task.work.gated()
+        else {
             return Some(task);
         };
-        if let Some(trail) = query.entry.trail()
-            && let Err(refusal) = query.gate.enter(&self.session, trail)
+        if let Some(trail) = entry.trail()
+            && let Err(refusal) = gate.enter(&self.session, trail)
         {
             let error = refused(trail, refusal);
             self.fail(task, error);
             return None;
         }
-        if !query.gate.asks_server() {
+        if !gate.asks_server() {
             return Some(task);
         }
         let asked = Submission {
             request_id: drawn_request_id(),
-            ..query.submission.clone()
+            ..submission.clone()
         };
         let interrupt = interrupt.clone();
         let asked = self.tagged(asked);
@@ -44,13 +80,13 @@ impl Actor {
         described: Result<Result<StatementKind, Error>, Cause>,
         mut task: Task,
     ) {
-        let Work::Query { query, .. } = &mut task.work else {
+        let Some(Gated { entry, gate, .. }) = task.work.gated() else {
             return;
         };
         match described {
             Ok(Ok(kind)) => {
-                if let Err(refusal) = query.gate.told(kind) {
-                    let error = match query.entry.trail() {
+                if let Err(refusal) = gate.told(kind) {
+                    let error = match entry.trail() {
                         Some(trail) => refused(trail, refusal),
                         None => refusal.into(),
                     };
@@ -69,7 +105,7 @@ impl Actor {
             // What Snowflake does not compile by itself is what we take it for; what it rejects, it rejects again.
             Ok(Err(error)) => {
                 tracing::debug!(error = %error, "a statement could not be described");
-                query.gate.not_told();
+                gate.not_told();
                 self.begin(task);
             }
             Err(cause) => {

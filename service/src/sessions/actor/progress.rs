@@ -12,17 +12,24 @@ use crate::domain::query::{CancelOutcome, Executed};
 use crate::domain::session::{Phase, Step};
 use crate::domain::statement::Effect;
 use crate::domain::upstream::{Login, Upstream};
+use crate::domain::write::staging::Step as WriteStep;
 use crate::sessions::chores::{self, Patience};
 use crate::sessions::delivery::timed_out;
 use crate::sessions::interrupt::Cause;
-use crate::sessions::mailbox::{Ending, QueuedQuery, TransactionVerb};
+use crate::sessions::mailbox::{Ending, TransactionVerb};
 use crate::sessions::stage::{self, Done, Ran, Restored, Stage, is_about_session};
 
 impl Actor {
     /// Does the next stage of a task that has done nothing yet that counts.
     pub(super) fn begin(&mut self, task: Task) {
         self.notice_end_of_upstream();
+        match self.check_held(&task.work) {
+            Ok(false) => {}
+            Ok(true) => return self.settle(task, Outcome::done()),
+            Err(error) => return self.fail(task, error),
+        }
         let step = match &task.work {
+            Work::Settle { .. } => return self.begin_settling(task),
             Work::Reset { .. } | Work::ExpireTransaction | Work::LogOut => return self.begin_resting(task),
             Work::Login { .. } => self.session.next_login_step(),
             Work::Errand(errand) if !errand.depends_on_session() => self.session.next_login_step(),
@@ -122,7 +129,12 @@ impl Actor {
                 chores::statements(upstream, sql, self.patience(&task, self.limits.query_timeout))
             }
             Work::Login { .. } => return self.settle(task, Outcome::done()),
-            Work::Reset { .. } | Work::Errand(_) | Work::ExpireTransaction | Work::LogOut => return,
+            Work::Write { .. } => return self.begin_write(task),
+            Work::Settle { .. }
+            | Work::Reset { .. }
+            | Work::Errand(_)
+            | Work::ExpireTransaction
+            | Work::LogOut => return,
         };
         self.session.started();
         self.carry_in_flight(&task.work);
@@ -134,17 +146,32 @@ impl Actor {
 
     /// Carries a finished stage into the session's state and does the next one.
     pub(super) fn finish(&mut self, done: Done) {
-        let Some(Current { task, outcome, .. }) = self.rest.current.take() else {
+        let Some(Current {
+            mut task, outcome, ..
+        }) = self.rest.current.take()
+        else {
             return;
         };
+        let is_write = task.write().is_some();
         match (done, outcome) {
             (Done::Login(Ok(login)), _) => self.logged_in(login, task),
             (Done::Login(Err(error)), _) => self.login_failed(task, error),
             (Done::Restored(restored), _) => self.restored(restored, task),
+            (Done::Statements { executed, error }, _) if is_write => {
+                self.write_statement_ended(task, executed, error);
+            }
+            (Done::Ran(ran), _) if is_write => self.write_ran(ran, task),
+            (Done::Asked(told), None) if task.is_at(&WriteStep::Ask) => self.write_asked(told, task),
+            (Done::Planned(planned), _) => self.undo_planned(planned, task),
+            (Done::Sampled(sampled), _) => self.sampled(sampled, task),
+            (Done::Delivered(delivered), _) => self.rows_delivered(delivered, task),
+            (Done::Told(told), _) => self.held_told(task, told),
             (Done::Statements { executed, error }, _) => self.statements_ended(task, executed, error),
             (Done::Described(described), _) => self.described(described, task),
             (Done::Ran(ran), _) => self.ran(ran, task),
             (Done::Asked(told), outcome) => self.transaction_told(told, task, outcome),
+            (Done::Near(near), Some(outcome)) => self.near_told(&near, task, outcome),
+            (Done::Near(_), None) => {}
             (Done::Written, outcome) => self.answer(task, outcome.unwrap_or_else(Outcome::done)),
             (Done::Closed(closed), _) => self.rested(closed, task),
         }
@@ -209,7 +236,9 @@ impl Actor {
         let mut outcome = Outcome::done();
         let nothing_ran = executed.is_none();
         if let Some(executed) = &executed {
+            let was_open = self.session.transaction_open();
             outcome.notices = self.session.finished(&effects, executed, (self.clock)());
+            self.note_end_of_transaction(was_open, &effects, &executed.query_id);
         }
         if let Some(error) = error {
             task.answer_cancellers(match (error.reason(), error.may_have_run()) {
@@ -242,6 +271,7 @@ impl Actor {
                 let was_open = self.session.transaction_open();
                 let now = (self.clock)();
                 let mut notices = self.session.finished(&query.effects, &execution.executed, now);
+                self.note_end_of_transaction(was_open, &query.effects, &execution.executed.query_id);
                 notices.extend(query.gate.notice_after(execution.executed.kind));
                 query.entry.succeeded(&execution.executed);
                 let told = match interrupted {
@@ -269,20 +299,31 @@ impl Actor {
                 failed => Told::Error(failed.into_error()),
             },
             (Some(Err(error)), Some((cause, outcome))) => {
-                let told = interrupted(cause, outcome, query, self.rest.ending.get());
+                let told = interrupted(cause, outcome, query.timeout, self.rest.ending.get());
                 let is_doubtful = error.may_have_run();
                 let _ = self.after_failure(&query.effects, error);
                 Told::Error(if is_doubtful { told.with_doubt() } else { told })
             }
             (None, cause) => {
                 let (cause, outcome) = cause.unwrap_or((Cause::Cancelled, CancelOutcome::Unconfirmed));
-                let error = interrupted(cause, outcome, query, self.rest.ending.get()).with_doubt();
+                let error = interrupted(cause, outcome, query.timeout, self.rest.ending.get()).with_doubt();
                 self.session.failed(&query.effects, &error);
                 Told::Error(error)
             }
         };
         task.answer_cancellers(canceled.unwrap_or(CancelOutcome::NotRunning));
         self.settle(task, Outcome::new(told));
+    }
+
+    /// Notes in the book of writes that a transaction has ended, when it has.
+    pub(super) fn note_end_of_transaction(&self, was_open: bool, effects: &[Effect], query_id: &str) {
+        if was_open && !self.session.transaction_open() {
+            let committed_by = Some(query_id).filter(|_| !effects.contains(&Effect::Rollback));
+            self.desk
+                .book
+                .writes
+                .transaction_ended(self.session.name(), committed_by);
+        }
     }
 
     /// Notes a failure; gives the upstream session up when it is gone.
@@ -347,7 +388,12 @@ pub(super) fn doubtful(error: Error) -> Error {
 }
 
 /// What the reader of an interrupted query hears.
-fn interrupted(cause: Cause, outcome: CancelOutcome, query: &QueuedQuery, ending: Option<&Ending>) -> Error {
+pub(super) fn interrupted(
+    cause: Cause,
+    outcome: CancelOutcome,
+    timeout: Duration,
+    ending: Option<&Ending>,
+) -> Error {
     let confirmed = match outcome {
         CancelOutcome::Confirmed => "Snowflake confirmed that it stopped",
         CancelOutcome::Unconfirmed => "Snowflake did not confirm that it stopped",
@@ -360,10 +406,7 @@ fn interrupted(cause: Cause, outcome: CancelOutcome, query: &QueuedQuery, ending
         },
         Cause::DeadlinePassed => Error::new(
             Reason::Timeout,
-            format!(
-                "the query's time limit of {:?} passed; {confirmed}",
-                query.timeout
-            ),
+            format!("the query's time limit of {timeout:?} passed; {confirmed}"),
         )
         .with_hint("give it more time with --timeout, or raise `query.timeout`"),
     }

@@ -12,6 +12,7 @@ use crate::domain::query::CancelOutcome;
 use crate::sessions::errand::Errand;
 use crate::sessions::interrupt::Interrupt;
 use crate::sessions::mailbox::{Cancelled, QueuedQuery, Reply};
+use crate::sessions::writes::queued::QueuedWrite;
 
 impl Actor {
     /// Lets work wait for its turn, or says why not.
@@ -34,6 +35,23 @@ impl Actor {
         };
         self.rest.queue.push_back(Work::Query {
             query,
+            interrupt,
+            accepted_at,
+        });
+        Ok(())
+    }
+
+    /// Lets a write wait for its turn.
+    pub(super) fn admit_write(&mut self, write: Box<QueuedWrite>) -> Result<(), Error> {
+        self.has_room()?;
+        let accepted_at = Instant::now();
+        let interrupt = Interrupt {
+            events: write.events.clone(),
+            cancel: CancellationToken::new(),
+            deadline: accepted_at + write.timeout,
+        };
+        self.rest.queue.push_back(Work::Write {
+            write,
             interrupt,
             accepted_at,
         });
@@ -104,7 +122,7 @@ impl Actor {
     pub(super) fn cancel(&mut self, request_id: Option<RequestId>, reply: Reply<Cancelled>) {
         if let Some(current) = &mut self.rest.current {
             let is_meant = match &current.task.work {
-                Work::Query { .. } => {
+                Work::Query { .. } | Work::Write { .. } => {
                     request_id.is_none_or(|wanted| current.task.work.request_id() == Some(wanted))
                 }
                 Work::Update { .. } | Work::Transaction { .. } => request_id.is_none(),

@@ -28,6 +28,10 @@ impl Actor {
     /// When something is to happen unless the session is used before.
     pub(super) fn wake_time(&self) -> Option<Instant> {
         let limit = Some(self.idle_limit()).filter(|_| !self.looks_after_jobs());
+        if self.rest.held.is_some() {
+            // A write that waits has a limit of its own.
+            return None;
+        }
         let first = self.lease().into_iter().chain(limit).min()?;
         Some(self.last_use.0 + first)
     }

@@ -6,6 +6,7 @@
 
 use std::sync::Arc;
 
+use tokio::sync::mpsc::error::TrySendError;
 use tokio_util::sync::CancellationToken;
 
 use super::{Actor, Current, Reading, Task, Work};
@@ -13,6 +14,7 @@ use crate::domain::error::Error;
 use crate::domain::journal::record::Written;
 use crate::domain::query::CancelOutcome;
 use crate::domain::upstream::Execution;
+use crate::domain::write::Report;
 use crate::sessions::chores;
 use crate::sessions::delivery::Delivery;
 use crate::sessions::interrupt::Interrupt;
@@ -28,6 +30,8 @@ pub(super) struct Outcome {
     pub(super) asked: bool,
     /// An open transaction was rolled back.
     pub(super) rolled_back: bool,
+    /// A failure has its hint.
+    pub(super) is_hinted: bool,
 }
 
 /// What whoever asked for it is told.
@@ -36,6 +40,8 @@ pub(super) enum Told {
     Done,
     /// A result.
     Rows(Box<Execution>),
+    /// What came of a write.
+    Write(Box<Report>),
     /// A failure.
     Error(Error),
     /// Nothing: there is nobody.
@@ -49,12 +55,13 @@ impl Outcome {
             notices: Vec::new(),
             asked: false,
             rolled_back: false,
+            is_hinted: false,
         }
     }
 
     /// Whoever asked hears the notices.
     fn is_good(&self) -> bool {
-        matches!(self.told, Told::Done | Told::Rows(_))
+        matches!(self.told, Told::Done | Told::Rows(_) | Told::Write(_))
     }
 
     /// Nothing more to say than that it is done.
@@ -76,7 +83,10 @@ impl Task {
 
 impl Actor {
     /// Does what must be done before the answer can leave.
-    pub(super) fn settle(&mut self, task: Task, mut outcome: Outcome) {
+    pub(super) fn settle(&mut self, task: Task, outcome: Outcome) {
+        let Some((task, mut outcome)) = self.hint(task, outcome) else {
+            return;
+        };
         let upstream = self.rest.upstream.clone().filter(|_| !self.is_ending());
         let stage = if let Some(upstream) = upstream
             && self.session.transaction_is_doubtful()
@@ -155,7 +165,12 @@ impl Actor {
         self.carry_settled();
         match outcome.told {
             Told::Error(error) => self.fail(task, error),
-            Told::Rows(execution) => self.deliver(*execution, task, outcome.notices),
+            Told::Rows(execution) => {
+                let mut notices = self.take_untold();
+                notices.extend(outcome.notices);
+                self.deliver(*execution, task, notices);
+            }
+            Told::Write(report) => self.answer_write(task, report),
             Told::Nothing => {}
             Told::Done => {
                 self.publish();
@@ -170,7 +185,12 @@ impl Actor {
                             transaction_rolled_back: outcome.rolled_back,
                         });
                     }
-                    Work::Query { .. } | Work::Errand(_) | Work::ExpireTransaction | Work::LogOut => {}
+                    Work::Query { .. }
+                    | Work::Write { .. }
+                    | Work::Settle { .. }
+                    | Work::Errand(_)
+                    | Work::ExpireTransaction
+                    | Work::LogOut => {}
                 }
             }
         }
@@ -186,6 +206,21 @@ impl Actor {
                 query.entry.failed(&error);
                 // Nothing was sent on this channel yet, so there is room unless the reader is gone.
                 let _ = query.events.try_send(Err(error));
+            }
+            Work::Write { write, .. } => {
+                if write.progress.is_resumed {
+                    let request = write.submission.request_id;
+                    self.desk.book.writes.forget(self.session.name(), request);
+                }
+                write.entry.failed(&error);
+                // Its own rows may still stand before the error.
+                if let Err(TrySendError::Full(error)) = write.events.try_send(Err(error)) {
+                    tokio::spawn(async move { write.events.send(error).await });
+                }
+            }
+            Work::Settle { events, .. } => {
+                // Nothing was sent on this channel yet, so there is room unless the reader is gone.
+                let _ = events.try_send(Err(error));
             }
             Work::Login { reply } | Work::Update { reply, .. } | Work::Transaction { reply, .. } => {
                 let _ = reply.send(Err(error));

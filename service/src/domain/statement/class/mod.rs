@@ -43,6 +43,7 @@ mod frame;
 mod kinds;
 mod link;
 mod object;
+mod parts;
 mod scan;
 mod server;
 mod show;
@@ -54,6 +55,7 @@ use std::ops::Range;
 
 pub use ddl::{Ddl, Verb};
 pub use object::{Name, Object, Place, Stage};
+pub use parts::{Assignment, Parts, parts};
 pub use server::strictest;
 
 /// What a statement does, in increasing order of how much it may do.

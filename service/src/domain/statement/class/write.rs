@@ -101,7 +101,7 @@ fn insert_multi(text: &Text<'_>, at: usize, within: &Range<usize>, link: &mut Li
 }
 
 /// Skips a list of columns, if it is one and no query.
-fn behind_columns(text: &Text<'_>, at: usize, within: &Range<usize>) -> usize {
+pub(super) fn behind_columns(text: &Text<'_>, at: usize, within: &Range<usize>) -> usize {
     let is_query = text.is_any(at + 1, within, &["SELECT", "WITH"]) || text.is_mark(at + 1, within, '(');
     if !text.is_mark(at, within, '(') || is_query {
         return at;
