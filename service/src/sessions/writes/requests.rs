@@ -105,7 +105,7 @@ impl Sessions {
         let session = self
             .resolve(request.session.as_ref(), request.connection.as_ref())
             .await;
-        self.hand_over(Ready {
+        self.queue_write(Ready {
             session,
             connection: request.connection,
             submission: Submission {
@@ -148,7 +148,7 @@ impl Sessions {
             },
             None => self.check_statement(&sql, 0)?,
         };
-        self.hand_over(Ready {
+        self.queue_write(Ready {
             session,
             connection: request.connection,
             submission: Submission {
@@ -233,7 +233,7 @@ impl Sessions {
     }
 
     /// Hands a write to its session.
-    async fn hand_over(&self, mut ready: Ready) -> Result<QueryStream, Error> {
+    async fn queue_write(&self, mut ready: Ready) -> Result<QueryStream, Error> {
         let session = &ready.session.clone();
         let asking = Asking {
             caller: &ready.caller,
