@@ -12,6 +12,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use snowflake_session_proto::v1;
+use support::writes::write;
 use support::{FakeConnector, Luggage, Memory, Service, eventually, limits, reason, sql};
 
 /// A statement in a session whose connection is not the emulator that ends with the service.
@@ -233,4 +234,38 @@ async fn an_upstream_session_without_a_record_is_logged_out() {
     assert_eq!(left.count(), 0);
     second.run(prod("select 1")).await.unwrap();
     assert_eq!(logins(&second), 2, "the name is free for a new session");
+}
+
+#[tokio::test]
+async fn a_write_that_nobody_confirmed_is_rolled_back_and_told_as_lost() {
+    let luggage = Luggage::default();
+    let first = begin(&luggage).await;
+    let held = first
+        .write(v1::PrepareWriteRequest {
+            session: "etl".into(),
+            connection: "prod".into(),
+            mode: v1::WriteMode::Hold.into(),
+            ..write("insert into t")
+        })
+        .await
+        .unwrap();
+    assert_eq!(held.write.state(), v1::WriteState::Held);
+    let (memory, left) = (first.memory.copy(), luggage.copy());
+    first.seen.take_sql();
+
+    let second = next(&first, memory, &left).await;
+    eventually("the session is logged out, which rolls back", || {
+        second.seen.closes.load(Ordering::SeqCst) == 1
+    })
+    .await;
+    assert_eq!(left.count(), 0, "nobody goes on with it");
+    let status = second.run(prod("commit")).await.err().unwrap();
+    assert!(
+        status
+            .message()
+            .contains("the service ended before a write in it was confirmed"),
+        "{}",
+        status.message()
+    );
+    assert!(!second.seen.sql().contains(&"commit".to_owned()));
 }

@@ -12,8 +12,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Failure, Ready};
 use crate::config::Settings;
-use crate::domain::carry::Arrived;
 use crate::domain::audit::AuditSearch;
+use crate::domain::carry::Arrived;
 use crate::domain::history::KeptJobs;
 use crate::domain::journal::record::Kept;
 use crate::domain::upstream::Connector;

@@ -62,6 +62,9 @@ pub struct Carried {
     pub autocommit_at_login: bool,
     /// What was going on.
     pub in_flight: InFlight,
+    /// A write in it had run and was neither confirmed nor given up. Nobody can confirm it any more, so it is not gone on
+    /// with: what is open in it is rolled back.
+    pub unconfirmed: bool,
     /// What it takes to go on.
     pub ticket: Ticket,
 }

@@ -252,6 +252,7 @@ impl Session {
             } else {
                 InFlight::Nothing
             },
+            unconfirmed: self.held.as_ref().is_some_and(|held| held.ran),
             ticket: Ticket::new(""),
         })
     }

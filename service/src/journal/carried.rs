@@ -99,6 +99,7 @@ struct Written {
     autocommit_at_login: bool,
     in_flight: bool,
     request_id: Option<String>,
+    unconfirmed: bool,
     ticket: String,
 }
 
@@ -117,6 +118,7 @@ fn write(carried: &Carried) -> Vec<u8> {
         autocommit_at_login: carried.autocommit_at_login,
         in_flight,
         request_id,
+        unconfirmed: carried.unconfirmed,
         ticket: carried.ticket.expose().to_owned(),
     };
     // Texts and numbers: this cannot fail; and nothing is what is read as nothing.
@@ -144,6 +146,7 @@ fn read(bytes: &[u8]) -> Result<Carried, &'static str> {
         } else {
             InFlight::Nothing
         },
+        unconfirmed: written.unconfirmed,
         ticket: Ticket::new(written.ticket),
     })
 }
@@ -175,6 +178,7 @@ mod tests {
             autocommit: None,
             autocommit_at_login: true,
             in_flight: InFlight::Statement(Some(RequestId::new(uuid::Uuid::new_v4()))),
+            unconfirmed: true,
             ticket: Ticket::new("sesame"),
         }
     }

@@ -35,31 +35,48 @@ impl Sessions {
         let adoptions = sessions.into_iter().map(|(place, carried, record)| {
             let carrier = Arc::clone(&carrier);
             async move {
-                let identity = record.as_ref().map_or_else(Identity::default, |record| record.identity.clone());
-                let adoption = self.inner.connector.adopt(&carried.connection, &identity, &carried.ticket);
+                let identity = record
+                    .as_ref()
+                    .map_or_else(Identity::default, |record| record.identity.clone());
+                let adoption = self
+                    .inner
+                    .connector
+                    .adopt(&carried.connection, &identity, &carried.ticket);
                 let upstream = timeout(ADOPTION_WAIT, adoption)
                     .await
                     .unwrap_or_else(|_| Err(Error::new(Reason::Timeout, "it took too long")));
-                match (upstream, record) {
-                    (Ok(upstream), Some(record)) => {
-                        self.go_on(Adopted { upstream, place, carried, record });
+                let why_not = match (&upstream, &record) {
+                    (Err(error), _) => Some(format!("it could not be gone on with after a restart: {error}")),
+                    // Nobody knows what it holds.
+                    (Ok(_), None) => Some("nothing is known of it".to_owned()),
+                    (Ok(_), Some(_)) if carried.unconfirmed => {
+                        Some("the service ended before a write in it was confirmed".to_owned())
+                    }
+                    (Ok(_), Some(_)) => None,
+                };
+                match (upstream, record, why_not) {
+                    (Ok(upstream), Some(record), None) => {
+                        self.go_on(Adopted {
+                            upstream,
+                            place,
+                            carried,
+                            record,
+                        });
                         true
                     }
-                    (Ok(upstream), None) => {
-                        // Nobody knows what it holds; what is open in it must not stay open.
-                        tracing::warn!(session = %carried.session, "an upstream session without a record is logged out");
+                    (upstream, record, why) => {
+                        let why = why.unwrap_or_default();
+                        tracing::warn!(session = %carried.session, why, "the session is not gone on with");
                         carrier.clear(place);
-                        let limit = self.inner.book.limits.logout_timeout;
-                        self.track(async move {
-                            stage::part_with(upstream, true, 0, limit).await;
-                        });
-                        false
-                    }
-                    (Err(error), record) => {
-                        tracing::warn!(session = %carried.session, %error, "the session cannot be gone on with");
-                        carrier.clear(place);
+                        if let Ok(upstream) = upstream {
+                            // What is open in it must not stay open.
+                            let limit = self.inner.book.limits.logout_timeout;
+                            self.track(async move {
+                                stage::part_with(upstream, true, 0, limit).await;
+                            });
+                        }
                         if let Some(record) = record {
-                            self.rest_after(record, &format!("it could not be gone on with after a restart: {error}"));
+                            self.rest_after(record, &why);
                         }
                         false
                     }

@@ -55,6 +55,16 @@ impl Actor {
         }
     }
 
+    /// A write is about to change something that counts only when all of it has gone well.
+    pub(super) fn carry_unconfirmed(&self) {
+        if let Some(luggage) = &self.rest.luggage {
+            luggage.change(|carried| {
+                carried.in_flight = InFlight::Statement(None);
+                carried.unconfirmed = true;
+            });
+        }
+    }
+
     /// A statement is about to be answered, and what it changed is on disk, as far as the disk is well: so a process that
     /// does not end in order still leaves the question what became of its transaction.
     pub(super) fn carry_settled(&self) {
@@ -91,6 +101,7 @@ impl Actor {
     pub(super) fn is_handed_over(&self) -> bool {
         let is_alive = |upstream: &Arc<dyn Upstream>| upstream.is_alive();
         self.desk.book.is_handing_over()
+            && !self.session.held().is_some_and(|held| held.ran)
             && !self.rest.closed_by_user
             && self.rest.upstream.as_ref().is_some_and(is_alive)
             && self

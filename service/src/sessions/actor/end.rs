@@ -14,6 +14,7 @@ impl Actor {
     /// Ends the session: results that are being read are cut, what is open upstream is rolled back.
     pub(super) async fn end(mut self) {
         let why = self.rest.ending.get().copied().unwrap_or(Ending::Unused);
+        let handed_over = why == Ending::Draining && self.is_handed_over();
         self.lose_write(Fate::Lost, "the session ended, and the write does not count");
         let farewell = match why {
             Ending::Unused => {
@@ -33,7 +34,6 @@ impl Actor {
         }
         self.settle_errands().await;
         let jobs_left = self.jobs_left();
-        let handed_over = why == Ending::Draining && self.is_handed_over();
         if handed_over {
             self.carry_handed_over();
         } else {

@@ -74,8 +74,12 @@ impl Actor {
             Ok(Way::Run(staging)) => {
                 write.progress.context = self.session.journal().context.clone();
                 write.progress.sampled = Sampled::omitted(self.why_no_sample(write, &staging));
+                let staged = staging.place() != Place::Outside;
                 write.progress.staging = Some(staging);
                 write.entry.sent();
+                if staged {
+                    self.carry_unconfirmed();
+                }
                 self.drive(task);
             }
         }
