@@ -217,11 +217,12 @@ async fn an_upstream_session_that_ends_takes_a_held_write_with_it() {
     let token = hold(&engine).await;
     engine.seen.kill();
     let error = engine.sessions.confirm_write(&token, None).await.unwrap_err();
-    assert_eq!((error.reason(), error.may_have_run()), (Reason::NotFound, false), "{error}");
-    assert!(
-        error.to_string().contains("does not count"),
+    assert_eq!(
+        (error.reason(), error.may_have_run()),
+        (Reason::NotFound, false),
         "{error}"
     );
+    assert!(error.to_string().contains("does not count"), "{error}");
     assert_eq!(engine.sessions.get(&name("default")).unwrap().held, None);
     assert!(!engine.seen.sql().iter().any(|sql| sql == "COMMIT"));
 }

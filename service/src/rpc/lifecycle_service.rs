@@ -82,6 +82,7 @@ impl LifecycleService for Lifecycle {
             emulator_address: self.sessions.emulator_address().unwrap_or_default(),
             state_directory: self.about.state_directory.display().to_string(),
             pools,
+            held_write_count: i32::try_from(self.sessions.writes_waiting()).unwrap_or(i32::MAX),
         }))
     }
 
