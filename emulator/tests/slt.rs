@@ -141,6 +141,7 @@ async fn run(session: &Session, sql: &str) -> Result<(Vec<ResultColumn>, Vec<Rec
         query_id: uuid::Uuid::new_v4(),
         sql: sql.to_owned(),
         bindings: BTreeMap::new(),
+        bind_stage: None,
         parameters: [("TIMEZONE".to_owned(), ParameterValue::Text("UTC".to_owned()))].into(),
         describe_only: false,
         statement_count: None,

@@ -34,6 +34,11 @@ impl Area {
         Self(format!("{TEMPORARY}{session}-{number}"))
     }
 
+    /// Area of a folder's name, as [`Area::folder`] gave it.
+    pub fn of_folder(folder: &str) -> Self {
+        Self(folder.to_owned())
+    }
+
     /// The folder's name.
     pub fn folder(&self) -> &str {
         &self.0

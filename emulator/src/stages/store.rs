@@ -128,6 +128,9 @@ impl FileStore {
                 continue;
             }
             if !area.file_type()?.is_dir() {
+                if area.file_name().to_string_lossy().starts_with(PARTIAL) {
+                    fs::remove_file(area.path())?;
+                }
                 continue;
             }
             for file in fs::read_dir(area.path())? {
@@ -165,6 +168,16 @@ impl FileStore {
             partial: Some(partial),
             written: 0,
             digest: Md5::new(),
+        })
+    }
+
+    /// A file for one piece of work, which ends with it.
+    pub fn scratch(self: &Arc<Self>) -> io::Result<Scratch> {
+        let path = self.folder.join(format!("{PARTIAL}{}", Uuid::new_v4()));
+        Ok(Scratch {
+            file: File::create_new(&path)?,
+            path,
+            bytes_max: self.limits.file_bytes_max,
         })
     }
 
@@ -297,6 +310,38 @@ impl Drop for FileStore {
             && let Err(error) = fs::remove_dir_all(&self.folder)
         {
             tracing::warn!(%error, folder = %self.folder.display(), "failed to remove the stages' folder");
+        }
+    }
+}
+
+/// A file for one piece of work.
+#[derive(Debug)]
+pub struct Scratch {
+    file: File,
+    path: PathBuf,
+    bytes_max: u64,
+}
+
+impl Scratch {
+    /// Where it lies.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Writes all of `input`; fails when that is more than a file may have.
+    pub fn fill(&mut self, input: &mut dyn io::Read) -> io::Result<()> {
+        let copied = io::copy(&mut input.take(self.bytes_max + 1), &mut self.file)?;
+        if copied > self.bytes_max {
+            return Err(io::Error::other("the unpacked file is too large"));
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        if let Err(error) = fs::remove_file(&self.path) {
+            tracing::warn!(%error, "a scratch file could not be removed");
         }
     }
 }

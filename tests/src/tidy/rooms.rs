@@ -41,7 +41,10 @@ const EMULATOR: [Arrows; 14] = [
         &["contract", "front", "catalog", "lower", "plan", "stages"],
     ),
     ("results", &["contract"]),
-    ("protocol", &["contract", "faults", "results", "session", "stages"]),
+    (
+        "protocol",
+        &["contract", "faults", "results", "session", "stages"],
+    ),
     ("sql_api", &["contract", "results", "session"]),
     (
         "config",
