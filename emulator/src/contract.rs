@@ -146,8 +146,11 @@ pub struct KeptResult {
     /// Its columns.
     pub columns: Vec<ResultColumn>,
     /// Reads its rows from a number of a batch on; none at the end.
-    pub batches: Box<dyn Fn(usize) -> Result<Option<Vec<RecordBatch>>, SqlError> + Send>,
+    pub batches: KeptBatches,
 }
+
+/// Reads a part of a result; none when there is no such part.
+pub type KeptBatches = Box<dyn Fn(usize) -> Result<Option<Vec<RecordBatch>>, SqlError> + Send>;
 
 /// Rows of a result.
 #[derive(Debug)]

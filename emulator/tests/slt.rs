@@ -50,7 +50,9 @@ subjects! {
     numbers,
     queries,
     semi_structured,
+    stages,
     texts,
+    time_travel,
     transactions,
     windows,
 }

@@ -237,9 +237,8 @@ pub(super) async fn get(connector: &Connector, secret: &str) -> Result<Reply, Re
         let bytes = file.metadata()?.len();
         Ok::<_, std::io::Error>((file, bytes))
     });
-    let (file, bytes) = match opened.await {
-        Ok(Ok(opened)) => opened,
-        _ => return Err(Refusal::http(StatusCode::NOT_FOUND, "The file is gone.")),
+    let Ok(Ok((file, bytes))) = opened.await else {
+        return Err(Refusal::http(StatusCode::NOT_FOUND, "The file is gone."));
     };
     let mut reply = Response::new(ReplyBody::file(file, bytes));
     let headers = reply.headers_mut();
@@ -255,9 +254,8 @@ pub(super) fn is_put(parts: &Parts) -> bool {
 
 fn ticket(connector: &Connector, parts: &Parts) -> Result<Ticket, Refusal> {
     let mut segments = parts.uri.path().split('/').filter(|segment| !segment.is_empty());
-    let secret = match (segments.next(), segments.next(), segments.next()) {
-        (Some(FOLDER), Some(secret), None) => secret,
-        _ => return Err(forbidden()),
+    let (Some(FOLDER), Some(secret), None) = (segments.next(), segments.next(), segments.next()) else {
+        return Err(forbidden());
     };
     connector
         .tickets
@@ -280,5 +278,59 @@ fn not_kept(error: &StoreError) -> Refusal {
             Refusal::http(StatusCode::INTERNAL_SERVER_ERROR, "The file could not be kept.")
         }
         limit => Refusal::http(StatusCode::PAYLOAD_TOO_LARGE, limit.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn upload(source: &str, auto_compress: bool) -> Upload {
+        Upload {
+            source: source.to_owned(),
+            area: "named-1".to_owned(),
+            prefix: "in/".to_owned(),
+            parallel: 4,
+            auto_compress,
+            source_compression: "auto_detect".to_owned(),
+            overwrite: false,
+        }
+    }
+
+    #[test]
+    fn the_target_is_what_clients_call_it() {
+        let name = |source: &str, auto_compress| {
+            target(&upload(source, auto_compress)).map(|key| key.as_str().to_owned())
+        };
+        assert_eq!(name("/tmp/a.csv", true).as_deref(), Some("in/a.csv.gz"));
+        assert_eq!(name("/tmp/a.csv", false).as_deref(), Some("in/a.csv"));
+        assert_eq!(name("a.csv.gz", true).as_deref(), Some("in/a.csv.gz"));
+        assert_eq!(name("C:\\data\\a.csv", false).as_deref(), Some("in/a.csv"));
+        assert_eq!(name("/tmp/*.csv", false), None);
+        assert_eq!(name("/tmp/..", false), None);
+    }
+
+    #[test]
+    fn a_url_is_good_for_one_file_and_for_a_while() {
+        let now = Instant::now();
+        let tickets = Tickets::new(Duration::from_mins(1));
+        let moving = tickets.issue(Transfer::Upload(upload("/tmp/a.csv", false)), now);
+        let path = moving.paths[0].split_once('?').unwrap().0;
+        let secret = path.strip_prefix("/stages/").unwrap();
+        assert_eq!(secret.len(), 64);
+        let found = tickets.find(secret, now).unwrap();
+        assert!(matches!(found, Ticket::Put { key, .. } if key.as_str() == "in/a.csv"));
+        assert!(
+            tickets
+                .find(&secret.replace(char::is_numeric, "0"), now)
+                .is_none()
+        );
+        assert!(tickets.find(secret, now + Duration::from_mins(1)).is_none());
+        tickets.sweep(now + Duration::from_mins(1));
+        assert!(tickets.inner.lock().unwrap().tickets.is_empty());
+        let several = tickets.issue(Transfer::Upload(upload("/tmp/*.csv", false)), now);
+        let path = several.paths[0].split_once('?').unwrap().0;
+        let found = tickets.find(path.strip_prefix("/stages/").unwrap(), now).unwrap();
+        assert!(matches!(found, Ticket::Nothing));
     }
 }

@@ -123,7 +123,7 @@ impl Worker {
             let _ = expr.visit(&mut put);
             items.push(SelectItem::UnnamedExpr(expr));
         }
-        let query = generated(&format!("SELECT 1 FROM {}", super::copy_in::FILE))?;
+        let query = generated(&format!("SELECT 1 FROM {}", super::copy_job::FILE))?;
         let Statement::Query(mut query) = query else {
             return Err(SqlError::internal("a generated query is none"));
         };
@@ -139,7 +139,7 @@ impl Worker {
             ..*work
         };
         let sources = [(
-            crate::front::StageTable::name(super::copy_in::FILE, None, None),
+            crate::front::StageTable::name(super::copy_job::FILE, None, None),
             source,
         )]
         .into();

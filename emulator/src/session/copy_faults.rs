@@ -3,7 +3,7 @@
 use sqlparser::ast::{CastKind, Expr, SelectItem, SetExpr, Statement};
 
 use super::copy_columns::{FileFacts, LoadedColumn, cast_type, quoted, quoted_path, text};
-use super::copy_in::{CopyJob, FILE, Faults, raw_name};
+use super::copy_job::{CopyJob, FILE, Faults, columns_for, raw_name, shape_of};
 use super::copy_options::OnError;
 use super::sources::unreadable;
 use super::stage_read::{Fault, Raw};
@@ -39,11 +39,10 @@ impl Worker {
         }
         let found = self.wrong_values(job, work, file, raw, columns, 1)?;
         faults.count += found.0;
-        let earlier = |one: Option<Fault>, other: Option<Fault>| match (one, other) {
+        faults.first = match (faults.first.take(), found.1.into_iter().next()) {
             (Some(one), Some(other)) => Some(if one.row <= other.row { one } else { other }),
             (one, other) => one.or(other),
         };
-        faults.first = earlier(faults.first.take(), found.1.into_iter().next());
         Ok(faults)
     }
 
@@ -231,12 +230,12 @@ impl Worker {
         let mut faults = Vec::new();
         for file in &job.files {
             self.control.check()?;
-            let raw = self.read_raw(std::slice::from_ref(file), &job.format, self.shape_of(job))?;
+            let raw = self.read_raw(std::slice::from_ref(file), &job.format, shape_of(job))?;
             let facts = FileFacts {
                 names: raw.names.as_deref(),
                 ..FileFacts::default()
             };
-            let columns = self.columns_for(job, facts)?;
+            let columns = columns_for(job, facts)?;
             let (_, wrong) = self.wrong_values(job, work, file, &raw, &columns, faults_max)?;
             let mut all: Vec<Fault> = raw.faults.iter().map(|fault| in_columns(fault, job)).collect();
             all.extend(wrong);
@@ -317,12 +316,12 @@ impl Worker {
         if let Some(fault) = self.first_fault(job, work)? {
             return Err(fault.refusal());
         }
-        let raw = self.read_raw(&job.files, &job.format, self.shape_of(job))?;
+        let raw = self.read_raw(&job.files, &job.format, shape_of(job))?;
         let facts = FileFacts {
             names: raw.names.as_deref(),
             ..FileFacts::default()
         };
-        let columns = self.columns_for(job, facts)?;
+        let columns = columns_for(job, facts)?;
         let values: Vec<String> = columns
             .iter()
             .map(|loaded| format!("{} AS {}", loaded.value, quoted(&loaded.column.name)))

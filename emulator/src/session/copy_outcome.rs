@@ -1,6 +1,6 @@
 //! What became of each file of a COPY.
 
-use super::copy_in::Faults;
+use super::copy_job::Faults;
 use super::copy_options::OnError;
 use super::stage_read::Fault;
 use crate::plan::shape::{ListType, Shaped, list, status};

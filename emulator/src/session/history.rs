@@ -62,6 +62,8 @@ struct Inner {
     statements: VecDeque<Statement>,
     /// Number of the next state.
     next: u64,
+    /// States of lower numbers have been given up.
+    gone_below: u64,
     /// States before this time, in nanoseconds since 1970, are not known.
     since_ns: i64,
     spare: Vec<Box<dyn EngineConnection>>,
@@ -106,8 +108,6 @@ pub(super) enum Found {
     Now,
     /// It is not kept, or was never known.
     Gone,
-    /// There was no such statement.
-    NoStatement,
 }
 
 impl History {
@@ -119,6 +119,7 @@ impl History {
                 states: VecDeque::new(),
                 statements: VecDeque::new(),
                 next: 0,
+                gone_below: 0,
                 since_ns: now_ns,
                 spare: Vec::new(),
             }),
@@ -195,34 +196,22 @@ impl History {
             }
             Point::Before(query_id) | Point::After(query_id) => {
                 let Some(known) = inner.statements.iter().find(|known| known.query_id == query_id) else {
-                    return Found::NoStatement;
+                    // Forgotten, undone, or of before the start.
+                    return Found::Gone;
                 };
-                let number = if matches!(point, Point::Before(_)) {
-                    known.before
-                } else {
-                    known.after
+                let number = match point {
+                    Point::Before(_) => known.before,
+                    _ => known.after,
                 };
-                if number >= inner.next {
-                    return Found::Now;
-                }
                 // One that is gone cannot be stood for by a later one: there were writes between.
-                let state = inner.states.iter().find(|state| state.number >= number);
-                if state.is_some_and(|state| state.number > number && self.is_gone(&inner, number)) {
+                if number < inner.gone_below {
                     return Found::Gone;
                 }
-                match (state, point) {
-                    (None, Point::Before(_)) => return Found::Gone,
-                    (state, _) => state,
-                }
+                // One that was withdrawn can: nothing was written after it.
+                inner.states.iter().find(|state| state.number >= number)
             }
         };
         found.map_or(Found::Now, |state| Found::Past(Arc::clone(&state.past)))
-    }
-
-    /// True when a state was given up, not merely withdrawn.
-    #[expect(clippy::unused_self, reason = "a question about the states that are kept")]
-    fn is_gone(&self, inner: &Inner, number: u64) -> bool {
-        inner.states.front().is_none_or(|oldest| oldest.number > number)
     }
 
     /// Forgets all states.
@@ -251,6 +240,7 @@ impl History {
             rows -= oldest.rows;
             if let Some(state) = inner.states.pop_front() {
                 inner.since_ns = state.at_ns + 1;
+                inner.gone_below = state.number + 1;
                 inner.retire(state);
             }
         }
@@ -267,6 +257,7 @@ impl Inner {
             self.retire(state);
         }
         self.since_ns = now_ns;
+        self.gone_below = self.next;
     }
 
     /// Ends a state's transaction; its connection may serve again. Whoever reads the state reads on.

@@ -18,6 +18,7 @@ mod control;
 mod copy_columns;
 mod copy_faults;
 mod copy_in;
+mod copy_job;
 mod copy_options;
 mod copy_out;
 mod copy_outcome;
@@ -47,6 +48,7 @@ mod state;
 mod table_facts;
 mod told;
 mod transaction;
+mod unload_text;
 mod versions;
 mod worker;
 

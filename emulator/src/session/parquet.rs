@@ -1,5 +1,7 @@
 //! Parquet files: their fields, and how the engine reads them.
 
+use std::fmt::Write as _;
+
 use super::sources::unreadable;
 use super::worker::Worker;
 use super::{SqlError, from_engine};
@@ -156,8 +158,9 @@ impl Worker {
                 .store
                 .digest(file)
                 .map_err(|error| unreadable(&error))?;
-            keys.push_str(&format!(" WHEN {path} THEN {}", literal(file.key.as_str())));
-            digests.push_str(&format!(" WHEN {path} THEN {}", literal(&digest)));
+            // Writing to a String cannot fail.
+            let _ = write!(keys, " WHEN {path} THEN {}", literal(file.key.as_str()));
+            let _ = write!(digests, " WHEN {path} THEN {}", literal(&digest));
         }
         columns.push(format!("CASE filename{keys} END AS \"METADATA$FILENAME\""));
         columns.push(format!(

@@ -84,7 +84,6 @@ impl Worker {
             }),
             Found::Past(past) => self.copy_past(&past, &object)?.ok_or_else(gone),
             Found::Gone => Err(gone()),
-            Found::NoStatement => Err(SqlError::new("000709", "02000", "Statement not found")),
         }
     }
 

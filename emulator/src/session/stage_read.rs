@@ -206,7 +206,7 @@ impl Worker {
             match format.kind() {
                 FileKind::Json => self.read_json(&mut raw, &read, input, format)?,
                 FileKind::Csv | FileKind::Parquet => {
-                    self.read_csv(&mut raw, &read, input, (format, shape))?
+                    self.read_csv(&mut raw, &read, input, (format, shape))?;
                 }
             }
         }

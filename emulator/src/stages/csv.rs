@@ -285,7 +285,7 @@ impl CsvReader {
                 at += blanks(&data[at..]);
             }
             if let Some(invalid) = self.options.checked(&mut self.text, begin) {
-                let end = self.line_end(data, at);
+                let end = line_end(data, at);
                 return Cut::Broken(end, fault("100144", invalid, start, self.fields.len()));
             }
             let written = match raw {
@@ -318,7 +318,7 @@ impl CsvReader {
                         "Found character '{found}' instead of field delimiter '{}'",
                         String::from_utf8_lossy(delimiter)
                     );
-                    let end = self.line_end(data, at);
+                    let end = line_end(data, at);
                     if end == data.len() && !self.is_done {
                         return Cut::Open;
                     }
@@ -326,11 +326,6 @@ impl CsvReader {
                 }
             }
         }
-    }
-
-    /// After a broken record reading goes on with the next line.
-    fn line_end(&self, data: &[u8], at: usize) -> usize {
-        memchr::memchr(b'\n', &data[at..]).map_or(data.len(), |end| at + end + 1)
     }
 }
 
@@ -361,7 +356,7 @@ impl CsvOptions {
             out.extend_from_slice(&rest[..found]);
             *at += found + 1;
             if rest[found] != quote {
-                self.escaped(data, at, out)?;
+                escaped(data, at, out)?;
             } else if data.get(*at) == Some(&quote) {
                 out.push(quote);
                 *at += 1;
@@ -392,7 +387,7 @@ impl CsvOptions {
             }
             *at += 1;
             if self.escape_unenclosed == Some(*byte) {
-                self.escaped(data, at, out)?;
+                escaped(data, at, out)?;
             } else {
                 out.push(*byte);
             }
@@ -426,22 +421,6 @@ impl CsvOptions {
         }
     }
 
-    /// What follows an escape; none when nothing does yet.
-    fn escaped(&self, data: &[u8], at: &mut usize, out: &mut Vec<u8>) -> Option<()> {
-        let byte = *data.get(*at)?;
-        *at += 1;
-        out.push(match byte {
-            b'n' => b'\n',
-            b't' => b'\t',
-            b'r' => b'\r',
-            b'b' => 0x08,
-            b'f' => 0x0c,
-            b'0' => 0,
-            other => other,
-        });
-        Some(())
-    }
-
     /// Length of the record delimiter that begins here; the end of the data is one.
     fn record_end(&self, rest: &[u8], is_done: bool) -> Option<usize> {
         match (&self.record_delimiter, rest) {
@@ -469,6 +448,27 @@ impl CsvOptions {
         text.extend_from_slice(lossy.as_bytes());
         None
     }
+}
+
+/// After a broken record reading goes on with the next line.
+fn line_end(data: &[u8], at: usize) -> usize {
+    memchr::memchr(b'\n', &data[at..]).map_or(data.len(), |end| at + end + 1)
+}
+
+/// What follows an escape; none when nothing does yet.
+fn escaped(data: &[u8], at: &mut usize, out: &mut Vec<u8>) -> Option<()> {
+    let byte = *data.get(*at)?;
+    *at += 1;
+    out.push(match byte {
+        b'n' => b'\n',
+        b't' => b'\t',
+        b'r' => b'\r',
+        b'b' => 0x08,
+        b'f' => 0x0c,
+        b'0' => 0,
+        other => other,
+    });
+    Some(())
 }
 
 fn blanks(rest: &[u8]) -> usize {

@@ -13,9 +13,11 @@ pub mod format;
 pub mod json;
 pub mod key;
 pub mod plain;
+pub mod scratch;
 pub mod store;
 
 pub use compression::Compression;
 pub use format::{FileFormat, FileKind};
 pub use key::{Area, Key};
+pub use scratch::Scratch;
 pub use store::{FileStore, StageFile, StoreError, StoreLimits, Upload};

@@ -16,7 +16,7 @@ use md5::{Digest as _, Md5};
 use uuid::Uuid;
 
 use super::key::TEMPORARY;
-use super::{Area, Key};
+use super::{Area, Key, Scratch};
 
 /// How files begin that are not complete yet.
 const PARTIAL: &str = ".partial-";
@@ -310,38 +310,6 @@ impl Drop for FileStore {
             && let Err(error) = fs::remove_dir_all(&self.folder)
         {
             tracing::warn!(%error, folder = %self.folder.display(), "failed to remove the stages' folder");
-        }
-    }
-}
-
-/// A file for one piece of work.
-#[derive(Debug)]
-pub struct Scratch {
-    file: File,
-    path: PathBuf,
-    bytes_max: u64,
-}
-
-impl Scratch {
-    /// Where it lies.
-    pub fn path(&self) -> &Path {
-        &self.path
-    }
-
-    /// Writes all of `input`; fails when that is more than a file may have.
-    pub fn fill(&mut self, input: &mut dyn io::Read) -> io::Result<()> {
-        let copied = io::copy(&mut input.take(self.bytes_max + 1), &mut self.file)?;
-        if copied > self.bytes_max {
-            return Err(io::Error::other("the unpacked file is too large"));
-        }
-        Ok(())
-    }
-}
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        if let Err(error) = fs::remove_file(&self.path) {
-            tracing::warn!(%error, "a scratch file could not be removed");
         }
     }
 }

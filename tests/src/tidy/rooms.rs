@@ -48,7 +48,9 @@ const EMULATOR: [Arrows; 14] = [
     ("sql_api", &["contract", "results", "session"]),
     (
         "config",
-        &["contract", "faults", "results", "session", "protocol", "sql_api"],
+        &[
+            "contract", "faults", "results", "session", "stages", "protocol", "sql_api",
+        ],
     ),
     (
         "app",
