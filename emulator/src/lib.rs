@@ -19,3 +19,4 @@ pub mod plan;
 pub mod protocol;
 pub mod results;
 pub mod session;
+pub mod stages;

@@ -90,6 +90,7 @@ impl Run {
                 described: false,
                 children: Vec::new(),
                 parameters: None,
+                moving: None,
                 chunk_secret: Uuid::new_v4(),
             });
         }
@@ -126,6 +127,10 @@ impl Run {
         described: bool,
     ) -> Result<Statement, SqlError> {
         let statement_type = output.statement_type;
+        let now = self.connector.now();
+        let moving = output
+            .transfer
+            .map(|transfer| self.connector.tickets.issue(*transfer, now));
         let is_query = statement_type & CLASS_MASK == SELECT && !described;
         let rows = self.collect(output.columns, output.rows).await?;
         let parameters = matches!(statement_type, ALTER_SESSION | MULTI_STATEMENT).then(|| {
@@ -143,6 +148,7 @@ impl Run {
             described,
             children,
             parameters,
+            moving,
             chunk_secret: Uuid::new_v4(),
         })
     }

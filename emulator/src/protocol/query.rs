@@ -14,6 +14,7 @@ use crate::session::{ContextSnapshot, DmlStats, Progress, QueryId, SqlError};
 use super::BackendSession;
 use super::connector::ClientSession;
 use super::format::ResultFormat;
+use super::stage_urls::Moving;
 
 /// How long a cancel looks for a statement that the session has not begun yet.
 const CANCEL_WAIT_MAX: Duration = Duration::from_secs(2);
@@ -63,6 +64,8 @@ pub(super) struct Statement {
     pub(super) children: Vec<(QueryId, u32)>,
     /// The session's parameters as JSON, when the statement may have changed them.
     pub(super) parameters: Option<Vec<u8>>,
+    /// Files that the client is to move.
+    pub(super) moving: Option<Moving>,
     /// What makes the chunks' URLs unguessable.
     pub(super) chunk_secret: Uuid,
 }

@@ -44,6 +44,8 @@ pub struct Settings {
     pub inline_bytes_kept_max: u64,
     /// How long an outcome is kept, also when its session has ended.
     pub result_life: Duration,
+    /// How long a URL is good under which a client puts or fetches a file.
+    pub stage_url_life: Duration,
     /// Faults to make, with the endpoint that changes them; none is how a service should be.
     pub faults: Option<Arc<Faults>>,
     /// The time.
@@ -73,6 +75,7 @@ impl Default for Settings {
             queries_kept_max: 10_000,
             inline_bytes_kept_max: 32 * 1024 * 1024,
             result_life: Duration::from_hours(24),
+            stage_url_life: Duration::from_hours(1),
             faults: None,
             clock: Clock::system(),
         }
