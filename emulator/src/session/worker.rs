@@ -301,7 +301,13 @@ impl Worker {
                     self.begin(name, &work.moment)?;
                 }
             }
-            Command::Commit => self.commit()?,
+            Command::Commit => {
+                // It is the point at which the writes became visible, and can be asked for like one of them.
+                if !self.open_statements.is_empty() {
+                    self.open_statements.push(work.query_id);
+                }
+                self.commit()?;
+            }
             Command::Rollback => {
                 if self.transaction.take().is_some() {
                     self.rollback();
