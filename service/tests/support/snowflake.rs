@@ -341,6 +341,13 @@ impl Upstream for FakeUpstream {
                 let _ = cancelled.wait_for(|id| *id == Some(submission.request_id)).await;
                 Err(Error::new(Reason::Cancelled, "SQL execution canceled"))
             }
+            None if submission.sql.starts_with("selec ") => {
+                let facts = Facts {
+                    snowflake_code: Some("001003".into()),
+                    ..Facts::default()
+                };
+                Err(Error::new(Reason::SqlRejected, "syntax error unexpected 'selec'").with_facts(facts))
+            }
             None => Err(Error::new(Reason::SqlRejected, "it cannot be described")),
         }
     }
