@@ -154,29 +154,29 @@ impl Composer<'_> {
     /// The rows that the statement's condition meets.
     fn matching(&self, columns: &str, first: &[&Range<usize>]) -> Composed {
         let parts = self.parts;
-        let mut sql = format!("SELECT {columns} FROM {}", self.text(&parts.target));
+        let filter = |condition: &Option<Range<usize>>| {
+            condition.as_ref().map_or_else(String::new, |condition| {
+                format!(" WHERE {}", self.text(condition))
+            })
+        };
         let mut spans = first.to_vec();
         spans.push(&parts.target);
-        match (&parts.other_tables, &parts.condition) {
-            (Some(tables), condition) => {
-                sql.push_str(&format!(" WHERE EXISTS (SELECT 1 FROM {}", self.text(tables)));
-                spans.push(tables);
-                if let Some(condition) = condition {
-                    sql.push_str(&format!(" WHERE {}", self.text(condition)));
-                    spans.push(condition);
-                }
-                sql.push(')');
-            }
-            (None, Some(condition)) => {
-                sql.push_str(&format!(" WHERE {}", self.text(condition)));
-                spans.push(condition);
-            }
-            (None, None) => {}
-        }
-        sql.push(' ');
-        sql.push_str(&self.limit());
+        spans.extend(&parts.other_tables);
+        spans.extend(&parts.condition);
+        let condition = match &parts.other_tables {
+            Some(tables) => format!(
+                " WHERE EXISTS (SELECT 1 FROM {}{})",
+                self.text(tables),
+                filter(&parts.condition)
+            ),
+            None => filter(&parts.condition),
+        };
         Composed {
-            sql,
+            sql: format!(
+                "SELECT {columns} FROM {}{condition} {}",
+                self.text(&parts.target),
+                self.limit()
+            ),
             bindings: self.values(&spans),
         }
     }
