@@ -22,6 +22,7 @@ use snowflake_session::domain::write::shape::Texts;
 use tokio::sync::watch;
 
 use super::queries::FakeQueries;
+use super::used::Used as _;
 
 /// What the fake Snowflake saw.
 #[derive(Default)]
@@ -457,26 +458,6 @@ impl FakeUpstream {
             Reason::SessionLost,
             "the Snowflake session had expired",
         ))
-    }
-}
-
-/// `USE kind name`.
-trait Used {
-    fn used(&mut self, kind: &str, name: &str);
-}
-
-impl Used for Context {
-    fn used(&mut self, kind: &str, name: &str) {
-        let some = |name: &str| Some(name.to_owned());
-        match (kind, name.split_once('.')) {
-            ("role", _) => self.role = some(name),
-            ("warehouse", _) => self.warehouse = some(name),
-            ("database", _) => self.database = some(name),
-            (_, Some((database, schema))) => {
-                (self.database, self.schema) = (some(database), some(schema));
-            }
-            (_, None) => self.schema = some(name),
-        }
     }
 }
 

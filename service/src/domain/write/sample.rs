@@ -8,7 +8,7 @@ use std::ops::Range;
 
 use super::shape::{Column, Shape, Texts};
 use crate::domain::query::Binding;
-use crate::domain::statement::class::{Class, Parts, Statement, Write, parts};
+use crate::domain::statement::class::{Class, Parts, Statement, Write, classify, parts};
 
 /// A query with the values of its placeholders.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -98,7 +98,31 @@ pub fn plan(sql: &str, statements: &[Statement], bindings: &[Binding], rows: u64
         bindings,
         rows,
     };
-    composer.plan(statements)
+    let plan = composer.plan(statements);
+    // Whatever was cut out of the text, nothing runs for a sample that is not certainly a read.
+    let are_reads = plan.queries().into_iter().all(|composed| {
+        let understood = classify(&composed.sql);
+        understood.len() == 1 && understood.iter().all(Statement::is_read)
+    });
+    if are_reads {
+        plan
+    } else {
+        omitted("the statement's text cannot be made into a query for certain")
+    }
+}
+
+impl Plan {
+    /// The queries that are made of the statement's text.
+    pub fn queries(&self) -> Vec<&Composed> {
+        match self {
+            Self::Omitted(_) => Vec::new(),
+            Self::Going(one) | Self::Coming(one) => vec![one],
+            Self::Replaced { going, coming } => vec![going, coming],
+            Self::Changing(changing) => std::iter::once(&changing.matching)
+                .chain(&changing.with_new_values)
+                .collect(),
+        }
+    }
 }
 
 struct Composer<'a> {
