@@ -4,6 +4,8 @@
 //! [`SqlError`]. The words lie below all rooms, so that none has to look up at the session for them.
 
 use std::collections::BTreeMap;
+use std::fmt;
+use std::path::PathBuf;
 
 use arrow_array::RecordBatch;
 use snowflake_emulator_engine::SqlType;
@@ -50,6 +52,8 @@ pub struct Submission {
     pub sql: String,
     /// Values for `?` (1-based position as key) or `:name`.
     pub bindings: BTreeMap<String, Binding>,
+    /// Location in a stage, such as `@SYSTEM$BIND/1`, of CSV files with the values of an array binding.
+    pub bind_stage: Option<String>,
     /// Statement-level parameters, upper-case names.
     pub parameters: BTreeMap<String, ParameterValue>,
     /// Compile only.
@@ -88,7 +92,65 @@ pub struct StatementOutput {
     pub bind_count: u32,
     /// Outputs of the single statements of a multi-statement request.
     pub children: Vec<StatementOutput>,
+    /// Files that the client is to move, for PUT and GET.
+    pub transfer: Option<Box<Transfer>>,
 }
+
+/// Files that move between a client and a stage.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Transfer {
+    /// `PUT`.
+    Upload(Upload),
+    /// `GET`.
+    Download(Download),
+}
+
+/// Where a client's files go.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Upload {
+    /// Files on the client, as written in the statement; may hold wildcards.
+    pub source: String,
+    /// Folder of the stage within the store.
+    pub area: String,
+    /// How the files' names in the stage begin: empty, or with a `/` at its end.
+    pub prefix: String,
+    /// Files that the client moves at a time.
+    pub parallel: u32,
+    /// The client compresses what is not compressed.
+    pub auto_compress: bool,
+    /// `AUTO_DETECT`, or the compression that the client is told of, in lower case.
+    pub source_compression: String,
+    /// Files of the same name are replaced.
+    pub overwrite: bool,
+}
+
+/// Which files a client fetches.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Download {
+    /// Folder on the client.
+    pub local: String,
+    /// Files that the client moves at a time.
+    pub parallel: u32,
+    /// The files: their names relative to the statement's location, where they lie, and their sizes.
+    pub files: Vec<(String, PathBuf, u64)>,
+}
+
+/// Results of earlier statements, kept by whoever answers clients.
+pub trait KeptResults: fmt::Debug + Send + Sync {
+    /// The result of a user's earlier statement, if it ended well and is still kept.
+    fn result(&self, user: &str, query_id: QueryId) -> Option<KeptResult>;
+}
+
+/// A result that is kept.
+pub struct KeptResult {
+    /// Its columns.
+    pub columns: Vec<ResultColumn>,
+    /// Reads its rows from a number of a batch on; none at the end.
+    pub batches: KeptBatches,
+}
+
+/// Reads a part of a result; none when there is no such part.
+pub type KeptBatches = Box<dyn Fn(usize) -> Result<Option<Vec<RecordBatch>>, SqlError> + Send>;
 
 /// Rows of a result.
 #[derive(Debug)]

@@ -20,3 +20,4 @@ pub mod protocol;
 pub mod results;
 pub mod session;
 pub mod sql_api;
+pub mod stages;

@@ -50,7 +50,9 @@ subjects! {
     numbers,
     queries,
     semi_structured,
+    stages,
     texts,
+    time_travel,
     transactions,
     windows,
 }
@@ -141,6 +143,7 @@ async fn run(session: &Session, sql: &str) -> Result<(Vec<ResultColumn>, Vec<Rec
         query_id: uuid::Uuid::new_v4(),
         sql: sql.to_owned(),
         bindings: BTreeMap::new(),
+        bind_stage: None,
         parameters: [("TIMEZONE".to_owned(), ParameterValue::Text("UTC".to_owned()))].into(),
         describe_only: false,
         statement_count: None,

@@ -27,6 +27,7 @@ fn all_queries_run() {
             query_id: uuid::Uuid::new_v4(),
             sql,
             bindings: BTreeMap::new(),
+            bind_stage: None,
             parameters: BTreeMap::new(),
             describe_only: false,
             statement_count: None,

@@ -263,6 +263,29 @@ async fn snowflake_has_the_last_word() {
 }
 
 #[tokio::test]
+async fn a_slip_of_the_pen_is_no_matter_of_policy() {
+    let (service, audited) = service(policy(Level::Guarded, &[], &[])).await;
+    let read = |sql: &str| execute(&service, at(PolicyLevel::Unspecified, sql));
+    let slip = read("selec 1").await.unwrap_err();
+    assert_eq!(
+        (reason(&slip).0.as_str(), slip.message()),
+        ("SQL_REJECTED", "syntax error unexpected 'selec'")
+    );
+    assert_eq!(audited.take_one().failure.unwrap().code, "001003");
+    // What Snowflake may understand, and we do not, does not run.
+    assert_eq!(rule(&read("frobnicate t").await.unwrap_err()), "read-only");
+    *service.seen.kinds.lock().unwrap() = vec![("frobnicate".to_owned(), Some(StatementKind::Query))];
+    assert_eq!(rule(&read("frobnicate t").await.unwrap_err()), "read-only");
+    let submit = v1::SubmitQueryRequest {
+        sql: "selec 1".into(),
+        ..v1::SubmitQueryRequest::default()
+    };
+    let slip = service.queries().submit_query(submit).await.unwrap_err();
+    assert_eq!(reason(&slip).0, "SQL_REJECTED");
+    assert_eq!(service.seen.sql(), Vec::<String>::new());
+}
+
+#[tokio::test]
 async fn a_question_to_snowflake_can_be_cancelled_and_asked_again() {
     let (service, _) = service(policy(Level::Guarded, &[], &[])).await;
     *service.seen.kinds.lock().unwrap() = vec![("create".to_owned(), None)];

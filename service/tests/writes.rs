@@ -119,6 +119,13 @@ async fn a_large_write_is_held_and_then_counts() {
     assert_eq!(held.after.unwrap().row_count, 0);
     let shown = service.session("").await;
     let waiting = shown.held_write.unwrap();
+    let status = service
+        .lifecycle()
+        .get_status(v1::GetStatusRequest::default())
+        .await
+        .unwrap()
+        .into_inner();
+    assert_eq!((status.held_write_count, status.query_count), (1, 0));
     assert_eq!(
         (waiting.sql.as_str(), waiting.ran, waiting.row_count),
         ("insert into t select 1", true, 2)

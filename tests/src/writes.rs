@@ -59,11 +59,11 @@ impl Writer {
             .expect("a runtime can be made");
         let socket = socket.to_owned();
         // The address is never looked up: the connector below dials the socket.
-        let connecting =
-            Endpoint::from_static("http://localhost").connect_with_connector(service_fn(move |_: Uri| {
-                let socket = socket.clone();
-                async move { UnixStream::connect(socket).await.map(TokioIo::new) }
-            }));
+        let endpoint = Endpoint::from_static("http://localhost");
+        let connecting = endpoint.connect_with_connector(service_fn(move |_: Uri| {
+            let socket = socket.clone();
+            async move { UnixStream::connect(socket).await.map(TokioIo::new) }
+        }));
         let channel = runtime
             .block_on(connecting)
             .expect("the service accepts a connection");

@@ -30,6 +30,27 @@ fn connector_5_is_content() {
     journey(CONNECTORS[1]);
 }
 
+fn stages(connector: &str) {
+    let stage = Stage::new();
+    let server = emulator::start(&stage, &[]);
+    let folder = stage.path("files");
+    std::fs::create_dir(&folder).expect("the stage is writable");
+    let folder = folder.to_str().expect("the stage's path is text");
+    let arguments = [&server.port.to_string(), folder];
+    let out = python::script(&stage, &[connector], "stages.py", &arguments).ok();
+    assert!(out.contains("is content"), "{out}");
+}
+
+#[test]
+fn connector_4_moves_files_and_rows_in_bulk() {
+    stages(&CONNECTORS[0].replace("python", "python[pandas]"));
+}
+
+#[test]
+fn connector_5_moves_files_and_rows_in_bulk() {
+    stages(&CONNECTORS[1].replace("python", "python[pandas]"));
+}
+
 fn answers(connector: &str) {
     let stage = Stage::new();
     let server = emulator::start(&stage, &[]);

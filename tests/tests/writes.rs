@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use snowflake_session_proto::v1::{Write, WriteState};
+use snowflake_session_proto::v1::{PrepareUndoRequest, Write, WriteState};
 use snowflake_session_tests::stage::Stage;
 use snowflake_session_tests::wait::until_true;
 use snowflake_session_tests::writes::{Writer, dry, limited, write};
@@ -20,8 +20,8 @@ fn stage() -> (Stage, Writer) {
         "use schema d.public",
         "create table t (id int primary key, a varchar)",
         "insert into t values (1, 'x'), (2, 'y'), (3, 'z')",
-        "create table u (a int)",
-        "insert into u values (1), (2)",
+        "create table u (a int, at timestamp_ltz default current_timestamp())",
+        "insert into u (a) values (1), (2)",
     ] {
         writer.run(sql);
     }
@@ -111,6 +111,7 @@ fn a_dry_run_shows_what_would_change_and_changes_nothing() {
 #[test]
 fn a_large_write_waits_for_its_confirmation() {
     let (stage, writer) = stage();
+    stage.foresee("so it runs reads only");
     let held = writer.write(limited("delete from t where id > 1", 1)).unwrap();
     assert_eq!(held.state(), WriteState::Held, "{held:?}");
     assert_eq!(held.concerns[0].rule, "rows");
@@ -204,5 +205,86 @@ fn a_misspelt_table_is_told_with_the_one_that_is_near() {
         ("select * from d.publik.t", "perhaps PUBLIC is meant"),
     ] {
         stage.sfctl(&["query", sql]).fails(1, &[meant]);
+    }
+}
+
+fn undo(written: &Write) -> PrepareUndoRequest {
+    PrepareUndoRequest {
+        query: written.query_id.clone(),
+        ..PrepareUndoRequest::default()
+    }
+}
+
+#[test]
+fn rows_are_taken_back_by_their_key_and_no_others() {
+    let (stage, writer) = stage();
+    for (sql, changed) in [
+        ("update t set a = 'new' where id <= 2", "1,new 2,new 3,z"),
+        ("delete from t where id = 3", "1,x 2,y"),
+        ("insert into t values (7, 'n')", "1,x 2,y 3,z 7,n"),
+        (
+            "merge into t using (select 1 as id union all select 8) s on t.id = s.id \
+             when matched then delete when not matched then insert (id, a) values (s.id, 'm')",
+            "2,y 3,z 8,m",
+        ),
+    ] {
+        let written = writer.write(write(sql)).unwrap();
+        assert_eq!(written.state(), WriteState::Committed, "{sql}");
+        assert_eq!(seen_by_others(&stage), changed, "{sql}");
+        // What others do with other rows stays.
+        writer.run("insert into t values (9, 'later')");
+        let held = writer.undo(undo(&written)).unwrap();
+        assert_eq!(
+            (held.state(), held.concerns[0].rule.as_str()),
+            (WriteState::Held, "undo")
+        );
+        let undone = writer.confirm(&held.token).unwrap();
+        assert_eq!(undone.state(), WriteState::Committed);
+        assert_eq!(seen_by_others(&stage), format!("{UNCHANGED} 9,later"), "{sql}");
+        writer.run("delete from t where id = 9");
+    }
+}
+
+#[test]
+fn what_was_changed_again_is_not_taken_back() {
+    let (stage, writer) = stage();
+    stage.foresee("was changed again since the write");
+    let written = writer
+        .write(write("update t set a = 'new' where id = 1"))
+        .unwrap();
+    writer.run("update t set a = 'newer' where id = 1");
+    let status = writer.undo(undo(&written)).unwrap_err();
+    assert!(status.message().contains("was changed again"), "{status:?}");
+    let written = writer.write(write("delete from u where a = 1")).unwrap();
+    writer.run("insert into u (a) values (5)");
+    let status = writer.undo(undo(&written)).unwrap_err();
+    assert!(status.message().contains("was changed again"), "{status:?}");
+    assert_eq!(seen_by_others(&stage), "1,newer 2,y 3,z");
+}
+
+#[test]
+fn a_table_without_a_key_is_restored_as_a_whole() {
+    let (stage, writer) = stage();
+    for sql in ["delete from u where a = 1", "truncate table u"] {
+        let written = match writer.write(write(sql)).unwrap() {
+            waiting if waiting.state() == WriteState::Waiting => writer.confirm(&waiting.token).unwrap(),
+            written => written,
+        };
+        assert_eq!(written.state(), WriteState::Committed, "{sql}");
+        let tried = writer
+            .undo(PrepareUndoRequest {
+                dry_run: true,
+                ..undo(&written)
+            })
+            .unwrap();
+        assert_eq!(tried.state(), WriteState::RolledBack, "{sql}");
+        let undone = writer
+            .undo(PrepareUndoRequest {
+                confirmed: true,
+                ..undo(&written)
+            })
+            .unwrap();
+        assert_eq!(undone.state(), WriteState::Committed, "{sql}");
+        assert_eq!(stage.rows("select a from u order by a"), "1\n2", "{sql}");
     }
 }

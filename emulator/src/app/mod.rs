@@ -86,6 +86,7 @@ pub async fn serve(config: ServeConfig) -> Result<(), AppError> {
     })?;
     let backend: Arc<dyn Backend> = Arc::new(Arc::clone(&instance));
     let connector = Connector::new(config.settings, config.accounts, backend, spool);
+    instance.give_results(connector.results());
     let server = Server::new(listener, connector);
 
     if let Some(path) = &config.ready_file {

@@ -5,10 +5,11 @@
 //! object itself; SHOW, DESCRIBE and INFORMATION_SCHEMA read these rows and nothing else.
 //!
 //! Start at [`names`] (how a Snowflake name becomes an engine name without any lookup), then [`tables`]
-//! (the shape of our tables), [`records`] (rows and the SQL that writes them), [`Catalog`] (reading).
+//! (the shape of our tables), [`records`] and [`files`] (rows and the SQL that writes them), [`Catalog`] (reading).
 //! [`information_schema`] writes the views of a database, [`sample`] knows the sample database. Nothing here
 //! knows a session.
 
+pub mod files;
 pub mod information_schema;
 mod mangle;
 pub mod names;

@@ -53,6 +53,11 @@ impl<'a> Catalog<'a> {
         Self { connection }
     }
 
+    /// The connection that it is read through.
+    pub fn connection(&mut self) -> &mut dyn EngineConnection {
+        self.connection
+    }
+
     /// Rows of a query, all of whose columns are cast to text.
     pub fn rows(&mut self, select: &str) -> Result<Vec<Row>, EngineError> {
         let mut reader = self
@@ -76,6 +81,14 @@ impl<'a> Catalog<'a> {
 
     fn row(&mut self, select: &str) -> Result<Option<Row>, EngineError> {
         Ok(self.rows(select)?.into_iter().next())
+    }
+
+    /// Looks at the catalog, so that the connection's transaction sees what there is now.
+    pub fn touch(&mut self) -> Result<(), EngineError> {
+        let sql = format!("SELECT number FROM {CATALOG_SCHEMA}.version");
+        let mut reader = self.connection.query(&sql, 1)?;
+        while reader.next_batch()?.is_some() {}
+        Ok(())
     }
 
     /// A new identity.

@@ -17,7 +17,7 @@ pub const COMPUTE_WH: &str = "COMPUTE_WH";
 pub const SNOWFLAKE: &str = "SNOWFLAKE";
 
 /// Version of the shape below; raised with each change, and a migration is added to [`migrations`].
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 /// Roles of a new account, with the comments Snowflake gives them.
 const ROLES: [(&str, &str); 6] = [
@@ -53,6 +53,9 @@ pub fn migrations(from: u32, now_ms: i64) -> Vec<String> {
     if from < 1 {
         statements.extend(shape());
         statements.extend(beginnings(now_ms));
+    }
+    if from < 2 {
+        statements.extend(super::files::shape());
     }
     if from < VERSION {
         statements.push(format!("DELETE FROM {CATALOG_SCHEMA}.version"));

@@ -40,6 +40,12 @@ pub(super) struct Limits {
     pub(super) body_mib: Option<u64>,
     pub(super) connections: Option<usize>,
     pub(super) sessions: Option<usize>,
+    pub(super) stage_file_mib: Option<u64>,
+    pub(super) stages_mib: Option<u64>,
+    pub(super) history_states: Option<usize>,
+    pub(super) history_seconds: Option<u64>,
+    pub(super) history_rows: Option<u64>,
+    pub(super) history_log_mib: Option<u64>,
 }
 
 /// Limits of the SQL API.

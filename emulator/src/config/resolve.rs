@@ -13,8 +13,9 @@ use super::sql_api;
 use crate::faults::{Faults, Rule, RuleError};
 use crate::protocol::{Accounts, AccountsError, Metrics, Mounted, Secret, Settings, User};
 use crate::results::SpoolLimits;
-use crate::session::InstanceConfig;
+use crate::session::{HistoryLimits, InstanceConfig};
 use crate::sql_api::SqlApi;
+use crate::stages::StoreLimits;
 
 const DEFAULT_LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8432);
 const DEFAULT_RESULT_MEMORY_MIB: u64 = 256;
@@ -195,6 +196,20 @@ impl ServeConfig {
             memory_bytes_max: engine_memory.map_or(defaults.memory_bytes_max, |mib| mib.saturating_mul(MIB)),
             threads: positive("threads", arguments.threads.or(limits.threads))?.unwrap_or(defaults.threads),
             sessions_max: settings.sessions_max,
+            stages: StoreLimits {
+                file_bytes_max: size(None, limits.stage_file_mib, defaults.stages.file_bytes_max / MIB),
+                bytes_max: size(None, limits.stages_mib, defaults.stages.bytes_max / MIB),
+                ..defaults.stages
+            },
+            history: HistoryLimits {
+                // 0 keeps nothing.
+                states_max: limits.history_states.unwrap_or(defaults.history.states_max),
+                age_max: limits
+                    .history_seconds
+                    .map_or(defaults.history.age_max, Duration::from_secs),
+                rows_max: limits.history_rows.unwrap_or(defaults.history.rows_max),
+                log_bytes_max: size(None, limits.history_log_mib, defaults.history.log_bytes_max / MIB),
+            },
             ..defaults
         };
         Ok(Self {

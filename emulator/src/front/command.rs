@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use sqlparser::ast::Statement;
 
+use super::StageCommand;
 use crate::catalog::names::Name;
 
 /// A dotted name as written; an empty part stands for the omitted one in `db..t`.
@@ -56,6 +57,8 @@ pub enum Command {
     Grant(Grant),
     /// `SYSTEM$WAIT(…)`.
     Wait(Wait),
+    /// Stages, file formats and the files in stages.
+    Stage(StageCommand),
     /// `COMMENT ON …`.
     Comment(Comment),
     /// `TRUNCATE TABLE`.
@@ -118,6 +121,10 @@ pub enum ShowKind {
     Functions,
     /// `PRIMARY KEYS`.
     PrimaryKeys,
+    /// `STAGES`.
+    Stages,
+    /// `FILE FORMATS`.
+    FileFormats,
 }
 
 /// Where `SHOW` looks.

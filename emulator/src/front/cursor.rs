@@ -1,19 +1,62 @@
 //! A place in a statement's tokens, with the small questions that a hand-written parser asks.
 
+use std::collections::BTreeMap;
+
 use super::lexer::{self, Kind, Token};
 use super::split::Piece;
 use crate::catalog::names::{Name, parse_dotted};
-use crate::contract::SqlError;
+use crate::contract::{Binding, SqlError};
 
 /// Reads one statement token by token.
 pub(super) struct Cursor<'a> {
     piece: &'a Piece<'a>,
+    bindings: Option<&'a BTreeMap<String, Binding>>,
     at: usize,
 }
 
 impl<'a> Cursor<'a> {
     pub(super) fn new(piece: &'a Piece<'a>) -> Self {
-        Self { piece, at: 0 }
+        Self {
+            piece,
+            bindings: None,
+            at: 0,
+        }
+    }
+
+    /// A cursor that reads bound values where Snowflake takes them for names and options.
+    pub(super) fn bound(piece: &'a Piece<'a>, bindings: &'a BTreeMap<String, Binding>) -> Self {
+        Self {
+            bindings: Some(bindings),
+            ..Self::new(piece)
+        }
+    }
+
+    /// The statement, and the values bound to it.
+    pub(super) fn piece(&self) -> (&'a Piece<'a>, Option<&'a BTreeMap<String, Binding>>) {
+        (self.piece, self.bindings)
+    }
+
+    /// Number of the next token.
+    pub(super) fn at(&self) -> usize {
+        self.at
+    }
+
+    /// Goes on with another token.
+    pub(super) fn go_to(&mut self, at: usize) {
+        self.at = at;
+    }
+
+    /// The value of a `?`, if the next token is one.
+    pub(super) fn bound_text(&mut self) -> Result<Option<String>, SqlError> {
+        if !self
+            .peek()
+            .is_some_and(|token| token.is_sign(self.piece.text, '?'))
+        {
+            return Ok(None);
+        }
+        let value = bound_value(self.piece, self.bindings, self.at)?;
+        self.at += 1;
+        Ok(Some(value))
     }
 
     pub(super) fn peek(&self) -> Option<&'a Token> {
@@ -107,7 +150,10 @@ impl<'a> Cursor<'a> {
             let start = self.at;
             self.at += 1;
             if self.eat_sign('(') {
-                let text = self.text()?;
+                let text = match self.bound_text()? {
+                    Some(text) => text,
+                    None => self.text()?,
+                };
                 self.expect_sign(')')?;
                 return parse_dotted(&text);
             }
@@ -212,6 +258,25 @@ impl<'a> Cursor<'a> {
         let (line, position) = in_whole_text(self.piece.origin, (line, position));
         SqlError::syntax(line, position, text)
     }
+}
+
+/// The text that is bound to the `?` which is token `at` of a statement.
+pub(super) fn bound_value(
+    piece: &Piece<'_>,
+    bindings: Option<&BTreeMap<String, Binding>>,
+    at: usize,
+) -> Result<String, SqlError> {
+    let position = position_of(piece, at);
+    let binding = bindings.and_then(|bindings| bindings.get(&position.to_string()));
+    binding
+        .and_then(|binding| binding.values.first().cloned().flatten())
+        .ok_or_else(|| SqlError::compilation("002049", "42601", "Bind variable ? not set."))
+}
+
+/// Which of the statement's `?` token `at` is, from 1.
+pub(super) fn position_of(piece: &Piece<'_>, at: usize) -> usize {
+    let before = piece.tokens[..at].iter();
+    before.filter(|token| token.is_sign(piece.text, '?')).count() + 1
 }
 
 /// A place in a piece as a place in the whole text.

@@ -15,6 +15,8 @@ pub enum Kind {
     Number,
     /// `$name` or `$1`.
     Variable,
+    /// `@stage/path` or `file:///path` without quotes.
+    Location,
     /// Any other character.
     Sign,
     /// A quote or comment that never ends.
@@ -105,6 +107,10 @@ pub(super) fn tokens(source: &str) -> Vec<Token> {
                 None => (Kind::Unterminated, rest.len()),
             },
             b'$' if rest.len() > 1 && is_word_byte(rest[1]) => (Kind::Variable, 1 + word_length(&rest[1..])),
+            b'@' => (Kind::Location, location_length(rest)),
+            b'f' | b'F' if rest.len() > 7 && rest[..7].eq_ignore_ascii_case(b"file://") => {
+                (Kind::Location, location_length(rest))
+            }
             b'0'..=b'9' => (Kind::Number, number_length(rest)),
             b'.' if rest.len() > 1 && rest[1].is_ascii_digit() => (Kind::Number, number_length(rest)),
             byte if is_word_byte(byte) && byte != b'$' => (Kind::Word, word_length(rest)),
@@ -156,6 +162,20 @@ fn number_length(rest: &[u8]) -> usize {
         at += 1;
     }
     at
+}
+
+/// A location ends with a blank, a bracket, a comma or the statement; quoted names may hold them.
+fn location_length(rest: &[u8]) -> usize {
+    let mut quoted = false;
+    for (at, byte) in rest.iter().enumerate() {
+        match byte {
+            b'"' => quoted = !quoted,
+            b'(' | b')' | b',' | b';' if !quoted => return at,
+            byte if byte.is_ascii_whitespace() && !quoted => return at,
+            _ => {}
+        }
+    }
+    rest.len()
 }
 
 fn delimited(rest: &[u8], mark: u8, backslash: bool, kind: Kind) -> (Kind, usize) {
@@ -220,6 +240,25 @@ mod tests {
         assert_eq!(tokens("'abc")[0].kind, Kind::Unterminated);
         assert_eq!(tokens("/* abc")[0].kind, Kind::Unterminated);
         assert_eq!(texts("€ a"), ["€", "a"]);
+        assert_eq!(
+            texts("copy into @\"a b\".s/x--y/*.csv from (select $1 from @~/p) -- z"),
+            [
+                "copy",
+                "into",
+                "@\"a b\".s/x--y/*.csv",
+                "from",
+                "(",
+                "select",
+                "$1",
+                "from",
+                "@~/p",
+                ")"
+            ]
+        );
+        assert_eq!(
+            texts("put file:///tmp/a.csv @%t;"),
+            ["put", "file:///tmp/a.csv", "@%t", ";"]
+        );
     }
 
     #[test]

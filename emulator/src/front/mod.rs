@@ -12,22 +12,32 @@ mod command;
 mod cursor;
 mod lexer;
 mod needs;
+mod location;
+mod parse_copy;
 mod parse_grant;
 mod parse_objects;
 mod parse_session;
 mod parse_show;
+mod parse_stage;
 mod parse_wait;
 mod split;
 mod sql;
+mod stage_command;
+mod stage_tables;
 
 pub use alone::leaves_session_alone;
 pub use command::*;
 pub use needs::{Needs, needs};
+pub use location::{Location, Place};
 pub use split::{Piece, TEXT_BYTES_MAX, split};
+pub use stage_command::*;
+pub use stage_tables::StageTable;
+
+use std::collections::BTreeMap;
 
 use sqlparser::ast::Statement;
 
-use crate::contract::SqlError;
+use crate::contract::{Binding, SqlError};
 use cursor::Cursor;
 
 /// One statement, read.
@@ -41,14 +51,32 @@ pub enum Parsed {
 
 /// Reads one statement.
 pub fn parse(piece: &Piece<'_>) -> Result<Parsed, SqlError> {
-    match parse_command(piece)? {
+    parse_bound(piece, &BTreeMap::new())
+}
+
+/// Reads one statement; values are bound to where it has `?` for a name, a location or an option.
+pub fn parse_bound(piece: &Piece<'_>, bindings: &BTreeMap<String, Binding>) -> Result<Parsed, SqlError> {
+    match parse_command(piece, bindings)? {
         Some(command) => Ok(Parsed::Command(command)),
-        None => sql::parse(piece.text, piece.origin).map(|statement| Parsed::Sql(Box::new(statement))),
+        None => parse_sql(piece, Some(bindings)).map(|statement| Parsed::Sql(Box::new(statement))),
     }
 }
 
-fn parse_command(piece: &Piece<'_>) -> Result<Option<Command>, SqlError> {
-    let mut cursor = Cursor::new(piece);
+/// Reads a statement that is `sqlparser`'s, with the stages among its tables.
+fn parse_sql(piece: &Piece<'_>, bindings: Option<&BTreeMap<String, Binding>>) -> Result<Statement, SqlError> {
+    let Some(replaced) = stage_tables::replace(piece, bindings)? else {
+        return sql::parse(piece.text, piece.origin);
+    };
+    let mut statement = sql::parse(&replaced.text, piece.origin)?;
+    stage_tables::restore(&mut statement, &replaced.tables);
+    Ok(statement)
+}
+
+fn parse_command(
+    piece: &Piece<'_>,
+    bindings: &BTreeMap<String, Binding>,
+) -> Result<Option<Command>, SqlError> {
+    let mut cursor = Cursor::bound(piece, bindings);
     let Ok(first) = cursor.word() else { return Ok(None) };
     let cursor = &mut cursor;
     match first.as_str() {
@@ -71,9 +99,12 @@ fn parse_command(piece: &Piece<'_>) -> Result<Option<Command>, SqlError> {
         "TRUNCATE" => parse_objects::parse_truncate(cursor).map(Some),
         "CALL" => parse_wait::parse_call(cursor).map(Some),
         "SELECT" if cursor.peek_word(0, parse_wait::NAME) => parse_wait::parse_select(cursor).map(Some),
-        "EXECUTE" | "COPY" | "PUT" | "GET" | "LIST" | "LS" | "REMOVE" | "RM" | "EXPLAIN" => {
-            Err(SqlError::unsupported(first))
-        }
+        "COPY" => parse_copy::parse_copy(cursor).map(Some),
+        "PUT" => parse_stage::parse_put(cursor).map(Some),
+        "GET" => parse_stage::parse_get(cursor).map(Some),
+        "LIST" | "LS" => parse_stage::parse_list(cursor).map(Some),
+        "REMOVE" | "RM" => parse_stage::parse_remove(cursor).map(Some),
+        "EXECUTE" | "EXPLAIN" => Err(SqlError::unsupported(first)),
         _ => Ok(None),
     }
 }

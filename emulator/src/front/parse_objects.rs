@@ -11,6 +11,9 @@ use crate::contract::SqlError;
 /// `CREATE …`, after its first word; `None` when it is `sqlparser`'s.
 pub(super) fn parse_create(cursor: &mut Cursor<'_>) -> Result<Option<Command>, SqlError> {
     let or_replace = cursor.eat(&["OR", "REPLACE"]);
+    if let Some(command) = super::parse_stage::parse_create(cursor, or_replace)? {
+        return Ok(Some(command));
+    }
     let transient = cursor.eat(&["TRANSIENT"]);
     if let Some(kind) = namespace(cursor) {
         return create_namespace(cursor, kind, or_replace, transient).map(Some);
@@ -133,6 +136,9 @@ fn create_sequence(cursor: &mut Cursor<'_>, or_replace: bool) -> Result<Command,
 
 /// `DROP …`, after its first word; `None` when it is `sqlparser`'s.
 pub(super) fn parse_drop(cursor: &mut Cursor<'_>) -> Result<Option<Command>, SqlError> {
+    if let Some(command) = super::parse_stage::parse_drop(cursor)? {
+        return Ok(Some(command));
+    }
     if let Some(kind) = namespace(cursor) {
         return drop_object(cursor, kind).map(Command::DropNamespace).map(Some);
     }
@@ -177,6 +183,9 @@ pub(super) fn parse_undrop(cursor: &mut Cursor<'_>) -> Result<Command, SqlError>
 
 /// `ALTER …`, after its first word; `None` when it is `sqlparser`'s.
 pub(super) fn parse_alter(cursor: &mut Cursor<'_>) -> Result<Option<Command>, SqlError> {
+    if let Some(command) = super::parse_stage::parse_alter(cursor)? {
+        return Ok(Some(command));
+    }
     if cursor.eat(&["SESSION"]) {
         return parse_alter_session(cursor).map(Some);
     }

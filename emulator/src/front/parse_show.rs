@@ -25,8 +25,7 @@ pub(super) fn parse_show(cursor: &mut Cursor<'_>) -> Result<Command, SqlError> {
 }
 
 /// Lists that Snowflake has and this emulator does not: refused as such, not as nonsense.
-const OTHERS: [&str; 18] = [
-    "STAGES",
+const OTHERS: [&str; 16] = [
     "PIPES",
     "STREAMS",
     "TASKS",
@@ -34,7 +33,6 @@ const OTHERS: [&str; 18] = [
     "PROCEDURES",
     "IMPORTED",
     "UNIQUE",
-    "FILE",
     "SHARES",
     "TAGS",
     "INTEGRATIONS",
@@ -47,6 +45,9 @@ const OTHERS: [&str; 18] = [
 ];
 
 fn kind(cursor: &mut Cursor<'_>) -> Result<ShowKind, SqlError> {
+    if cursor.eat(&["FILE", "FORMATS"]) {
+        return Ok(ShowKind::FileFormats);
+    }
     if cursor.eat(&["PRIMARY", "KEYS"]) {
         return Ok(ShowKind::PrimaryKeys);
     }
@@ -68,6 +69,7 @@ fn kind(cursor: &mut Cursor<'_>) -> Result<ShowKind, SqlError> {
         ("VARIABLES", ShowKind::Variables),
         ("TRANSACTIONS", ShowKind::Transactions),
         ("FUNCTIONS", ShowKind::Functions),
+        ("STAGES", ShowKind::Stages),
     ];
     for (word, kind) in known {
         if cursor.eat(&[word]) {
@@ -142,6 +144,9 @@ fn optional_path(cursor: &mut Cursor<'_>) -> Result<Option<super::command::Path>
 
 /// `DESCRIBE …` or `DESC …`, after its first word.
 pub(super) fn parse_describe(cursor: &mut Cursor<'_>) -> Result<Command, SqlError> {
+    if let Some(command) = super::parse_stage::parse_describe(cursor)? {
+        return Ok(command);
+    }
     let view = cursor.eat(&["VIEW"]);
     if !view && !cursor.eat(&["TABLE"]) {
         // `DESC t` is not Snowflake's; anything else is a kind that we do not describe.

@@ -37,6 +37,7 @@ pub(super) fn lowering(sql: &str) -> Result<Lowered, SqlError> {
             temporary: &temporary,
         },
         source: Some(sql),
+        sources: &super::NO_SOURCES,
         facts: facts(),
         variables: &variables,
         bindings: &bindings,

@@ -114,6 +114,12 @@ impl Values<'_> {
             {
                 Ok(Some(super::build::call("CURRENT_USER", Vec::new())))
             }
+            // `t.$1`: a column of a stage or of VALUES, qualified.
+            Expr::CompoundIdentifier(parts) => Ok(parts.split_last().and_then(|(last, before)| {
+                let number = last.value.strip_prefix('$')?.parse::<u32>().ok()?;
+                let column = exact(format!("COLUMN{number}"));
+                Some(Expr::CompoundIdentifier([before, &[column]].concat()))
+            })),
             Expr::Value(value) => match &value.value {
                 Value::Placeholder(placeholder) => self.placeholder(placeholder).map(Some),
                 Value::DollarQuotedString(quoted) => Ok(Some(text(quoted.value.clone()))),
@@ -297,6 +303,7 @@ mod tests {
                 temporary: &temporary,
             },
             source: None,
+            sources: &crate::lower::NO_SOURCES,
             facts: facts(),
             variables: &variables,
             bindings: &bindings,
@@ -328,6 +335,7 @@ mod tests {
                 temporary: &temporary,
             },
             source: None,
+            sources: &crate::lower::NO_SOURCES,
             facts: facts(),
             variables: &variables,
             bindings: &bindings,

@@ -30,17 +30,33 @@ mod relations;
 mod scope;
 mod select;
 mod session_functions;
+mod sources;
 mod statements;
 mod table_functions;
 mod tables;
 mod types;
 
 pub use scope::{Answer, Constant, DeclaredColumn, Facts, Guard, Lowered, Scope};
-pub use types::sql_type;
+pub use sources::{
+    NO_SOURCES, Source, SourceKind, SourceRequest, column_count, names_sources, source_requests,
+};
+pub use types::{sql_type, written_type};
 
 use sqlparser::ast::Statement;
 
 use crate::contract::SqlError;
+
+/// The statement with its bound values and session variables in their places.
+pub fn with_values(statement: &Statement, scope: &Scope<'_>) -> Result<Statement, SqlError> {
+    let mut statement = statement.clone();
+    constants::apply(&mut statement, scope)?;
+    Ok(statement)
+}
+
+/// A bound value as text of the type that it is given: Snowflake's spelling of dates and times.
+pub fn bound_constant(type_name: &str, value: Option<String>) -> Result<Constant, SqlError> {
+    casts::bound_constant(type_name, value)
+}
 
 /// Rewrites one statement for the engine.
 ///
@@ -52,11 +68,13 @@ pub fn lower(statement: &Statement, scope: &Scope<'_>) -> Result<Lowered, SqlErr
     labels::apply(&mut statement, scope.source);
     // Before names have their spelling, because IDENTIFIER(..) makes names.
     let has_values = constants::apply(&mut statement, scope)?;
+    // While names still are what was written, and before anything moves.
+    sources::apply(&mut statement, scope.sources);
     identifiers::apply(&mut statement);
     // Clauses and tables move expressions about; they are lowered in their final place.
     select::apply(&mut statement)?;
     tables::apply(&mut statement)?;
-    let tables = relations::apply(&mut statement, &scope.names)?;
+    let tables = relations::apply(&mut statement, &scope.names, scope.sources)?;
     let mut work = expressions::Work::new(scope);
     work.stored = matches!(
         statement,

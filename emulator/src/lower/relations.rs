@@ -4,7 +4,7 @@
 //! clause, or the target of a statement, is resolved against the session's database and schema. The table
 //! keeps its Snowflake name as alias, so that columns can be qualified with it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 
 use sqlparser::ast::{
@@ -14,6 +14,7 @@ use sqlparser::ast::{
 
 use super::build::{exact, raw_name};
 use super::refuse::unsupported;
+use super::sources::{Source, placed};
 use crate::catalog::names::{self, NameScope, ObjectPath};
 use crate::contract::SqlError;
 
@@ -21,9 +22,11 @@ use crate::contract::SqlError;
 pub(super) fn apply(
     statement: &mut Statement,
     scope: &NameScope<'_>,
+    sources: &BTreeMap<String, Source>,
 ) -> Result<BTreeSet<ObjectPath>, SqlError> {
     let mut relations = Relations {
         scope,
+        sources,
         operation: operation(statement),
         common: Vec::new(),
         found: BTreeSet::new(),
@@ -60,6 +63,7 @@ fn operation(statement: &Statement) -> &'static str {
 
 struct Relations<'a> {
     scope: &'a NameScope<'a>,
+    sources: &'a BTreeMap<String, Source>,
     operation: &'static str,
     /// Names that the `WITH` of each enclosing query defines, outermost first.
     common: Vec<BTreeSet<String>>,
@@ -127,6 +131,10 @@ impl Relations<'_> {
         let Some(ObjectNamePart::Identifier(last)) = name.0.last() else {
             return Ok(());
         };
+        if let Some(source) = placed(&last.value, self.sources) {
+            *name = raw_name(&source.sql);
+            return Ok(());
+        }
         let is_final = last.quote_style.is_none();
         let is_common = name.0.len() == 1 && self.common.iter().any(|names| names.contains(&last.value));
         if is_final || is_common {

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use snowflake_emulator_engine::SqlType;
 
+use super::sources::Source;
 use crate::catalog::names::{NameScope, ObjectPath};
 use crate::contract::{Binding, SqlError};
 
@@ -23,6 +24,9 @@ pub struct Scope<'a> {
     pub variables: &'a BTreeMap<String, Constant>,
     /// Values for `?` (1-based position as key) and `:name`.
     pub bindings: &'a BTreeMap<String, Binding>,
+    /// Tables that the session has made for the statement's stages, results and past tables, by their
+    /// [`SourceRequest::key`](super::SourceRequest).
+    pub sources: &'a BTreeMap<String, Source>,
     /// Seed for `RANDOM`, `UUID_STRING` and their like when the statement must give the same answer
     /// again (it may be replayed after an error in its transaction); `None` leaves them free.
     pub random_seed: Option<i64>,

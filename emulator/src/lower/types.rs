@@ -186,6 +186,11 @@ fn range(what: &str, low: &str, high: &str) -> SqlError {
     )
 }
 
+/// The type as text that a statement can hold.
+pub fn written_type(sql_type: &SqlType) -> String {
+    data_type(sql_type).to_string()
+}
+
 /// The type as one would write it.
 pub(super) fn data_type(sql_type: &SqlType) -> DataType {
     let custom = |name: &str, scale: Option<u8>| {

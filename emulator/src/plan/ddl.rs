@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use snowflake_emulator_engine::EngineError;
 
+use super::files::TemporaryFiles;
 use crate::catalog::Catalog;
+use crate::catalog::files::{Format, Stage};
 use crate::catalog::names::{Name, ObjectPath, SchemaPath};
 use crate::catalog::records::{Column, Object};
 use crate::contract::SqlError;
@@ -41,8 +43,12 @@ pub struct Planner<'a> {
     pub scope: Scope<'a>,
     /// Temporary tables of the session.
     pub temporary: &'a BTreeMap<ObjectPath, Temporary>,
+    /// Stages and file formats of the session.
+    pub files: &'a TemporaryFiles,
     /// Role that will own what is made.
     pub owner: &'a str,
+    /// Engine name of the past table that a CLONE copies instead of the one it names.
+    pub clone_source: Option<&'a str>,
     /// Milliseconds since 1970.
     pub now_ms: i64,
     /// Text of the statement.
@@ -95,6 +101,16 @@ pub enum Effect {
     Bury(Vec<SchemaPath>),
     /// Schemas that are no longer dropped.
     Unbury(Vec<SchemaPath>),
+    /// The session has a temporary stage.
+    KeepStage(Box<Stage>),
+    /// A stage is gone, with its files.
+    DropStage(Box<Stage>),
+    /// The session's temporary stage has another name.
+    ForgetStage(ObjectPath),
+    /// The session has a temporary file format.
+    KeepFormat(Box<Format>),
+    /// The session's temporary file format is gone.
+    ForgetFormat(ObjectPath),
     /// Stop the statements that run in all sessions.
     AbortAllQueries,
 }

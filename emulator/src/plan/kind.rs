@@ -2,7 +2,7 @@
 
 use sqlparser::ast::{ObjectType, Statement};
 
-use crate::front::{Command, Parsed, Use};
+use crate::front::{Command, Parsed, StageCommand, Use};
 
 /// `SELECT`.
 pub const SELECT: u32 = 0x1000;
@@ -16,6 +16,10 @@ pub const DELETE: u32 = 0x3300;
 pub const MERGE: u32 = 0x3400;
 /// `INSERT ALL`.
 pub const MULTI_TABLE_INSERT: u32 = 0x3500;
+/// `COPY INTO` a table.
+pub const COPY: u32 = 0x3600;
+/// `COPY INTO` a stage.
+pub const UNLOAD: u32 = 0x3700;
 /// Statements about the session: `SET`, `UNSET`.
 pub const SESSION: u32 = 0x4000;
 /// `ALTER SESSION`.
@@ -32,12 +36,20 @@ pub const USE_WAREHOUSE: u32 = 0x4303;
 pub const SHOW: u32 = 0x4400;
 /// `DESCRIBE`.
 pub const DESCRIBE: u32 = 0x4500;
+/// `LIST`.
+pub const LIST: u32 = 0x4701;
 /// `BEGIN` and `ROLLBACK`.
 pub const TRANSACTION: u32 = 0x5000;
 /// `COMMIT`.
 pub const COMMIT: u32 = 0x5100;
 /// Everything that makes, changes or drops objects.
 pub const DDL: u32 = 0x6000;
+/// `GET`.
+pub const GET: u32 = 0x7101;
+/// `PUT`.
+pub const PUT: u32 = 0x7102;
+/// `REMOVE`.
+pub const REMOVE: u32 = 0x7103;
 /// `CALL`.
 pub const CALL: u32 = 0x9000;
 /// Several statements in one request.
@@ -73,6 +85,16 @@ fn command_type(command: &Command) -> u32 {
         Command::Commit => COMMIT,
         Command::Wait(wait) if wait.called => CALL,
         Command::Wait(_) => SELECT,
+        Command::Stage(command) => match command {
+            StageCommand::DescribeStage(_) | StageCommand::DescribeFormat(_) => DESCRIBE,
+            StageCommand::List(_) => LIST,
+            StageCommand::Remove(_) => REMOVE,
+            StageCommand::Put(_) => PUT,
+            StageCommand::Get(_) => GET,
+            StageCommand::CopyIn(_) => COPY,
+            StageCommand::CopyOut(_) => UNLOAD,
+            _ => DDL,
+        },
         _ => DDL,
     }
 }
@@ -95,7 +117,8 @@ pub fn manner(parsed: &Parsed) -> Manner {
     match statement_type(parsed) {
         _ if matches!(parsed, Parsed::Command(Command::Wait(_))) => Manner::Session,
         SELECT => Manner::Query,
-        INSERT..=MULTI_TABLE_INSERT => Manner::Dml,
+        INSERT..=COPY => Manner::Dml,
+        UNLOAD => Manner::Query,
         DDL => match parsed {
             Parsed::Command(Command::Truncate { .. }) => Manner::Dml,
             _ => Manner::Ddl,
@@ -165,6 +188,12 @@ mod tests {
         check("drop view v", 0x6000, Manner::Ddl);
         check("use schema a.b", 0x4302, Manner::Session);
         check("show tables", 0x4400, Manner::Session);
+        check("copy into t from @s", 0x3600, Manner::Dml);
+        check("copy into @s from t", 0x3700, Manner::Query);
+        check("list @s", 0x4701, Manner::Session);
+        check("put file:///a @s", 0x7102, Manner::Session);
+        check("rm @s", 0x7103, Manner::Session);
+        check("create stage s", 0x6000, Manner::Ddl);
         check("set x = 1", 0x4000, Manner::Session);
         check("alter session set timezone = 'UTC'", 0x4100, Manner::Session);
         check("call system$wait(1)", 0x9000, Manner::Session);

@@ -8,14 +8,17 @@
 mod account;
 mod change;
 mod ddl;
+mod files;
 pub mod kind;
 mod namespaces;
 pub mod shape;
 mod show;
+mod show_files;
 mod show_objects;
 mod tables;
 
 pub use ddl::{DdlPlan, Effect, Failure, Planner, Step, Temporary};
+pub use files::{FileScope, TemporaryFiles, stored_copy_options};
 pub use show::Shower;
 
 use sqlparser::ast::Statement;
@@ -70,6 +73,7 @@ fn plan_command(
         Command::AlterView(altered) => change::alter_view(planner, altered),
         Command::Grant(grant) => account::grant(planner, grant),
         Command::Comment(comment) => change::comment(planner, comment),
+        Command::Stage(command) => files::plan(planner, command),
         Command::Show(_)
         | Command::Describe(_)
         | Command::Use(_)

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::ddl::{Failure, Temporary};
+use super::files::TemporaryFiles;
 use super::shape::{ListType, Shaped, list};
 use crate::catalog::Catalog;
 use crate::catalog::names::{Name, NameScope, ObjectPath, SchemaPath, literal};
@@ -22,6 +23,8 @@ pub struct Shower<'a> {
     pub role: Option<&'a Name>,
     /// Temporary tables of the session.
     pub temporary: &'a BTreeMap<ObjectPath, Temporary>,
+    /// Stages and file formats of the session.
+    pub files: &'a TemporaryFiles,
 }
 
 /// A list to be made: columns, and a query whose columns are the same.
@@ -75,6 +78,8 @@ impl Shower<'_> {
             ShowKind::Roles => self.roles(),
             ShowKind::Grants => Self::grants(show)?,
             ShowKind::Functions => Self::functions(),
+            ShowKind::Stages => self.stages(show)?,
+            ShowKind::FileFormats => self.file_formats(show)?,
             ShowKind::Parameters | ShowKind::Variables | ShowKind::Transactions => {
                 return Err(SqlError::internal("a list of the session was asked of the catalog").into());
             }

@@ -20,6 +20,8 @@ use crate::lower::{DeclaredColumn, Lowered, Scope, lower};
 pub(super) fn create_table(planner: &mut Planner<'_>, written: &CreateTable) -> Result<DdlPlan, Failure> {
     let path = planner.scope.names.object(&written.name, "CREATE TABLE")?;
     planner.writable_schema(&path.schema)?;
+    let schema_retention = planner.catalog.schema(&path.schema)?;
+    let schema_retention = schema_retention.map_or(1, |schema| schema.retention_days);
     let is_temporary = written.temporary || written.volatile;
     let mut plan = DdlPlan::default();
     let existing = if is_temporary {
@@ -94,7 +96,7 @@ pub(super) fn create_table(planner: &mut Planner<'_>, written: &CreateTable) -> 
         retention_days: written
             .data_retention_time_in_days
             .and_then(|days| i64::try_from(days).ok())
-            .unwrap_or(1),
+            .unwrap_or(schema_retention),
         ..Object::new(id, path.clone(), ObjectKind::Table, planner.now_ms)
     };
     if is_temporary {
@@ -129,6 +131,8 @@ fn lower_table(
     table.if_not_exists = false;
     table.temporary = is_temporary;
     table.volatile = false;
+    // What it copies is known already.
+    table.version = None;
     table.name = written_name(&target);
     // A source that is named by the replaced table's own name is the temporary one only if it is one.
     let mut temporary: BTreeSet<ObjectPath> = planner.scope.names.temporary.clone();
@@ -197,10 +201,10 @@ fn copy_statements(
     };
     let mut statements = vec![format!("CREATE {word}TABLE {physical} {columns}")];
     if written.clone.is_some() {
-        let source = if is_temporary {
-            path.physical_temporary()
-        } else {
-            path.physical()
+        let source = match planner.clone_source {
+            Some(past) => past.to_owned(),
+            None if is_temporary => path.physical_temporary(),
+            None => path.physical(),
         };
         statements.push(format!("INSERT INTO {physical} SELECT * FROM {source}"));
     }

@@ -14,6 +14,7 @@ use super::format::ResultFormat;
 use super::message::{ObjectWriter, envelope};
 use super::query::{Outcome, Query, Statement};
 use super::refusal::{Refusal, unkept};
+use super::transfers;
 
 /// `statementTypeId` of INSERT, the statement that takes arrays of bound values.
 const INSERT: u32 = 0x3100;
@@ -164,6 +165,9 @@ fn statement_data(query: &Query, statement: &Statement, origin: &str) -> Result<
             "resultTypes",
             &join(children.iter().map(|(_, kind)| kind.to_string()).collect()),
         );
+    }
+    if let Some(moving) = &statement.moving {
+        transfers::write(&mut data, moving, origin);
     }
     data.field("version", &1);
     data.field("sendResultTime", &milliseconds(SystemTime::now()));

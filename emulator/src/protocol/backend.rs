@@ -9,6 +9,7 @@ use crate::session::{
     ContextSnapshot, Instance, ParameterValue, Progress, QueryId, Session, SessionSpec, SqlError,
     StatementOutput, Submission,
 };
+use crate::stages::FileStore;
 
 /// An answer that comes later.
 pub type Answer<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -17,6 +18,10 @@ pub type Answer<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 pub trait Backend: Send + Sync + 'static {
     /// Opens a session for a user whose identity is already proved.
     fn open_session(&self, spec: SessionSpec) -> Answer<'_, Result<Arc<dyn BackendSession>, SqlError>>;
+    /// The files in stages, which clients put and fetch past the sessions; none when there are no stages.
+    fn store(&self) -> Option<Arc<FileStore>> {
+        None
+    }
 }
 
 /// Runs statements.
@@ -41,6 +46,10 @@ pub trait BackendSession: Send + Sync + 'static {
 }
 
 impl Backend for Arc<Instance> {
+    fn store(&self) -> Option<Arc<FileStore>> {
+        Some(Instance::store(self))
+    }
+
     fn open_session(&self, spec: SessionSpec) -> Answer<'_, Result<Arc<dyn BackendSession>, SqlError>> {
         let instance = Self::clone(self);
         Box::pin(async move {

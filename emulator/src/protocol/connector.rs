@@ -3,19 +3,21 @@
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock, Weak};
 use std::time::Instant;
 
 use tokio_util::task::TaskTracker;
 
 use crate::results::Spool;
-use crate::session::ParameterValue;
+use crate::session::{KeptResult, KeptResults, ParameterValue, QueryId};
+use crate::stages::FileStore;
 
 use super::format::ResultFormat;
 use super::message::Exchange;
-use super::refusal::Refusal;
+use super::refusal::{Refusal, unkept};
 use super::requests::Requests;
 use super::retention::Retention;
+use super::stage_urls::Tickets;
 use super::tokens::{Role, TokenFault, Tokens, authorization};
 use super::{Accounts, Backend, BackendSession, Settings};
 
@@ -30,6 +32,9 @@ pub struct Connector {
     pub(super) spool: Arc<Spool>,
     pub(super) tokens: Tokens,
     pub(crate) queries: Retention,
+    pub(super) tickets: Tickets,
+    /// The files in stages, when the backend has any.
+    pub(super) store: Option<Arc<FileStore>>,
     /// Statements that run, each in a task.
     pub(super) statements: TaskTracker,
     sessions: RwLock<HashMap<u64, Arc<ClientSession>>>,
@@ -168,6 +173,8 @@ impl Connector {
         spool: Arc<Spool>,
     ) -> Arc<Self> {
         Arc::new(Self {
+            tickets: Tickets::new(settings.stage_url_life),
+            store: backend.store(),
             queries: Retention::new(&settings, Arc::clone(&spool)),
             settings,
             accounts,
@@ -177,6 +184,11 @@ impl Connector {
             statements: TaskTracker::new(),
             sessions: RwLock::new(HashMap::new()),
         })
+    }
+
+    /// The results that are kept, for statements that read them again.
+    pub fn results(self: &Arc<Self>) -> Arc<dyn KeptResults> {
+        Arc::new(Results(Arc::downgrade(self)))
     }
 
     pub(crate) fn now(&self) -> Instant {
@@ -249,6 +261,7 @@ impl Connector {
         if let Some(api) = &self.settings.mounted {
             api.sweep(self);
         }
+        self.tickets.sweep(now);
     }
 
     /// Ends all sessions; for the server's end.
@@ -275,6 +288,26 @@ impl Connector {
     /// Number of sessions now.
     pub fn session_count(&self) -> usize {
         self.sessions.read().unwrap_or_else(PoisonError::into_inner).len()
+    }
+}
+
+/// The results that a connector keeps; the backend must not keep the connector alive.
+#[derive(Debug)]
+struct Results(Weak<Connector>);
+
+impl KeptResults for Results {
+    fn result(&self, user: &str, query_id: QueryId) -> Option<KeptResult> {
+        let query = self
+            .0
+            .upgrade()?
+            .queries
+            .get(query_id)
+            .filter(|query| query.user == user)?;
+        let rows = Arc::clone(&query.statement()?.rows);
+        Some(KeptResult {
+            columns: rows.result_columns(),
+            batches: Box::new(move |part| rows.engine_batches(part).map_err(|error| unkept(&error))),
+        })
     }
 }
 

@@ -139,6 +139,7 @@ impl Run {
                 parameters: None,
                 style: Arc::clone(&self.delivery.style),
                 cut: false,
+                moving: None,
                 chunk_secret: Uuid::new_v4(),
             });
         }
@@ -175,6 +176,10 @@ impl Run {
         described: bool,
     ) -> Result<Statement, SqlError> {
         let statement_type = output.statement_type;
+        let now = self.connector.now();
+        let moving = output
+            .transfer
+            .map(|transfer| self.connector.tickets.issue(*transfer, now));
         let is_query = statement_type & CLASS_MASK == SELECT && !described;
         let (rows, cut) = self.collect(output.columns, output.rows).await?;
         let parameters = matches!(statement_type, ALTER_SESSION | MULTI_STATEMENT).then(|| {
@@ -198,6 +203,7 @@ impl Run {
             parameters,
             style: Arc::clone(&self.delivery.style),
             cut,
+            moving,
             chunk_secret: Uuid::new_v4(),
         })
     }

@@ -24,7 +24,7 @@ use super::line::{Grip, Line, reset};
 use super::message::{Exchange, Reply, ReplyBody};
 use super::refusal::Refusal;
 use super::tokens::{Role, authorization};
-use super::{route, server};
+use super::{route, server, stage_urls};
 
 /// How long a new connection is watched for a request to the control endpoint, before a fault takes it.
 const CONTROL_WAIT_MAX: Duration = Duration::from_millis(500);
@@ -101,6 +101,11 @@ struct Station {
 impl Station {
     async fn answer(&self, request: Request<Incoming>) -> Result<Response<HurtBody>, Broken> {
         let (parts, body) = request.into_parts();
+        if stage_urls::is_put(&parts) {
+            // A file passes as it comes; no rule looks into it.
+            let reply = stage_urls::put(&self.connector, &parts, body).await;
+            return Ok(reply.unwrap_or_else(Refusal::into_reply).map(HurtBody::whole));
+        }
         let exchange = match Exchange::read(parts, body, &self.connector.settings).await {
             Ok(exchange) => exchange,
             Err((head, refusal)) => {

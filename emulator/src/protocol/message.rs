@@ -1,6 +1,7 @@
 //! HTTP messages: reading a request's body, writing the envelope around every answer.
 
 use std::collections::VecDeque;
+use std::fs::File;
 use std::io::Read as _;
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -24,14 +25,19 @@ const UNPACK_ASIDE_FROM: usize = 64 * 1024;
 /// Bytes beyond a body's limit that are read and forgotten before the connection is given up.
 const FORGOTTEN_BYTES_MAX: usize = 256 * 1024 * 1024;
 
+/// Bytes of a file that are sent at a time.
+const FILE_PART_BYTES: usize = 128 * 1024;
+
 /// An HTTP answer.
 pub type Reply = Response<ReplyBody>;
 
-/// A body of known length, in segments.
+/// A body of known length, in segments or from a file.
 #[derive(Debug, Default)]
 pub struct ReplyBody {
     segments: VecDeque<Bytes>,
     remaining: u64,
+    /// What follows the segments, read as it is sent.
+    file: Option<File>,
 }
 
 impl From<Vec<Bytes>> for ReplyBody {
@@ -40,6 +46,7 @@ impl From<Vec<Bytes>> for ReplyBody {
         Self {
             segments: segments.into(),
             remaining,
+            file: None,
         }
     }
 }
@@ -51,8 +58,34 @@ impl From<Vec<u8>> for ReplyBody {
 }
 
 impl ReplyBody {
-    /// Takes the next part out.
+    /// A file of so many bytes.
+    pub(super) fn file(file: File, bytes: u64) -> Self {
+        Self {
+            segments: VecDeque::new(),
+            remaining: bytes,
+            file: Some(file),
+        }
+    }
+
+    /// Takes the next part out. A part of a file is read from the disk; it is small, and mostly in memory.
     pub(super) fn next_segment(&mut self) -> Option<Bytes> {
+        if let Some(file) = &mut self.file {
+            let wanted = usize::try_from(self.remaining)
+                .unwrap_or(usize::MAX)
+                .min(FILE_PART_BYTES);
+            let mut part = vec![0; wanted];
+            let read = match file.read(&mut part) {
+                Ok(read) => read,
+                Err(error) => {
+                    tracing::error!(%error, "failed to read a file that is being sent");
+                    0
+                }
+            };
+            // A file that ends too early ends the connection: fewer bytes come than were announced.
+            part.truncate(read);
+            self.remaining -= read as u64;
+            return (read > 0).then(|| Bytes::from(part));
+        }
         let segment = self.segments.pop_front()?;
         self.remaining -= segment.len() as u64;
         Some(segment)
@@ -71,7 +104,7 @@ impl Body for ReplyBody {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.segments.is_empty()
+        self.segments.is_empty() && (self.file.is_none() || self.remaining == 0)
     }
 
     fn size_hint(&self) -> SizeHint {

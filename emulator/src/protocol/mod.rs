@@ -44,9 +44,11 @@ mod retention;
 mod route;
 mod server;
 mod settings;
+mod stage_urls;
 mod status;
 mod submit;
 mod tokens;
+mod transfers;
 
 pub use accounts::{Accounts, AccountsError, Secret, User};
 pub use backend::{Answer, Backend, BackendSession};

@@ -17,7 +17,7 @@ const WIRE_DEFAULTS: [(&str, Default); 9] = [
         "CLIENT_SESSION_KEEP_ALIVE_HEARTBEAT_FREQUENCY",
         Default::Integer(3600),
     ),
-    ("CLIENT_STAGE_ARRAY_BINDING_THRESHOLD", Default::Integer(0)),
+    ("CLIENT_STAGE_ARRAY_BINDING_THRESHOLD", Default::Integer(65_280)),
     ("CLIENT_TELEMETRY_ENABLED", Default::Bool(false)),
     ("QUERY_CONTEXT_CACHE_SIZE", Default::Integer(5)),
     ("SERVICE_NAME", Default::Text("")),
@@ -29,9 +29,6 @@ enum Default {
     Bool(bool),
     Text(&'static str),
 }
-
-/// Bound values never come by way of a stage here, however many they are.
-const STAGE_BINDING: &str = "CLIENT_STAGE_ARRAY_BINDING_THRESHOLD";
 
 /// Reads parameters; names in upper case, nulls left out.
 pub(super) fn read(parameters: Map<String, Value>) -> BTreeMap<String, ParameterValue> {
@@ -75,14 +72,12 @@ pub(super) fn write(session: Vec<(String, ParameterValue)>) -> Vec<u8> {
         })
         .collect();
     for (name, value) in session {
-        if name != STAGE_BINDING {
-            let value = match value {
-                ParameterValue::Text(text) => json!(text),
-                ParameterValue::Bool(truth) => json!(truth),
-                ParameterValue::Integer(integer) => json!(integer),
-            };
-            all.insert(name, value);
-        }
+        let value = match value {
+            ParameterValue::Text(text) => json!(text),
+            ParameterValue::Bool(truth) => json!(truth),
+            ParameterValue::Integer(integer) => json!(integer),
+        };
+        all.insert(name, value);
     }
     let list: Vec<_> = all
         .into_iter()

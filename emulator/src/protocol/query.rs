@@ -14,6 +14,7 @@ use crate::session::{ContextSnapshot, DmlStats, Progress, QueryId, SqlError};
 use super::BackendSession;
 use super::connector::ClientSession;
 use super::format::ResultFormat;
+use super::stage_urls::Moving;
 
 /// How long a cancel looks for a statement that the session has not begun yet.
 const CANCEL_WAIT_MAX: Duration = Duration::from_secs(2);
@@ -67,6 +68,8 @@ pub(crate) struct Statement {
     pub(crate) style: Arc<JsonStyle>,
     /// There were more rows than are kept.
     pub(crate) cut: bool,
+    /// Files that the client is to move.
+    pub(super) moving: Option<Moving>,
     /// What makes the chunks' URLs unguessable.
     pub(super) chunk_secret: Uuid,
 }

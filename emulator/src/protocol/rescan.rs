@@ -71,6 +71,7 @@ mod tests {
                 query_id: Uuid::nil(),
                 sql: text,
                 bindings: BTreeMap::default(),
+                bind_stage: None,
                 parameters: BTreeMap::default(),
                 describe_only: false,
                 statement_count: None,

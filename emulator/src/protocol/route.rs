@@ -15,7 +15,7 @@ use crate::results::gzip;
 
 use super::message::{Exchange, Reply, ReplyBody, success};
 use super::refusal::Refusal;
-use super::{Connector, chunk, health, lifecycle, login, metrics, status, submit};
+use super::{Connector, chunk, health, lifecycle, login, metrics, stage_urls, status, submit};
 
 /// Answers up to this size are never compressed.
 const COMPRESS_FROM: u64 = 4096;
@@ -23,6 +23,10 @@ const COMPRESS_FROM: u64 = 4096;
 /// Answers one request of `peer`.
 pub(super) async fn answer(connector: Arc<Connector>, request: Request<Incoming>, peer: SocketAddr) -> Reply {
     let (parts, body) = request.into_parts();
+    if stage_urls::is_put(&parts) {
+        let reply = stage_urls::put(&connector, &parts, body).await;
+        return reply.unwrap_or_else(Refusal::into_reply);
+    }
     match Exchange::read(parts, body, &connector.settings).await {
         Ok(exchange) => respond(&connector, &exchange, peer).await,
         Err((head, refusal)) => refuse(&connector, &head, refusal),
@@ -74,7 +78,12 @@ async fn handle(connector: &Arc<Connector>, exchange: &Exchange) -> Reply {
         None => dispatch(connector, exchange).await,
     };
     match answered {
-        Ok(reply) if connector.settings.compress_answers && exchange.accepts_gzip() => {
+        // A file goes as it is: it would have to be read whole.
+        Ok(reply)
+            if connector.settings.compress_answers
+                && exchange.accepts_gzip()
+                && !exchange.path().starts_with("/stages/") =>
+        {
             compressed(reply).await
         }
         Ok(reply) => reply,
@@ -95,6 +104,7 @@ async fn dispatch(connector: &Arc<Connector>, exchange: &Exchange) -> Result<Rep
     match route {
         ["queries", "v1", "query-request", ""] if post => submit::submit(connector, exchange).await,
         ["results", key, index, ""] if get => chunk::chunk(connector, key, index).await,
+        [stage_urls::FOLDER, secret, "", ""] if get => stage_urls::get(connector, secret).await,
         ["queries", "v1", "abort-request", ""] if post => status::abort_request(connector, exchange).await,
         ["queries", id, "abort-request", ""] if post => status::abort_query(connector, exchange, id).await,
         ["queries", id, "result", ""] if get => status::result(connector, exchange, id).await,

@@ -51,6 +51,8 @@ pub struct Settings {
     pub metrics: Option<Arc<Metrics>>,
     /// The account that key pair tokens must be for; none accepts every account's.
     pub account: Option<String>,
+    /// How long a URL is good under which a client puts or fetches a file.
+    pub stage_url_life: Duration,
     /// Faults to make, with the endpoint that changes them; none is how a service should be.
     pub faults: Option<Arc<Faults>>,
     /// The time.
@@ -98,6 +100,7 @@ impl Default for Settings {
             mounted: None,
             metrics: None,
             account: None,
+            stage_url_life: Duration::from_hours(1),
             faults: None,
             clock: Clock::system(),
         }

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
-use crate::session::{SqlError, Submission};
+use crate::session::Submission;
 
 use super::answer::{self, RUNNING, RUNNING_DETACHED};
 use super::bindings::{self, WireBinding};
@@ -113,15 +113,6 @@ fn read(
             "The request has no sqlText.",
         ));
     };
-    if request.bind_stage.is_some() {
-        let error = SqlError {
-            code: "000002",
-            sql_state: "0A000",
-            message: "Unsupported feature 'bindStage': send bound values in the request.".to_owned(),
-            position: None,
-        };
-        return Err(Refusal::sql(&error, query_id));
-    }
     let mut parameters = parameters::read(request.parameters.unwrap_or_default());
     let format = ResultFormat::asked(&parameters).unwrap_or_else(|| session.format());
     let statement_count = parameters
@@ -132,6 +123,7 @@ fn read(
         query_id,
         sql,
         bindings: bindings::read(request.bindings.unwrap_or_default())?,
+        bind_stage: request.bind_stage,
         parameters,
         describe_only: request.describe_only.unwrap_or(false),
         statement_count,

@@ -14,6 +14,7 @@ mod collect;
 mod column;
 mod json;
 mod physical;
+mod restore;
 mod spool;
 mod stored;
 mod style;

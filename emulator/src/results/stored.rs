@@ -126,7 +126,7 @@ pub fn gzip(segments: &[Bytes]) -> std::io::Result<Bytes> {
 }
 
 /// Reads an Arrow IPC stream back.
-fn decode(segments: Vec<Bytes>) -> Result<Vec<RecordBatch>, ResultError> {
+pub(super) fn decode(segments: Vec<Bytes>) -> Result<Vec<RecordBatch>, ResultError> {
     let mut decoder = StreamDecoder::new();
     let mut batches = Vec::new();
     for segment in segments {

@@ -59,6 +59,8 @@ impl Standing {
             variables: self.variables,
             temporary: BTreeMap::new(),
             temporary_paths: std::collections::BTreeSet::new(),
+            files: crate::plan::TemporaryFiles::default(),
+            temporary_loads: BTreeMap::new(),
             query_ids: Vec::new(),
         })
     }

@@ -1,40 +1,49 @@
 //! DDL: planned and carried out in one transaction of its own, then its effects on the session.
 
 use snowflake_emulator_engine::EngineError;
+use sqlparser::ast::{CreateTable, Statement};
 
 use super::dml::is_conflict;
 use super::query::result_columns;
 use super::transaction::Replayer;
 use super::worker::{Replay, Work, Worker};
-use super::{SqlError, StatementOutput};
+use super::{DmlStats, SqlError, StatementOutput, facts};
 use crate::catalog::Catalog;
+use crate::catalog::files::Stage;
 use crate::catalog::names::Name;
 use crate::catalog::records::{Column, record_columns};
-use crate::lower::Scope;
+use crate::front::{Command, Parsed, StageCommand};
+use crate::lower::{NO_SOURCES, Scope};
 use crate::plan::shape;
 use crate::plan::{DdlPlan, Effect, Failure, Planner, Step, Temporary, plan_ddl};
 
 /// How often a statement is tried again after another session changed the same objects first.
 const ATTEMPTS_MAX: u32 = 20;
 
+/// True for a statement that makes or drops a temporary stage or file format: it touches neither rows nor the
+/// catalog, so that it need not commit what is open. Clients put bound values into such stages.
+fn is_about_temporary_files(parsed: &Parsed) -> bool {
+    matches!(
+        parsed,
+        Parsed::Command(Command::Stage(
+            StageCommand::CreateStage(made) | StageCommand::CreateFormat(made)
+        )) if made.temporary
+    )
+}
+
 impl Worker {
     /// Runs a statement that changes objects; an open transaction is committed first, as in Snowflake.
     pub(super) fn ddl(&mut self, work: &Work<'_>) -> Result<StatementOutput, SqlError> {
-        self.commit()?;
-        let mut attempts = 0;
-        let (plan, kept) = loop {
-            match self.attempt(work) {
-                Ok(Some(done)) => break done,
-                Ok(None) => {}
-                Err(failure) => {
-                    attempts += 1;
-                    if !is_conflict(&failure) || attempts >= ATTEMPTS_MAX {
-                        return Err(self.in_words(failure));
-                    }
-                    self.pause(attempts)?;
-                }
-            }
-        };
+        if !is_about_temporary_files(work.parsed) {
+            self.commit()?;
+        }
+        let before = self
+            .shared
+            .history
+            .keep(self.shared.engine.as_ref(), facts::now_ns());
+        let attempted = self.attempts(work);
+        self.after_write(before, work.query_id, attempted.is_ok().then(DmlStats::default));
+        let (plan, kept) = attempted?;
         self.shared.versions.committed(&plan.touched);
         plan.effects.iter().for_each(|effect| self.effect(effect));
         for temporary in kept {
@@ -44,8 +53,29 @@ impl Worker {
         Ok(self.answer(work, shape::status(&plan.status), None))
     }
 
+    fn attempts(&mut self, work: &Work<'_>) -> Result<(DdlPlan, Vec<Temporary>), SqlError> {
+        let mut attempts = 0;
+        loop {
+            match self.attempt(work) {
+                Ok(Some(done)) => return Ok(done),
+                Ok(None) => {}
+                Err(failure) => {
+                    attempts += 1;
+                    if !is_conflict(&failure) || attempts >= ATTEMPTS_MAX {
+                        return Err(self.in_words(failure));
+                    }
+                    self.pause(attempts)?;
+                }
+            }
+        }
+    }
+
     /// `None` when sample data was made, which only a new transaction sees.
     fn attempt(&mut self, work: &Work<'_>) -> Result<Option<(DdlPlan, Vec<Temporary>)>, Failure> {
+        if self.transaction.is_some() {
+            // What only the session knows touches nothing of the transaction.
+            return self.attempt_inside(work);
+        }
         self.connection.execute("BEGIN TRANSACTION")?;
         let result = self.attempt_inside(work).and_then(|done| {
             if done.is_some() {
@@ -62,18 +92,40 @@ impl Worker {
 
     fn attempt_inside(&mut self, work: &Work<'_>) -> Result<Option<(DdlPlan, Vec<Temporary>)>, Failure> {
         let owner = self.state.owner();
-        let scope: Scope<'_> = self
-            .state
-            .scope(&work.moment, work.piece.text, work.bindings, None);
+        let clone_source = self.past_of_clone(work)?;
+        let resolved = match (work.parsed, &clone_source) {
+            (Parsed::Sql(statement), None) => self.resolve(statement, work)?,
+            _ => None,
+        };
+        if resolved.is_some()
+            && matches!(work.parsed, Parsed::Sql(statement) if matches!(**statement, Statement::CreateView(_)))
+        {
+            return Err(SqlError::unsupported("VIEW over a stage, a result or a past table").into());
+        }
+        let (parsed, sources) = match &resolved {
+            Some(resolved) => (
+                &Parsed::Sql(Box::new(resolved.statement.clone())),
+                &resolved.sources,
+            ),
+            None => (work.parsed, &NO_SOURCES),
+        };
+        let scope: Scope<'_> = Scope {
+            sources,
+            ..self
+                .state
+                .scope(&work.moment, work.piece.text, work.bindings, None)
+        };
         let mut planner = Planner {
             catalog: Catalog::new(self.connection.as_mut()),
             scope,
             temporary: &self.state.temporary,
+            files: &self.state.files,
             owner: &owner,
+            clone_source: clone_source.as_deref(),
             now_ms: work.moment.ms(),
             text: work.piece.text,
         };
-        let plan = plan_ddl(&mut planner, work.parsed, self.state.warehouse.as_ref())?;
+        let plan = plan_ddl(&mut planner, parsed, self.state.warehouse.as_ref())?;
         if self.make_available(&plan.reads)? {
             return Ok(None);
         }
@@ -102,6 +154,32 @@ impl Worker {
         Ok(Some((plan, kept)))
     }
 
+    /// The engine's name of the past table that a CLONE copies; none for other statements.
+    fn past_of_clone(&mut self, work: &Work<'_>) -> Result<Option<String>, SqlError> {
+        let Parsed::Sql(statement) = work.parsed else {
+            return Ok(None);
+        };
+        let Statement::CreateTable(CreateTable {
+            clone: Some(name),
+            version: Some(version),
+            ..
+        }) = statement.as_ref()
+        else {
+            return Ok(None);
+        };
+        let sql = format!("SELECT * FROM {name} {version}");
+        let pieces = crate::front::split(&sql)?;
+        let Parsed::Sql(query) = crate::front::parse(&pieces[0])? else {
+            return Err(SqlError::internal("a generated query is a command"));
+        };
+        let resolved = self.resolve(&query, work)?;
+        let source = resolved.and_then(|resolved| resolved.sources.into_values().next());
+        match source {
+            Some(source) => Ok(Some(source.sql)),
+            None => Err(SqlError::unsupported(format!("CLONE {version}"))),
+        }
+    }
+
     /// Columns that an engine table or view has.
     fn columns_of(&mut self, physical: &str) -> Result<Vec<Column>, EngineError> {
         let described = self.connection.describe(&format!("SELECT * FROM {physical}"))?;
@@ -110,6 +188,13 @@ impl Worker {
             .iter()
             .map(|column| Column::new(Name::exact(column.name.clone()), &column.sql_type))
             .collect())
+    }
+
+    /// Removes the files of a stage that is gone.
+    fn clear_area(&self, stage: &Stage) {
+        if let Err(error) = self.shared.store.clear(&self.area_of(stage)) {
+            tracing::warn!(%error, "the files of a dropped stage could not be removed");
+        }
     }
 
     fn effect(&mut self, effect: &Effect) {
@@ -146,6 +231,30 @@ impl Worker {
                     temporary.object.path = to.clone();
                     state.keep_temporary(temporary);
                 }
+            }
+            Effect::KeepStage(stage) => {
+                if stage.is_temporary {
+                    state.files.made = state.files.made.max(stage.id);
+                }
+                state.files.stages.insert(stage.path.clone(), (**stage).clone());
+            }
+            Effect::ForgetStage(path) => {
+                state.files.stages.remove(path);
+            }
+            Effect::DropStage(stage) => {
+                if stage.is_temporary {
+                    state.files.stages.remove(&stage.path);
+                }
+                self.clear_area(stage);
+            }
+            Effect::KeepFormat(format) => {
+                state
+                    .files
+                    .formats
+                    .insert(format.path.clone(), (**format).clone());
+            }
+            Effect::ForgetFormat(path) => {
+                state.files.formats.remove(path);
             }
             Effect::Bury(paths) => self.shared.buried.add(paths),
             Effect::Unbury(paths) => self.shared.buried.remove(paths),

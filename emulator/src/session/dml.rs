@@ -13,11 +13,12 @@ use sqlparser::ast::{
 use super::locks::Holder;
 use super::worker::{Replay, Work, Worker};
 use super::{DmlStats, SqlError, StatementOutput, array_binds, from_engine};
+use crate::catalog::files::forget_loads;
 use crate::catalog::names::{INFORMATION_SCHEMA, Name, ObjectPath};
 use crate::catalog::records::ObjectKind;
 use crate::catalog::tables::SNOWFLAKE;
 use crate::catalog::{Catalog, sample};
-use crate::front::{Command, Parsed};
+use crate::front::{Command, Parsed, StageCommand};
 use crate::lower::{Answer, Guard, Lowered};
 use crate::plan::Failure;
 use crate::plan::shape::{self, Counts};
@@ -51,9 +52,12 @@ impl Worker {
                 if *if_exists && !self.table_exists(&path)? {
                     return Ok(self.answer(work, shape::status("Statement executed successfully."), None));
                 }
+                let mut statements = Vec::new();
+                self.forget_loads(&path, &mut statements)?;
+                statements.push(format!("DELETE FROM {}", self.state.names().physical_of(&path)));
                 let change = Change {
                     guards: Vec::new(),
-                    statements: vec![format!("DELETE FROM {}", self.state.names().physical_of(&path))],
+                    statements,
                     answer: Answer::Deleted,
                     reads: BTreeSet::from([path.clone()]),
                     target: path,
@@ -62,8 +66,13 @@ impl Worker {
                 self.change(&change, work)?;
                 Ok(self.answer(work, shape::status("Statement executed successfully."), None))
             }
+            Parsed::Command(Command::Stage(StageCommand::CopyIn(copy))) => self.copy_in(copy, work),
             Parsed::Sql(statement) => {
                 let stats = match array_binds::rows(work.bindings)? {
+                    _ if work.bind_stage.is_some() => {
+                        let location = work.bind_stage.unwrap_or_default();
+                        self.insert_staged(statement, location, work)?
+                    }
                     None => self.one(statement, work)?,
                     Some(rows) => self.for_each_row(statement, rows, work)?,
                 };
@@ -75,6 +84,16 @@ impl Worker {
 
     fn one(&mut self, statement: &Statement, work: &Work<'_>) -> Result<DmlStats, SqlError> {
         let lowered = self.lower(statement, work)?;
+        self.run_lowered(statement, lowered, work)
+    }
+
+    /// Runs a change whose lowered form is known.
+    pub(super) fn run_lowered(
+        &mut self,
+        statement: &Statement,
+        lowered: Lowered,
+        work: &Work<'_>,
+    ) -> Result<DmlStats, SqlError> {
         self.prepare(&lowered)?;
         let tables = lowered.tables.clone();
         let change = self.planned(statement, lowered)?;
@@ -89,18 +108,10 @@ impl Worker {
         rows: usize,
         work: &Work<'_>,
     ) -> Result<DmlStats, SqlError> {
-        let mut total = DmlStats::default();
-        if let Some(batches) = array_binds::spread(statement, work.bindings, rows) {
-            for (spread, bindings) in batches {
-                let work = Work {
-                    bindings: &bindings,
-                    moment: work.moment.clone(),
-                    ..*work
-                };
-                add(&mut total, self.one(&spread, &work)?);
-            }
-            return Ok(total);
+        if let Some(stats) = self.insert_bound(statement, rows, work)? {
+            return Ok(stats);
         }
+        let mut total = DmlStats::default();
         for row in 0..rows {
             let bindings = array_binds::row(work.bindings, row);
             let work = Work {
@@ -169,10 +180,18 @@ impl Worker {
                     }
                 })?;
         }
-        let result = if self.transaction.is_some() {
-            self.change_inside(change)
-        } else {
-            self.change_alone(change)
+        let before = self.before_write(work, &change.target);
+        let result = match before {
+            Ok(before) => {
+                let result = if self.transaction.is_some() {
+                    self.change_inside(change)
+                } else {
+                    self.change_alone(change)
+                };
+                self.after_write(before, work.query_id, result.as_ref().ok().copied());
+                result
+            }
+            Err(error) => Err(error),
         };
         if self.transaction.is_none() {
             self.shared.locks.release(self.state.id);
@@ -266,6 +285,17 @@ impl Worker {
             Failure::Engine(error) if error.kind == EngineErrorKind::Interrupted => self.control.reason(),
             Failure::Engine(error) => from_engine(&error),
         }
+    }
+
+    /// A table that is emptied may be loaded from the same files again.
+    fn forget_loads(&mut self, path: &ObjectPath, statements: &mut Vec<String>) -> Result<(), SqlError> {
+        if self.state.temporary_loads.remove(path).is_some() || self.state.temporary_paths.contains(path) {
+            return Ok(());
+        }
+        let object = Catalog::new(self.connection.as_mut()).object(path);
+        let object = object.map_err(|error| from_engine(&error))?;
+        statements.extend(object.map(|object| forget_loads(object.id)));
+        Ok(())
     }
 
     fn table_exists(&mut self, path: &ObjectPath) -> Result<bool, SqlError> {
@@ -406,7 +436,7 @@ fn source_tables(
 }
 
 /// Refuses to change what the account came with.
-fn refuse_built_in(path: &ObjectPath) -> Result<(), SqlError> {
+pub(super) fn refuse_built_in(path: &ObjectPath) -> Result<(), SqlError> {
     let database = path.schema.database.as_str();
     let refused = database == sample::DATABASE
         || database == SNOWFLAKE

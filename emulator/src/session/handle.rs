@@ -72,7 +72,8 @@ impl Published {
         if self.variables != state.variables {
             self.variables = state.variables.clone();
         }
-        self.has_temporary = !state.temporary.is_empty();
+        self.has_temporary =
+            !state.temporary.is_empty() || !state.files.stages.is_empty() || !state.files.formats.is_empty();
     }
 }
 

@@ -4,20 +4,22 @@ use std::collections::{BTreeMap, HashSet};
 use std::fs::{File, OpenOptions};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use rustix::fs::{FlockOperation, flock};
 use snowflake_emulator_engine::{Engine, EngineConfig, EngineConnection, EngineError, Storage};
 
 use super::control::Control;
+use super::history::{History, HistoryLimits};
 use super::locks::Locks;
 use super::samples::Samples;
 use super::versions::Versions;
-use super::{Session, SessionSpec, SqlError, facts};
+use super::{KeptResults, Session, SessionSpec, SqlError, facts};
 use crate::catalog::Catalog;
 use crate::catalog::names::{Name, ObjectPath, SchemaPath};
 use crate::catalog::tables::{CATALOG_SCHEMA, VERSION, migrations};
+use crate::stages::{FileStore, StoreLimits};
 
 /// How an instance is opened.
 #[derive(Clone, Debug)]
@@ -32,6 +34,10 @@ pub struct InstanceConfig {
     pub batch_rows: usize,
     /// Most sessions at a time.
     pub sessions_max: usize,
+    /// How much the files in stages take.
+    pub stages: StoreLimits,
+    /// How far back tables can be read.
+    pub history: HistoryLimits,
 }
 
 impl InstanceConfig {
@@ -44,9 +50,20 @@ impl InstanceConfig {
             threads: engine.threads,
             batch_rows: 16_384,
             sessions_max: 1000,
+            stages: StoreLimits::default(),
+            history: HistoryLimits::default(),
         }
     }
 }
+
+/// The database in a data folder.
+const DATABASE_FILE: &str = "emulator.duckdb";
+
+/// The engine's log beside it.
+const LOG_FILE: &str = "emulator.duckdb.wal";
+
+/// Folder of a data folder for the files in stages.
+const STAGES_FOLDER: &str = "stages";
 
 /// Longest wait for an emulator that is ending to give up the data folder.
 const PREDECESSOR_WAIT_MAX: Duration = Duration::from_secs(10);
@@ -79,6 +96,9 @@ pub enum InstanceError {
         /// Version of this program.
         known: u32,
     },
+    /// The folder for the files in stages cannot be made or used.
+    #[error("use the folder for stages: {0}")]
+    Stages(#[from] std::io::Error),
     /// The engine refused.
     #[error("open the database: {0}")]
     Engine(#[from] EngineError),
@@ -96,6 +116,11 @@ pub(super) struct Shared {
     pub(super) versions: Versions,
     pub(super) buried: Buried,
     pub(super) samples: Samples,
+    pub(super) history: History,
+    /// The files in stages.
+    pub(super) store: Arc<FileStore>,
+    /// Results of earlier statements, when somebody keeps them.
+    pub(super) results: OnceLock<Arc<dyn KeptResults>>,
     pub(super) transactions: Mutex<BTreeMap<u64, OpenTransaction>>,
     pub(super) batch_rows: usize,
     sessions: Mutex<BTreeMap<u64, Weak<Control>>>,
@@ -123,7 +148,7 @@ impl Instance {
             Some(folder) => {
                 let lock = lock_folder(folder)?;
                 (
-                    Storage::OnDisk(folder.join("emulator.duckdb")),
+                    Storage::OnDisk(folder.join(DATABASE_FILE)),
                     Some(folder.join("spill")),
                     Some(lock),
                 )
@@ -145,6 +170,16 @@ impl Instance {
     ) -> Result<Self, InstanceError> {
         let mut connection = engine.connect()?;
         prepare_catalog(connection.as_mut())?;
+        let store = FileStore::open(
+            config
+                .data
+                .as_ref()
+                .map(|data| data.join(STAGES_FOLDER))
+                .as_deref(),
+            &std::env::temp_dir(),
+            config.stages,
+        )?;
+        let log = config.data.as_ref().map(|data| data.join(LOG_FILE));
         let buried = Buried::default();
         buried.add(&buried_schemas(connection.as_mut())?);
         Ok(Self {
@@ -154,6 +189,9 @@ impl Instance {
                 versions: Versions::default(),
                 buried,
                 samples: Samples::default(),
+                history: History::new(config.history, log, facts::now_ns()),
+                store,
+                results: OnceLock::new(),
                 transactions: Mutex::default(),
                 batch_rows: config.batch_rows.max(1),
                 sessions: Mutex::default(),
@@ -171,8 +209,21 @@ impl Instance {
         Session::open(Arc::clone(&self.shared), spec).map(Arc::new)
     }
 
-    /// Writes everything committed into the database file.
+    /// Names where results of earlier statements are kept, for RESULT_SCAN; the first one stays.
+    pub fn give_results(&self, results: Arc<dyn KeptResults>) {
+        if self.shared.results.set(results).is_err() {
+            tracing::warn!("results are kept in more than one place; the first one counts");
+        }
+    }
+
+    /// The files in stages.
+    pub fn store(&self) -> Arc<FileStore> {
+        Arc::clone(&self.shared.store)
+    }
+
+    /// Writes everything committed into the database file; earlier states of tables are given up for it.
     pub fn checkpoint(&self) -> Result<(), InstanceError> {
+        self.shared.history.clear(facts::now_ns());
         Ok(self.shared.engine.checkpoint()?)
     }
 }
@@ -295,6 +346,9 @@ fn prepare_catalog(connection: &mut dyn EngineConnection) -> Result<(), Instance
     let mut statements = migrations(found, now_ms);
     if found > 0 {
         statements.extend(purge(connection, now_ms)?);
+        if found >= 2 {
+            statements.push(crate::catalog::files::forget_old_loads(now_ms));
+        }
     }
     if statements.is_empty() {
         return Ok(());

@@ -9,6 +9,7 @@ use super::dml::{Change, apply, run_guards};
 use super::transaction::{Effect, LOG_BYTES_MAX, Write};
 use super::worker::Worker;
 use super::{DmlStats, SqlError};
+use crate::catalog::names::ObjectPath;
 use crate::lower::Answer;
 use crate::plan::Failure;
 
@@ -60,11 +61,26 @@ impl Worker {
         for statement in before {
             connection.execute(statement)?;
         }
-        let mut stats = DmlStats::default();
+        let (inserted, effect) = self.inserted_rows(last, &change.target)?;
+        let stats = DmlStats {
+            inserted,
+            ..DmlStats::default()
+        };
+        Ok((stats, write(change, before.to_vec(), effect, stats, reads_view)))
+    }
+
+    /// Runs an INSERT and gives its number of rows, with what makes the same rows again.
+    pub(super) fn inserted_rows(
+        &mut self,
+        insert: &str,
+        target: &ObjectPath,
+    ) -> Result<(u64, Effect), Failure> {
+        let connection = self.connection.as_mut();
+        let mut inserted = 0;
         let (mut batches, mut bytes) = (Vec::new(), 0);
-        let mut reader = connection.query(&format!("{last} RETURNING *"), BATCH_ROWS)?;
+        let mut reader = connection.query(&format!("{insert} RETURNING *"), BATCH_ROWS)?;
         while let Some(batch) = reader.next_batch()? {
-            stats.inserted += batch.num_rows() as u64;
+            inserted += batch.num_rows() as u64;
             bytes += batch.get_array_memory_size();
             if bytes <= LOG_BYTES_MAX {
                 batches.push(batch);
@@ -74,7 +90,7 @@ impl Worker {
         }
         drop(reader);
         let effect = if bytes <= LOG_BYTES_MAX {
-            let (schema, table) = self.engine_table(&change.target);
+            let (schema, table) = self.engine_table(target);
             Effect::Rows {
                 schema,
                 table,
@@ -83,7 +99,7 @@ impl Worker {
         } else {
             Effect::Unrepeatable
         };
-        Ok((stats, write(change, before.to_vec(), effect, stats, reads_view)))
+        Ok((inserted, effect))
     }
 }
 

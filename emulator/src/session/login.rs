@@ -33,6 +33,8 @@ pub(super) fn state(
         variables: BTreeMap::new(),
         temporary: BTreeMap::new(),
         temporary_paths: BTreeSet::new(),
+        files: crate::plan::TemporaryFiles::default(),
+        temporary_loads: BTreeMap::new(),
         query_ids: Vec::new(),
     })
 }

@@ -89,7 +89,7 @@ const KNOWN: [(&str, Fallback, &str); 50] = [
     ),
     (
         "CLIENT_STAGE_ARRAY_BINDING_THRESHOLD",
-        Integer(0),
+        Integer(65_280),
         "Bound values above which clients upload them; 0 is never",
     ),
     ("CLIENT_TELEMETRY_ENABLED", Bool(false), "Clients send telemetry"),

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 
-use sqlparser::ast::Statement;
 use tokio::sync::{mpsc, oneshot};
 
 use snowflake_emulator_engine::{BatchReader, EngineColumn, Repeat};
@@ -12,7 +11,7 @@ use super::worker::{Done, Replay, Work, Worker};
 use super::{Binding, QueryId, ResultColumn, Rows, SqlError, StatementOutput, from_engine};
 use crate::catalog::names::{ObjectPath, unmangle};
 use crate::front::Parsed;
-use crate::lower::{Lowered, lower};
+use crate::lower::Lowered;
 use crate::plan::kind::{self, Manner, manner, statement_type};
 use crate::plan::shape;
 
@@ -23,15 +22,6 @@ const BATCHES_AHEAD: usize = 4;
 const CHILD_BYTES_MAX: usize = 256 * 1024 * 1024;
 
 impl Worker {
-    /// Lowers a statement in the session's scope.
-    pub(super) fn lower(&self, statement: &Statement, work: &Work<'_>) -> Result<Lowered, SqlError> {
-        let transaction = self.transaction.as_ref().map(|transaction| transaction.id);
-        let scope = self
-            .state
-            .scope(&work.moment, work.piece.text, work.bindings, transaction);
-        lower(statement, &scope)
-    }
-
     /// Makes sure that what a statement names may be named and has its rows; shows what others committed.
     pub(super) fn prepare(&mut self, lowered: &Lowered) -> Result<(), SqlError> {
         self.make_available(&lowered.tables)?;
@@ -120,6 +110,7 @@ impl Worker {
             context,
             bind_count: 0,
             children: Vec::new(),
+            transfer: None,
         };
         let Some(first) = reader.next_batch().map_err(engine)? else {
             return Ok(Done::answer(output));

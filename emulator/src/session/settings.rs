@@ -189,13 +189,14 @@ impl Worker {
         Ok(list(columns, rows))
     }
 
-    fn shower(&mut self) -> Shower<'_> {
+    pub(super) fn shower(&mut self) -> Shower<'_> {
         Shower {
             catalog: Catalog::new(self.connection.as_mut()),
             names: self.state.names(),
             warehouse: self.state.warehouse.as_ref(),
             role: self.state.role.as_ref(),
             temporary: &self.state.temporary,
+            files: &self.state.files,
         }
     }
 

@@ -6,8 +6,8 @@ use super::facts;
 use super::{Binding, ContextSnapshot, Parameters, QueryId};
 use crate::catalog::names::{Name, NameScope, ObjectPath};
 use crate::catalog::tables::ACCOUNTADMIN;
-use crate::lower::{Constant, Facts, Scope};
-use crate::plan::Temporary;
+use crate::lower::{Constant, Facts, NO_SOURCES, Scope};
+use crate::plan::{Temporary, TemporaryFiles};
 
 /// Account locator that `CURRENT_ACCOUNT()` answers.
 const ACCOUNT: &str = "LOCAL";
@@ -36,6 +36,10 @@ pub(super) struct State {
     pub(super) temporary: BTreeMap<ObjectPath, Temporary>,
     /// Keys of `temporary`, in the form that names are resolved with.
     pub(super) temporary_paths: BTreeSet<ObjectPath>,
+    /// Stages and file formats of its own.
+    pub(super) files: TemporaryFiles,
+    /// Files from which temporary tables were loaded, with their digests.
+    pub(super) temporary_loads: BTreeMap<ObjectPath, BTreeSet<(String, String)>>,
     /// Queries so far, oldest first.
     pub(super) query_ids: Vec<String>,
 }
@@ -86,6 +90,7 @@ impl State {
         Scope {
             names: self.names(),
             source: Some(source),
+            sources: &NO_SOURCES,
             facts: Facts {
                 user: &self.user,
                 role: self.role.as_ref().map(Name::as_str),

@@ -8,8 +8,15 @@ use crate::catalog::Catalog;
 use crate::catalog::names::{INFORMATION_SCHEMA, ObjectPath, literal};
 use crate::catalog::records::ObjectKind;
 
-/// Engine functions whose next value is another one; `now()` is the time of the engine's transaction.
-pub(super) const VOLATILE: [&str; 3] = ["nextval(", "sf_uuid_string(", "now()"];
+/// What gives another value the next time: functions of the engine, tables that are made for one statement, files.
+/// `now()` is the time of the engine's transaction.
+pub(super) const VOLATILE: [&str; 5] = [
+    "nextval(",
+    "sf_uuid_string(",
+    "now()",
+    "\"stage#",
+    "read_parquet(",
+];
 
 /// Most tables that are remembered.
 const REMEMBERED_MAX: usize = 1000;

@@ -88,6 +88,8 @@ pub(crate) struct Transaction {
     log_bytes: usize,
     overflowed: bool,
     targets: BTreeSet<ObjectPath>,
+    /// Rows that it has changed.
+    changed: u64,
 }
 
 impl Transaction {
@@ -107,6 +109,7 @@ impl Transaction {
             log_bytes: 0,
             overflowed: false,
             targets: BTreeSet::new(),
+            changed: 0,
         })
     }
 
@@ -115,9 +118,15 @@ impl Transaction {
         &self.targets
     }
 
+    /// Rows that it has changed, each as often as it was.
+    pub(crate) fn changed_rows(&self) -> u64 {
+        self.changed
+    }
+
     /// Keeps a statement that succeeded.
     pub(crate) fn record(&mut self, write: Write) {
         self.targets.insert(write.target.clone());
+        self.changed += write.changed;
         self.log_bytes += write.statements.iter().map(String::len).sum::<usize>();
         if let Effect::Rows { batches, .. } = &write.change {
             self.log_bytes += batches

@@ -18,7 +18,7 @@ use super::table_facts::TableFacts;
 use super::transaction::{Effect, Replayer, Transaction, Write};
 use super::{Binding, DmlStats, QueryId, Rows, SqlError, StatementOutput, Submission, from_engine};
 use crate::catalog::names::ObjectPath;
-use crate::front::{Command, Parsed, Piece, parse, split};
+use crate::front::{Command, Parsed, Piece, StageCommand, parse_bound, split};
 use crate::plan::kind::{self, Manner, manner, statement_type};
 use crate::plan::shape::{self, Shaped};
 
@@ -31,6 +31,12 @@ pub(super) struct Worker {
     pub(super) cache: Cache,
     /// What is known of tables, as of a commit counter.
     pub(super) table_facts: HashMap<ObjectPath, (u64, TableFacts)>,
+    /// Temporary tables that were made for the statement before or the one that runs.
+    pub(super) made_tables: Vec<String>,
+    /// Number of such tables so far.
+    pub(super) tables_made: u64,
+    /// Statements of the open transaction that have written.
+    pub(super) open_statements: Vec<QueryId>,
     published: Arc<Mutex<Published>>,
 }
 
@@ -39,6 +45,8 @@ pub(super) struct Work<'a> {
     pub(super) piece: &'a Piece<'a>,
     pub(super) parsed: &'a Parsed,
     pub(super) bindings: &'a BTreeMap<String, Binding>,
+    /// Where more bound values are, in a stage.
+    pub(super) bind_stage: Option<&'a str>,
     pub(super) query_id: QueryId,
     pub(super) moment: Moment,
     pub(super) describe_only: bool,
@@ -72,6 +80,9 @@ impl Worker {
             transaction: None,
             cache: Cache::default(),
             table_facts: HashMap::new(),
+            made_tables: Vec::new(),
+            tables_made: 0,
+            open_statements: Vec::new(),
             published,
         };
         worker.publish();
@@ -143,6 +154,9 @@ impl Worker {
 
     fn submission(&mut self, submission: &Submission, reply: &mut Option<Reply>) -> Result<Done, SqlError> {
         self.control.check()?;
+        if !self.made_tables.is_empty() {
+            self.clear_sources();
+        }
         if submission.bindings.is_empty()
             && !submission.describe_only
             && submission.statement_count.is_none_or(|count| count <= 1)
@@ -222,11 +236,12 @@ impl Worker {
         query_id: QueryId,
         reply: &mut Option<Reply>,
     ) -> Result<Done, SqlError> {
-        let parsed = parse(piece)?;
+        let parsed = parse_bound(piece, &submission.bindings)?;
         let work = Work {
             piece,
             parsed: &parsed,
             bindings: &submission.bindings,
+            bind_stage: submission.bind_stage.as_deref(),
             query_id,
             moment: self.state.moment(),
             describe_only: submission.describe_only,
@@ -249,6 +264,9 @@ impl Worker {
     ) -> Result<Done, SqlError> {
         match manner(work.parsed) {
             Manner::Query => {
+                if let Parsed::Command(Command::Stage(StageCommand::CopyOut(copy))) = work.parsed {
+                    return self.copy_out(copy, work).map(Done::answer);
+                }
                 let Parsed::Sql(statement) = work.parsed else {
                     return Err(SqlError::internal("a query that is no query"));
                 };
@@ -267,6 +285,9 @@ impl Worker {
                 let Parsed::Command(command) = work.parsed else {
                     return Err(SqlError::internal("a command that is no command"));
                 };
+                if let Command::Stage(command) = command {
+                    return self.stage_files(command, work).map(Done::answer);
+                }
                 let shaped = self.command(command, work)?;
                 Ok(Done::answer(self.answer(work, shaped, None)))
             }
@@ -281,7 +302,13 @@ impl Worker {
                     self.begin(name, &work.moment)?;
                 }
             }
-            Command::Commit => self.commit()?,
+            Command::Commit => {
+                // It is the point at which the writes became visible, and can be asked for like one of them.
+                if !self.open_statements.is_empty() {
+                    self.open_statements.push(work.query_id);
+                }
+                self.commit()?;
+            }
             Command::Rollback => {
                 if self.transaction.take().is_some() {
                     self.rollback();
@@ -313,6 +340,7 @@ impl Worker {
             context: self.state.snapshot(self.transaction.is_some()),
             bind_count: 0,
             children: Vec::new(),
+            transfer: None,
         }
     }
 
@@ -339,14 +367,31 @@ impl Worker {
         let Some(transaction) = self.transaction.take() else {
             return Ok(());
         };
+        let statements = std::mem::take(&mut self.open_statements);
+        let before = if statements.is_empty() {
+            None
+        } else {
+            self.shared
+                .history
+                .keep(self.shared.engine.as_ref(), facts::now_ns())
+        };
         let committed = self.control.protected(|| self.connection.execute("COMMIT"));
         match committed {
             Ok(_) => {
+                if let Some(before) = before {
+                    let rows = transaction.changed_rows();
+                    self.shared
+                        .history
+                        .written(before, &statements, rows, facts::now_ns());
+                }
                 self.shared.versions.committed(transaction.targets());
                 self.ended();
                 Ok(())
             }
             Err(error) => {
+                if let Some(before) = before {
+                    self.shared.history.withdrawn(before);
+                }
                 self.rollback();
                 Err(from_engine(&error))
             }
@@ -361,6 +406,7 @@ impl Worker {
     }
 
     fn ended(&mut self) {
+        self.open_statements.clear();
         lock(&self.shared.transactions).remove(&self.state.id);
         self.shared.locks.release(self.state.id);
     }

@@ -259,6 +259,7 @@ fn output(
         context: session.context(),
         bind_count: 0,
         children: Vec::new(),
+        transfer: None,
     }
 }
 

@@ -36,9 +36,7 @@ pub(super) async fn read(mut result: QueryResult, bytes_max: usize) -> Result<Lo
                 break 'all;
             }
             let rows = usize::try_from(message.row_count).unwrap_or(usize::MAX);
-            texts
-                .rows
-                .extend(as_texts(&batch.slice(row, rows)).map_err(unreadable)?);
+            texts.rows.extend(as_texts(&batch.slice(row, rows)));
             row += rows;
             sample.row_count += message.row_count;
             sample.batches.push(message);
@@ -48,29 +46,35 @@ pub(super) async fn read(mut result: QueryResult, bytes_max: usize) -> Result<Lo
     Ok(Looked { sample, texts })
 }
 
-/// The rows of a batch as text.
-fn as_texts(batch: &RecordBatch) -> Result<Vec<Vec<Option<String>>>, ArrowError> {
+/// The rows of a batch as text. Types of which no text can be made are left empty: nothing is asked of them.
+fn as_texts(batch: &RecordBatch) -> Vec<Vec<Option<String>>> {
     let options = FormatOptions::default();
-    let columns = batch
+    let columns: Vec<_> = batch
         .columns()
         .iter()
-        .map(|column| Ok((column, ArrayFormatter::try_new(column, &options)?)))
-        .collect::<Result<Vec<_>, ArrowError>>()?;
-    Ok((0..batch.num_rows())
+        // A time zone by name is one of them.
+        .map(|column| (column, ArrayFormatter::try_new(column, &options).ok()))
+        .collect();
+    (0..batch.num_rows())
         .map(|row| {
             columns
                 .iter()
-                .map(|(column, formatter)| column.is_valid(row).then(|| formatter.value(row).to_string()))
+                .map(|(column, formatter)| {
+                    let formatter = formatter.as_ref().filter(|_| column.is_valid(row))?;
+                    Some(formatter.value(row).to_string())
+                })
                 .collect()
         })
-        .collect())
+        .collect()
 }
 
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
 
-    use arrow_array::{ArrayRef, Date32Array, Decimal128Array, Int64Array, StringArray};
+    use arrow_array::{
+        ArrayRef, Date32Array, Decimal128Array, Int64Array, StringArray, TimestampMicrosecondArray,
+    };
 
     use super::*;
 
@@ -90,14 +94,19 @@ mod tests {
                 "D",
                 Arc::new(Date32Array::from(vec![Some(19_753), None])) as ArrayRef,
             ),
+            (
+                "E",
+                Arc::new(TimestampMicrosecondArray::from(vec![Some(0), None]).with_timezone("UTC"))
+                    as ArrayRef,
+            ),
         ])
         .unwrap();
         let some = |text: &str| Some(text.to_owned());
         assert_eq!(
-            as_texts(&batch).unwrap(),
+            as_texts(&batch),
             [
-                vec![some("1"), some("-1.50"), some("it's"), some("2024-01-31")],
-                vec![None, None, some(""), None],
+                vec![some("1"), some("-1.50"), some("it's"), some("2024-01-31"), None],
+                vec![None, None, some(""), None, None],
             ]
         );
     }

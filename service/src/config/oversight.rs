@@ -89,9 +89,8 @@ impl FromStr for Ask {
 /// Keys of `policy.connections.NAME`.
 pub(super) const CONNECTION_KEYS: [&str; 5] = ["level", "allow", "deny", "rows_max", "ask_server"];
 
-/// What is different for one connection.
+/// What is different for one connection. Keys that do not exist were found before.
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
 struct Different {
     level: Option<Text>,
     allow: Option<Texts>,

@@ -115,8 +115,10 @@ impl<'a> Reader<'a> {
         match self.layers.figment.extract_inner(key) {
             Ok(tables) => tables,
             Err(error) => {
+                // The path of what was asked for comes behind the path in it.
                 let path = error.path.join(".");
-                self.fault(&path, error.kind.to_string());
+                let inner = path.strip_suffix(key).unwrap_or(&path).trim_end_matches('.');
+                self.fault(&format!("{key}.{inner}"), error.kind.to_string());
                 BTreeMap::new()
             }
         }

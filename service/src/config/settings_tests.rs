@@ -285,7 +285,7 @@ fn wrong_policies_are_faults() {
         "`policy.allow`: rule \"unknown\"",
         "`query.tag`: \"perhaps\" is neither true nor false",
         "`audit.sql`: \"some\" is not one of",
-        "`policy.connections",
+        "`policy.connections.dev.rows_max`: \"few\" is not a whole number",
     ] {
         let found = faults.iter().filter(|fault| fault.contains(part)).count();
         assert!(found >= 1, "{part} in {faults:#?}");

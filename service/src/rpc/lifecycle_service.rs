@@ -85,6 +85,7 @@ impl LifecycleService for Lifecycle {
             state_directory: self.about.state_directory.display().to_string(),
             pools,
             binary_changed: *self.about.program_replaced.borrow(),
+            held_write_count: i32::try_from(self.sessions.writes_waiting()).unwrap_or(i32::MAX),
         }))
     }
 

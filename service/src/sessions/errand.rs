@@ -232,10 +232,14 @@ impl Submit {
                 None => refusal.into(),
             }),
             Ok(Err(error)) if is_about_session(&error) => Err(error.without_doubt()),
-            // What Snowflake does not compile by itself is what we take it for; what it rejects, it rejects again.
-            Ok(Err(_)) => {
-                self.gate.not_told();
-                Ok(())
+            Ok(Err(error)) => {
+                self.gate
+                    .not_told(&error)
+                    .map_err(|refusal| match (refusal, self.entry.trail()) {
+                        (Some(refusal), Some(trail)) => refused(trail, refusal),
+                        (Some(refusal), None) => refusal.into(),
+                        (None, _) => error.without_doubt(),
+                    })
             }
             Err(_) => Err(Error::new(
                 Reason::Timeout,

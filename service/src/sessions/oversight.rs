@@ -9,12 +9,12 @@ use crate::domain::audit::{AuditLog, Caller, NoAudit};
 use crate::domain::error::Error;
 use crate::domain::names::{ConnectionName, RequestId, SessionName};
 use crate::domain::policy::{
-    Concern, Decision, Door, Level, Limit, Policies, Policy, Refusal, SessionFacts, asks_server, decide,
-    depends_on_context, is_misread, refuse_misread,
+    AskServer, Concern, Decision, Door, Level, Limit, Policies, Policy, Refusal, SessionFacts, asks_server,
+    decide, depends_on_context, is_misread, refuse_misread,
 };
 use crate::domain::query::StatementKind;
 use crate::domain::session::Session;
-use crate::domain::statement::class::Statement;
+use crate::domain::statement::class::{Class, Statement};
 use crate::domain::write::RowsMax;
 
 /// What watches over the sessions.
@@ -75,7 +75,13 @@ pub(super) struct Gate {
     undecided: bool,
     /// Snowflake is still to be asked what the statement is.
     unasked: bool,
+    /// It is refused because it is not understood, unless Snowflake does not understand it either: then it has a slip
+    /// of the pen, and Snowflake's word on that helps more.
+    suspicion: Option<Refusal>,
 }
+
+/// Snowflake's code for a text that is no SQL.
+const SYNTAX_ERROR: &str = "001003";
 
 impl Gate {
     /// Decides about a statement that comes by this door, as far as that can be done without its session's context. Returns the
@@ -94,11 +100,12 @@ impl Gate {
             concerns: Vec::new(),
             undecided: depends_on_context(policy, statements),
             unasked: asks_server(policy, limit, statements),
+            suspicion: None,
         };
         let rule = if gate.undecided {
             None
         } else {
-            gate.decide(&SessionFacts::default())?
+            gate.pass(&SessionFacts::default())?
         };
         Ok((gate, rule))
     }
@@ -108,13 +115,19 @@ impl Gate {
         if !std::mem::take(&mut self.undecided) {
             return Ok(());
         }
-        let rule = self.decide(&session.facts());
-        match rule {
-            Ok(rule) => {
-                trail.allowed(rule);
-                Ok(())
+        trail.allowed(self.pass(&session.facts())?);
+        Ok(())
+    }
+
+    /// Decides; a refusal of what is not understood waits for Snowflake's word.
+    fn pass(&mut self, facts: &SessionFacts<'_>) -> Result<Option<String>, Refusal> {
+        match self.decide(facts) {
+            Err(refusal) if self.may_be_a_slip(&refusal) => {
+                self.suspicion = Some(refusal);
+                self.unasked = true;
+                Ok(None)
             }
-            Err(refusal) => Err(refusal),
+            decided => decided,
         }
     }
 
@@ -123,6 +136,7 @@ impl Gate {
         self.unasked = asks_server(&self.policy, self.limit, &statements);
         self.statements = statements;
         self.undecided = true;
+        self.suspicion = None;
     }
 
     /// The statement, as far as it is understood.
@@ -142,6 +156,13 @@ impl Gate {
             (None, Level::Open) => RowsMax::None,
             (None, Level::Guarded | Level::ReadOnly) => RowsMax::Configured(self.policy.rows_max),
         }
+    }
+
+    fn may_be_a_slip(&self, refusal: &Refusal) -> bool {
+        let mut links = self.statements.iter().flat_map(|statement| &statement.links);
+        self.policy.ask_server != AskServer::Never
+            && refusal.rule == self.limit.level.as_str()
+            && links.any(|link| link.class == Class::Unknown)
     }
 
     fn decide(&mut self, facts: &SessionFacts<'_>) -> Result<Option<String>, Refusal> {
@@ -169,6 +190,9 @@ impl Gate {
     /// Snowflake said what the statement is.
     pub(super) fn told(&mut self, kind: StatementKind) -> Result<(), Refusal> {
         self.unasked = false;
+        if let Some(refusal) = self.suspicion.take() {
+            return Err(refusal);
+        }
         if !is_misread(&self.statements, kind) {
             return Ok(());
         }
@@ -185,9 +209,16 @@ impl Gate {
         }
     }
 
-    /// Snowflake cannot say what the statement is before it runs, or says that it cannot run.
-    pub(super) fn not_told(&mut self) {
+    /// Snowflake cannot say what the statement is before it runs, or says that it cannot run. What it does not compile
+    /// by itself is what we take it for, and what it rejects it will reject again; only what would be refused ends here,
+    /// without a refusal when Snowflake's word is to be told instead.
+    pub(super) fn not_told(&mut self, error: &Error) -> Result<(), Option<Refusal>> {
         self.unasked = false;
+        match self.suspicion.take() {
+            None => Ok(()),
+            Some(_) if error.facts().snowflake_code.as_deref() == Some(SYNTAX_ERROR) => Err(None),
+            Some(refusal) => Err(Some(refusal)),
+        }
     }
 
     /// What the user should hear when Snowflake says of a read that has run that it was none.

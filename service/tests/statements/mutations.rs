@@ -4,6 +4,7 @@
 use proptest::prelude::Rng as _;
 use proptest::test_runner::{RngAlgorithm, TestRng};
 use snowflake_session::domain::statement::class::{Statement, classify};
+use snowflake_session::domain::write::sample;
 use sqlparser::ast::{SetExpr, Statement as Parsed};
 use sqlparser::dialect::SnowflakeDialect;
 use sqlparser::parser::Parser;
@@ -242,6 +243,25 @@ fn mutate(dice: &mut Dice, texts: &[String]) -> String {
         }
     }
     text
+}
+
+#[test]
+fn what_is_sampled_of_a_write_is_a_read() {
+    const TEXTS: usize = 20_000;
+    let texts = texts_of(&CHANGING);
+    let mut dice = Dice(TestRng::from_seed(RngAlgorithm::ChaCha, &[8; 32]));
+    let mut sampled = 0;
+    for _ in 0..TEXTS {
+        let text = mutate(&mut dice, &texts);
+        let plan = sample::plan(&text, &classify(&text), &[], 10);
+        for composed in plan.queries() {
+            sampled += 1;
+            let read = classify(&composed.sql);
+            assert!(read.len() == 1 && is_read(&read), "{text}\n{}", composed.sql);
+            assert!(composed.sql.ends_with(" LIMIT 11"), "{}", composed.sql);
+        }
+    }
+    assert!(sampled > 100, "only {sampled} samples");
 }
 
 #[test]

@@ -7,6 +7,7 @@ pub(crate) mod engine;
 mod memory;
 mod queries;
 mod snowflake;
+mod used;
 pub(crate) mod watching;
 pub(crate) mod writes;
 

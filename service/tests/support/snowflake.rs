@@ -24,6 +24,7 @@ use snowflake_session::domain::write::shape::Texts;
 use tokio::sync::watch;
 
 use super::queries::FakeQueries;
+use super::used::Used as _;
 
 /// What the fake Snowflake saw.
 #[derive(Default)]
@@ -372,6 +373,13 @@ impl Upstream for FakeUpstream {
                 let _ = cancelled.wait_for(|id| *id == Some(submission.request_id)).await;
                 Err(Error::new(Reason::Cancelled, "SQL execution canceled"))
             }
+            None if submission.sql.starts_with("selec ") => {
+                let facts = Facts {
+                    snowflake_code: Some("001003".into()),
+                    ..Facts::default()
+                };
+                Err(Error::new(Reason::SqlRejected, "syntax error unexpected 'selec'").with_facts(facts))
+            }
             None => Err(Error::new(Reason::SqlRejected, "it cannot be described")),
         }
     }
@@ -494,26 +502,6 @@ impl FakeUpstream {
             Reason::SessionLost,
             "the Snowflake session had expired",
         ))
-    }
-}
-
-/// `USE kind name`.
-trait Used {
-    fn used(&mut self, kind: &str, name: &str);
-}
-
-impl Used for Context {
-    fn used(&mut self, kind: &str, name: &str) {
-        let some = |name: &str| Some(name.to_owned());
-        match (kind, name.split_once('.')) {
-            ("role", _) => self.role = some(name),
-            ("warehouse", _) => self.warehouse = some(name),
-            ("database", _) => self.database = some(name),
-            (_, Some((database, schema))) => {
-                (self.database, self.schema) = (some(database), some(schema));
-            }
-            (_, None) => self.schema = some(name),
-        }
     }
 }
 

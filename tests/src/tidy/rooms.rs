@@ -29,20 +29,29 @@ const SERVICE: [Arrows; 11] = [
 ];
 
 /// Rooms of the emulator, from the shared words up to the wire. The engine is a crate of its own.
-const EMULATOR: [Arrows; 13] = [
+const EMULATOR: [Arrows; 14] = [
     ("contract", &[]),
     ("faults", &[]),
     ("catalog", &["contract"]),
     ("front", &["contract", "catalog"]),
     ("lower", &["contract", "front", "catalog"]),
-    ("plan", &["contract", "front", "catalog", "lower"]),
-    ("session", &["contract", "front", "catalog", "lower", "plan"]),
+    ("stages", &["contract"]),
+    ("plan", &["contract", "front", "catalog", "lower", "stages"]),
+    (
+        "session",
+        &["contract", "front", "catalog", "lower", "plan", "stages"],
+    ),
     ("results", &["contract"]),
-    ("protocol", &["contract", "faults", "results", "session"]),
+    (
+        "protocol",
+        &["contract", "faults", "results", "session", "stages"],
+    ),
     ("sql_api", &["contract", "results", "session", "protocol"]),
     (
         "config",
-        &["contract", "faults", "results", "session", "protocol", "sql_api"],
+        &[
+            "contract", "faults", "results", "session", "stages", "protocol", "sql_api",
+        ],
     ),
     (
         "app",

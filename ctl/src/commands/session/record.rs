@@ -144,6 +144,7 @@ fn loss_line(loss: &Loss) -> String {
     let name = &loss.name;
     let what = match loss.kind() {
         LossKind::Transaction => "the open transaction, its changes were rolled back".to_owned(),
+        LossKind::Write => "the write that was held, it was rolled back".to_owned(),
         LossKind::TemporaryObject => format!("temporary {name}"),
         LossKind::Variable => format!("variable {name}"),
         LossKind::Parameter => format!("parameter {name}"),
@@ -161,6 +162,7 @@ fn kind(kind: LossKind) -> &'static str {
     match kind {
         LossKind::Unspecified => "other",
         LossKind::Transaction => "transaction",
+        LossKind::Write => "write",
         LossKind::TemporaryObject => "temporary_object",
         LossKind::Variable => "variable",
         LossKind::Parameter => "parameter",

@@ -33,6 +33,7 @@ impl LifecycleService for Stand {
             state_directory: "/var/there".to_owned(),
             binary_changed: false,
             pools: self.0.pools.lock().unwrap().clone(),
+            held_write_count: 0,
         }))
     }
 

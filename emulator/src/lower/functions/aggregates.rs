@@ -75,10 +75,31 @@ pub(super) fn lower(function: &mut Call) -> Result<Option<Expr>, SqlError> {
         "ARRAY_AGG" | "ARRAYAGG" => array_agg(function, false)?,
         "ARRAY_UNIQUE_AGG" => array_agg(function, true)?,
         "OBJECT_AGG" => object_agg(function)?,
+        "HASH_AGG" => hash_agg(function),
         "GROUPING" => call("grouping", std::mem::take(&mut function.args)),
         _ => return Ok(None),
     }))
 }
+
+/// A number for a group of rows in any order; each row counts, equal ones too.
+fn hash_agg(function: &mut Call) -> Expr {
+    let args = std::mem::take(&mut function.args);
+    let row = if args.is_empty() {
+        raw(ROW_HASH)
+    } else {
+        call("sf_hash", args)
+    };
+    let total = aggregate(
+        function,
+        "sum",
+        vec![super::super::build::engine_cast(row, "HUGEINT")],
+    );
+    let folded = call("mod", vec![total, raw("9223372036854775807")]);
+    call("coalesce", vec![folded, integer(0)])
+}
+
+/// The hash of a row with all its columns.
+pub(super) const ROW_HASH: &str = "sf_hash(*COLUMNS(*))";
 
 /// The call's arguments; also those that its own syntax hides.
 fn same(function: &mut Call, engine: &str) -> Result<Expr, SqlError> {

@@ -147,10 +147,10 @@ fn what_cannot_be_done_is_said_in_snowflakes_words() {
             "Table 'NOPE' does not exist or not authorized.",
         ),
         (
-            "create stage s",
-            "000002",
-            "0A000",
-            "Unsupported feature 'CREATE STAGE'.",
+            "create pipe p as select 1",
+            "001003",
+            "42000",
+            "syntax error line 1 at position 7 unexpected 'pipe'.",
         ),
     ] {
         let error = client.error(sql);

@@ -4,6 +4,7 @@ mod branches;
 mod context;
 mod ddl;
 mod dml;
+mod history;
 mod lists;
 mod repeats;
 mod results;

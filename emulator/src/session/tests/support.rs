@@ -74,6 +74,7 @@ pub(super) fn submission(sql: &str) -> Submission {
         query_id: QueryId::new_v4(),
         sql: sql.to_owned(),
         bindings: BTreeMap::new(),
+        bind_stage: None,
         parameters: BTreeMap::new(),
         describe_only: false,
         statement_count: None,

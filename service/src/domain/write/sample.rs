@@ -8,7 +8,7 @@ use std::ops::Range;
 
 use super::shape::{Column, Shape, Texts};
 use crate::domain::query::Binding;
-use crate::domain::statement::class::{Class, Parts, Statement, Write, parts};
+use crate::domain::statement::class::{Class, Parts, Statement, Write, classify, parts};
 
 /// A query with the values of its placeholders.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -98,7 +98,31 @@ pub fn plan(sql: &str, statements: &[Statement], bindings: &[Binding], rows: u64
         bindings,
         rows,
     };
-    composer.plan(statements)
+    let plan = composer.plan(statements);
+    // Whatever was cut out of the text, nothing runs for a sample that is not certainly a read.
+    let are_reads = plan.queries().into_iter().all(|composed| {
+        let understood = classify(&composed.sql);
+        understood.len() == 1 && understood.iter().all(Statement::is_read)
+    });
+    if are_reads {
+        plan
+    } else {
+        omitted("the statement's text cannot be made into a query for certain")
+    }
+}
+
+impl Plan {
+    /// The queries that are made of the statement's text.
+    pub fn queries(&self) -> Vec<&Composed> {
+        match self {
+            Self::Omitted(_) => Vec::new(),
+            Self::Going(one) | Self::Coming(one) => vec![one],
+            Self::Replaced { going, coming } => vec![going, coming],
+            Self::Changing(changing) => std::iter::once(&changing.matching)
+                .chain(&changing.with_new_values)
+                .collect(),
+        }
+    }
 }
 
 struct Composer<'a> {
@@ -154,29 +178,29 @@ impl Composer<'_> {
     /// The rows that the statement's condition meets.
     fn matching(&self, columns: &str, first: &[&Range<usize>]) -> Composed {
         let parts = self.parts;
-        let mut sql = format!("SELECT {columns} FROM {}", self.text(&parts.target));
+        let filter = |condition: &Option<Range<usize>>| {
+            condition.as_ref().map_or_else(String::new, |condition| {
+                format!(" WHERE {}", self.text(condition))
+            })
+        };
         let mut spans = first.to_vec();
         spans.push(&parts.target);
-        match (&parts.other_tables, &parts.condition) {
-            (Some(tables), condition) => {
-                sql.push_str(&format!(" WHERE EXISTS (SELECT 1 FROM {}", self.text(tables)));
-                spans.push(tables);
-                if let Some(condition) = condition {
-                    sql.push_str(&format!(" WHERE {}", self.text(condition)));
-                    spans.push(condition);
-                }
-                sql.push(')');
-            }
-            (None, Some(condition)) => {
-                sql.push_str(&format!(" WHERE {}", self.text(condition)));
-                spans.push(condition);
-            }
-            (None, None) => {}
-        }
-        sql.push(' ');
-        sql.push_str(&self.limit());
+        spans.extend(&parts.other_tables);
+        spans.extend(&parts.condition);
+        let condition = match &parts.other_tables {
+            Some(tables) => format!(
+                " WHERE EXISTS (SELECT 1 FROM {}{})",
+                self.text(tables),
+                filter(&parts.condition)
+            ),
+            None => filter(&parts.condition),
+        };
         Composed {
-            sql,
+            sql: format!(
+                "SELECT {columns} FROM {}{condition} {}",
+                self.text(&parts.target),
+                self.limit()
+            ),
             bindings: self.values(&spans),
         }
     }

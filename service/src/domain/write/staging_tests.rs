@@ -273,6 +273,7 @@ fn a_held_write_is_confirmed_or_given_up() {
 
 #[test]
 fn what_is_decided_before_anything_runs() {
+    use Handling::{Commits, Plain, Rows};
     let concern = || vec![Concern::new("unconditional", "it has no condition")];
     let asked = |handling, mode, open, autocommit, confirmed, concerns: Vec<Concern>| {
         let terms = Terms {
@@ -294,7 +295,6 @@ fn what_is_decided_before_anything_runs() {
             Way::Run(staging) => format!("run {:?}", staging.place()),
         }
     };
-    use Handling::{Commits, Plain, Rows};
     for (handling, mode, open, autocommit, confirmed, concerns, expected) in [
         (Rows, Mode::Commit, false, true, false, concern(), "run Own"),
         (Rows, Mode::Commit, false, false, false, concern(), "run Own"),

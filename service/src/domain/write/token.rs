@@ -40,12 +40,7 @@ mod tests {
         let token = Token::new(0xabc);
         assert_eq!(token.expose().len(), 32);
         assert!(token.is(token.expose()));
-        for wrong in [
-            "",
-            "abc",
-            &token.expose()[1..],
-            &Token::new(0xabd).expose().to_owned(),
-        ] {
+        for wrong in ["", "abc", &token.expose()[1..], Token::new(0xabd).expose()] {
             assert!(!token.is(wrong), "{wrong}");
         }
         assert_eq!(format!("{token:?}"), "Token(…)");

@@ -22,7 +22,7 @@ pub(in crate::rpc) fn write_request(
     call_timeout: Option<Duration>,
     caller: Caller,
 ) -> Result<WriteRequest, Error> {
-    let (mode, policy) = (mode(request.mode())?, level(request.policy)?);
+    let (mode, policy) = (mode(request.mode)?, level(request.policy)?);
     let asked = request.timeout.map(duration).transpose()?;
     Ok(WriteRequest {
         session: session_asked(&request.session)?,
@@ -85,13 +85,15 @@ fn sample_rows(rows: i32) -> Result<Option<u64>, Error> {
     }
 }
 
-fn mode(mode: v1::WriteMode) -> Result<Mode, Error> {
-    Ok(match mode {
-        v1::WriteMode::Unspecified => Mode::Commit,
-        v1::WriteMode::DryRun => Mode::DryRun,
-        v1::WriteMode::NoTransaction => Mode::NoTransaction,
-        v1::WriteMode::Hold => Mode::Hold,
-    })
+/// What is not known here must not be taken for the mode that commits.
+fn mode(mode: i32) -> Result<Mode, Error> {
+    match v1::WriteMode::try_from(mode) {
+        Ok(v1::WriteMode::Unspecified) => Ok(Mode::Commit),
+        Ok(v1::WriteMode::DryRun) => Ok(Mode::DryRun),
+        Ok(v1::WriteMode::NoTransaction) => Ok(Mode::NoTransaction),
+        Ok(v1::WriteMode::Hold) => Ok(Mode::Hold),
+        Err(_) => Err(Error::invalid(format!("write mode {mode} is none that is known"))),
+    }
 }
 
 /// An event of a write.

@@ -102,12 +102,20 @@ impl Actor {
                     }
                 }
             }
-            // What Snowflake does not compile by itself is what we take it for; what it rejects, it rejects again.
-            Ok(Err(error)) => {
-                tracing::debug!(error = %error, "a statement could not be described");
-                gate.not_told();
-                self.begin(task);
-            }
+            Ok(Err(error)) => match gate.not_told(&error) {
+                Ok(()) => {
+                    tracing::debug!(error = %error, "a statement could not be described");
+                    self.begin(task);
+                }
+                Err(refusal) => {
+                    let error = match (refusal, entry.trail()) {
+                        (Some(refusal), Some(trail)) => refused(trail, refusal),
+                        (Some(refusal), None) => refusal.into(),
+                        (None, _) => error.without_doubt(),
+                    };
+                    self.fail(task, error);
+                }
+            },
             Err(cause) => {
                 let why = self.rest.ending.get();
                 let error = match (cause, why) {

@@ -17,7 +17,7 @@ use crate::sessions::writes::looks::{Sampled, Undelivered};
 impl Actor {
     /// Notes that a step failed; returns the event that it is.
     fn step_failed(&mut self, task: &mut Task, effects: &[Effect], error: Error) -> Event {
-        let own = task.write().is_some_and(|write| write.has_own_transaction());
+        let own = task.runs_in_own();
         let is_alive = |actor: &Self| {
             let upstream = actor.rest.upstream.as_ref();
             upstream.is_some_and(|upstream| upstream.is_alive())
@@ -184,9 +184,9 @@ impl Actor {
                 event
             }
             Some(Err(error)) => {
-                let is_first = !task.retried && !self.is_resumed(&mut task);
+                let is_first = !task.retried && !task.write().is_some_and(|write| write.progress.is_resumed);
                 let was_interrupted = outcome.is_some();
-                if is_first && is_unsent(&error) && !was_interrupted && !self.runs_in_own(&mut task) {
+                if is_first && is_unsent(&error) && !was_interrupted && !task.runs_in_own() {
                     return self.begin_write_again(task, error);
                 }
                 let doubtful = error.may_have_run();
@@ -225,14 +225,6 @@ impl Actor {
         self.begin_again(task);
     }
 
-    fn is_resumed(&self, task: &mut Task) -> bool {
-        task.write().is_some_and(|write| write.progress.is_resumed)
-    }
-
-    fn runs_in_own(&self, task: &mut Task) -> bool {
-        task.write().is_some_and(|write| write.has_own_transaction())
-    }
-
     /// The statement's rows reached their reader, or not.
     pub(super) fn rows_delivered(&mut self, delivered: Result<(), Undelivered>, mut task: Task) {
         let ending = self.rest.ending.get().copied();
@@ -251,7 +243,7 @@ impl Actor {
 
     /// Snowflake said whether the write's transaction is open.
     pub(super) fn write_asked(&mut self, told: Result<bool, Error>, mut task: Task) {
-        let own = self.runs_in_own(&mut task);
+        let own = task.runs_in_own();
         let event = match told {
             Ok(open) => {
                 if own && !open {

@@ -39,6 +39,11 @@ impl Task {
         staging.is_some_and(|staging| staging.step() == step)
     }
 
+    /// It is a write in a transaction that was begun for it.
+    pub(super) fn runs_in_own(&mut self) -> bool {
+        self.write().is_some_and(|write| write.has_own_transaction())
+    }
+
     /// Time since it was accepted.
     pub(super) fn elapsed(&self) -> Duration {
         match &self.work {
@@ -73,7 +78,7 @@ impl Actor {
             Ok(Way::Ask(concerns)) => self.hold(task, concerns),
             Ok(Way::Run(staging)) => {
                 write.progress.context = self.session.journal().context.clone();
-                write.progress.sampled = Sampled::omitted(self.why_no_sample(write, &staging));
+                write.progress.sampled = Sampled::omitted(why_no_sample(write, &staging));
                 let staged = staging.place() != Place::Outside;
                 write.progress.staging = Some(staging);
                 write.entry.sent();
@@ -103,15 +108,6 @@ impl Actor {
             autocommit: self.session.autocommit(),
         };
         Ok(way(handling, terms, session, write.asked.sample_rows > 0))
-    }
-
-    fn why_no_sample(&self, write: &QueuedWrite, staging: &Staging) -> &'static str {
-        match staging.place() {
-            _ if write.asked.sample_rows == 0 => "no rows are sampled",
-            Place::Joined => "in an open transaction nothing is sampled: a query that fails could end it",
-            Place::Outside => "what runs without a transaction is not sampled",
-            Place::Own => "it was confirmed before it ran",
-        }
     }
 
     /// The statement that takes a write back is known, or why there is none.
@@ -313,4 +309,14 @@ fn sample_plan(write: &QueuedWrite) -> Plan {
         &write.submission.bindings,
         write.asked.sample_rows,
     )
+}
+
+/// Why nothing is shown of a write, unless something is.
+fn why_no_sample(write: &QueuedWrite, staging: &Staging) -> &'static str {
+    match staging.place() {
+        _ if write.asked.sample_rows == 0 => "no rows are sampled",
+        Place::Joined => "in an open transaction nothing is sampled: a query that fails could end it",
+        Place::Outside => "what runs without a transaction is not sampled",
+        Place::Own => "it was confirmed before it ran",
+    }
 }

@@ -154,11 +154,13 @@ impl Reader<'_, '_> {
             match self.text.tokens[at].kind {
                 Kind::Mark('(') => depth += 1,
                 Kind::Mark(')') => depth = depth.saturating_sub(1),
-                Kind::Word if depth == 0 && self.text.is_any(at, self.within, words) => {
-                    // `t.using` is a column.
-                    if !(at > from && self.text.is_mark(at - 1, self.within, '.')) {
-                        return at;
-                    }
+                // `t.using` is a column.
+                Kind::Word
+                    if depth == 0
+                        && self.text.is_any(at, self.within, words)
+                        && !(at > from && self.text.is_mark(at - 1, self.within, '.')) =>
+                {
+                    return at;
                 }
                 _ => {}
             }

@@ -1,0 +1,335 @@
+//! Tables that are made for one statement: stages, results of earlier statements, past tables.
+//!
+//! What a statement reads besides tables is brought into temporary tables of the engine before the statement
+//! is lowered, or is named where the engine can read it itself (Parquet). They are dropped with the next
+//! statement of the session: until then their rows may still be streaming.
+
+use std::collections::BTreeMap;
+
+use sqlparser::ast::{Expr, SelectItem, SetExpr, Statement};
+
+use super::stage_read::Shape;
+use super::worker::{Work, Worker};
+use super::{QueryId, SqlError, from_engine};
+use crate::catalog::Catalog;
+use crate::catalog::names::{TEMPORARY_SCHEMA, literal, mangle, quote};
+use crate::front::{Location, SettingValue, StageTable};
+use crate::lower::{
+    Lowered, Scope, Source, SourceKind, column_count, lower, names_sources, source_requests, with_values,
+};
+use crate::stages::{FileKind, StageFile};
+
+/// Most files that one statement reads.
+pub(super) const FILES_MAX: usize = 10_000;
+
+/// Engine schema of a connection's temporary tables, as the engine's appender names it.
+pub(super) const TEMPORARY: &str = "temp";
+
+/// A statement with the tables that were made for it.
+pub(super) struct Resolved {
+    pub(super) statement: Statement,
+    pub(super) sources: BTreeMap<String, Source>,
+}
+
+impl Worker {
+    /// Lowers a statement in the session's scope, with the tables that it needs made.
+    pub(super) fn lower(&mut self, statement: &Statement, work: &Work<'_>) -> Result<Lowered, SqlError> {
+        let Some(resolved) = self.resolve(statement, work)? else {
+            return lower(statement, &self.scope(work));
+        };
+        let scope = Scope {
+            sources: &resolved.sources,
+            ..self.scope(work)
+        };
+        let mut lowered = lower(&resolved.statement, &scope)?;
+        // What was made for this statement is gone with the next.
+        lowered.uses_session_state = true;
+        Ok(lowered)
+    }
+
+    pub(super) fn scope<'a>(&'a self, work: &'a Work<'_>) -> Scope<'a> {
+        let transaction = self.transaction.as_ref().map(|transaction| transaction.id);
+        self.state
+            .scope(&work.moment, work.piece.text, work.bindings, transaction)
+    }
+
+    /// Makes the tables that a statement needs made; none when it needs none.
+    pub(super) fn resolve(
+        &mut self,
+        statement: &Statement,
+        work: &Work<'_>,
+    ) -> Result<Option<Resolved>, SqlError> {
+        if !names_sources(statement) {
+            return Ok(None);
+        }
+        let statement = with_values(statement, &self.scope(work))?;
+        let mut sources = BTreeMap::new();
+        for request in source_requests(&statement) {
+            self.control.check()?;
+            let source = match request.kind {
+                SourceKind::Stage(name) => {
+                    let table = StageTable::of_name(&name)
+                        .ok_or_else(|| SqlError::internal("a stage without a name"))??;
+                    self.stage_source(&table, column_count(&statement))?
+                }
+                SourceKind::Result(id) => self.result_source(&id, work)?,
+                SourceKind::InferSchema(arguments) => self.schema_source(&arguments, work)?,
+                SourceKind::Past {
+                    table,
+                    before,
+                    by,
+                    point,
+                } => self.past_source(&table, before, &by, &point, work)?,
+            };
+            sources.insert(request.key, source);
+        }
+        Ok(Some(Resolved { statement, sources }))
+    }
+
+    /// Drops the tables that were made for the statement before.
+    pub(super) fn clear_sources(&mut self) {
+        for table in std::mem::take(&mut self.made_tables) {
+            let sql = format!("DROP TABLE IF EXISTS {TEMPORARY_SCHEMA}.{}", quote(&table));
+            if let Err(error) = self.connection.execute(&sql) {
+                tracing::debug!(%error, "a temporary table went with its transaction");
+            }
+        }
+    }
+
+    /// A new temporary table with these columns; gives its name, without quotes.
+    pub(super) fn make_table(&mut self, columns: &str) -> Result<String, SqlError> {
+        self.tables_made += 1;
+        // A mangled name never holds this sign.
+        let name = format!("stage#{}", self.tables_made);
+        let sql = format!("CREATE TEMPORARY TABLE {} ({columns})", physical(&name));
+        self.connection
+            .execute(&sql)
+            .map_err(|error| from_engine(&error))?;
+        self.made_tables.push(name.clone());
+        Ok(name)
+    }
+
+    /// The files of a stage as a table.
+    fn stage_source(&mut self, table: &StageTable, columns: usize) -> Result<Source, SqlError> {
+        let format = match &table.format {
+            Some(name) => {
+                let mut scope = self.file_scope();
+                let named = SettingValue::One {
+                    text: name.clone(),
+                    quoted: true,
+                };
+                let format = scope.format(&named);
+                format.map_err(|failure| self.in_words(failure))?
+            }
+            None => self.format_at(&table.location)?,
+        };
+        let files = self.files_at(&table.location, table.pattern.as_deref())?;
+        if format.kind() == FileKind::Parquet {
+            return self.parquet_source(&files, &format);
+        }
+        let shape = Shape {
+            width: columns.max(1),
+            is_exact: false,
+        };
+        let raw = self.read_raw(&files, &format, shape)?;
+        if let Some(fault) = raw.faults.first() {
+            return Err(fault.refusal());
+        }
+        Ok(raw.source(format.kind()))
+    }
+
+    /// Files at a location, in the order of their names.
+    pub(super) fn files_at(
+        &mut self,
+        location: &Location,
+        pattern: Option<&str>,
+    ) -> Result<Vec<StageFile>, SqlError> {
+        let found = self.stage_at(location)?;
+        let pattern = pattern.map(whole_name).transpose()?;
+        let files = self.shared.store.list(&found.area, &location.path);
+        let mut files = files.map_err(|error| unreadable(&error))?;
+        files.retain(|file| {
+            pattern
+                .as_ref()
+                .is_none_or(|pattern| pattern.is_match(file.key.as_str()))
+        });
+        if files.len() > FILES_MAX {
+            let text = format!("The statement would read more than {FILES_MAX} files; name fewer of them.");
+            return Err(SqlError::new("100357", "54000", text));
+        }
+        Ok(files)
+    }
+
+    /// An earlier statement's result as a table.
+    fn result_source(&mut self, id: &Expr, work: &Work<'_>) -> Result<Source, SqlError> {
+        let text = self.value_of(id, work)?.unwrap_or_default();
+        let missing = || SqlError::new("000709", "02000", format!("Statement {text} not found"));
+        let query_id = QueryId::try_parse(&text).map_err(|_| missing())?;
+        let kept = self
+            .shared
+            .results
+            .get()
+            .and_then(|results| results.result(&self.state.user, query_id));
+        let kept = kept.ok_or_else(missing)?;
+        let columns: Vec<String> = kept
+            .columns
+            .iter()
+            .map(|column| {
+                format!(
+                    "{} {}",
+                    quote(&mangle(&column.name)),
+                    column.sql_type.engine_type()
+                )
+            })
+            .collect();
+        let table = self.make_table(&columns.join(", "))?;
+        let mut part = 0;
+        while let Some(batches) = (kept.batches)(part)? {
+            self.control.check()?;
+            for batch in &batches {
+                let added = self.connection.append(TEMPORARY, &table, batch);
+                added.map_err(|error| from_engine(&error))?;
+            }
+            part += 1;
+        }
+        Ok(Source {
+            sql: physical(&table),
+            fields: None,
+        })
+    }
+
+    /// `INFER_SCHEMA` of Parquet files as a table.
+    fn schema_source(&mut self, arguments: &[(String, Expr)], work: &Work<'_>) -> Result<Source, SqlError> {
+        let mut location = None;
+        let mut format = None;
+        let mut names = Vec::new();
+        for (name, value) in arguments {
+            match name.as_str() {
+                "LOCATION" => {
+                    location = Some(match value {
+                        Expr::Identifier(ident) => match StageTable::of_name(&ident.value) {
+                            Some(table) => table?.location,
+                            None => return Err(SqlError::unsupported("INFER_SCHEMA of this location")),
+                        },
+                        value => Location::parse(&self.value_of(value, work)?.unwrap_or_default())?,
+                    });
+                }
+                "FILE_FORMAT" => format = self.value_of(value, work)?,
+                "FILES" => match value {
+                    Expr::Tuple(values) => {
+                        for value in values {
+                            names.extend(self.value_of(value, work)?);
+                        }
+                    }
+                    value => names.extend(self.value_of(value, work)?),
+                },
+                "IGNORE_CASE" | "MAX_FILE_COUNT" | "MAX_RECORDS_PER_FILE" => {
+                    return Err(SqlError::unsupported(format!("INFER_SCHEMA with {name}")));
+                }
+                _ => {
+                    return Err(SqlError::compilation(
+                        "001003",
+                        "42000",
+                        format!("unexpected argument {name}"),
+                    ));
+                }
+            }
+        }
+        let location = location.ok_or_else(|| {
+            SqlError::compilation(
+                "000938",
+                "22023",
+                "not enough arguments for function [INFER_SCHEMA]",
+            )
+        })?;
+        let format = match format {
+            None => self.format_at(&location)?,
+            Some(name) => {
+                let found = self.file_scope().named_format(&name);
+                found.map_err(|failure| self.in_words(failure))?
+            }
+        };
+        if format.kind() != FileKind::Parquet {
+            return Err(SqlError::unsupported(format!(
+                "INFER_SCHEMA of {}",
+                format.kind().word()
+            )));
+        }
+        let mut files = self.files_at(&location, None)?;
+        if !names.is_empty() {
+            files.retain(|file| {
+                names
+                    .iter()
+                    .any(|name| file.key.as_str().ends_with(name.as_str()))
+            });
+        }
+        let file_names: Vec<&str> = files.iter().map(|file| file.key.as_str()).collect();
+        let binary_is_text = format.is("BINARY_AS_TEXT");
+        let fields = self.parquet_fields(&files)?;
+        let rows = fields.iter().zip(0..).map(|(field, order)| {
+            let sql_type = field.inferred(binary_is_text);
+            let name = crate::catalog::names::Name::exact(field.name.clone());
+            format!(
+                "({}, {}, true, {}, {}, {order})",
+                literal(&field.name),
+                literal(&sql_type),
+                literal(&format!("$1:{name}::{sql_type}")),
+                literal(&file_names.join(", "))
+            )
+        });
+        let mut rows: Vec<String> = rows.collect();
+        let condition = if rows.is_empty() { " WHERE false" } else { "" };
+        if rows.is_empty() {
+            rows.push("('', '', true, '', '', 0)".to_owned());
+        }
+        Ok(Source {
+            sql: format!(
+                "(SELECT * FROM (VALUES {}) AS inferred(\"COLUMN_NAME\", \"TYPE\", \"NULLABLE\", \"EXPRESSION\", \
+                 \"FILENAMES\", \"ORDER_ID\"){condition})",
+                rows.join(", ")
+            ),
+            fields: None,
+        })
+    }
+
+    /// The value of an expression that names no table, as text.
+    pub(super) fn value_of(&mut self, expr: &Expr, work: &Work<'_>) -> Result<Option<String>, SqlError> {
+        let sql = format!("SELECT {expr}");
+        let pieces = crate::front::split(&sql)?;
+        let parsed = crate::front::parse(&pieces[0])?;
+        let crate::front::Parsed::Sql(mut statement) = parsed else {
+            return Err(SqlError::internal("a value that is no query"));
+        };
+        if let Statement::Query(query) = &mut *statement
+            && let SetExpr::Select(select) = &mut *query.body
+        {
+            select.projection = vec![SelectItem::UnnamedExpr(expr.clone())];
+        }
+        let lowered = lower(&statement, &self.scope(work))?;
+        let rows = Catalog::new(self.connection.as_mut())
+            .rows(&lowered.sql)
+            .map_err(|error| from_engine(&error))?;
+        Ok(rows.first().and_then(|row| row.optional(0)))
+    }
+}
+
+/// Engine name of a temporary table, ready to be written into SQL.
+pub(super) fn physical(table: &str) -> String {
+    format!("{TEMPORARY_SCHEMA}.{}", quote(table))
+}
+
+/// A pattern that fits whole names.
+pub(super) fn whole_name(pattern: &str) -> Result<regex::Regex, SqlError> {
+    regex::Regex::new(&format!("^(?:{pattern})$")).map_err(|_| {
+        let text = format!("Invalid regular expression: '{pattern}'");
+        SqlError::new("100048", "2201B", text)
+    })
+}
+
+pub(super) fn unreadable(error: &std::io::Error) -> SqlError {
+    SqlError::new(
+        "100035",
+        "58030",
+        format!("A stage's files could not be used: {error}"),
+    )
+}
