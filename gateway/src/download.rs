@@ -159,12 +159,20 @@ impl Partial {
             .get(header::CONTENT_RANGE)
             .and_then(|value| value.to_str().ok())
             .and_then(continuation);
-        let fits = range.is_some_and(|(start, total)| {
-            start == self.body.len() as u64 && self.total.is_none_or(|known| known == total)
-        });
+        // A storage that does not know `If-Range` may continue a part that was replaced meanwhile.
+        let is_same = match (&self.version, headers.get(header::ETAG)) {
+            (Some(known), Some(told)) => known == told,
+            _ => true,
+        };
+        let fits = is_same
+            && range.is_some_and(|(start, total)| {
+                start == self.body.len() as u64 && self.total.is_none_or(|known| known == total)
+            });
         if !fits {
             *self = Self::default();
-            return Err(AttemptEnd::broken("a result part was continued at another place"));
+            return Err(AttemptEnd::broken(
+                "a result part was continued at another place or from another version",
+            ));
         }
         self.total = range.map(|(_, total)| total);
         Ok(())

@@ -139,6 +139,13 @@ impl PendingQuery {
             .take()
     }
 
+    /// Waits until the answer is there to be taken; for ever when the statement never reaches the gateway.
+    pub async fn finished(&self) {
+        let mut phase = self.slot.phase.subscribe();
+        // The sender lives as long as the slot, which we hold.
+        let _ = phase.wait_for(|phase| *phase == Phase::Finished).await;
+    }
+
     /// The server's id of the query, as soon as the server has told it: with the answer, or earlier for a query that
     /// takes long.
     pub fn query_id(&self) -> Option<&str> {
@@ -169,6 +176,11 @@ pub struct QueryProgress {
 }
 
 impl QueryProgress {
+    /// Whether it ended by cancellation, once the query's exchange with the server has ended.
+    pub fn end(&self) -> Option<bool> {
+        self.slot.cancelled.get().copied()
+    }
+
     /// Waits until the query's exchange with the server has ended, and tells whether it ended by cancellation. Returns at
     /// once when it was never sent.
     pub async fn ended(&self) -> bool {

@@ -171,6 +171,24 @@ async fn a_continuation_at_another_place_is_not_believed() {
 }
 
 #[tokio::test]
+async fn a_continuation_of_another_version_is_not_believed() {
+    let other = || part().iter().map(|byte| byte ^ 1).collect::<Vec<u8>>();
+    let wire = storage(move |heard| match heard.earlier {
+        0 => stop(rest_of_part(heard), 50_000),
+        1 => {
+            let from = wanted_from(heard);
+            let range = format!("bytes {from}-99999/100000");
+            let headers = [("content-range", range.as_str()), ("etag", "\"v2\"")];
+            Deed::Send(response("206 Partial Content", &headers, &other()[from..]))
+        }
+        _ => Deed::Send(rest_of_part(heard)),
+    })
+    .await;
+    assert_eq!(download(&wire, impatient()).await.unwrap(), part());
+    assert_eq!(wanted_from(&wire.heard(PART)[2]), 0, "from the start");
+}
+
+#[tokio::test]
 async fn a_range_that_is_no_longer_there_starts_again() {
     let wire = storage(|heard| match heard.earlier {
         0 => stop(rest_of_part(heard), 50_000),

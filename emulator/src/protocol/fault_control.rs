@@ -1,9 +1,10 @@
 //! `/faults`: shows the rules in force, replaces them, removes them. There only when faults are configured.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Instant;
 
-use http::{Method, StatusCode};
+use http::uri::Authority;
+use http::{HeaderMap, Method, StatusCode, header};
 use serde_json::{Value, json};
 
 use crate::faults::{Faults, Rule};
@@ -32,6 +33,13 @@ pub(super) fn answer(
             "Faults are controlled from the same machine only.",
         ));
     }
+    // A name that a web page has pointed at this machine would let the page read what it is answered.
+    if !names_this_machine(exchange.headers()) {
+        return Err(Refusal::http(
+            StatusCode::FORBIDDEN,
+            "Faults are controlled under an address or as localhost only.",
+        ));
+    }
     match *exchange.method() {
         Method::GET => {}
         Method::PUT => faults.set(rules(exchange.body())?, now),
@@ -44,6 +52,18 @@ pub(super) fn answer(
         }
     }
     Ok(success(listed(faults, now).to_string().as_bytes()))
+}
+
+/// True when the request's `Host` is an address or `localhost`, or absent.
+fn names_this_machine(headers: &HeaderMap) -> bool {
+    let Some(host) = headers.get(header::HOST) else {
+        return true;
+    };
+    let authority = host.to_str().ok().and_then(|host| host.parse::<Authority>().ok());
+    authority.is_some_and(|authority| {
+        let host = authority.host().trim_start_matches('[').trim_end_matches(']');
+        host.eq_ignore_ascii_case("localhost") || host.parse::<IpAddr>().is_ok()
+    })
 }
 
 fn listed(faults: &Faults, now: Instant) -> Value {
@@ -82,4 +102,30 @@ fn rules(body: &[u8]) -> Result<Vec<Rule>, Refusal> {
         .iter()
         .map(|text| Rule::parse(text).map_err(|error| bad(error.to_string())))
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderValue;
+
+    use super::*;
+
+    #[test]
+    fn faults_are_not_for_names_that_anybody_can_point_here() {
+        for (host, expected) in [
+            ("127.0.0.1:8432", true),
+            ("[::1]:8432", true),
+            ("LOCALHOST:1", true),
+            ("localhost", true),
+            ("evil.example:8432", false),
+            ("localhost.evil.example", false),
+            ("user@127.0.0.1", true),
+            ("", false),
+        ] {
+            let mut headers = HeaderMap::new();
+            headers.insert(header::HOST, HeaderValue::from_static(host));
+            assert_eq!(names_this_machine(&headers), expected, "{host:?}");
+        }
+        assert!(names_this_machine(&HeaderMap::new()));
+    }
 }
