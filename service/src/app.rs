@@ -268,6 +268,7 @@ impl Process<'_> {
             limits: self.settings.limits.clone(),
             network: self.settings.network.clone(),
             batch_bytes_max: self.settings.batch_bytes_max,
+            describing: self.settings.oversight.describing.clone(),
             emulator: EmulatorOptions {
                 command: emulator.command.clone(),
                 search_path: own_folder

@@ -28,6 +28,7 @@ fn backend(home: &Path) -> Backend {
         limits: settings.limits,
         network: settings.network,
         batch_bytes_max: settings.batch_bytes_max,
+        describing: std::collections::HashSet::new(),
         emulator: EmulatorOptions {
             command: Some("/nonexistent/snowflake-emulator".into()),
             search_path: Vec::new(),

@@ -26,6 +26,14 @@ fn the_context_stays_between_commands() {
 }
 
 #[test]
+fn a_server_that_runs_what_it_describes_is_not_asked() {
+    let (mut stage, _server) = stage();
+    // Below the level open, Snowflake would be asked first what this is; the table would be made twice.
+    stage.set("SFCTL_POLICY", "guarded");
+    stage.sfctl(&["query", "create table once (a int)"]).ok();
+}
+
+#[test]
 fn values_arrive_with_their_types() {
     let (stage, _server) = stage();
     let sql = "select 1::int as i, 1.50::number(10,2) as n, 'a,b' as s, true as b, null as z, \

@@ -74,6 +74,7 @@ fn begin(
         query_id: handle,
         sql: order.statement,
         bindings: order.bindings,
+        bind_stage: None,
         parameters: BTreeMap::new(),
         describe_only: false,
         statement_count: Some(order.statement_count),

@@ -1,6 +1,6 @@
 //! The connections of this user, and logins over them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::hash::{BuildHasher as _, RandomState};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -35,6 +35,8 @@ pub struct BackendSettings {
     pub network: NetworkLimits,
     /// Size at which result batches are cut, in bytes of Arrow data.
     pub batch_bytes_max: usize,
+    /// Connections that lead to a server which compiles statements without running them, whatever its name.
+    pub describing: HashSet<ConnectionName>,
     /// The local emulator.
     pub emulator: EmulatorOptions,
 }
@@ -45,6 +47,7 @@ pub struct Backend {
     driver: OnceCell<Driver>,
     driver_config: DriverConfig,
     sizes: Sizes,
+    describing: HashSet<ConnectionName>,
     emulator: Emulator,
     /// Salt of the fingerprints.
     keys: RandomState,
@@ -59,6 +62,7 @@ impl Backend {
             limits,
             network,
             batch_bytes_max,
+            describing,
             emulator,
         } = settings;
         let driver_config = driver_config(&network, &limits, batch_bytes_max);
@@ -70,6 +74,7 @@ impl Backend {
                 batch_bytes_max,
                 submit_timeout: limits.submit_timeout,
             },
+            describing,
             emulator: Emulator::new(emulator),
             keys: RandomState::new(),
         }
@@ -116,7 +121,10 @@ impl Backend {
             Some(emulator) => self.fingerprint_of(Some(emulator)),
             None => Fingerprint(settings.fingerprint(&self.keys)),
         };
-        let upstream = DriverSession::new(session, emulator, self.sizes);
+        let describes = emulator.is_some()
+            || is_snowflake(&identity.host)
+            || self.describing.iter().any(|name| name.as_str() == settings.name);
+        let upstream = DriverSession::new(session, emulator, self.sizes, describes);
         Ok(Login {
             upstream: Arc::new(upstream),
             identity,
@@ -152,6 +160,14 @@ impl Backend {
     fn fingerprint_of(&self, emulator: Option<&Running>) -> Fingerprint {
         Fingerprint(self.keys.hash_one(emulator.map(|emulator| emulator.serial)))
     }
+}
+
+/// True for a host of Snowflake's own.
+fn is_snowflake(host: &str) -> bool {
+    let host = host.to_ascii_lowercase();
+    [".snowflakecomputing.com", ".snowflakecomputing.cn"]
+        .iter()
+        .any(|domain| host.ends_with(domain))
 }
 
 /// How to log in to the emulator, which lets anybody on this machine in who found its port.
@@ -228,5 +244,25 @@ impl Connector for Backend {
 
     async fn shutdown(&self) {
         self.emulator.stop().await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn snowflakes_hosts_are_known() {
+        for (host, expected) in [
+            ("acme.snowflakecomputing.com", true),
+            ("acme.eu-central-1.privatelink.SnowflakeComputing.com", true),
+            ("acme.snowflakecomputing.cn", true),
+            ("snowflakecomputing.com.example.com", false),
+            ("notsnowflakecomputing.com", false),
+            ("127.0.0.1", false),
+            ("", false),
+        ] {
+            assert_eq!(is_snowflake(host), expected, "{host}");
+        }
     }
 }

@@ -43,16 +43,24 @@ pub(super) struct DriverSession {
     /// The emulator that it is logged in to, for the connection `local`.
     emulator: Option<Running>,
     sizes: Sizes,
+    /// The server is known to compile statements without running them when it is asked to.
+    describes: bool,
     /// How to cancel the statement that runs. Locked for a look only.
     running: Mutex<Option<(RequestId, Canceller)>>,
 }
 
 impl DriverSession {
-    pub(super) fn new(session: UpstreamSession, emulator: Option<Running>, sizes: Sizes) -> Self {
+    pub(super) fn new(
+        session: UpstreamSession,
+        emulator: Option<Running>,
+        sizes: Sizes,
+        describes: bool,
+    ) -> Self {
         Self {
             session,
             emulator,
             sizes,
+            describes,
             running: Mutex::new(None),
         }
     }
@@ -91,6 +99,12 @@ impl Upstream for DriverSession {
     }
 
     async fn describe(&self, submission: Submission) -> Result<StatementKind, Error> {
+        // Some that speak Snowflake's protocol run a statement to describe it, and then it would run twice.
+        if !self.describes {
+            return Err(Error::invalid(
+                "the server is not known to describe statements without running them",
+            ));
+        }
         let request_id = submission.request_id;
         let mut request = query_request(submission);
         request.describe_only = true;

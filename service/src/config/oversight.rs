@@ -1,6 +1,6 @@
 //! What statements may do, and what is kept of them: `[policy]`, `[audit]`, `query.tag`.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,6 +17,9 @@ use crate::domain::policy::{AskServer, Level, Policies, Policy, Rule};
 pub struct OversightSettings {
     /// What statements may do.
     pub policies: Policies,
+    /// Connections for which it is said that Snowflake is asked about statements, so that the server is one that
+    /// compiles without running, whatever its name.
+    pub describing: HashSet<ConnectionName>,
     /// Queries are tagged.
     pub query_tag: bool,
     /// The audit log.
@@ -103,8 +106,10 @@ pub(super) fn read(reader: &mut Reader<'_>) -> OversightSettings {
     const MEBIBYTE: u64 = 1 << 20;
     const MINUTE: Duration = Duration::from_mins(1);
     let file_bytes_max = reader.size("audit.file_bytes_max", 64 * 1024, 256 * MEBIBYTE);
+    let (policies, describing) = policies(reader);
     OversightSettings {
-        policies: policies(reader),
+        policies,
+        describing,
         query_tag: reader.truth("query.tag"),
         audit: AuditSettings {
             sql: reader.word("audit.sql", KeepSql::None),
@@ -119,7 +124,7 @@ pub(super) fn read(reader: &mut Reader<'_>) -> OversightSettings {
     }
 }
 
-fn policies(reader: &mut Reader<'_>) -> Policies {
+fn policies(reader: &mut Reader<'_>) -> (Policies, HashSet<ConnectionName>) {
     let general = Policy {
         level: reader.word("policy.level", Level::ReadOnly),
         allow: reader.list("policy.allow"),
@@ -129,6 +134,7 @@ fn policies(reader: &mut Reader<'_>) -> Policies {
     };
     check_allow(reader, "policy.allow", &general.allow);
     let mut connections = HashMap::new();
+    let mut describing = HashSet::new();
     for (name, different) in reader.tables::<Different>("policy.connections") {
         let key = |key: &str| format!("policy.connections.{name}.{key}");
         let Ok(connection) = name.parse::<ConnectionName>() else {
@@ -153,13 +159,15 @@ fn policies(reader: &mut Reader<'_>) -> Policies {
             policy.ask_server = reader
                 .parsed(&key("ask_server"), &ask)
                 .map_or(policy.ask_server, |Ask(ask)| ask);
+            describing.insert(connection.clone());
         }
         connections.insert(connection, Arc::new(policy));
     }
-    Policies {
+    let policies = Policies {
         general: Arc::new(general),
         connections,
-    }
+    };
+    (policies, describing)
 }
 
 /// What is not understood cannot be listed as harmless.

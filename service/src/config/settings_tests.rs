@@ -243,6 +243,7 @@ fn children_get_no_secrets() {
 
 #[test]
 fn policies_are_general_or_a_connections() {
+    use crate::domain::names::ConnectionName;
     use crate::domain::policy::{AskServer, Level};
 
     let none = RunFlags::default();
@@ -254,7 +255,7 @@ fn policies_are_general_or_a_connections() {
         "insert, update on s.*.*; function f",
     )];
     let settings = load_from(file, "", &variable, &none).unwrap();
-    let policies = settings.oversight.policies;
+    let policies = &settings.oversight.policies;
     let of = |connection: &str| policies.of(&connection.parse().unwrap());
     let allow =
         |connection: &str| -> Vec<String> { of(connection).allow.iter().map(ToString::to_string).collect() };
@@ -266,6 +267,13 @@ fn policies_are_general_or_a_connections() {
     assert_eq!(allow("my prod"), ["call on a.b.c", "delete"]);
     assert_eq!((of("my prod").rows_max, of("my prod").deny.len()), (5, 1));
     assert_eq!(of("my prod").ask_server, AskServer::Always);
+    let describing: Vec<&str> = settings
+        .oversight
+        .describing
+        .iter()
+        .map(ConnectionName::as_str)
+        .collect();
+    assert_eq!(describing, ["my prod"]);
     assert!(settings.oversight.query_tag);
 }
 

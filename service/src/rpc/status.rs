@@ -34,6 +34,7 @@ fn log(error: &Error) {
         // Their texts quote SQL, and they are the caller's business.
         Reason::SqlRejected
         | Reason::InvalidRequest
+        | Reason::Refused
         | Reason::Cancelled
         | Reason::NotFound
         | Reason::SessionLost => {

@@ -249,12 +249,12 @@ fn a_statements_own_parameters_end_with_it() {
         asked.parameters.insert("QUERY_TAG".to_owned(), tag);
         client.submit(asked).unwrap()
     };
-    let shown = |client: &Client| client.one("show parameters like 'query_tag'");
+    let shown = || client.one("show parameters like 'query_tag'");
     tagged("select 1");
-    assert!(shown(&client).starts_with("QUERY_TAG||"), "{}", shown(&client));
+    assert!(shown().starts_with("QUERY_TAG||"), "{}", shown());
     // Also when the statement sets another one,
     tagged("alter session set timezone = 'UTC'");
-    assert!(shown(&client).starts_with("QUERY_TAG||"), "{}", shown(&client));
+    assert!(shown().starts_with("QUERY_TAG||"), "{}", shown());
     assert!(
         client
             .one("show parameters like 'timezone'")
@@ -262,13 +262,9 @@ fn a_statements_own_parameters_end_with_it() {
     );
     // but not what it sets itself.
     tagged("alter session set query_tag = 'mine'");
-    assert!(
-        shown(&client).starts_with("QUERY_TAG|mine|"),
-        "{}",
-        shown(&client)
-    );
+    assert!(shown().starts_with("QUERY_TAG|mine|"), "{}", shown());
     tagged("alter session unset query_tag");
-    assert!(shown(&client).starts_with("QUERY_TAG||"), "{}", shown(&client));
+    assert!(shown().starts_with("QUERY_TAG||"), "{}", shown());
 }
 
 #[test]
