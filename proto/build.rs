@@ -11,11 +11,12 @@ use std::path::PathBuf;
 
 use prost::Message;
 
-const PROTOS: [&str; 4] = [
+const PROTOS: [&str; 5] = [
     "snowflake_session/v1/common.proto",
     "snowflake_session/v1/lifecycle_service.proto",
     "snowflake_session/v1/query_service.proto",
     "snowflake_session/v1/session_service.proto",
+    "snowflake_session/v1/write_service.proto",
 ];
 
 fn main() -> Result<(), Box<dyn Error>> {

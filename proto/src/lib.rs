@@ -22,6 +22,12 @@ pub const FILE_DESCRIPTOR_SET: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "
 /// Metadata key with which a client names its build on each request.
 pub const BUILD_ID_KEY: &str = "snowflake-session-build";
 
+/// Metadata key with which a client names itself and its version, for the audit log and the query tag.
+pub const CLIENT_KEY: &str = "snowflake-session-client";
+
+/// Metadata key with which a client names the session of the agent that it works for, if it does.
+pub const AGENT_KEY: &str = "snowflake-session-agent";
+
 /// Build of this crate; equal ends always understand each other.
 pub const BUILD_ID: &str = env!("CARGO_PKG_VERSION");
 

@@ -1,6 +1,6 @@
 //! `connect`: log in, then say who and where we are.
 
-use snowflake_session_proto::v1::CreateSessionRequest;
+use snowflake_session_proto::v1::{CreateSessionRequest, PolicyLevel};
 
 use super::{Run, session};
 use crate::failure::Failure;
@@ -15,6 +15,7 @@ pub(super) async fn connect(run: &Run) -> Result<(), Failure> {
         login: true,
         allow_existing: true,
         idle_limit: None,
+        policy: PolicyLevel::Unspecified.into(),
     };
     let logged_in = client.create_session(message).await?;
     run.print(session::everything(&logged_in))?;

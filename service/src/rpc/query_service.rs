@@ -134,6 +134,13 @@ impl QueryService for Queries {
         }))
     }
 
+    async fn search_history(
+        &self,
+        _request: Request<v1::SearchHistoryRequest>,
+    ) -> Result<Response<v1::SearchHistoryResponse>, Status> {
+        Err(Status::unimplemented("the audit log cannot be searched yet"))
+    }
+
     async fn cancel_query(
         &self,
         request: Request<v1::CancelQueryRequest>,

@@ -1,6 +1,6 @@
 //! A statement about to be sent.
 
-use snowflake_session_proto::v1::{Binding, ExecuteQueryRequest, SubmitQueryRequest};
+use snowflake_session_proto::v1::{Binding, ExecuteQueryRequest, PolicyLevel, SubmitQueryRequest};
 
 use super::super::Run;
 use crate::arguments::Bind;
@@ -28,6 +28,7 @@ impl Statement {
             timeout: run.settings.timeout.and_then(client::duration),
             request_id: self.request_id.clone(),
             accept_loss: self.accept_loss,
+            policy: PolicyLevel::Unspecified.into(),
         }
     }
 
@@ -41,6 +42,7 @@ impl Statement {
             timeout: run.settings.timeout.and_then(client::duration),
             request_id: self.request_id.clone(),
             accept_loss: self.accept_loss,
+            policy: PolicyLevel::Unspecified.into(),
         }
     }
 }

@@ -4,7 +4,7 @@ mod record;
 
 use std::time::Instant;
 
-use snowflake_session_proto::v1::{CreateSessionRequest, Session};
+use snowflake_session_proto::v1::{CreateSessionRequest, PolicyLevel, Session};
 
 use super::Run;
 use crate::arguments::SessionVerb;
@@ -32,6 +32,7 @@ pub(super) async fn session(verb: SessionVerb, run: &Run) -> Result<(), Failure>
                 login: !no_login,
                 allow_existing: false,
                 idle_limit: idle_limit.and_then(client::duration),
+                policy: PolicyLevel::Unspecified.into(),
             };
             make(&client, message, run).await
         }
@@ -87,6 +88,7 @@ pub(super) async fn default_session(client: &Client, run: &Run) -> Result<Sessio
         login: false,
         allow_existing: true,
         idle_limit: None,
+        policy: PolicyLevel::Unspecified.into(),
     };
     client.create_session(message).await
 }

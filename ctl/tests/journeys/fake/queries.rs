@@ -9,7 +9,8 @@ use snowflake_session_proto::v1::read_query_results_response::Part;
 use snowflake_session_proto::v1::{
     CancelQueryRequest, CancelQueryResponse, ErrorReason, ExecuteQueryRequest, ExecuteQueryResponse,
     GetQueryRequest, GetQueryResponse, ListQueriesRequest, ListQueriesResponse, Query, QueryState,
-    ReadQueryResultsRequest, ReadQueryResultsResponse, SubmitQueryRequest, SubmitQueryResponse,
+    ReadQueryResultsRequest, ReadQueryResultsResponse, SearchHistoryRequest, SearchHistoryResponse,
+    SubmitQueryRequest, SubmitQueryResponse,
     WatchQueryRequest, WatchQueryResponse,
 };
 use tokio::sync::mpsc;
@@ -152,6 +153,14 @@ impl QueryService for Stand {
             };
             Some(ReadQueryResultsResponse { part: Some(part) })
         })
+    }
+
+    async fn search_history(
+        &self,
+        request: Request<SearchHistoryRequest>,
+    ) -> Result<Response<SearchHistoryResponse>, Status> {
+        admit(&request)?;
+        Ok(Response::new(SearchHistoryResponse::default()))
     }
 
     async fn cancel_query(

@@ -64,6 +64,8 @@ pub(in crate::rpc) fn session(snapshot: Snapshot) -> v1::Session {
         variables: journal.variables.keys().cloned().collect(),
         losses: journal.losses.iter().map(loss).collect(),
         idle_limit: Some(proto_duration(snapshot.idle_limit)),
+        policy: v1::PolicyLevel::Unspecified.into(),
+        held_write: None,
     }
 }
 
