@@ -5,7 +5,8 @@
 
 use std::io::{IsTerminal, Write};
 
-use crate::failure::Failure;
+use crate::failure::{Failure, Place};
+use crate::render::visible_lines;
 
 /// When to use colour.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -29,24 +30,33 @@ pub(crate) struct Ui {
     pub(crate) color: bool,
     /// Whether stderr is a terminal.
     pub(crate) terminal: bool,
+    /// Columns of that terminal.
+    columns: Option<usize>,
 }
 
 impl Ui {
     /// Decides colour for stderr from the choice and the terminal.
     pub(crate) fn new(quiet: bool, verbose: bool, color: ColorChoice) -> Self {
-        let terminal = std::io::stderr().is_terminal();
+        let stderr = std::io::stderr();
+        let terminal = stderr.is_terminal();
+        let size = terminal
+            .then(|| rustix::termios::tcgetwinsize(&stderr).ok())
+            .flatten();
         Self {
             quiet,
             verbose,
             color: color.applies_to(terminal),
             terminal,
+            columns: size
+                .map(|size| usize::from(size.ws_col))
+                .filter(|columns| *columns > 0),
         }
     }
 
     /// Says something useful that nobody depends on; `--quiet` drops it.
     pub(crate) fn note(self, text: &str) {
         if !self.quiet {
-            say(text);
+            say(&visible_lines(text));
         }
     }
 
@@ -69,16 +79,19 @@ impl Ui {
         }
     }
 
-    /// Says what failed: the failure, its causes, the place in the SQL, facts and hint, a line each.
+    /// Says what failed: the failure, its causes, the place in the SQL, facts and hints, a line each.
     pub(crate) fn failure(self, failure: &Failure) {
         self.labelled("error", "1;31", &failure.what);
         for cause in &failure.causes {
             self.labelled("caused by", "31", cause);
         }
-        for fact in &failure.facts {
-            say(fact);
+        if let Place::Shown(excerpt) = &failure.place {
+            say(&excerpt.render(self.columns, self.color));
         }
-        if let Some(hint) = &failure.hint {
+        for fact in &failure.facts {
+            say(&visible_lines(fact));
+        }
+        for hint in failure.hint.iter().flat_map(|hint| hint.lines()) {
             self.labelled("hint", "36", hint);
         }
     }
@@ -99,7 +112,7 @@ impl Ui {
 
     fn labelled(self, label: &str, style: &str, text: &str) {
         // Continuation lines are indented so that each labelled part is one block to the eye.
-        let text = text.trim_end().replace('\n', "\n  ");
+        let text = visible_lines(text.trim_end()).replace('\n', "\n  ");
         if self.color {
             say(&format!("\x1b[{style}m{label}:\x1b[0m {text}"));
         } else {

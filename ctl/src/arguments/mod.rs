@@ -3,6 +3,7 @@
 mod comment;
 mod job;
 mod output;
+mod policy;
 mod query;
 mod session;
 mod values;
@@ -15,6 +16,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 pub(crate) use comment::marked;
 pub(crate) use job::JobVerb;
 pub(crate) use output::OutputArguments;
+pub(crate) use policy::{PolicyArguments, PolicyChoice};
 pub(crate) use query::QueryArguments;
 pub(crate) use session::SessionVerb;
 pub(crate) use values::{Bind, RowLimit, parse_duration};

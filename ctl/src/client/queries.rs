@@ -13,7 +13,7 @@ use snowflake_session_proto::v1::{
 use tonic::transport::Channel;
 use tonic::{Status, Streaming};
 
-use super::{CALL_WAIT_MAX, Client, answer, present, request, status};
+use super::{CALL_WAIT_MAX, Client, answer, present, status};
 use crate::failure::Failure;
 
 /// Largest message taken from the service, in bytes. Batches are a few MiB.
@@ -71,7 +71,7 @@ impl QueryStates {
 impl Client {
     /// Starts a query. Dropping the events cancels it.
     pub(crate) async fn execute(&self, message: ExecuteQueryRequest) -> Result<ResultEvents, Failure> {
-        let response = self.queries_client().execute_query(request(message)).await;
+        let response = self.queries_client().execute_query(self.request(message)).await;
         Ok(ResultEvents::Executed(told(response)?.into_inner()))
     }
 
@@ -80,14 +80,17 @@ impl Client {
         &self,
         message: ReadQueryResultsRequest,
     ) -> Result<ResultEvents, Failure> {
-        let response = self.queries_client().read_query_results(request(message)).await;
+        let response = self
+            .queries_client()
+            .read_query_results(self.request(message))
+            .await;
         Ok(ResultEvents::Read(told(response)?.into_inner()))
     }
 
     /// Submits a query and answers when it has an id. The user's time limit is the statement's, not the call's.
     pub(crate) async fn submit(&self, message: SubmitQueryRequest) -> Result<Query, Failure> {
         let mut client = self.queries_client();
-        let call = client.submit_query(request(message));
+        let call = client.submit_query(self.request(message));
         present("query", answer(CALL_WAIT_MAX, call).await?.query)
     }
 
@@ -101,7 +104,7 @@ impl Client {
         };
         present(
             "query",
-            answer(self.wait_max(), client.get_query(request(message)))
+            answer(self.wait_max(), client.get_query(self.request(message)))
                 .await?
                 .query,
         )
@@ -118,7 +121,7 @@ impl Client {
                 page_size: 0,
                 page_token,
             };
-            let page = answer(self.wait_max(), client.list_queries(request(message))).await?;
+            let page = answer(self.wait_max(), client.list_queries(self.request(message))).await?;
             queries.extend(page.queries);
             page_token = page.next_page_token;
             if page_token.is_empty() {
@@ -134,7 +137,7 @@ impl Client {
             connection: name.connection,
             query: name.query,
         };
-        let response = self.queries_client().watch_query(request(message)).await;
+        let response = self.queries_client().watch_query(self.request(message)).await;
         Ok(QueryStates(told(response)?.into_inner()))
     }
 
@@ -150,7 +153,7 @@ impl Client {
             connection: name.connection,
             query: name.query,
         };
-        answer(wait_max, client.cancel_query(request(message))).await
+        answer(wait_max, client.cancel_query(self.request(message))).await
     }
 
     fn queries_client(&self) -> QueryServiceClient<Channel> {

@@ -1,6 +1,6 @@
 //! One file, or folder, per verb: read the arguments, make the calls, hand the answer to `render`.
 //!
-//! Three have more than one user: `result` prints results, whether of `query` or of `job`; `cancel` cancels a
+//! Four have more than one user: `statement` reads what is to be run; `result` prints results, whether of `query` or of `job`; `cancel` cancels a
 //! query when its command is interrupted; `session` knows how a session is shown.
 
 mod cancel;
@@ -12,11 +12,14 @@ mod query;
 mod result;
 mod service;
 mod session;
+mod statement;
 mod transaction;
 mod use_context;
 mod version;
 
-use crate::arguments::Verb;
+use snowflake_session_proto::v1::PolicyLevel;
+
+use crate::arguments::{PolicyArguments, PolicyChoice, Verb};
 use crate::config::Settings;
 use crate::exit_code::Exit;
 use crate::failure::Failure;
@@ -59,6 +62,16 @@ fn wait(verb: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> 
 }
 
 impl Run {
+    /// What statements may do: what the verb was told, else what the environment says.
+    fn policy(&self, arguments: PolicyArguments) -> PolicyLevel {
+        match arguments.policy.or(self.settings.policy) {
+            None => PolicyLevel::Unspecified,
+            Some(PolicyChoice::ReadOnly) => PolicyLevel::ReadOnly,
+            Some(PolicyChoice::Guarded) => PolicyLevel::Guarded,
+            Some(PolicyChoice::Open) => PolicyLevel::Open,
+        }
+    }
+
     /// Format of verbs that print things, not results.
     fn format(&self) -> Format {
         self.settings.format.unwrap_or(Format::Table)

@@ -35,9 +35,7 @@ pub(super) fn service(verb: ServiceVerb, run: &Run) -> Result<(), Failure> {
         }),
         ServiceVerb::Restart => wait(restart(run)),
         ServiceVerb::Status => wait(async {
-            let client = dial(&run.settings.socket, run.settings.timeout)
-                .await
-                .map_err(not_running)?;
+            let client = dial(&run.settings).await.map_err(not_running)?;
             run.print(record(&client.status().await?))
         }),
     }
@@ -64,7 +62,7 @@ async fn stop(run: &Run) -> Result<bool, Failure> {
     if let Some(unit) = launch::find_unit(&run.settings).await {
         return stop_unit(unit, run, deadline).await;
     }
-    let client = match dial(&run.settings.socket, run.settings.timeout).await {
+    let client = match dial(&run.settings).await {
         Ok(client) => client,
         Err(DialError::NobodyListens(..)) => return Ok(false),
         Err(error) => return Err(error.into()),

@@ -28,6 +28,7 @@ use std::io;
 use arrow_schema::{ArrowError, DataType, Schema};
 use clap::ValueEnum;
 
+pub(crate) use cell::{visible_lines, write_visible};
 pub(crate) use clock::{Clock, measured, running, since_1970};
 pub(crate) use destination::{PendingFile, stdout_sink, write_stdout};
 pub(crate) use result::ResultWriter;

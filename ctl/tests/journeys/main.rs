@@ -16,6 +16,7 @@ mod launching;
 mod losses;
 mod outputs;
 mod plugin;
+mod policies;
 mod queries;
 mod sessions;
 mod systemd;

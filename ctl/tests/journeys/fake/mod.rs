@@ -19,7 +19,7 @@ use snowflake_session_proto::v1::{
     ExecuteQueryRequest, ExecuteQueryResponse, ListQueriesRequest, PoolStatus, Query,
     ReadQueryResultsRequest, Session, SubmitQueryRequest, UpdateSessionContextRequest, WatchQueryRequest,
 };
-use snowflake_session_proto::{BUILD_ID, BUILD_ID_KEY, ERROR_DOMAIN};
+use snowflake_session_proto::{AGENT_KEY, BUILD_ID, BUILD_ID_KEY, CLIENT_KEY, ERROR_DOMAIN};
 use tokio::sync::oneshot;
 use tokio_stream::wrappers::UnixListenerStream;
 use tonic::transport::Server;
@@ -72,6 +72,8 @@ pub(crate) struct State {
     pub(crate) created: Mutex<Vec<CreateSessionRequest>>,
     pub(crate) updates: Mutex<Vec<UpdateSessionContextRequest>>,
     pub(crate) begun: Mutex<Vec<BeginTransactionRequest>>,
+    /// Agents that calls named, a call each.
+    pub(crate) agents: Mutex<Vec<Option<String>>>,
     /// True once a query's stream was dropped by the client.
     pub(crate) dropped: AtomicBool,
     death: Mutex<Option<oneshot::Sender<()>>>,
@@ -110,6 +112,7 @@ impl Fake {
             created: Mutex::default(),
             updates: Mutex::default(),
             begun: Mutex::default(),
+            agents: Mutex::default(),
             dropped: AtomicBool::new(false),
             death: Mutex::new(Some(death)),
         });
@@ -175,19 +178,6 @@ pub(crate) fn error(reason: ErrorReason, message: &str, metadata: &[(&str, &str)
     Status::with_error_details(Code::Unknown, message, details)
 }
 
-/// Every call must name its build.
-fn admit<M>(request: &Request<M>) -> Result<(), Status> {
-    let build = request
-        .metadata()
-        .get(BUILD_ID_KEY)
-        .and_then(|value| value.to_str().ok());
-    if build == Some(BUILD_ID) {
-        Ok(())
-    } else {
-        Err(Status::internal("the call names no build"))
-    }
-}
-
 impl State {
     fn die(&self) {
         if let Some(death) = self.death.lock().unwrap().take() {
@@ -195,8 +185,24 @@ impl State {
         }
     }
 
+    /// Every call must name its build and its client.
+    fn admit<M>(&self, request: &Request<M>) -> Result<(), Status> {
+        let said = |key: &str| request.metadata().get(key).and_then(|value| value.to_str().ok());
+        if said(BUILD_ID_KEY) != Some(BUILD_ID) {
+            return Err(Status::internal("the call names no build"));
+        }
+        if said(CLIENT_KEY) != Some(concat!("sfctl/", env!("CARGO_PKG_VERSION"))) {
+            return Err(Status::internal("the call names no client"));
+        }
+        self.agents
+            .lock()
+            .unwrap()
+            .push(said(AGENT_KEY).map(str::to_owned));
+        Ok(())
+    }
+
     fn check<M>(&self, request: &Request<M>) -> Result<(), Status> {
-        admit(request)?;
+        self.admit(request)?;
         self.error.lock().unwrap().clone().map_or(Ok(()), Err)
     }
 }

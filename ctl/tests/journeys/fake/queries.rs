@@ -10,14 +10,13 @@ use snowflake_session_proto::v1::{
     CancelQueryRequest, CancelQueryResponse, ErrorReason, ExecuteQueryRequest, ExecuteQueryResponse,
     GetQueryRequest, GetQueryResponse, ListQueriesRequest, ListQueriesResponse, Query, QueryState,
     ReadQueryResultsRequest, ReadQueryResultsResponse, SearchHistoryRequest, SearchHistoryResponse,
-    SubmitQueryRequest, SubmitQueryResponse,
-    WatchQueryRequest, WatchQueryResponse,
+    SubmitQueryRequest, SubmitQueryResponse, WatchQueryRequest, WatchQueryResponse,
 };
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status};
 
-use super::{Script, Stand, State, admit, error};
+use super::{Script, Stand, State, error};
 
 impl State {
     fn job(&self, query: &str) -> Result<Query, Status> {
@@ -42,7 +41,7 @@ impl QueryService for Stand {
         &self,
         request: Request<ExecuteQueryRequest>,
     ) -> Result<Response<Self::ExecuteQueryStream>, Status> {
-        admit(&request)?;
+        self.0.admit(&request)?;
         let request = request.into_inner();
         self.0.queries.lock().unwrap().push(request.clone());
         let session = self.0.find_or_make(&request.session, &request.connection);
@@ -142,7 +141,7 @@ impl QueryService for Stand {
         &self,
         request: Request<ReadQueryResultsRequest>,
     ) -> Result<Response<Self::ReadQueryResultsStream>, Status> {
-        admit(&request)?;
+        self.0.admit(&request)?;
         self.0.read.lock().unwrap().push(request.into_inner());
         self.play(|response| {
             let part = match response.event {
@@ -159,7 +158,7 @@ impl QueryService for Stand {
         &self,
         request: Request<SearchHistoryRequest>,
     ) -> Result<Response<SearchHistoryResponse>, Status> {
-        admit(&request)?;
+        self.0.admit(&request)?;
         Ok(Response::new(SearchHistoryResponse::default()))
     }
 
