@@ -28,7 +28,7 @@ pub(crate) fn main(arguments: impl Iterator<Item = OsString>) -> Exit {
         }
     };
     match commands::carry_out(arguments.verb, &Run { settings, ui }) {
-        Ok(()) => Exit::Done,
+        Ok(exit) => exit,
         Err(failure) => {
             ui.failure(&failure);
             failure.exit

@@ -44,6 +44,8 @@ pub(crate) struct Settings {
     pub(crate) socket: PathBuf,
     /// Whether the socket was chosen by the user: a service manager's unit serves only the usual one.
     pub(crate) socket_chosen: bool,
+    /// Whether it was named on the command line, so that commands we propose must name it too.
+    pub(crate) socket_named: bool,
     /// Format named by the user.
     pub(crate) format: Option<Format>,
     /// Most time for the statement or the call.
@@ -152,6 +154,7 @@ impl Settings {
             session: first(arguments.session.as_ref(), environment.session.as_ref()),
             socket: chosen.unwrap_or_else(|| default_socket(environment)),
             socket_chosen,
+            socket_named: arguments.socket.is_some(),
             format,
             timeout,
             policy: policy.transpose()?,

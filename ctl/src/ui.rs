@@ -72,6 +72,11 @@ impl Ui {
         self.labelled("warning", "33", text);
     }
 
+    /// Says something with a label of its own that must be known, quiet or not.
+    pub(crate) fn must_be_known(self, label: &str, text: &str) {
+        self.labelled(label, "33", text);
+    }
+
     /// Says what is being done, with `--verbose`.
     pub(crate) fn detail(self, text: &str) {
         if self.verbose {
@@ -96,16 +101,21 @@ impl Ui {
         }
     }
 
+    /// Whether somebody would see how far something is.
+    pub(crate) fn shows_progress(self) -> bool {
+        self.terminal && !self.quiet
+    }
+
     /// Shows how far a long transfer is; the next call replaces it. Nothing without a terminal.
     pub(crate) fn progress(self, text: &str) {
-        if self.terminal && !self.quiet {
+        if self.shows_progress() {
             write_error(&format!("\r\x1b[K{text}"));
         }
     }
 
     /// Removes the progress line.
     pub(crate) fn end_progress(self) {
-        if self.terminal && !self.quiet {
+        if self.shows_progress() {
             write_error("\r\x1b[K");
         }
     }

@@ -24,7 +24,7 @@ pub(crate) struct QueryArguments {
     #[arg(long = "bind", value_name = "VALUE", allow_hyphen_values = true)]
     pub(crate) binds: Vec<Bind>,
     /// Submit it, print its query id and leave; see `sfctl job`
-    #[arg(long = "async", conflicts_with_all = ["limit", "output", "stats"])]
+    #[arg(long = "async", conflicts_with_all = ["limit", "output", "stats", "budget", "no_header"])]
     pub(crate) submit: bool,
     #[command(flatten)]
     pub(crate) policy: PolicyArguments,

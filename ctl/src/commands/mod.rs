@@ -20,7 +20,7 @@ mod version;
 use snowflake_session_proto::v1::PolicyLevel;
 
 use crate::arguments::{PolicyArguments, PolicyChoice, Verb};
-use crate::config::Settings;
+use crate::config::{Screen, Settings};
 use crate::exit_code::Exit;
 use crate::failure::Failure;
 use crate::render::record::{self, Page, Record};
@@ -34,8 +34,8 @@ pub(crate) struct Run {
     pub(crate) ui: Ui,
 }
 
-/// Carries out a verb.
-pub(crate) fn carry_out(verb: Verb, run: &Run) -> Result<(), Failure> {
+/// Carries out a verb. An exit that is not a failure was said by the verb itself.
+pub(crate) fn carry_out(verb: Verb, run: &Run) -> Result<Exit, Failure> {
     match verb {
         Verb::Query(arguments) => query::query(arguments, run),
         Verb::Context => wait(context::context(run)),
@@ -50,15 +50,39 @@ pub(crate) fn carry_out(verb: Verb, run: &Run) -> Result<(), Failure> {
         Verb::Completions { shell } => completions::completions(shell),
         Verb::Version => wait(version::version(run)),
     }
+    .map(|()| Exit::Done)
 }
 
 /// Runs one verb's calls on this thread: a command makes few of them, one after the other.
-fn wait(verb: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
+fn wait<T>(verb: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
     tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(|error| Failure::new(Exit::Defect, "cannot start").caused_by(error))?
         .block_on(verb)
+}
+
+/// A command line of ours that reaches the same service, ready to be pasted into a shell.
+fn invocation(run: &Run, words: &[&str]) -> String {
+    let mut line = "sfctl".to_owned();
+    let socket = run.settings.socket.to_string_lossy();
+    let chosen = ["--socket", &socket];
+    let chosen = chosen.iter().filter(|_| run.settings.socket_named);
+    for word in words.iter().chain(chosen) {
+        line.push(' ');
+        line.push_str(&quoted(word));
+    }
+    line
+}
+
+/// A word as a shell takes it.
+fn quoted(word: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "_./:=@%+,-".contains(c);
+    if !word.is_empty() && word.chars().all(is_plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', r"'\''"))
+    }
 }
 
 impl Run {
@@ -84,12 +108,14 @@ impl Run {
 
     /// Prints one thing.
     fn print(&self, record: Record) -> Result<(), Failure> {
+        self.format().fits(self.settings.screen)?;
         let text = record::one(self.page(), record)?;
         Ok(write_stdout(&text).map_err(RenderError::Output)?)
     }
 
     /// Prints a list of things.
     fn print_list(&self, records: Vec<Record>) -> Result<(), Failure> {
+        self.format().fits(self.settings.screen)?;
         let text = record::many(self.page(), records)?;
         Ok(write_stdout(&text).map_err(RenderError::Output)?)
     }
@@ -103,12 +129,26 @@ impl Run {
     }
 }
 
+impl Format {
+    /// Keeps bytes that are no text from a terminal.
+    fn fits(self, screen: Screen) -> Result<(), Failure> {
+        if self.is_binary() && screen.terminal {
+            let what = format!("{} is not for a terminal", self.name());
+            return Err(Failure::usage(what).hint("write it to a file with `-o FILE`, or to a pipe"));
+        }
+        Ok(())
+    }
+}
+
 impl From<RenderError> for Failure {
     fn from(error: RenderError) -> Self {
         let exit = match &error {
             // A full disk or a closed stdout is the caller's to mend.
             RenderError::Output(_) => Exit::Usage,
-            RenderError::Arrow(_) | RenderError::OutOfOrder | RenderError::UnknownType(..) => Exit::Defect,
+            RenderError::Arrow(_)
+            | RenderError::Parquet(_)
+            | RenderError::OutOfOrder
+            | RenderError::UnknownType(..) => Exit::Defect,
         };
         let mut failure = Failure::new(exit, error.to_string());
         let mut source = std::error::Error::source(&error);
@@ -117,5 +157,24 @@ impl From<RenderError> for Failure {
             source = cause.source();
         }
         failure
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::quoted;
+
+    #[test]
+    fn words_are_quoted_where_a_shell_would_read_them() {
+        for (word, shown) in [
+            ("01ab-4e5f", "01ab-4e5f"),
+            ("/run/user/7/x.sock", "/run/user/7/x.sock"),
+            ("", "''"),
+            ("two words", "'two words'"),
+            ("$(touch x)", "'$(touch x)'"),
+            ("it's", r"'it'\''s'"),
+        ] {
+            assert_eq!(quoted(word), shown);
+        }
     }
 }

@@ -9,6 +9,7 @@ mod arrow;
 mod fake;
 mod harness;
 
+mod budgets;
 mod failures;
 mod interrupts;
 mod jobs;

@@ -369,7 +369,16 @@ fn completions_know_the_verbs() {
     let directory = tempfile::tempdir().unwrap();
     for shell in ["bash", "zsh", "fish"] {
         let script = ran(sfctl(directory.path(), &["completions", shell]));
-        for word in ["connect", "rollback", "accept-loss", "idle-limit", "all-queries"] {
+        for word in [
+            "connect",
+            "rollback",
+            "accept-loss",
+            "idle-limit",
+            "all-queries",
+            "read-only",
+            "budget",
+            "parquet",
+        ] {
             assert!(script.ok().contains(word), "{shell}: {word}");
         }
     }

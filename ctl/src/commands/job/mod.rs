@@ -16,6 +16,8 @@ use crate::interrupt::Interrupts;
 use crate::launch;
 use crate::render::{Clock, RenderError, write_stdout};
 
+pub(super) use wait::{has_ended, progress_line};
+
 /// Carries out one of the verbs.
 pub(super) async fn job(verb: JobVerb, run: &Run) -> Result<(), Failure> {
     match verb {

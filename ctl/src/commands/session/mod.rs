@@ -210,7 +210,7 @@ fn say_rolled_back(rolled_back: bool, name: &str, run: &Run) {
 }
 
 /// The session that an empty name stands for.
-const DEFAULT_NAME: &str = "default";
+pub(super) const DEFAULT_NAME: &str = "default";
 
 /// A session's name for the screen.
 pub(super) fn or_default(name: &str) -> &str {
