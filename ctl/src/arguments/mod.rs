@@ -7,6 +7,7 @@ mod policy;
 mod query;
 mod session;
 mod values;
+mod write;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -20,6 +21,7 @@ pub(crate) use policy::{PolicyArguments, PolicyChoice};
 pub(crate) use query::QueryArguments;
 pub(crate) use session::SessionVerb;
 pub(crate) use values::{Bind, RowLimit, parse_duration};
+pub(crate) use write::WriteArguments;
 
 use crate::render::Format;
 use crate::ui::ColorChoice;
@@ -30,7 +32,7 @@ use crate::ui::ColorChoice;
 ///
 /// Exit codes: 0 done, 1 Snowflake rejected the SQL or the session has lost something, 2 usage or
 /// configuration, 3 cannot reach the service or Snowflake or login refused, 4 timeout, 5 refused by
-/// policy or a limit, 70 a defect, 130 interrupted.
+/// policy or a limit or a write that is held, 70 a defect, 130 interrupted.
 #[derive(Debug, Parser)]
 #[command(
     name = "sfctl",
@@ -84,6 +86,12 @@ pub(crate) struct GlobalArguments {
 pub(crate) enum Verb {
     /// Run one SQL statement and print its result
     Query(QueryArguments),
+    /// Run one SQL statement that changes something, so that it can be looked at before it counts
+    ///
+    /// Rows are changed in a transaction. Within its limits it is committed; otherwise it is held, with exit code 5,
+    /// and a token says how to go on: `--confirm TOKEN` or `--abandon TOKEN`. What commits by itself and needs a
+    /// confirmation waits for it and has not run.
+    Write(Box<WriteArguments>),
     /// Begin a transaction that stays open until `commit` or `rollback`
     Begin(LossArguments),
     /// Commit the open transaction

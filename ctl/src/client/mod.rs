@@ -1,12 +1,13 @@
 //! The service as seen from here: one connection over its socket, one method a call.
 //!
-//! This room holds the only uses of tonic; its messages are the contract's. [`sessions`] and [`queries`] hold
-//! the calls, [`status`] turns an error status into a [`Failure`].
+//! This room holds the only uses of tonic; its messages are the contract's. [`sessions`], [`queries`]
+//! and [`writes`] hold the calls, [`status`] turns an error status into a [`Failure`].
 
 pub(crate) mod dial;
 mod queries;
 mod sessions;
 mod status;
+mod writes;
 
 use std::time::Duration;
 
@@ -15,16 +16,20 @@ use snowflake_session_proto::v1::{GetStatusRequest, GetStatusResponse, ShutdownR
 use snowflake_session_proto::{AGENT_KEY, BUILD_ID, BUILD_ID_KEY, CLIENT_KEY};
 use tonic::metadata::AsciiMetadataValue;
 use tonic::transport::Channel;
-use tonic::{Request, Response, Status};
+use tonic::{Request, Response, Status, Streaming};
 
 pub(crate) use queries::{QueryName, ResultEvents};
 pub(crate) use status::query_failure;
+pub(crate) use writes::WriteEvents;
 
 use crate::exit_code::Exit;
 use crate::failure::Failure;
 
 /// Most time for a call when the user set none: a login may wait for a person.
 const CALL_WAIT_MAX: Duration = Duration::from_mins(10);
+
+/// Largest message taken from the service, in bytes. Batches are a few MiB.
+const MESSAGE_BYTES_MAX: usize = 256 << 20;
 
 /// Most time for asking how the service is, when the user set none.
 const STATUS_WAIT_MAX: Duration = Duration::from_secs(10);
@@ -78,6 +83,14 @@ impl Client {
 /// A duration for the wire; `None` beyond what it can carry.
 pub(crate) fn duration(duration: Duration) -> Option<prost_types::Duration> {
     duration.try_into().ok()
+}
+
+async fn next<M>(stream: &mut Streaming<M>) -> Result<Option<M>, Failure> {
+    told(stream.message().await)
+}
+
+fn told<T>(answer: Result<T, Status>) -> Result<T, Failure> {
+    answer.map_err(|status| status::failure(&status))
 }
 
 async fn answer<M>(

@@ -6,18 +6,18 @@ use snowflake_session_proto::v1::execute_query_response::Event;
 use snowflake_session_proto::v1::query_service_client::QueryServiceClient;
 use snowflake_session_proto::v1::read_query_results_response::Part;
 use snowflake_session_proto::v1::{
-    CancelQueryRequest, CancelQueryResponse, ExecuteQueryRequest, ExecuteQueryResponse, GetQueryRequest,
-    ListQueriesRequest, Query, ReadQueryResultsRequest, ReadQueryResultsResponse, SubmitQueryRequest,
-    WatchQueryRequest, WatchQueryResponse,
+    AuditRecord, CancelQueryRequest, CancelQueryResponse, ExecuteQueryRequest, ExecuteQueryResponse,
+    GetQueryRequest, ListQueriesRequest, Query, ReadQueryResultsRequest, ReadQueryResultsResponse,
+    SearchHistoryRequest, SubmitQueryRequest, WatchQueryRequest, WatchQueryResponse,
 };
+use tonic::Streaming;
 use tonic::transport::Channel;
-use tonic::{Status, Streaming};
 
-use super::{CALL_WAIT_MAX, Client, answer, present, status};
+use super::{CALL_WAIT_MAX, Client, MESSAGE_BYTES_MAX, answer, next, present, told};
 use crate::failure::Failure;
 
-/// Largest message taken from the service, in bytes. Batches are a few MiB.
-const MESSAGE_BYTES_MAX: usize = 256 << 20;
+/// Records of the audit log that are asked for at once.
+const HISTORY_PAGE_RECORDS: usize = 500;
 
 /// A query that exists, and through which session to ask for it.
 #[derive(Clone, Debug)]
@@ -130,6 +130,32 @@ impl Client {
         }
     }
 
+    /// Searches the audit log, the latest first, for at most `records_max` records; true when there are more.
+    pub(crate) async fn history(
+        &self,
+        search: SearchHistoryRequest,
+        records_max: usize,
+    ) -> Result<(Vec<AuditRecord>, bool), Failure> {
+        let mut client = self.queries_client();
+        let (mut records, mut page_token) = (Vec::new(), String::new());
+        loop {
+            let left = records_max.saturating_sub(records.len());
+            let message = SearchHistoryRequest {
+                page_size: i32::try_from(left.min(HISTORY_PAGE_RECORDS)).unwrap_or(0),
+                page_token,
+                ..search.clone()
+            };
+            let page = answer(self.wait_max(), client.search_history(self.request(message))).await?;
+            records.extend(page.records);
+            page_token = page.next_page_token;
+            if page_token.is_empty() || records.len() >= records_max {
+                let more = !page_token.is_empty() || records.len() > records_max;
+                records.truncate(records_max);
+                return Ok((records, more));
+            }
+        }
+    }
+
     /// Tells how a query is until it has ended.
     pub(crate) async fn watch(&self, name: QueryName) -> Result<QueryStates, Failure> {
         let message = WatchQueryRequest {
@@ -159,12 +185,4 @@ impl Client {
     fn queries_client(&self) -> QueryServiceClient<Channel> {
         QueryServiceClient::new(self.channel.clone()).max_decoding_message_size(MESSAGE_BYTES_MAX)
     }
-}
-
-async fn next<M>(stream: &mut Streaming<M>) -> Result<Option<M>, Failure> {
-    told(stream.message().await)
-}
-
-fn told<T>(answer: Result<T, Status>) -> Result<T, Failure> {
-    answer.map_err(|status| status::failure(&status))
 }

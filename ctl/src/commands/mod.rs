@@ -16,6 +16,7 @@ mod statement;
 mod transaction;
 mod use_context;
 mod version;
+mod write;
 
 use snowflake_session_proto::v1::PolicyLevel;
 
@@ -38,6 +39,7 @@ pub(crate) struct Run {
 pub(crate) fn carry_out(verb: Verb, run: &Run) -> Result<Exit, Failure> {
     match verb {
         Verb::Query(arguments) => query::query(arguments, run),
+        Verb::Write(arguments) => return write::write(*arguments, run),
         Verb::Context => wait(context::context(run)),
         Verb::Begin(loss) => wait(transaction::begin(loss, run)),
         Verb::Commit => wait(transaction::commit(run)),

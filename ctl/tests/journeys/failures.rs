@@ -324,6 +324,7 @@ fn help_goes_to_stdout_and_names_what_works() {
     let help = ran(sfctl(directory.path(), &["--help"]));
     for verb in [
         "query",
+        "write",
         "begin",
         "commit",
         "rollback",

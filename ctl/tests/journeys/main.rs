@@ -23,3 +23,4 @@ mod sessions;
 mod systemd;
 mod terminal;
 mod transactions;
+mod writes;

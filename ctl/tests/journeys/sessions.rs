@@ -375,6 +375,8 @@ fn completions_know_the_verbs() {
             "accept-loss",
             "idle-limit",
             "all-queries",
+            "dry-run",
+            "abandon",
             "read-only",
             "budget",
             "parquet",

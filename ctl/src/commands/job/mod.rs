@@ -16,6 +16,7 @@ use crate::interrupt::Interrupts;
 use crate::launch;
 use crate::render::{Clock, RenderError, write_stdout};
 
+pub(super) use record::kind;
 pub(super) use wait::{has_ended, progress_line};
 
 /// Carries out one of the verbs.

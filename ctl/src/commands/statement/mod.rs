@@ -4,7 +4,9 @@ mod source;
 
 use std::path::PathBuf;
 
-use snowflake_session_proto::v1::{Binding, ExecuteQueryRequest, PolicyLevel, SubmitQueryRequest};
+use snowflake_session_proto::v1::{
+    Binding, ExecuteQueryRequest, PolicyLevel, PrepareWriteRequest, SubmitQueryRequest,
+};
 
 use super::Run;
 use crate::arguments::Bind;
@@ -73,6 +75,21 @@ impl Statement {
             request_id: self.request_id.clone(),
             accept_loss: self.accept_loss,
             policy: self.policy.into(),
+        }
+    }
+
+    /// The call that runs it as a write, with no wishes about how.
+    pub(super) fn preparation(&self, run: &Run) -> PrepareWriteRequest {
+        PrepareWriteRequest {
+            session: run.settings.session.clone(),
+            connection: run.settings.connection.clone(),
+            sql: self.sql.clone(),
+            bindings: self.bindings.clone(),
+            timeout: run.settings.timeout.and_then(client::duration),
+            request_id: self.request_id.clone(),
+            accept_loss: self.accept_loss,
+            policy: self.policy.into(),
+            ..PrepareWriteRequest::default()
         }
     }
 

@@ -158,8 +158,15 @@ impl QueryService for Stand {
         &self,
         request: Request<SearchHistoryRequest>,
     ) -> Result<Response<SearchHistoryResponse>, Status> {
-        self.0.admit(&request)?;
-        Ok(Response::new(SearchHistoryResponse::default()))
+        self.0.check(&request)?;
+        let request = request.into_inner();
+        self.0.searched.lock().unwrap().push(request.clone());
+        let history = self.0.history.lock().unwrap();
+        let (records, next_page_token) = page(&history, &request.page_token);
+        Ok(Response::new(SearchHistoryResponse {
+            records,
+            next_page_token,
+        }))
     }
 
     async fn cancel_query(
