@@ -1,6 +1,7 @@
 //! What can be typed. Doc comments in this room are the help text.
 
 mod comment;
+mod history;
 mod job;
 mod output;
 mod policy;
@@ -15,6 +16,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub(crate) use comment::marked;
+pub(crate) use history::{Decision, EndState, HistoryArguments, Moment};
 pub(crate) use job::JobVerb;
 pub(crate) use output::OutputArguments;
 pub(crate) use policy::{PolicyArguments, PolicyChoice};

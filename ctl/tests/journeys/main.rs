@@ -11,6 +11,7 @@ mod harness;
 
 mod budgets;
 mod failures;
+mod history;
 mod interrupts;
 mod jobs;
 mod launching;

@@ -379,6 +379,7 @@ fn completions_know_the_verbs() {
             "abandon",
             "read-only",
             "budget",
+            "session-only",
             "parquet",
         ] {
             assert!(script.ok().contains(word), "{shell}: {word}");

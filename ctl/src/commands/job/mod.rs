@@ -1,5 +1,7 @@
-//! `job`: queries that go on by themselves: list them, wait for them, read their results, cancel them.
+//! `job`: queries that go on by themselves: list them, wait for them, read their results, cancel them; and the
+//! history of all.
 
+mod history;
 mod record;
 mod wait;
 
@@ -57,6 +59,7 @@ pub(super) async fn job(verb: JobVerb, run: &Run) -> Result<(), Failure> {
             let source = read(named(id, run), offset, &output, run);
             result::print(client, source, &output, interrupts, run).await
         }
+        JobVerb::History(arguments) => history::history(arguments, run).await,
         JobVerb::Cancel { id } => cancel(id, run).await,
     }
 }
