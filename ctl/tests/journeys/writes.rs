@@ -90,7 +90,7 @@ fn a_committed_write_says_what_changed_and_how_to_undo_it() {
     assert_eq!(
         ran.stderr,
         "committed (12 ms)\n\
-         undo with `sfctl write --undo 01ab`, or:\n\
+         undo with `sfctl write --undo 01ab`; by hand:\n\
          update orders set status = 'open' where id in (1, 2)\n"
     );
     assert_eq!(
@@ -326,9 +326,14 @@ fn json_is_one_object_with_everything() {
     // An object is all there is, so that other formats for programs have it as one row.
     let csv = house(committed()).run(&["write", "--format", "csv", "update t set a = 1"]);
     assert!(csv.ok().starts_with("state,dry_run,rows,"), "{csv:?}");
-    let undo = house(committed()).run(&["write", "--format", "json", "update t set a = 1"]);
+    let unlimited = Write {
+        rows_max: -1,
+        ..committed()
+    };
+    let undo = house(unlimited).run(&["write", "--format", "json", "update t set a = 1"]);
     let undo: serde_json::Value = serde_json::from_str(undo.ok()).unwrap();
     assert_eq!(undo["undo"], "sfctl write --undo 01ab");
+    assert_eq!(undo["rows_max"], serde_json::Value::Null);
 }
 
 #[test]

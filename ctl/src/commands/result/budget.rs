@@ -155,7 +155,11 @@ fn document(kept: &Budgeted, facts: &Facts, tokens: u32, run: &Run) -> Vec<u8> {
         there(run, words.to_vec())
     });
     for (name, command) in [
-        ("],\n\"next\":", more(&["--budget", &budget])),
+        (
+            "],\n\"next\":",
+            // Where not even one row fits, the next page would be this one again.
+            more(&["--budget", &budget]).filter(|_| facts.row_count > 0),
+        ),
         (",\n\"rest\":", more(&["--limit", "all", "--format", "jsonl"])),
         (",\n\"whole\":", whole),
     ] {

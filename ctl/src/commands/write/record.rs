@@ -26,7 +26,14 @@ pub(super) fn everything(written: &Written, run: &Run) -> Result<Record, Failure
         ("state", Value::text(state(write.state()))),
         ("dry_run", Value::Flag(written.aim == Aim::DryRun)),
         ("rows", write.dml.as_ref().map_or(Value::Nothing, changed)),
-        ("rows_max", Value::Number(write.rows_max)),
+        (
+            "rows_max",
+            // Negative where nothing limits it.
+            match write.rows_max {
+                ..0 => Value::Nothing,
+                rows => Value::Number(rows),
+            },
+        ),
         ("token", Value::text(&write.token)),
         ("expires", Value::time_if_any(write.expire_time)),
         ("confirm", command(write, "--confirm", run)),

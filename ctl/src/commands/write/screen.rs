@@ -88,7 +88,7 @@ pub(super) fn say(written: &Written, run: &Run) {
     }
     ways_on(write, run);
     if let Some(undo) = record::undo(write, run) {
-        ui.note(&format!("undo with `{undo}`, or:\n{}", write.undo_sql));
+        ui.note(&format!("undo with `{undo}`; by hand:\n{}", write.undo_sql));
     }
 }
 
