@@ -10,6 +10,7 @@ mod fake;
 mod harness;
 
 mod budgets;
+mod confirmations;
 mod failures;
 mod history;
 mod interrupts;

@@ -15,16 +15,16 @@ use crate::arrow::{batch, messages, two_rows};
 use crate::fake::{Script, error, now};
 use crate::harness::{House, eventually, finished, ran, sfctl, spawned};
 
-const TOKEN: &str = "w1.3f9c";
+pub(crate) const TOKEN: &str = "w1.3f9c";
 
 /// A house whose writes come to this.
-fn house(outcome: Write) -> House {
+pub(crate) fn house(outcome: Write) -> House {
     let house = House::new(Script::Events(Vec::new()));
     house.fake.state.writes.lock().unwrap().outcome = Some(outcome);
     house
 }
 
-fn write(state: WriteState) -> Write {
+pub(crate) fn write(state: WriteState) -> Write {
     Write {
         state: state.into(),
         query_id: "01ab".to_owned(),
@@ -46,14 +46,14 @@ fn write(state: WriteState) -> Write {
     }
 }
 
-fn committed() -> Write {
+pub(crate) fn committed() -> Write {
     Write {
         undo_sql: "update orders set status = 'open' where id in (1, 2)".to_owned(),
         ..write(WriteState::Committed)
     }
 }
 
-fn held() -> Write {
+pub(crate) fn held() -> Write {
     Write {
         token: TOKEN.to_owned(),
         expire_time: Some(now(600)),
@@ -373,79 +373,6 @@ fn a_result_of_its_own_is_shown_unless_it_only_counts() {
         house.run(&["write", "update t set a = 1"]).ok(),
         "2 rows updated in ORDERS\n"
     );
-}
-
-#[test]
-fn a_token_confirms_once_and_may_come_from_stdin() {
-    let house = house(committed());
-    let ran = house.run(&["write", "--confirm", TOKEN]);
-    assert_eq!(ran.ok(), "2 rows updated in ORDERS\n");
-    assert!(ran.stderr.starts_with("committed (12 ms)\n"), "{ran:?}");
-    assert!(
-        house
-            .run(&["write", "--confirm", TOKEN])
-            .failed(2)
-            .contains("no write waits for the token")
-    );
-    house.fake.state.writes.lock().unwrap().outcome = Some(committed());
-    house
-        .run_with_stdin(&["write", "--confirm", "-"], b"w1.77\n")
-        .ok();
-    let confirmed = house.fake.state.writes.lock().unwrap().confirmed.clone();
-    let tokens: Vec<&str> = confirmed.iter().map(|request| request.token.as_str()).collect();
-    assert_eq!(tokens, [TOKEN, TOKEN, "w1.77"]);
-    assert!(
-        house
-            .run_with_stdin(&["write", "--confirm", "-"], b"\n")
-            .failed(2)
-            .contains("the token is empty")
-    );
-}
-
-#[test]
-fn abandoning_rolls_back_and_warns_of_what_goes_with_it() {
-    let ran = house(write(WriteState::RolledBack)).run(&["write", "--abandon", TOKEN]);
-    ran.ok();
-    assert_eq!(ran.stderr, "the write is rolled back\n");
-    let mut joined = write(WriteState::RolledBack);
-    joined.transaction_joined = true;
-    let ran = house(joined).run(&["write", "-q", "--abandon", TOKEN]);
-    ran.ok();
-    assert_eq!(
-        ran.stderr,
-        "warning: the transaction that was open before the write was rolled back with it\n"
-    );
-    let mut waited = write(WriteState::Abandoned);
-    waited.dml = None;
-    let ran = house(waited).run(&["write", "--abandon", TOKEN]);
-    assert_eq!(
-        (ran.ok(), ran.stderr.as_str()),
-        ("", "the write is abandoned, it has not run\n")
-    );
-}
-
-#[test]
-fn an_undo_is_a_write_of_its_own() {
-    let house = house(held());
-    let ran = house.run(&[
-        "write", "--undo", "01ab", "--table", "t", "--sample", "2", "-c", "dev",
-    ]);
-    assert_eq!(ran.code, Some(5));
-    let sent = house.fake.state.writes.lock().unwrap().undone.pop().unwrap();
-    assert_eq!(
-        (sent.query.as_str(), sent.table.as_str(), sent.connection.as_str()),
-        ("01ab", "t", "dev")
-    );
-    assert_eq!(
-        (sent.dry_run, sent.confirmed, sent.sample_rows),
-        (false, false, 2)
-    );
-    house.fake.state.writes.lock().unwrap().outcome = Some(committed());
-    house.run(&["write", "--undo", "last", "--yes"]).ok();
-    let sent = house.fake.state.writes.lock().unwrap().undone.pop().unwrap();
-    assert!(sent.confirmed && sent.query == "last");
-    house.fake.state.writes.lock().unwrap().outcome = Some(write(WriteState::RolledBack));
-    house.run(&["write", "--undo", "last", "--dry-run"]).ok();
 }
 
 #[test]
