@@ -29,7 +29,7 @@ pub(crate) fn main(arguments: impl Iterator<Item = OsString>) -> Exit {
     };
     let run = Run { settings, ui };
     match commands::carry_out(arguments.verb, &run) {
-        Ok(()) => Exit::Done,
+        Ok(exit) => exit,
         Err(failure) => {
             let failure = commands::explained(failure, &run.settings);
             ui.failure(&failure);

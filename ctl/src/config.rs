@@ -5,10 +5,13 @@ use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::arguments::{GlobalArguments, parse_duration};
+use crate::arguments::{GlobalArguments, PolicyChoice, parse_duration};
 use crate::failure::Failure;
 use crate::render::Format;
 use crate::ui::{ColorChoice, Ui};
+
+/// Longest name of an agent's session that is passed on.
+const AGENT_CHARACTERS_MAX: usize = 128;
 
 /// Values of the environment, as text, read once.
 #[derive(Clone, Debug, Default)]
@@ -18,6 +21,8 @@ pub(crate) struct Environment {
     socket: Option<PathBuf>,
     format: Option<String>,
     timeout: Option<String>,
+    policy: Option<String>,
+    agent: Option<String>,
     color: Option<String>,
     no_autostart: Option<String>,
     no_color: bool,
@@ -42,10 +47,16 @@ pub(crate) struct Settings {
     pub(crate) socket: PathBuf,
     /// Whether the socket was chosen by the user: a service manager's unit serves only the usual one.
     pub(crate) socket_chosen: bool,
+    /// Whether it was named on the command line, so that commands we propose must name it too.
+    pub(crate) socket_named: bool,
     /// Format named by the user.
     pub(crate) format: Option<Format>,
     /// Most time for the statement or the call.
     pub(crate) timeout: Option<Duration>,
+    /// What statements may do where the command line is silent.
+    pub(crate) policy: Option<PolicyChoice>,
+    /// Session of the agent that runs us: visible ASCII, at most [`AGENT_CHARACTERS_MAX`].
+    pub(crate) agent: Option<String>,
     /// Start the service when nobody listens.
     pub(crate) autostart: bool,
     /// Facts about the screen.
@@ -89,6 +100,9 @@ impl Environment {
             socket: os("SFCTL_SOCKET").map(PathBuf::from),
             format: text("SFCTL_FORMAT"),
             timeout: text("SFCTL_TIMEOUT"),
+            policy: text("SFCTL_POLICY"),
+            // Whoever set our own variable meant it; the other is set by Claude Code for all that it runs.
+            agent: text("SFCTL_AGENT").or_else(|| text("CLAUDE_CODE_SESSION_ID")),
             color: text("SFCTL_COLOR"),
             no_autostart: text("SFCTL_NO_AUTOSTART"),
             no_color: os("NO_COLOR").is_some(),
@@ -145,6 +159,10 @@ impl Settings {
             let usual = environment.home.as_ref().map(|home| home.join(inner));
             named.clone().or(usual)
         };
+        let policy = environment
+            .policy
+            .as_deref()
+            .map(|text| value_of("SFCTL_POLICY", text));
         let chosen = arguments.socket.clone().or_else(|| environment.socket.clone());
         let socket_chosen = chosen.is_some();
         let settings = Self {
@@ -152,8 +170,15 @@ impl Settings {
             session: first(arguments.session.as_ref(), environment.session.as_ref()),
             socket: chosen.unwrap_or_else(|| default_socket(environment)),
             socket_chosen,
+            socket_named: arguments.socket.is_some(),
             format,
             timeout,
+            policy: policy.transpose()?,
+            agent: environment
+                .agent
+                .as_deref()
+                .map(agent_name)
+                .filter(|name| !name.is_empty()),
             autostart: !arguments.no_autostart && !is_yes(environment.no_autostart.as_deref()),
             screen: Screen::look(environment, color),
             search_path: environment.search_path.clone(),
@@ -208,6 +233,16 @@ fn first(argument: Option<&String>, environment: Option<&String>) -> String {
     argument.or(environment).cloned().unwrap_or_default()
 }
 
+/// An agent's name for a header and a query tag: whatever is not a visible ASCII character is `_`.
+fn agent_name(text: &str) -> String {
+    let visible = |c: char| if c.is_ascii_graphic() { c } else { '_' };
+    text.trim()
+        .chars()
+        .take(AGENT_CHARACTERS_MAX)
+        .map(visible)
+        .collect()
+}
+
 fn is_yes(value: Option<&str>) -> bool {
     value.is_some_and(|value| !matches!(value.to_ascii_lowercase().as_str(), "0" | "false" | "no" | "off"))
 }
@@ -228,6 +263,13 @@ fn value_of<V: clap::ValueEnum>(name: &str, text: &str) -> Result<V, Failure> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_agent_cannot_break_a_header() {
+        assert_eq!(agent_name(" 1b9d-4e5f "), "1b9d-4e5f");
+        assert_eq!(agent_name("a\r\nx: \u{e9}"), "a__x:__");
+        assert_eq!(agent_name(&"x".repeat(1_000)).len(), AGENT_CHARACTERS_MAX);
+    }
 
     #[test]
     fn the_socket_is_where_the_service_puts_it() {

@@ -2,6 +2,7 @@
 
 use std::error::Error;
 
+use crate::excerpt::Excerpt;
 use crate::exit_code::Exit;
 
 /// A failed command: what failed, what caused it, what to do, and how the process ends.
@@ -15,12 +16,12 @@ pub(crate) struct Failure {
     pub(crate) what: String,
     /// What caused it, nearest first.
     pub(crate) causes: Vec<String>,
-    /// Facts for whoever looks into it, lines as they are: the place in the SQL, identities.
+    /// Facts for whoever looks into it, lines as they are: identities, what is certain.
     pub(crate) facts: Vec<String>,
-    /// What to do about it.
+    /// What to do about it, a line for each way.
     pub(crate) hint: Option<String>,
     /// Where in the SQL text Snowflake saw the mistake.
-    pub(crate) position: Option<SqlPosition>,
+    pub(crate) place: Place,
 }
 
 /// The innermost cause of a transport's error; the layers around it say only that there was one.
@@ -32,13 +33,22 @@ pub(crate) fn root_cause(error: &(dyn Error + 'static)) -> String {
     root.to_string()
 }
 
+/// What is known of the place of a mistake.
+#[derive(Debug)]
+pub(crate) enum Place {
+    Unknown,
+    At(SqlPosition),
+    /// With its line, once the text is at hand.
+    Shown(Box<Excerpt>),
+}
+
 /// A place in an SQL text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct SqlPosition {
     /// Line, from 1.
     pub(crate) line: u32,
-    /// Characters before the place in its line.
-    pub(crate) position: u32,
+    /// Characters before the place in its line, where it is known.
+    pub(crate) position: Option<u32>,
 }
 
 impl Failure {
@@ -50,7 +60,7 @@ impl Failure {
             causes: Vec::new(),
             facts: Vec::new(),
             hint: None,
-            position: None,
+            place: Place::Unknown,
         }
     }
 
@@ -77,48 +87,11 @@ impl Failure {
     }
 
     /// Shows the place of the mistake, if there is one, in the text that was sent.
-    pub(crate) fn quoting(mut self, sql: &str) -> Self {
-        if let Some(excerpt) = self.position.and_then(|at| pointer(sql, at)) {
-            self.facts.insert(0, excerpt);
+    pub(crate) fn quoting(mut self, sql: &str, origin: Option<&str>) -> Self {
+        if let Place::At(at) = self.place {
+            self.place = Excerpt::find(sql, at, origin)
+                .map_or(Place::Unknown, |excerpt| Place::Shown(Box::new(excerpt)));
         }
         self
-    }
-}
-
-/// Shows the line of the SQL text with a mark under the place, unless the line is too long to be of use.
-fn pointer(sql: &str, at: SqlPosition) -> Option<String> {
-    const LINE_CHARACTERS_MAX: usize = 200;
-    let position = at.position as usize;
-    let line = sql.lines().nth(at.line.checked_sub(1)? as usize)?;
-    let length = line.chars().count();
-    if length > LINE_CHARACTERS_MAX || position > length {
-        return None;
-    }
-    let number = at.line.to_string();
-    // Tabs stay tabs, so that the mark stands where the terminal puts the character.
-    let indent: String = line
-        .chars()
-        .take(position)
-        .map(|c| if c == '\t' { '\t' } else { ' ' })
-        .collect();
-    let margin = " ".repeat(number.len());
-    Some(format!("  {number} | {line}\n  {margin} | {indent}^"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn points_at_the_place_in_the_sql() {
-        let shown = pointer("select 1,\n  nope\nfrom t", SqlPosition { line: 2, position: 2 });
-        assert_eq!(shown.as_deref(), Some("  2 |   nope\n    |   ^"));
-    }
-
-    #[test]
-    fn says_nothing_about_a_place_that_is_not_there() {
-        assert_eq!(pointer("select 1", SqlPosition { line: 2, position: 0 }), None);
-        assert_eq!(pointer("select 1", SqlPosition { line: 0, position: 0 }), None);
-        assert_eq!(pointer("select 1", SqlPosition { line: 1, position: 9 }), None);
     }
 }

@@ -10,6 +10,7 @@ mod arguments;
 mod client;
 mod commands;
 mod config;
+mod excerpt;
 mod exit_code;
 mod failure;
 mod interrupt;

@@ -2,6 +2,7 @@
 
 use clap::Subcommand;
 
+use super::history::HistoryArguments;
 use super::output::OutputArguments;
 
 /// What to do with queries that were submitted with `query --async`, or by anybody else.
@@ -38,6 +39,8 @@ pub(crate) enum JobVerb {
         #[command(flatten)]
         output: OutputArguments,
     },
+    /// Search the audit log: statements of every client, the latest first, also of earlier runs of the service
+    History(HistoryArguments),
     /// Cancel a query and say whether Snowflake confirmed it
     Cancel {
         /// Its query id or request id, or `last`; else the query that the session is running

@@ -1,11 +1,14 @@
 //! What can be typed. Doc comments in this room are the help text.
 
 mod comment;
+mod history;
 mod job;
 mod output;
+mod policy;
 mod query;
 mod session;
 mod values;
+mod write;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -13,11 +16,14 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub(crate) use comment::marked;
+pub(crate) use history::{Decision, EndState, HistoryArguments, Moment};
 pub(crate) use job::JobVerb;
 pub(crate) use output::OutputArguments;
+pub(crate) use policy::{PolicyArguments, PolicyChoice};
 pub(crate) use query::QueryArguments;
 pub(crate) use session::SessionVerb;
 pub(crate) use values::{Bind, RowLimit, parse_duration};
+pub(crate) use write::WriteArguments;
 
 use crate::render::Format;
 use crate::ui::ColorChoice;
@@ -28,7 +34,7 @@ use crate::ui::ColorChoice;
 ///
 /// Exit codes: 0 done, 1 Snowflake rejected the SQL or the session has lost something, 2 usage or
 /// configuration, 3 cannot reach the service or Snowflake or login refused, 4 timeout, 5 refused by
-/// policy or a limit, 70 a defect, 130 interrupted.
+/// policy or a limit or a write that is held, 70 a defect, 130 interrupted.
 #[derive(Debug, Parser)]
 #[command(
     name = "sfctl",
@@ -82,6 +88,12 @@ pub(crate) struct GlobalArguments {
 pub(crate) enum Verb {
     /// Run one SQL statement and print its result
     Query(QueryArguments),
+    /// Run one SQL statement that changes something, so that it can be looked at before it counts
+    ///
+    /// Rows are changed in a transaction. Within its limits it is committed; otherwise it is held, with exit code 5,
+    /// and a token says how to go on: `--confirm TOKEN` or `--abandon TOKEN`. What commits by itself and needs a
+    /// confirmation waits for it and has not run.
+    Write(Box<WriteArguments>),
     /// Begin a transaction that stays open until `commit` or `rollback`
     Begin(LossArguments),
     /// Commit the open transaction

@@ -4,10 +4,10 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::LossArguments;
 use super::comment::unmarked;
 use super::output::OutputArguments;
 use super::values::Bind;
+use super::{LossArguments, PolicyArguments};
 
 /// Options of `query`.
 #[derive(Debug, Args)]
@@ -24,8 +24,10 @@ pub(crate) struct QueryArguments {
     #[arg(long = "bind", value_name = "VALUE", allow_hyphen_values = true)]
     pub(crate) binds: Vec<Bind>,
     /// Submit it, print its query id and leave; see `sfctl job`
-    #[arg(long = "async", conflicts_with_all = ["limit", "output", "stats"])]
+    #[arg(long = "async", conflicts_with_all = ["limit", "output", "stats", "budget", "no_header"])]
     pub(crate) submit: bool,
+    #[command(flatten)]
+    pub(crate) policy: PolicyArguments,
     #[command(flatten)]
     pub(crate) loss: LossArguments,
 }

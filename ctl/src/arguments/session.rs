@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use clap::Subcommand;
 
+use super::policy::PolicyArguments;
 use super::values::parse_duration;
 
 /// What to do with sessions.
@@ -21,6 +22,8 @@ pub(crate) enum SessionVerb {
         /// Log in when it is first used instead of now
         #[arg(long)]
         no_login: bool,
+        #[command(flatten)]
+        policy: PolicyArguments,
     },
     /// Show everything about a session, also while it is busy
     Show {

@@ -2,8 +2,6 @@
 
 use std::error::Error;
 use std::io;
-use std::path::Path;
-use std::time::Duration;
 
 use hyper_util::rt::TokioIo;
 use tokio::net::UnixStream;
@@ -11,6 +9,7 @@ use tonic::transport::Endpoint;
 use tower::service_fn;
 
 use super::Client;
+use crate::config::Settings;
 use crate::failure::{Failure, root_cause};
 
 /// Flow control: what may be under way unread, in bytes, for one stream and for the connection. The
@@ -38,8 +37,9 @@ pub(crate) enum DialError {
     Transport(String, #[source] tonic::transport::Error),
 }
 
-/// Dials the service once. `timeout` is the most time for a later call that is not a query.
-pub(crate) async fn dial(socket: &Path, timeout: Option<Duration>) -> Result<Client, DialError> {
+/// Dials the service once.
+pub(crate) async fn dial(settings: &Settings) -> Result<Client, DialError> {
+    let socket = &settings.socket;
     let shown = socket.display().to_string();
     let stream = match UnixStream::connect(socket).await {
         Ok(stream) => stream,
@@ -78,7 +78,11 @@ pub(crate) async fn dial(socket: &Path, timeout: Option<Duration>) -> Result<Cli
         .connect_with_connector(connector)
         .await
         .map_err(|error| DialError::Transport(shown, error))?;
-    Ok(Client { channel, timeout })
+    Ok(Client {
+        channel,
+        timeout: settings.timeout,
+        agent: settings.agent.as_deref().and_then(|agent| agent.parse().ok()),
+    })
 }
 
 impl From<DialError> for Failure {

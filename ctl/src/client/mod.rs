@@ -1,24 +1,26 @@
 //! The service as seen from here: one connection over its socket, one method a call.
 //!
-//! This room holds the only uses of tonic; its messages are the contract's. [`sessions`] and [`queries`] hold
-//! the calls, [`status`] turns an error status into a [`Failure`].
+//! This room holds the only uses of tonic; its messages are the contract's. [`sessions`], [`queries`]
+//! and [`writes`] hold the calls, [`status`] turns an error status into a [`Failure`].
 
 pub(crate) mod dial;
 mod queries;
 mod sessions;
 mod status;
+mod writes;
 
 use std::time::Duration;
 
 use snowflake_session_proto::v1::lifecycle_service_client::LifecycleServiceClient;
 use snowflake_session_proto::v1::{GetStatusRequest, GetStatusResponse, ShutdownRequest, ShutdownResponse};
-use snowflake_session_proto::{BUILD_ID, BUILD_ID_KEY};
+use snowflake_session_proto::{AGENT_KEY, BUILD_ID, BUILD_ID_KEY, CLIENT_KEY};
 use tonic::metadata::AsciiMetadataValue;
 use tonic::transport::Channel;
-use tonic::{Request, Response, Status};
+use tonic::{Request, Response, Status, Streaming};
 
 pub(crate) use queries::{QueryName, ResultEvents};
 pub(crate) use status::query_failure;
+pub(crate) use writes::WriteEvents;
 
 use crate::exit_code::Exit;
 use crate::failure::Failure;
@@ -26,8 +28,14 @@ use crate::failure::Failure;
 /// Most time for a call when the user set none: a login may wait for a person.
 const CALL_WAIT_MAX: Duration = Duration::from_mins(10);
 
+/// Largest message taken from the service, in bytes. Batches are a few MiB.
+const MESSAGE_BYTES_MAX: usize = 256 << 20;
+
 /// Most time for asking how the service is, when the user set none.
 const STATUS_WAIT_MAX: Duration = Duration::from_secs(10);
+
+/// Who calls, as the service's audit log and query tags name it.
+const CLIENT_NAME: &str = concat!("sfctl/", env!("CARGO_PKG_VERSION"));
 
 /// A connection to the service. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -35,13 +43,15 @@ pub(crate) struct Client {
     channel: Channel,
     /// Most time for one call that is not a query.
     timeout: Option<Duration>,
+    /// Session of the agent that runs us, if one does.
+    agent: Option<AsciiMetadataValue>,
 }
 
 impl Client {
     /// Asks how the service is. Works across versions.
     pub(crate) async fn status(&self) -> Result<GetStatusResponse, Failure> {
         let mut lifecycle = LifecycleServiceClient::new(self.channel.clone());
-        let call = lifecycle.get_status(request(GetStatusRequest {}));
+        let call = lifecycle.get_status(self.request(GetStatusRequest {}));
         answer(self.timeout.unwrap_or(STATUS_WAIT_MAX), call).await
     }
 
@@ -49,12 +59,24 @@ impl Client {
     pub(crate) async fn shutdown(&self, grace_period: Option<Duration>) -> Result<ShutdownResponse, Failure> {
         let mut lifecycle = LifecycleServiceClient::new(self.channel.clone());
         let grace_period = grace_period.and_then(duration);
-        let call = lifecycle.shutdown(request(ShutdownRequest { grace_period }));
+        let call = lifecycle.shutdown(self.request(ShutdownRequest { grace_period }));
         answer(STATUS_WAIT_MAX, call).await
     }
 
     fn wait_max(&self) -> Duration {
         self.timeout.unwrap_or(CALL_WAIT_MAX)
+    }
+
+    /// A message with what every call says of the caller.
+    fn request<M>(&self, message: M) -> Request<M> {
+        let mut request = Request::new(message);
+        let metadata = request.metadata_mut();
+        metadata.insert(BUILD_ID_KEY, AsciiMetadataValue::from_static(BUILD_ID));
+        metadata.insert(CLIENT_KEY, AsciiMetadataValue::from_static(CLIENT_NAME));
+        if let Some(agent) = &self.agent {
+            metadata.insert(AGENT_KEY, agent.clone());
+        }
+        request
     }
 }
 
@@ -63,12 +85,12 @@ pub(crate) fn duration(duration: Duration) -> Option<prost_types::Duration> {
     duration.try_into().ok()
 }
 
-fn request<M>(message: M) -> Request<M> {
-    let mut request = Request::new(message);
-    request
-        .metadata_mut()
-        .insert(BUILD_ID_KEY, AsciiMetadataValue::from_static(BUILD_ID));
-    request
+async fn next<M>(stream: &mut Streaming<M>) -> Result<Option<M>, Failure> {
+    told(stream.message().await)
+}
+
+fn told<T>(answer: Result<T, Status>) -> Result<T, Failure> {
+    answer.map_err(|status| status::failure(&status))
 }
 
 async fn answer<M>(

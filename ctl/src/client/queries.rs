@@ -6,18 +6,18 @@ use snowflake_session_proto::v1::execute_query_response::Event;
 use snowflake_session_proto::v1::query_service_client::QueryServiceClient;
 use snowflake_session_proto::v1::read_query_results_response::Part;
 use snowflake_session_proto::v1::{
-    CancelQueryRequest, CancelQueryResponse, ExecuteQueryRequest, ExecuteQueryResponse, GetQueryRequest,
-    ListQueriesRequest, Query, ReadQueryResultsRequest, ReadQueryResultsResponse, SubmitQueryRequest,
-    WatchQueryRequest, WatchQueryResponse,
+    AuditRecord, CancelQueryRequest, CancelQueryResponse, ExecuteQueryRequest, ExecuteQueryResponse,
+    GetQueryRequest, ListQueriesRequest, Query, ReadQueryResultsRequest, ReadQueryResultsResponse,
+    SearchHistoryRequest, SubmitQueryRequest, WatchQueryRequest, WatchQueryResponse,
 };
+use tonic::Streaming;
 use tonic::transport::Channel;
-use tonic::{Status, Streaming};
 
-use super::{CALL_WAIT_MAX, Client, answer, present, request, status};
+use super::{CALL_WAIT_MAX, Client, MESSAGE_BYTES_MAX, answer, next, present, told};
 use crate::failure::Failure;
 
-/// Largest message taken from the service, in bytes. Batches are a few MiB.
-const MESSAGE_BYTES_MAX: usize = 256 << 20;
+/// Records of the audit log that are asked for at once.
+const HISTORY_PAGE_RECORDS: usize = 500;
 
 /// A query that exists, and through which session to ask for it.
 #[derive(Clone, Debug)]
@@ -71,7 +71,7 @@ impl QueryStates {
 impl Client {
     /// Starts a query. Dropping the events cancels it.
     pub(crate) async fn execute(&self, message: ExecuteQueryRequest) -> Result<ResultEvents, Failure> {
-        let response = self.queries_client().execute_query(request(message)).await;
+        let response = self.queries_client().execute_query(self.request(message)).await;
         Ok(ResultEvents::Executed(told(response)?.into_inner()))
     }
 
@@ -80,14 +80,17 @@ impl Client {
         &self,
         message: ReadQueryResultsRequest,
     ) -> Result<ResultEvents, Failure> {
-        let response = self.queries_client().read_query_results(request(message)).await;
+        let response = self
+            .queries_client()
+            .read_query_results(self.request(message))
+            .await;
         Ok(ResultEvents::Read(told(response)?.into_inner()))
     }
 
     /// Submits a query and answers when it has an id. The user's time limit is the statement's, not the call's.
     pub(crate) async fn submit(&self, message: SubmitQueryRequest) -> Result<Query, Failure> {
         let mut client = self.queries_client();
-        let call = client.submit_query(request(message));
+        let call = client.submit_query(self.request(message));
         present("query", answer(CALL_WAIT_MAX, call).await?.query)
     }
 
@@ -101,7 +104,7 @@ impl Client {
         };
         present(
             "query",
-            answer(self.wait_max(), client.get_query(request(message)))
+            answer(self.wait_max(), client.get_query(self.request(message)))
                 .await?
                 .query,
         )
@@ -118,11 +121,37 @@ impl Client {
                 page_size: 0,
                 page_token,
             };
-            let page = answer(self.wait_max(), client.list_queries(request(message))).await?;
+            let page = answer(self.wait_max(), client.list_queries(self.request(message))).await?;
             queries.extend(page.queries);
             page_token = page.next_page_token;
             if page_token.is_empty() {
                 return Ok(queries);
+            }
+        }
+    }
+
+    /// Searches the audit log, the latest first, for at most `records_max` records; true when there are more.
+    pub(crate) async fn history(
+        &self,
+        search: SearchHistoryRequest,
+        records_max: usize,
+    ) -> Result<(Vec<AuditRecord>, bool), Failure> {
+        let mut client = self.queries_client();
+        let (mut records, mut page_token) = (Vec::new(), String::new());
+        loop {
+            let left = records_max.saturating_sub(records.len());
+            let message = SearchHistoryRequest {
+                page_size: i32::try_from(left.min(HISTORY_PAGE_RECORDS)).unwrap_or(0),
+                page_token,
+                ..search.clone()
+            };
+            let page = answer(self.wait_max(), client.search_history(self.request(message))).await?;
+            records.extend(page.records);
+            page_token = page.next_page_token;
+            if page_token.is_empty() || records.len() >= records_max {
+                let more = !page_token.is_empty() || records.len() > records_max;
+                records.truncate(records_max);
+                return Ok((records, more));
             }
         }
     }
@@ -134,7 +163,7 @@ impl Client {
             connection: name.connection,
             query: name.query,
         };
-        let response = self.queries_client().watch_query(request(message)).await;
+        let response = self.queries_client().watch_query(self.request(message)).await;
         Ok(QueryStates(told(response)?.into_inner()))
     }
 
@@ -150,18 +179,10 @@ impl Client {
             connection: name.connection,
             query: name.query,
         };
-        answer(wait_max, client.cancel_query(request(message))).await
+        answer(wait_max, client.cancel_query(self.request(message))).await
     }
 
     fn queries_client(&self) -> QueryServiceClient<Channel> {
         QueryServiceClient::new(self.channel.clone()).max_decoding_message_size(MESSAGE_BYTES_MAX)
     }
-}
-
-async fn next<M>(stream: &mut Streaming<M>) -> Result<Option<M>, Failure> {
-    told(stream.message().await)
-}
-
-fn told<T>(answer: Result<T, Status>) -> Result<T, Failure> {
-    answer.map_err(|status| status::failure(&status))
 }

@@ -8,21 +8,21 @@ use snowflake_session_proto::v1::{
 };
 use tonic::transport::Channel;
 
-use super::{Client, answer, present, request};
+use super::{Client, answer, present};
 use crate::failure::Failure;
 
 impl Client {
     /// Makes a session, or answers the existing one if `allow_existing`.
     pub(crate) async fn create_session(&self, message: CreateSessionRequest) -> Result<Session, Failure> {
         let mut client = self.sessions_client();
-        let call = client.create_session(request(message));
+        let call = client.create_session(self.request(message));
         present("session", answer(self.wait_max(), call).await?.session)
     }
 
     /// Shows a session.
     pub(crate) async fn session(&self, name: &str) -> Result<Session, Failure> {
         let mut client = self.sessions_client();
-        let call = client.get_session(request(GetSessionRequest {
+        let call = client.get_session(self.request(GetSessionRequest {
             session: name.to_owned(),
         }));
         present("session", answer(self.wait_max(), call).await?.session)
@@ -37,7 +37,7 @@ impl Client {
                 page_size: 0,
                 page_token,
             };
-            let page = answer(self.wait_max(), client.list_sessions(request(message))).await?;
+            let page = answer(self.wait_max(), client.list_sessions(self.request(message))).await?;
             sessions.extend(page.sessions);
             page_token = page.next_page_token;
             if page_token.is_empty() {
@@ -52,14 +52,14 @@ impl Client {
         message: UpdateSessionContextRequest,
     ) -> Result<Session, Failure> {
         let mut client = self.sessions_client();
-        let call = client.update_session_context(request(message));
+        let call = client.update_session_context(self.request(message));
         present("session", answer(self.wait_max(), call).await?.session)
     }
 
     /// Ends a session.
     pub(crate) async fn delete_session(&self, name: &str) -> Result<DeleteSessionResponse, Failure> {
         let mut client = self.sessions_client();
-        let call = client.delete_session(request(DeleteSessionRequest {
+        let call = client.delete_session(self.request(DeleteSessionRequest {
             session: name.to_owned(),
         }));
         answer(self.wait_max(), call).await
@@ -68,7 +68,7 @@ impl Client {
     /// Begins a session anew.
     pub(crate) async fn reset_session(&self, name: &str) -> Result<ResetSessionResponse, Failure> {
         let mut client = self.sessions_client();
-        let call = client.reset_session(request(ResetSessionRequest {
+        let call = client.reset_session(self.request(ResetSessionRequest {
             session: name.to_owned(),
         }));
         answer(self.wait_max(), call).await
@@ -77,14 +77,14 @@ impl Client {
     /// Begins a transaction.
     pub(crate) async fn begin(&self, message: BeginTransactionRequest) -> Result<Session, Failure> {
         let mut client = self.sessions_client();
-        let call = client.begin_transaction(request(message));
+        let call = client.begin_transaction(self.request(message));
         present("session", answer(self.wait_max(), call).await?.session)
     }
 
     /// Commits a session's open transaction.
     pub(crate) async fn commit(&self, name: &str) -> Result<Session, Failure> {
         let mut client = self.sessions_client();
-        let call = client.commit_transaction(request(CommitTransactionRequest {
+        let call = client.commit_transaction(self.request(CommitTransactionRequest {
             session: name.to_owned(),
         }));
         present("session", answer(self.wait_max(), call).await?.session)
@@ -93,7 +93,7 @@ impl Client {
     /// Rolls a session's open transaction back.
     pub(crate) async fn rollback(&self, name: &str) -> Result<Session, Failure> {
         let mut client = self.sessions_client();
-        let call = client.rollback_transaction(request(RollbackTransactionRequest {
+        let call = client.rollback_transaction(self.request(RollbackTransactionRequest {
             session: name.to_owned(),
         }));
         present("session", answer(self.wait_max(), call).await?.session)

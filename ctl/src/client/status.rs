@@ -9,7 +9,7 @@ use tonic::Status;
 use tonic_types::StatusExt;
 
 use crate::exit_code::Exit;
-use crate::failure::{Failure, SqlPosition, root_cause};
+use crate::failure::{Failure, Place, SqlPosition, root_cause};
 
 /// Said when nobody can tell whether a statement had an effect.
 const MAY_HAVE_RUN: &str = "it may have run: look before running it again";
@@ -74,10 +74,13 @@ fn stated(reason: ErrorReason, message: &str, details: &HashMap<String, String>)
             (None, _) => message.to_owned(),
         });
     }
-    if let (Some(line), Some(position)) = (detail("line"), detail("position"))
-        && let (Ok(line), Ok(position)) = (line.parse(), position.parse())
-    {
-        failure.position = Some(SqlPosition { line, position });
+    if let Some(line) = detail("line").and_then(|line| line.parse().ok()) {
+        // Snowflake says -1 where it knows only the line.
+        let position = detail("position").and_then(|position| position.parse().ok());
+        failure.place = Place::At(SqlPosition { line, position });
+    }
+    if let Some(rule) = detail("rule") {
+        failure.facts.push(format!("rule: {rule}"));
     }
     for lost in detail("lost").into_iter().flat_map(|lost| lost.lines()) {
         failure.facts.push(format!("lost: {lost}"));

@@ -1,6 +1,6 @@
 //! One file, or folder, per verb: read the arguments, make the calls, hand the answer to `render`.
 //!
-//! Three have more than one user: `result` prints results, whether of `query` or of `job`; `cancel` cancels a
+//! Four have more than one user: `statement` reads what is to be run; `result` prints results, whether of `query` or of `job`; `cancel` cancels a
 //! query when its command is interrupted; `session` knows how a session is shown.
 
 mod cancel;
@@ -12,12 +12,16 @@ mod query;
 mod result;
 mod service;
 mod session;
+mod statement;
 mod transaction;
 mod use_context;
 mod version;
+mod write;
 
-use crate::arguments::Verb;
-use crate::config::Settings;
+use snowflake_session_proto::v1::PolicyLevel;
+
+use crate::arguments::{PolicyArguments, PolicyChoice, Verb};
+use crate::config::{Screen, Settings};
 use crate::exit_code::Exit;
 use crate::failure::Failure;
 use crate::render::record::{self, Page, Record};
@@ -31,10 +35,11 @@ pub(crate) struct Run {
     pub(crate) ui: Ui,
 }
 
-/// Carries out a verb.
-pub(crate) fn carry_out(verb: Verb, run: &Run) -> Result<(), Failure> {
+/// Carries out a verb. An exit that is not a failure was said by the verb itself.
+pub(crate) fn carry_out(verb: Verb, run: &Run) -> Result<Exit, Failure> {
     match verb {
         Verb::Query(arguments) => query::query(arguments, run),
+        Verb::Write(arguments) => return write::write(*arguments, run),
         Verb::Context => wait(context::context(run)),
         Verb::Begin(loss) => wait(transaction::begin(loss, run)),
         Verb::Commit => wait(transaction::commit(run)),
@@ -47,6 +52,7 @@ pub(crate) fn carry_out(verb: Verb, run: &Run) -> Result<(), Failure> {
         Verb::Completions { shell } => completions::completions(shell),
         Verb::Version => wait(version::version(run)),
     }
+    .map(|()| Exit::Done)
 }
 
 /// Adds to a failure to reach the service what its manager knows about that.
@@ -62,7 +68,7 @@ pub(crate) fn explained(failure: Failure, settings: &Settings) -> Failure {
 }
 
 /// Runs one verb's calls on this thread: a command makes few of them, one after the other.
-fn wait(verb: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
+fn wait<T>(verb: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
     tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -70,7 +76,40 @@ fn wait(verb: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> 
         .block_on(verb)
 }
 
+/// A command line of ours that reaches the same service, ready to be pasted into a shell.
+fn invocation(run: &Run, words: &[&str]) -> String {
+    let mut line = "sfctl".to_owned();
+    let socket = run.settings.socket.to_string_lossy();
+    let chosen = ["--socket", &socket];
+    let chosen = chosen.iter().filter(|_| run.settings.socket_named);
+    for word in words.iter().chain(chosen) {
+        line.push(' ');
+        line.push_str(&quoted(word));
+    }
+    line
+}
+
+/// A word as a shell takes it.
+fn quoted(word: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "_./:=@%+,-".contains(c);
+    if !word.is_empty() && word.chars().all(is_plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', r"'\''"))
+    }
+}
+
 impl Run {
+    /// What statements may do: what the verb was told, else what the environment says.
+    fn policy(&self, arguments: PolicyArguments) -> PolicyLevel {
+        match arguments.policy.or(self.settings.policy) {
+            None => PolicyLevel::Unspecified,
+            Some(PolicyChoice::ReadOnly) => PolicyLevel::ReadOnly,
+            Some(PolicyChoice::Guarded) => PolicyLevel::Guarded,
+            Some(PolicyChoice::Open) => PolicyLevel::Open,
+        }
+    }
+
     /// Format of verbs that print things, not results.
     fn format(&self) -> Format {
         self.settings.format.unwrap_or(Format::Table)
@@ -83,12 +122,14 @@ impl Run {
 
     /// Prints one thing.
     fn print(&self, record: Record) -> Result<(), Failure> {
+        self.format().fits(self.settings.screen)?;
         let text = record::one(self.page(), record)?;
         Ok(write_stdout(&text).map_err(RenderError::Output)?)
     }
 
     /// Prints a list of things.
     fn print_list(&self, records: Vec<Record>) -> Result<(), Failure> {
+        self.format().fits(self.settings.screen)?;
         let text = record::many(self.page(), records)?;
         Ok(write_stdout(&text).map_err(RenderError::Output)?)
     }
@@ -102,12 +143,26 @@ impl Run {
     }
 }
 
+impl Format {
+    /// Keeps bytes that are no text from a terminal.
+    fn fits(self, screen: Screen) -> Result<(), Failure> {
+        if self.is_binary() && screen.terminal {
+            let what = format!("{} is not for a terminal", self.name());
+            return Err(Failure::usage(what).hint("write it to a file with `-o FILE`, or to a pipe"));
+        }
+        Ok(())
+    }
+}
+
 impl From<RenderError> for Failure {
     fn from(error: RenderError) -> Self {
         let exit = match &error {
             // A full disk or a closed stdout is the caller's to mend.
             RenderError::Output(_) => Exit::Usage,
-            RenderError::Arrow(_) | RenderError::OutOfOrder | RenderError::UnknownType(..) => Exit::Defect,
+            RenderError::Arrow(_)
+            | RenderError::Parquet(_)
+            | RenderError::OutOfOrder
+            | RenderError::UnknownType(..) => Exit::Defect,
         };
         let mut failure = Failure::new(exit, error.to_string());
         let mut source = std::error::Error::source(&error);
@@ -116,5 +171,24 @@ impl From<RenderError> for Failure {
             source = cause.source();
         }
         failure
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::quoted;
+
+    #[test]
+    fn words_are_quoted_where_a_shell_would_read_them() {
+        for (word, shown) in [
+            ("01ab-4e5f", "01ab-4e5f"),
+            ("/run/user/7/x.sock", "/run/user/7/x.sock"),
+            ("", "''"),
+            ("two words", "'two words'"),
+            ("$(touch x)", "'$(touch x)'"),
+            ("it's", r"'it'\''s'"),
+        ] {
+            assert_eq!(quoted(word), shown);
+        }
     }
 }

@@ -9,7 +9,7 @@ use crate::render::record::Value;
 
 /// Prints the versions. A service that does not run is no failure and is not started.
 pub(super) async fn version(run: &Run) -> Result<(), Failure> {
-    let service = match dial(&run.settings.socket, run.settings.timeout).await {
+    let service = match dial(&run.settings).await {
         Ok(client) => match client.status().await {
             Ok(status) => Some(status),
             Err(failure) => {

@@ -87,7 +87,7 @@ pub(crate) enum Occasion {
 
 /// Dials the service, starting it if nobody listens and the settings allow it.
 pub(crate) async fn reach(settings: &Settings, ui: &Ui) -> Result<Client, Failure> {
-    match dial(&settings.socket, settings.timeout).await {
+    match dial(settings).await {
         Ok(client) => Ok(client),
         Err(DialError::NobodyListens(..)) if settings.autostart => {
             Ok(start(settings, Occasion::Needed, ui).await?.0)
@@ -126,7 +126,7 @@ pub(crate) async fn start(
     ui: &Ui,
 ) -> Result<(Client, Start), Failure> {
     let deadline = Instant::now() + START_WAIT_MAX;
-    match dial(&settings.socket, settings.timeout).await {
+    match dial(settings).await {
         Ok(client) => return Ok((client, Start::Running)),
         Err(DialError::NobodyListens(..)) => {}
         Err(error) => return Err(error.into()),
@@ -150,15 +150,13 @@ pub(crate) async fn start(
     let program = service_program(settings)?;
     let lock = lock::acquire(&settings.socket, deadline).await?;
     // Whoever held the lock before may have started it.
-    if let Ok(client) = dial(&settings.socket, settings.timeout).await {
+    if let Ok(client) = dial(settings).await {
         return Ok((client, Start::Running));
     }
     ui.detail(&format!("starting {}", program.display()));
     if let Err(failure) = program::start_detached(&program, settings, deadline).await {
         // Somebody who does not know our lock may have been faster.
-        let client = dial(&settings.socket, settings.timeout)
-            .await
-            .map_err(|_| failure)?;
+        let client = dial(settings).await.map_err(|_| failure)?;
         return Ok((client, Start::Running));
     }
     let client = dial_until(settings, deadline).await?;
@@ -169,7 +167,7 @@ pub(crate) async fn start(
 /// Dials until somebody listens or the deadline passes.
 async fn dial_until(settings: &Settings, deadline: Instant) -> Result<Client, Failure> {
     loop {
-        match dial(&settings.socket, settings.timeout).await {
+        match dial(settings).await {
             Ok(client) => return Ok(client),
             Err(DialError::NobodyListens(..)) if Instant::now() < deadline => {
                 tokio::time::sleep(POLL_INTERVAL).await;

@@ -5,7 +5,7 @@
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 /// Appends text with control characters shown as escapes, on one line.
-pub(super) fn write_visible(text: &str, out: &mut String) {
+pub(crate) fn write_visible(text: &str, out: &mut String) {
     // Most texts need nothing; then this is one copy.
     let mut rest = text;
     while let Some(at) = rest.find(is_hidden) {
@@ -22,6 +22,18 @@ pub(super) fn write_visible(text: &str, out: &mut String) {
         rest = characters.as_str();
     }
     out.push_str(rest);
+}
+
+/// The text with control characters shown as escapes, but for the ends of its lines.
+pub(crate) fn visible_lines(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for (index, line) in text.lines().enumerate() {
+        if index > 0 {
+            out.push('\n');
+        }
+        write_visible(line, &mut out);
+    }
+    out
 }
 
 /// Control characters, and those that reorder the text around them.
@@ -58,6 +70,11 @@ mod tests {
         let mut out = String::new();
         write_visible("a\nb\tc\u{1b}[31m\u{202e}é", &mut out);
         assert_eq!(out, "a\\nb\\tc\\u{1b}[31m\\u{202e}é");
+    }
+
+    #[test]
+    fn lines_stay_lines() {
+        assert_eq!(visible_lines("a\r\nb\u{7}\n\n c"), "a\nb\\u{7}\n\n c");
     }
 
     #[test]

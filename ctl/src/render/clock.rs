@@ -82,6 +82,15 @@ impl Clock {
         self.now.saturating_sub(since_1970(moment))
     }
 
+    /// The moment so long ago.
+    pub(crate) fn before(self, ago: Duration) -> Timestamp {
+        let then = self.now.saturating_sub(ago);
+        Timestamp {
+            seconds: i64::try_from(then.as_secs()).unwrap_or(i64::MAX),
+            nanos: i32::try_from(then.subsec_nanos()).unwrap_or(0),
+        }
+    }
+
     fn offset_minutes(self, seconds: i64) -> i32 {
         match self.zone {
             Zone::System => jiff::Timestamp::from_second(seconds).map_or(0, |moment| {

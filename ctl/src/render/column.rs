@@ -127,6 +127,24 @@ impl Column {
         }
     }
 
+    /// Whether values may be of any length, so that a long one is cut where there is little room.
+    pub(super) fn is_long(&self) -> bool {
+        match &self.cells {
+            Cells::Binary(_) => true,
+            Cells::Dictionary { values, .. } => values.is_long(),
+            _ => self.is_free_text(),
+        }
+    }
+
+    /// Whether values are JSON documents.
+    pub(super) fn is_document(&self) -> bool {
+        match &self.cells {
+            Cells::Document(_) | Cells::Nested(_) => true,
+            Cells::Dictionary { values, .. } => values.is_document(),
+            _ => false,
+        }
+    }
+
     /// Appends the text of a value that is not NULL.
     #[inline]
     pub(super) fn write_plain(&self, row: usize, out: &mut Vec<u8>) {

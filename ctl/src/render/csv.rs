@@ -15,7 +15,7 @@ use super::{Header, Renderer};
 pub(super) struct Csv {
     delimiter: u8,
     names: Vec<String>,
-    /// Whether the header line was written.
+    /// Whether the header line was written, or is not wanted.
     started: bool,
 }
 
@@ -41,7 +41,7 @@ impl Csv {
         Self {
             delimiter,
             names: header.names.clone(),
-            started: false,
+            started: !header.is_written,
         }
     }
 

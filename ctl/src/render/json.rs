@@ -84,7 +84,7 @@ impl Renderer for Json {
 }
 
 /// Names that are all different: a repeated one gets `_2`, `_3` and so on, skipping names that exist.
-fn unique_names(names: &[String]) -> Vec<String> {
+pub(super) fn unique_names(names: &[String]) -> Vec<String> {
     let given: HashSet<&str> = names.iter().map(String::as_str).collect();
     let mut used: HashSet<String> = HashSet::new();
     let mut unique = Vec::with_capacity(names.len());
@@ -113,7 +113,7 @@ pub(super) fn write_number(sayable: bool, out: &mut Vec<u8>, write: impl FnOnce(
 }
 
 /// Appends a text in quotes.
-pub(super) fn write_text(text: &str, out: &mut Vec<u8>) {
+pub(crate) fn write_text(text: &str, out: &mut Vec<u8>) {
     let bytes = text.as_bytes();
     out.reserve(bytes.len() + 2);
     out.push(b'"');

@@ -2,8 +2,10 @@
 //!
 //! Formats dispatch on Arrow types. Of Snowflake they know one key of column metadata, `snowflake.format`,
 //! which says that a text is a JSON document. [`ResultWriter`] takes the messages of a result as they come;
-//! [`record`] writes what verbs other than `query` print. A format is a [`Renderer`] of its own file.
+//! [`record`] writes what verbs other than `query` print, [`Sample`] holds a few rows, [`Budget`] as many as an agent
+//! wants to read. A format of text is a [`Renderer`] of its own file.
 
+mod budget;
 mod cell;
 mod clock;
 mod column;
@@ -14,8 +16,10 @@ mod markdown;
 mod messages;
 mod nested;
 mod number;
+mod parquet;
 pub(crate) mod record;
 mod result;
+mod sample;
 mod sink;
 mod table;
 mod temporal;
@@ -28,9 +32,13 @@ use std::io;
 use arrow_schema::{ArrowError, DataType, Schema};
 use clap::ValueEnum;
 
+pub(crate) use budget::{BYTES_PER_TOKEN, Budget, Budgeted};
+pub(crate) use cell::{visible_lines, write_visible};
 pub(crate) use clock::{Clock, measured, running, since_1970};
 pub(crate) use destination::{PendingFile, stdout_sink, write_stdout};
-pub(crate) use result::ResultWriter;
+pub(crate) use json::write_text as write_json_text;
+pub(crate) use result::{ResultTaker, ResultWriter};
+pub(crate) use sample::{Deeds, Sample};
 pub(crate) use sink::Sink;
 
 use crate::config::Screen;
@@ -55,6 +63,8 @@ pub(crate) enum Format {
     Tsv,
     /// An Arrow IPC stream
     Arrow,
+    /// A Parquet file
+    Parquet,
 }
 
 /// Metadata key of a column whose values are of no use when they are cut.
@@ -68,6 +78,8 @@ pub(crate) struct Header {
     /// Columns whose values are never cut: numbers and names of things.
     whole: Vec<bool>,
     null: &'static str,
+    /// Whether formats that begin with the names do so.
+    is_written: bool,
 }
 
 impl Header {
@@ -85,6 +97,7 @@ impl Header {
                 .map(|field| is_numeric(field.data_type()) || field.metadata().contains_key(WHOLE_KEY))
                 .collect(),
             null,
+            is_written: true,
         }
     }
 }
@@ -114,6 +127,9 @@ pub(crate) enum RenderError {
     /// The bytes are not what the contract says.
     #[error("cannot read the result as Arrow")]
     Arrow(#[from] ArrowError),
+    /// The rows cannot be put into a Parquet file.
+    #[error("cannot write the result as Parquet")]
+    Parquet(#[source] ::parquet::errors::ParquetError),
     /// Messages came in the wrong order.
     #[error("the result's messages came in the wrong order")]
     OutOfOrder,
@@ -134,6 +150,7 @@ impl Format {
             Format::Csv => "csv",
             Format::Tsv => "tsv",
             Format::Arrow => "arrow",
+            Format::Parquet => "parquet",
         }
     }
 
@@ -146,6 +163,7 @@ impl Format {
             "tsv" => Format::Tsv,
             "md" | "markdown" => Format::Markdown,
             "arrow" | "arrows" => Format::Arrow,
+            "parquet" | "pq" => Format::Parquet,
             _ => return None,
         })
     }
@@ -154,7 +172,7 @@ impl Format {
     pub(crate) fn is_for_screens(self) -> bool {
         match self {
             Format::Table | Format::Vertical | Format::Markdown | Format::Json => true,
-            Format::Jsonl | Format::Csv | Format::Tsv | Format::Arrow => false,
+            Format::Jsonl | Format::Csv | Format::Tsv | Format::Arrow | Format::Parquet => false,
         }
     }
 
@@ -162,14 +180,26 @@ impl Format {
     pub(crate) fn is_for_people(self) -> bool {
         match self {
             Format::Table | Format::Vertical | Format::Markdown => true,
-            Format::Json | Format::Jsonl | Format::Csv | Format::Tsv | Format::Arrow => false,
+            Format::Json | Format::Jsonl | Format::Csv | Format::Tsv | Format::Arrow | Format::Parquet => {
+                false
+            }
         }
     }
 
-    /// The format at work; `None` for Arrow, whose messages are the output.
+    /// Whether it is not text, so that it would upset a terminal.
+    pub(crate) fn is_binary(self) -> bool {
+        matches!(self, Format::Arrow | Format::Parquet)
+    }
+
+    /// Whether it is a line of names and then lines of values, so that parts can be put together without the names.
+    pub(crate) fn is_delimited(self) -> bool {
+        matches!(self, Format::Csv | Format::Tsv)
+    }
+
+    /// The format at work, if it is text.
     fn renderer(self, header: &Header, screen: Screen) -> Option<Box<dyn Renderer>> {
         Some(match self {
-            Format::Arrow => return None,
+            Format::Arrow | Format::Parquet => return None,
             Format::Table => Box::new(table::Table::new(header, screen.columns, screen.color)),
             Format::Vertical => Box::new(vertical::Vertical::new(header)),
             Format::Markdown => Box::new(markdown::Markdown::new(header)),

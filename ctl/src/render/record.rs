@@ -13,7 +13,9 @@ use prost_types::Timestamp;
 
 use super::cell::write_visible;
 use super::clock::{Clock, measured};
-use super::column::{Column, FORMAT_KEY};
+use super::column::FORMAT_KEY;
+use super::parquet::Parquet;
+use super::result::bound;
 use super::sink::Sink;
 use super::temporal::{Offset, write_timestamp};
 use super::{Format, Header, RenderError, WHOLE_KEY};
@@ -39,6 +41,8 @@ pub(crate) enum Value {
         lines: Vec<String>,
         document: serde_json::Value,
     },
+    /// A JSON document for programs, as it is; nothing that people are shown.
+    Document(String),
     /// Not known or not set.
     Nothing,
     /// Nothing, and people need not be told.
@@ -103,7 +107,7 @@ impl Value {
             Value::Several { lines, .. } if room == Room::Cell => lines.join(", "),
             Value::Several { lines, .. } => return lines.iter().map(|line| visible(line)).collect(),
             Value::Nothing => NOTHING.to_owned(),
-            Value::Absent => return Vec::new(),
+            Value::Document(_) | Value::Absent => return Vec::new(),
         };
         vec![visible(&text)]
     }
@@ -150,21 +154,25 @@ pub(crate) fn many(page: Page, records: Vec<Record>) -> Result<Vec<u8>, RenderEr
     let schema = Arc::new(Schema::new(fields));
     let batch = RecordBatch::try_new(Arc::clone(&schema), columns)?;
     let Some(mut renderer) = format.renderer(&Header::of(&schema, NOTHING), page.screen) else {
-        let mut writer = arrow_ipc::writer::StreamWriter::try_new(Vec::new(), &schema)?;
-        writer.write(&batch)?;
-        return Ok(writer.into_inner()?);
+        return binary(format, &batch);
     };
-    let columns: Vec<Column> = schema
-        .fields()
-        .iter()
-        .zip(batch.columns())
-        .map(|(field, array)| Column::bind(field, array.as_ref()))
-        .collect::<Result<_, _>>()?;
-    // A list is bounded by the service's own limits and stays below the sink's spill.
-    let mut sink = Sink::new(Box::new(std::io::sink()));
+    let columns = bound(&schema, &batch)?;
+    let mut sink = Sink::holding();
     renderer.rows(&columns, batch.num_rows(), &mut sink)?;
     renderer.finish(&mut sink)?;
     Ok(std::mem::take(sink.buffer()))
+}
+
+fn binary(format: Format, batch: &RecordBatch) -> Result<Vec<u8>, RenderError> {
+    if format == Format::Parquet {
+        let mut writer = Parquet::new(&batch.schema(), Sink::holding())?;
+        writer.write(batch)?;
+        let mut sink = writer.finish()?;
+        return Ok(std::mem::take(sink.buffer()));
+    }
+    let mut writer = arrow_ipc::writer::StreamWriter::try_new(Vec::new(), &batch.schema())?;
+    writer.write(batch)?;
+    Ok(writer.into_inner()?)
 }
 
 /// The values of one property as a column.
@@ -200,7 +208,7 @@ fn column(name: &str, values: &[&Value], page: Page) -> (Field, ArrayRef) {
                 };
                 (Arc::new(values.iter().map(flag).collect::<BooleanArray>()), false)
             }
-            Some(Value::Several { .. }) => (texts(&whole), true),
+            Some(Value::Several { .. } | Value::Document(_)) => (texts(&whole), true),
             Some(Value::Text(_) | Value::Whole(_) | Value::Time(_) | Value::Nothing | Value::Absent)
             | None => (texts(&whole), false),
         }
@@ -229,6 +237,7 @@ fn whole(value: &Value) -> Option<String> {
         Value::Text(text) | Value::Whole(text) => Some(text.clone()),
         Value::Time(moment) => Some(utc(moment)),
         Value::Several { document, .. } => Some(document.to_string()),
+        Value::Document(json) => Some(json.clone()),
         Value::Number(_) | Value::Flag(_) | Value::Duration(_) | Value::Nothing | Value::Absent => None,
     }
 }

@@ -15,6 +15,9 @@ pub(crate) struct Sink {
     writer: Box<dyn Write + Send>,
     buffer: Vec<u8>,
     written: Arc<AtomicU64>,
+    /// Sizes at which the buffer is written: between rows, and between batches.
+    spill_bytes: usize,
+    settle_bytes: usize,
 }
 
 impl Sink {
@@ -24,6 +27,17 @@ impl Sink {
             writer,
             buffer: Vec::new(),
             written: Arc::default(),
+            spill_bytes: SPILL_BYTES,
+            settle_bytes: HOLD_BYTES,
+        }
+    }
+
+    /// A sink that keeps everything in its buffer.
+    pub(super) fn holding() -> Self {
+        Self {
+            spill_bytes: usize::MAX,
+            settle_bytes: usize::MAX,
+            ..Self::new(Box::new(io::sink()))
         }
     }
 
@@ -41,7 +55,7 @@ impl Sink {
     /// Writes the buffer if it is full; called between rows.
     #[inline]
     pub(super) fn spill(&mut self) -> io::Result<()> {
-        if self.buffer.len() >= SPILL_BYTES {
+        if self.buffer.len() >= self.spill_bytes {
             self.flush()
         } else {
             Ok(())
@@ -50,7 +64,7 @@ impl Sink {
 
     /// Writes the buffer if it is worth it; called between batches.
     pub(super) fn settle(&mut self) -> io::Result<()> {
-        if self.buffer.len() >= HOLD_BYTES {
+        if self.buffer.len() >= self.settle_bytes {
             self.flush()
         } else {
             Ok(())

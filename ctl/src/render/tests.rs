@@ -13,8 +13,9 @@ use arrow_array::{
 use arrow_ipc::writer::StreamWriter;
 use arrow_schema::{Field, Schema, SchemaRef};
 use bytes::Bytes;
+use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 
-use super::{Format, ResultWriter, Sink};
+use super::{Format, ResultTaker, ResultWriter, Sink};
 use crate::config::Screen;
 
 const PIPE: Screen = Screen {
@@ -381,6 +382,27 @@ fn arrow_is_passed_on() {
     assert_eq!(reader.next().unwrap().unwrap(), batch);
     assert!(reader.next().is_none());
     assert!(reader.is_finished());
+}
+
+#[test]
+fn parquet_keeps_types_and_exact_numbers() {
+    let batch = every_type();
+    let bytes = written(
+        Format::Parquet,
+        PIPE,
+        &batch.schema(),
+        std::slice::from_ref(&batch),
+    );
+    let mut reader = ParquetRecordBatchReaderBuilder::try_new(Bytes::from(bytes))
+        .unwrap()
+        .build()
+        .unwrap();
+    let read = reader.next().unwrap().unwrap();
+    assert_eq!(read, batch);
+    assert!(reader.next().is_none());
+    let none = written(Format::Parquet, PIPE, &batch.schema(), &[]);
+    let reader = ParquetRecordBatchReaderBuilder::try_new(Bytes::from(none)).unwrap();
+    assert_eq!(reader.schema().fields(), batch.schema().fields());
 }
 
 #[test]

@@ -73,6 +73,77 @@ fn a_rejected_statement_is_shown_with_its_place() {
     );
 }
 
+/// A house whose queries are rejected at this place.
+fn rejecting(line: &str, position: &str) -> House {
+    let details = [
+        ("snowflake_code", "001003"),
+        ("line", line),
+        ("position", position),
+    ];
+    let status = error(ErrorReason::SqlRejected, "syntax error", &details);
+    House::new(Script::Fails(Vec::new(), status))
+}
+
+#[test]
+fn the_place_in_a_file_is_named_with_the_file() {
+    let house = rejecting("3", "6");
+    std::fs::write(
+        house.path("q.sql"),
+        "-- report\nselect a,\n\t'日本' x y\nfrom t\n",
+    )
+    .unwrap();
+    let shown =
+        "caused by: 001003: syntax error\n   --> q.sql:3:7\n  3 |     '日本' x y\n    |            ^\n";
+    assert!(house.run(&["query", "-f", "q.sql"]).failed(1).ends_with(shown));
+    let text = std::fs::read(house.path("q.sql")).unwrap();
+    let piped = house.run_with_stdin(&["query"], &text);
+    assert!(
+        piped.failed(1).ends_with(&shown.replace("q.sql", "stdin")),
+        "{piped:?}"
+    );
+}
+
+#[test]
+fn a_place_that_the_text_does_not_have_is_no_trouble() {
+    for (line, position, shown) in [
+        ("1", "99", "  1 | selec 1\n    |        ^\n"),
+        ("1", "-1", "  1 | selec 1\n"),
+        ("9", "0", ""),
+        ("0", "0", ""),
+        ("x", "y", ""),
+    ] {
+        let ran = rejecting(line, position).run(&["query", "selec 1"]);
+        let expected = format!("caused by: 001003: syntax error\n{shown}");
+        assert!(ran.failed(1).ends_with(&expected), "{line} {position} {ran:?}");
+    }
+}
+
+#[test]
+fn a_long_line_is_cut_around_the_place() {
+    let sql = format!("select '{}', nope, '{}'", "x".repeat(500), "y".repeat(500));
+    let ran = rejecting("1", "511").run(&["query", &sql]);
+    let lines: Vec<&str> = ran.failed(1).lines().collect();
+    assert!(
+        lines[2].starts_with("  1 | …xxx") && lines[2].ends_with("yyy…"),
+        "{ran:?}"
+    );
+    assert_eq!(lines[2].chars().count(), 120);
+    let place = lines[3].find('^').unwrap();
+    // The mark of the cut is longer in bytes than on the screen.
+    assert_eq!(&lines[2][place + 2..place + 6], "nope");
+}
+
+#[test]
+fn an_error_cannot_steer_the_terminal() {
+    let status = error(
+        ErrorReason::SqlRejected,
+        "Numeric value '\u{1b}[2J' is not recognized",
+        &[],
+    );
+    let ran = House::new(Script::Fails(Vec::new(), status)).run(&["query", "select 1"]);
+    assert!(ran.failed(1).contains("value '\\u{1b}[2J' is"), "{ran:?}");
+}
+
 #[test]
 fn doubt_about_an_effect_is_said_and_so_is_certainty() {
     let house = House::new(Script::Events(Vec::new()));
@@ -192,6 +263,7 @@ fn wrong_command_lines_are_usage_errors() {
         &["query", "select 1", "--limit", "0"],
         &["query", "select 1", "--format", "xml"],
         &["query", "select 1", "--timeout", "soon"],
+        &["query", "select 1", "--policy", "none"],
         &["query", "select 1", "-f", "x.sql"],
         &["query", "-f", "missing.sql"],
         &["query", "-f", "."],
@@ -236,6 +308,7 @@ fn a_wrong_variable_is_named() {
     for (name, value) in [
         ("SFCTL_FORMAT", "xml"),
         ("SFCTL_TIMEOUT", "soon"),
+        ("SFCTL_POLICY", "none"),
         ("SFCTL_COLOR", "pink"),
     ] {
         let mut command = house.command(&["query", "select 1"]);
@@ -251,6 +324,7 @@ fn help_goes_to_stdout_and_names_what_works() {
     let help = ran(sfctl(directory.path(), &["--help"]));
     for verb in [
         "query",
+        "write",
         "begin",
         "commit",
         "rollback",

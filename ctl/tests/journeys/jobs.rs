@@ -137,6 +137,29 @@ fn jobs_are_listed_the_latest_first() {
 }
 
 #[test]
+fn a_failed_job_whose_text_is_gone_says_why_it_failed() {
+    let house = house();
+    let mut failed = query(QueryState::Failed);
+    failed.sql = String::new();
+    failed.error = Some(QueryError {
+        reason: ErrorReason::SqlRejected.into(),
+        message: "Numeric value 'x' is not recognized\nand more".to_owned(),
+        snowflake_code: "100038".to_owned(),
+        ..QueryError::default()
+    });
+    *house.fake.state.jobs.lock().unwrap() = vec![failed];
+    let ran = house.run(&["job", "list"]);
+    assert!(
+        ran.ok()
+            .ends_with("| (failed: 100038: Numeric value 'x' is not recognized)\n"),
+        "{ran:?}"
+    );
+    let json: serde_json::Value =
+        serde_json::from_str(house.run(&["job", "list", "--format", "json"]).ok()).unwrap();
+    assert_eq!(json[0]["sql"], serde_json::Value::Null);
+}
+
+#[test]
 fn show_says_how_a_query_is() {
     let house = house();
     let mut failed = query(QueryState::Failed);

@@ -34,6 +34,7 @@ fn what_was_lost_is_listed_and_the_exit_code_is_that_of_sql() {
     for arguments in [
         &["query", "select 1"][..],
         &["query", "--async", "select 1"],
+        &["write", "delete from t"],
         &["begin"],
         &["use", "schema", "s"],
     ] {

@@ -4,6 +4,8 @@ use std::io::Read;
 use std::os::unix::fs::PermissionsExt;
 use std::sync::atomic::Ordering;
 
+use arrow_array::RecordBatch;
+use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use snowflake_session_proto::v1::ErrorReason;
 
 use crate::arrow::{events, head, numbered, two_rows};
@@ -34,6 +36,65 @@ fn the_ending_chooses_the_format() {
         "N\tT\n1\tone\n2\t\n"
     );
     assert_eq!(house.files(), ["x.csv", "x.jsonl", "x.txt", "y.csv"]);
+}
+
+#[test]
+fn parquet_is_a_file_with_the_rows_and_their_types() {
+    let house = House::new(Script::Events(events(&[numbered(70_000), numbered(3)])));
+    let ran = house.run(&["query", "-o", "x.parquet", "select 1"]);
+    assert_eq!((ran.ok(), ran.stderr.as_str()), ("", "70,003 rows (12 ms)\n"));
+    let read = |bytes: Vec<u8>| -> Vec<RecordBatch> {
+        let reader = ParquetRecordBatchReaderBuilder::try_new(bytes::Bytes::from(bytes)).unwrap();
+        reader.build().unwrap().map(Result::unwrap).collect()
+    };
+    let batches = read(std::fs::read(house.path("x.parquet")).unwrap());
+    assert_eq!(batches.iter().map(RecordBatch::num_rows).sum::<usize>(), 70_003);
+    assert_eq!(batches[0].schema(), numbered(1).schema());
+    assert_eq!(batches[0].slice(0, 5), numbered(5));
+    // A pipe gets the same bytes as a file.
+    let piped = house
+        .command(&["query", "--format", "parquet", "select 1"])
+        .output()
+        .unwrap();
+    assert_eq!(piped.stdout, std::fs::read(house.path("x.parquet")).unwrap());
+    // Verbs that print things have it too.
+    let list = house
+        .command(&["session", "list", "--format", "parquet"])
+        .output()
+        .unwrap();
+    assert_eq!(read(list.stdout)[0].num_rows(), 1);
+}
+
+#[test]
+fn a_broken_off_parquet_file_is_not_there() {
+    let status = error(ErrorReason::Unreachable, "gone", &[]);
+    let house = House::new(Script::Fails(head(&[numbered(10)]), status));
+    house.run(&["query", "--format", "parquet", "select 1"]).failed(3);
+    house.run(&["query", "-o", "x.parquet", "select 1"]).failed(3);
+    assert_eq!(house.files(), [""; 0]);
+}
+
+#[test]
+fn parts_are_put_together_without_their_headers() {
+    let house = House::new(Script::Events(events(&[two_rows()])));
+    let check = |arguments: &[&str], expected: &str| {
+        let mut all = vec!["job", "result", "01ab"];
+        all.extend(arguments);
+        assert_eq!(house.run(&all).ok(), expected, "{arguments:?}");
+    };
+    check(&["--format", "csv", "--offset", "2"], "N,T\n1,one\n2,\n");
+    check(
+        &["--format", "csv", "--offset", "2", "--no-header"],
+        "1,one\n2,\n",
+    );
+    check(&["--format", "tsv", "--no-header"], "1\tone\n2\t\n");
+    for format in ["table", "json", "parquet"] {
+        let ran = house.run(&["query", "--no-header", "--format", format, "select 1"]);
+        assert!(
+            ran.failed(2).contains("`--no-header` means nothing for"),
+            "{ran:?}"
+        );
+    }
 }
 
 #[test]

@@ -23,6 +23,7 @@ fn context_shows_the_default_session_also_before_its_first_use() {
          database     -\n\
          schema       -\n\
          transaction  none\n\
+         policy       guarded\n\
          state        new\n"
     );
     let json: serde_json::Value =
@@ -180,15 +181,16 @@ fn the_list_for_people_marks_the_session_in_use() {
     let lines: Vec<&str> = list.ok().lines().collect();
     assert_eq!(
         lines[0],
-        "current | session | state | connection | user | schema    | transaction | jobs | last used"
+        "current | session | state | connection | user | schema    | policy  | transaction | jobs | last used"
     );
     assert_eq!(
         lines[2],
-        "*       | default | new   | local      | -    | DB.PUBLIC | open        |   12 | 3m"
+        "*       | default | new   | local      | -    | DB.PUBLIC | guarded | open        |   12 | 3m"
     );
     assert!(
-        lines[3]
-            .starts_with("        | other   | busy  | local      | -    | -         | none        |    0 |"),
+        lines[3].starts_with(
+            "        | other   | busy  | local      | -    | -         | guarded | none        |    0 |"
+        ),
         "{list:?}"
     );
 }
@@ -367,7 +369,19 @@ fn completions_know_the_verbs() {
     let directory = tempfile::tempdir().unwrap();
     for shell in ["bash", "zsh", "fish"] {
         let script = ran(sfctl(directory.path(), &["completions", shell]));
-        for word in ["connect", "rollback", "accept-loss", "idle-limit", "all-queries"] {
+        for word in [
+            "connect",
+            "rollback",
+            "accept-loss",
+            "idle-limit",
+            "all-queries",
+            "dry-run",
+            "abandon",
+            "read-only",
+            "budget",
+            "session-only",
+            "parquet",
+        ] {
             assert!(script.ok().contains(word), "{shell}: {word}");
         }
     }

@@ -105,11 +105,21 @@ fn csv_on_a_terminal_has_the_limit_of_screens() {
 }
 
 #[test]
-fn arrow_is_kept_from_terminals() {
+fn what_is_no_text_is_kept_from_terminals() {
     let house = house();
-    let (shown, stderr) = on_terminal(80, house.command(&["query", "--format", "arrow", "select 1"]));
-    assert_eq!(shown, "");
-    assert!(stderr.contains("not for a terminal"), "{stderr}");
+    for format in ["arrow", "parquet"] {
+        for verb in [&["query", "select 1"][..], &["context"], &["session", "list"]] {
+            let mut all = vec!["--format", format];
+            all.extend(verb);
+            let (shown, stderr) = on_terminal(80, house.command(&all));
+            assert_eq!(shown, "");
+            assert!(
+                stderr.contains("is not for a terminal\nhint: write it to a file"),
+                "{stderr}"
+            );
+        }
+    }
+    assert!(house.fake.state.queries.lock().unwrap().is_empty());
 }
 
 #[test]
@@ -162,6 +172,46 @@ fn waiting_shows_state_place_and_time_on_a_terminal() {
         shown.contains("\r\u{1b}[Kerror: the time limit passed"),
         "{shown:?}"
     );
+}
+
+#[test]
+fn a_result_that_is_waited_for_shows_how_its_query_is() {
+    let house = House::new(Script::Hangs(Vec::new()));
+    house.fake.state.watch.lock().unwrap().states = vec![Query {
+        query_id: "01ab".to_owned(),
+        state: QueryState::Running.into(),
+        create_time: Some(now(-70)),
+        ..Query::default()
+    }];
+    let terminal = Terminal::new(80);
+    let mut command = house.command(&["job", "result", "01ab", "--timeout", "1ms", "--color", "never"]);
+    command.stderr(terminal.program_end.try_clone().unwrap());
+    let mut child = command.spawn().unwrap();
+    drop(command);
+    let shown = terminal.shown();
+    assert_eq!(child.wait().unwrap().code(), Some(4));
+    assert!(shown.contains("\r\u{1b}[Krunning, 1m 1"), "{shown:?}");
+    assert!(shown.contains("\r\u{1b}[Kerror: "), "{shown:?}");
+}
+
+#[test]
+fn the_progress_is_gone_before_rows_are_printed() {
+    let house = house();
+    house.fake.state.watch.lock().unwrap().states = vec![Query {
+        query_id: "01ab".to_owned(),
+        state: QueryState::Running.into(),
+        create_time: Some(now(-70)),
+        ..Query::default()
+    }];
+    let terminal = Terminal::new(80);
+    let mut command = house.command(&["job", "result", "01ab", "--format", "csv", "-q"]);
+    command
+        .stdout(terminal.program_end.try_clone().unwrap())
+        .stderr(terminal.program_end.try_clone().unwrap());
+    let mut child = command.spawn().unwrap();
+    drop(command);
+    assert_eq!(terminal.shown(), "N,T\n1,a remark of some length\n");
+    assert!(child.wait().unwrap().success());
 }
 
 #[test]

@@ -1,5 +1,7 @@
-//! `job`: queries that go on by themselves: list them, wait for them, read their results, cancel them.
+//! `job`: queries that go on by themselves: list them, wait for them, read their results, cancel them; and the
+//! history of all.
 
+mod history;
 mod record;
 mod wait;
 
@@ -15,6 +17,9 @@ use crate::failure::Failure;
 use crate::interrupt::Interrupts;
 use crate::launch;
 use crate::render::{Clock, RenderError, write_stdout};
+
+pub(super) use record::kind;
+pub(super) use wait::{has_ended, progress_line};
 
 /// Carries out one of the verbs.
 pub(super) async fn job(verb: JobVerb, run: &Run) -> Result<(), Failure> {
@@ -54,6 +59,7 @@ pub(super) async fn job(verb: JobVerb, run: &Run) -> Result<(), Failure> {
             let source = read(named(id, run), offset, &output, run);
             result::print(client, source, &output, interrupts, run).await
         }
+        JobVerb::History(arguments) => history::history(arguments, run).await,
         JobVerb::Cancel { id } => cancel(id, run).await,
     }
 }

@@ -52,7 +52,7 @@ pub(super) fn lines(queries: &[Query], clock: Clock) -> Vec<Record> {
             ("id", Value::Whole(id(query).to_owned())),
             ("state", Value::Whole(state(query.state()).to_owned())),
             ("elapsed_ms", elapsed_value(query, clock)),
-            ("sql", Value::text(&query.sql)),
+            ("sql", Value::text(what(query))),
         ];
         if is_mixed {
             line.insert(2, ("session", Value::text(&query.session)));
@@ -60,6 +60,20 @@ pub(super) fn lines(queries: &[Query], clock: Clock) -> Vec<Record> {
         line
     };
     queries.iter().map(line).collect()
+}
+
+/// A query's text; where it is not kept, as after a restart of the service, why it failed.
+fn what(query: &Query) -> String {
+    match &query.error {
+        Some(error) if query.sql.is_empty() => {
+            let first = error.message.lines().next().unwrap_or_default();
+            match error.snowflake_code.as_str() {
+                "" => format!("(failed: {first})"),
+                code => format!("(failed: {code}: {first})"),
+            }
+        }
+        _ => query.sql.clone(),
+    }
 }
 
 /// What names the query in other commands: Snowflake's id as soon as it has one.
@@ -94,25 +108,12 @@ pub(super) fn state(state: QueryState) -> &'static str {
     }
 }
 
-/// What a query changed, in words.
-pub(super) fn changes(dml: &DmlStats) -> Vec<String> {
-    [
-        (dml.rows_inserted, "inserted"),
-        (dml.rows_updated, "updated"),
-        (dml.rows_deleted, "deleted"),
-    ]
-    .into_iter()
-    .filter(|(count, _)| *count > 0)
-    .map(|(count, done)| format!("{} {done}", result::rows(count)))
-    .collect()
-}
-
 fn elapsed_value(query: &Query, clock: Clock) -> Value {
     elapsed(query, clock).map_or(Value::Nothing, Value::Duration)
 }
 
 fn changed(dml: &DmlStats) -> Value {
-    let mut lines = changes(dml);
+    let mut lines = result::changes(dml);
     if lines.is_empty() {
         lines.push("nothing".to_owned());
     }
@@ -126,7 +127,8 @@ fn changed(dml: &DmlStats) -> Value {
     }
 }
 
-fn error(error: &QueryError) -> Value {
+/// Why a query failed.
+pub(super) fn error(error: &QueryError) -> Value {
     let set = |text: &String| Some(text.clone()).filter(|text| !text.is_empty());
     let code = match (error.snowflake_code.as_str(), error.sql_state.as_str()) {
         ("", _) => String::new(),
@@ -151,7 +153,8 @@ fn error(error: &QueryError) -> Value {
     }
 }
 
-fn kind(kind: StatementKind) -> &'static str {
+/// A kind of statement as one word; empty where Snowflake did not say.
+pub(in super::super) fn kind(kind: StatementKind) -> &'static str {
     match kind {
         StatementKind::Unspecified => "",
         StatementKind::Query => "query",
@@ -187,16 +190,5 @@ mod tests {
         query.end_time = Some(at(1_060));
         assert_eq!(elapsed(&query, clock), Some(Duration::from_mins(1)));
         assert_eq!(elapsed(&Query::default(), clock), None);
-    }
-
-    #[test]
-    fn changes_are_counted_by_what_was_done() {
-        let dml = DmlStats {
-            rows_inserted: 1_200,
-            rows_updated: 0,
-            rows_deleted: 1,
-        };
-        assert_eq!(changes(&dml), ["1,200 rows inserted", "1 row deleted"]);
-        assert!(changes(&DmlStats::default()).is_empty());
     }
 }

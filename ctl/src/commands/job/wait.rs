@@ -57,7 +57,7 @@ pub(super) fn success(query: &Query) -> String {
         said.push_str(" in ");
         said.push_str(&measured(elapsed));
     }
-    let changes = query.dml.as_ref().map(record::changes).unwrap_or_default();
+    let changes = query.dml.as_ref().map(result::changes).unwrap_or_default();
     let outcome = match query.row_count_total {
         _ if !changes.is_empty() => changes.join(", "),
         Some(count) => result::rows(count),
@@ -91,14 +91,14 @@ async fn watch(client: &Client, name: QueryName, run: &Run) -> Result<Query, Fai
     }
 }
 
-fn has_ended(state: QueryState) -> bool {
+pub(in super::super) fn has_ended(state: QueryState) -> bool {
     match state {
         QueryState::Succeeded | QueryState::Failed | QueryState::Cancelled | QueryState::Unknown => true,
         QueryState::Unspecified | QueryState::Waiting | QueryState::Queued | QueryState::Running => false,
     }
 }
 
-fn progress_line(query: &Query, clock: Clock) -> String {
+pub(in super::super) fn progress_line(query: &Query, clock: Clock) -> String {
     let mut line = match (query.state(), query.queue_position) {
         (QueryState::Queued, _) => "queued at Snowflake".to_owned(),
         (state, 0) => record::state(state).to_owned(),

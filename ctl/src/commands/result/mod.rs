@@ -1,5 +1,6 @@
 //! A result on its way to the user, whether its query runs now or ran before.
 
+mod budget;
 mod output;
 mod summary;
 mod transfer;
@@ -11,11 +12,14 @@ use crate::interrupt::Interrupts;
 use crate::render::{PendingFile, RenderError, ResultWriter, Sink, stdout_sink};
 
 pub(super) use output::Output;
-pub(super) use summary::rows;
-pub(super) use transfer::Source;
+pub(super) use summary::{changes, rows};
+pub(super) use transfer::{Source, TIMEOUT_MARGIN};
 
 use output::Target;
-use transfer::{Outcome, Transfer};
+use transfer::{Outcome, Shown, Transfer};
+
+/// Rows fetched for a format that is read by eye.
+pub(super) const SCREEN_ROWS: i64 = 500;
 
 /// Prints a result as it comes, and says on stderr what is to be said about it.
 pub(super) async fn print(
@@ -25,21 +29,28 @@ pub(super) async fn print(
     interrupts: Interrupts,
     run: &Run,
 ) -> Result<(), Failure> {
+    if let Some(tokens) = output.budget_tokens {
+        return budget::print(client, source, tokens, output, interrupts, run).await;
+    }
     // Opened before anything is asked for: a result that cannot be kept need not be made.
     let (sink, pending) = open(&output.target)?;
     let bytes = sink.counter();
-    let writer = ResultWriter::new(output.format, output.screen, sink);
+    let mut writer = ResultWriter::new(output.format, output.screen, sink);
+    if !output.with_header {
+        writer = writer.without_header();
+    }
     let transfer = Transfer {
         client,
         source,
         interrupts,
-        bytes,
-        shows_progress: pending.is_some(),
+        shown: Shown {
+            bytes: pending.is_some().then_some(bytes),
+        },
     };
     match transfer.carry_out(writer, run).await? {
         // Whoever closed the pipe has seen enough; the dropped stream has stopped a query that was running.
         Outcome::ReaderLeft => Ok(()),
-        Outcome::Finished(query) => {
+        Outcome::Finished(query, ()) => {
             if let Some(pending) = pending {
                 pending.commit().map_err(RenderError::Output)?;
             }

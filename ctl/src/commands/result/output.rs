@@ -3,13 +3,11 @@
 use std::path::{Path, PathBuf};
 
 use super::super::Run;
+use super::{SCREEN_ROWS, budget};
 use crate::arguments::{OutputArguments, RowLimit};
 use crate::config::Screen;
 use crate::failure::Failure;
 use crate::render::Format;
-
-/// Rows fetched for a format that is read by eye.
-const SCREEN_ROWS: i64 = 500;
 
 /// Checked options about the output.
 pub(crate) struct Output {
@@ -17,6 +15,10 @@ pub(crate) struct Output {
     pub(super) target: Target,
     /// The screen to fit, as far as the target is one.
     pub(super) screen: Screen,
+    /// Whether the names of the columns are written.
+    pub(super) with_header: bool,
+    /// Most tokens to print, where an agent reads.
+    pub(super) budget_tokens: Option<u32>,
     /// Whether `--stats` was given.
     pub(super) stats: bool,
     /// Most rows to fetch; 0 means all.
@@ -48,17 +50,33 @@ impl Output {
         let row_limit = match arguments.limit {
             Some(RowLimit::All) => 0,
             Some(RowLimit::Rows(rows)) => i64::from(rows.get()),
+            None if arguments.budget.is_some() => 0,
             None if format.is_for_screens() || screen.terminal => SCREEN_ROWS,
             None => 0,
         };
-        if format == Format::Arrow && screen.terminal {
-            return Err(Failure::usage("an Arrow stream is not for a terminal")
-                .hint("write it to a file with `-o FILE`, or to a pipe"));
+        format.fits(screen)?;
+        if arguments.no_header && !format.is_delimited() {
+            return Err(
+                Failure::usage(format!("`--no-header` means nothing for {}", format.name()))
+                    .hint("it is for csv and tsv"),
+            );
         }
+        let row_limit = match arguments.budget {
+            None => row_limit,
+            Some(_) if !matches!(run.settings.format, None | Some(Format::Json)) => {
+                return Err(
+                    Failure::usage(format!("`--budget` prints JSON, not {}", format.name()))
+                        .hint("leave `--format` out, or say `--format json`"),
+                );
+            }
+            Some(tokens) => budget::row_limit(tokens, row_limit),
+        };
         Ok(Self {
             format,
             target,
             screen,
+            with_header: !arguments.no_header,
+            budget_tokens: arguments.budget,
             stats: arguments.stats,
             row_limit,
         })

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use serde_json::json;
-use snowflake_session_proto::v1::QuerySummary;
+use snowflake_session_proto::v1::{DmlStats, QuerySummary};
 
 use super::super::Run;
 use super::output::{Output, Target};
@@ -17,6 +17,11 @@ pub(super) fn report(query: &QuerySummary, output: &Output, run: &Run) {
     } else if output.format.is_for_screens() || matches!(output.target, Target::File(_)) {
         run.ui.note(&rows_note(query));
     }
+    say_besides(query, output, run);
+}
+
+/// Says what is to be said however the rows are printed.
+pub(super) fn say_besides(query: &QuerySummary, output: &Output, run: &Run) {
     for notice in &query.notices {
         run.ui.advice(notice);
     }
@@ -80,6 +85,19 @@ fn elapsed(query: &QuerySummary) -> Duration {
         .unwrap_or_default()
 }
 
+/// What a statement changed, in words.
+pub(crate) fn changes(dml: &DmlStats) -> Vec<String> {
+    [
+        (dml.rows_inserted, "inserted"),
+        (dml.rows_updated, "updated"),
+        (dml.rows_deleted, "deleted"),
+    ]
+    .into_iter()
+    .filter(|(count, _)| *count > 0)
+    .map(|(count, done)| format!("{} {done}", rows(count)))
+    .collect()
+}
+
 /// A count of rows in words.
 pub(crate) fn rows(count: i64) -> String {
     format!("{} {}", grouped(count), if count == 1 { "row" } else { "rows" })
@@ -108,6 +126,17 @@ mod tests {
         assert_eq!(grouped(999), "999");
         assert_eq!(grouped(1000), "1,000");
         assert_eq!(grouped(1_234_567), "1,234,567");
+    }
+
+    #[test]
+    fn changes_are_counted_by_what_was_done() {
+        let dml = DmlStats {
+            rows_inserted: 1_200,
+            rows_updated: 0,
+            rows_deleted: 1,
+        };
+        assert_eq!(changes(&dml), ["1,200 rows inserted", "1 row deleted"]);
+        assert!(changes(&DmlStats::default()).is_empty());
     }
 
     #[test]

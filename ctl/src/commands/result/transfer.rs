@@ -5,31 +5,31 @@
 //! memory. This file's own part waits for whichever comes first: the end, an interrupt, the time limit.
 
 use std::convert::Infallible;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
 use snowflake_session_proto::v1::execute_query_response::Event;
-use snowflake_session_proto::v1::{ExecuteQueryRequest, QuerySummary, ReadQueryResultsRequest};
+use snowflake_session_proto::v1::{ExecuteQueryRequest, Query, QuerySummary, ReadQueryResultsRequest};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
-use super::super::{Run, cancel};
+use super::super::{Run, cancel, job};
 use super::summary;
 use crate::client::{Client, QueryName, ResultEvents};
 use crate::exit_code::Exit;
 use crate::failure::Failure;
 use crate::interrupt::{Interrupts, at};
-use crate::render::{RenderError, ResultWriter};
+use crate::render::{Clock, RenderError, ResultTaker};
 use crate::ui::Ui;
 
 /// Batches that wait for the writer.
 const BATCHES_QUEUED_MAX: usize = 2;
 
 /// Time beyond `--timeout` for the service to report it, before we stop waiting for the service.
-const TIMEOUT_MARGIN: Duration = Duration::from_secs(5);
+pub(crate) const TIMEOUT_MARGIN: Duration = Duration::from_secs(5);
 
 /// Time between two progress lines.
 const PROGRESS_INTERVAL: Duration = Duration::from_millis(200);
@@ -48,16 +48,19 @@ pub(super) struct Transfer {
     pub(super) client: Client,
     pub(super) source: Source,
     pub(super) interrupts: Interrupts,
-    /// Counter of the bytes written.
-    pub(super) bytes: Arc<AtomicU64>,
-    /// Whether it is worth saying how far it is.
-    pub(super) shows_progress: bool,
+    pub(super) shown: Shown,
+}
+
+/// What is shown while the transfer is under way.
+pub(super) struct Shown {
+    /// Counter of the bytes written to a file, which take time and cannot be seen.
+    pub(super) bytes: Option<Arc<AtomicU64>>,
 }
 
 /// How a transfer ended well.
-pub(super) enum Outcome {
-    /// All rows are written.
-    Finished(Box<QuerySummary>),
+pub(super) enum Outcome<Kept> {
+    /// All rows are written, and this is left in hand.
+    Finished(Box<QuerySummary>, Kept),
     /// The reader of our output left before the end.
     ReaderLeft,
 }
@@ -78,56 +81,73 @@ enum ReadError {
 }
 
 /// A result on its way: the two parties, and what is needed to stop them.
-struct Underway {
+struct Underway<Kept> {
     client: Client,
     /// The query to be cancelled when this ends early, if it is ours.
     query: Option<QueryName>,
     interrupts: Interrupts,
     reading: JoinHandle<Result<QuerySummary, ReadError>>,
-    written: oneshot::Receiver<Result<bool, RenderError>>,
+    written: oneshot::Receiver<Result<Option<Kept>, RenderError>>,
     ui: Ui,
 }
 
 impl Transfer {
     /// Asks for the result and sees it through.
-    pub(super) async fn carry_out(self, writer: ResultWriter, run: &Run) -> Result<Outcome, Failure> {
+    pub(super) async fn carry_out<Taker: ResultTaker>(
+        self,
+        taker: Taker,
+        run: &Run,
+    ) -> Result<Outcome<Taker::Kept>, Failure> {
         let Transfer {
             client,
             source,
             interrupts,
-            bytes,
-            shows_progress,
+            shown,
         } = self;
         let deadline = run
             .settings
             .timeout
             .map(|limit| Instant::now() + limit + TIMEOUT_MARGIN);
-        let rows = Arc::new(AtomicI64::new(0));
+        let progress = Arc::new(Progress::default());
+        let waiting = source.awaited().filter(|_| run.ui.shows_progress());
+        let watching = waiting.map(|name| watch(client.clone(), name, Arc::clone(&progress)));
         let (pieces, queue) = mpsc::channel(BATCHES_QUEUED_MAX);
         let underway = Underway {
             interrupts,
             query: source.own_query(),
-            written: spawn_writer(writer, queue)?,
-            reading: tokio::spawn(read(client.clone(), source, pieces, Arc::clone(&rows), run.ui)),
+            written: spawn_writer(taker, queue)?,
+            reading: tokio::spawn(read(
+                client.clone(),
+                source,
+                pieces,
+                Arc::clone(&progress),
+                run.ui,
+            )),
             client,
             ui: run.ui,
         };
         let outcome = underway.end(deadline);
-        if !shows_progress {
+        if watching.is_none() && shown.bytes.is_none() {
             return outcome.await;
         }
         let outcome = tokio::select! {
             outcome = outcome => outcome,
-            never = show_progress(&rows, &bytes, run.ui) => match never {},
+            never = show_progress(&progress, shown.bytes.as_deref(), run.ui) => match never {},
+            never = async {
+                if let Some(watching) = watching {
+                    watching.await;
+                }
+                std::future::pending::<Infallible>().await
+            } => match never {},
         };
         run.ui.end_progress();
         outcome
     }
 }
 
-impl Underway {
+impl<Kept> Underway<Kept> {
     /// Waits for the end, an interrupt or the time limit, whichever comes first.
-    async fn end(mut self, deadline: Option<Instant>) -> Result<Outcome, Failure> {
+    async fn end(mut self, deadline: Option<Instant>) -> Result<Outcome<Kept>, Failure> {
         let read = tokio::select! {
             biased;
             () = self.interrupts.next() => {
@@ -161,8 +181,8 @@ impl Underway {
                 Err(Failure::new(Exit::Interrupted, "interrupted while writing the result"))
             }
             written = &mut self.written => {
-                let complete = writer_outcome(written)?;
-                Ok(if complete { Outcome::Finished(Box::new(query)) } else { Outcome::ReaderLeft })
+                let kept = writer_outcome(written)?;
+                Ok(kept.map_or(Outcome::ReaderLeft, |kept| Outcome::Finished(Box::new(query), kept)))
             }
         }
     }
@@ -195,6 +215,26 @@ impl Source {
         }
     }
 
+    /// Rows of the result before those that are asked for.
+    pub(super) fn row_offset(&self) -> i64 {
+        match self {
+            Source::Execute(_) => 0,
+            Source::Read(request) => request.row_offset,
+        }
+    }
+
+    /// The query that may still have to end before there is a result, and tells how it is.
+    fn awaited(&self) -> Option<QueryName> {
+        match self {
+            Source::Execute(_) => None,
+            Source::Read(request) => Some(QueryName {
+                session: request.session.clone(),
+                connection: request.connection.clone(),
+                query: request.query.clone(),
+            }),
+        }
+    }
+
     async fn open(self, client: &Client) -> Result<ResultEvents, Failure> {
         match self {
             Source::Execute(request) => client.execute(request).await,
@@ -203,15 +243,52 @@ impl Source {
     }
 }
 
-async fn show_progress(rows: &AtomicI64, bytes: &AtomicU64, ui: Ui) -> Infallible {
+/// How far a transfer is.
+#[derive(Default)]
+struct Progress {
+    rows: AtomicI64,
+    /// Whether the result has begun to arrive.
+    has_begun: AtomicBool,
+    /// How the query is whose result is waited for.
+    query: Mutex<Option<Query>>,
+}
+
+impl Progress {
+    /// What is to be said now.
+    fn line(&self, bytes: Option<&AtomicU64>) -> Option<String> {
+        if !self.has_begun.load(Ordering::Relaxed) {
+            let query = self.query.lock().ok()?;
+            if let Some(query) = query.as_ref() {
+                return (!job::has_ended(query.state())).then(|| job::progress_line(query, Clock::read()));
+            }
+        }
+        Some(progress_line(
+            self.rows.load(Ordering::Relaxed),
+            bytes?.load(Ordering::Relaxed),
+        ))
+    }
+}
+
+async fn show_progress(progress: &Progress, bytes: Option<&AtomicU64>, ui: Ui) -> Infallible {
     let mut ticks = interval(PROGRESS_INTERVAL);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
-        ui.progress(&progress_line(
-            rows.load(Ordering::Relaxed),
-            bytes.load(Ordering::Relaxed),
-        ));
+        if let Some(line) = progress.line(bytes) {
+            ui.progress(&line);
+        }
+    }
+}
+
+/// Notes how the query is whose result is waited for. Whatever goes wrong here, the reading will tell.
+async fn watch(client: Client, name: QueryName, progress: Arc<Progress>) {
+    let Ok(mut states) = client.watch(name).await else {
+        return;
+    };
+    while let Ok(Some(query)) = states.next().await {
+        if let Ok(mut seen) = progress.query.lock() {
+            *seen = Some(query);
+        }
     }
 }
 
@@ -220,7 +297,7 @@ async fn read(
     client: Client,
     source: Source,
     pieces: mpsc::Sender<Piece>,
-    rows: Arc<AtomicI64>,
+    progress: Arc<Progress>,
     ui: Ui,
 ) -> Result<QuerySummary, ReadError> {
     let send = async |piece| pieces.send(piece).await.map_err(|_| ReadError::WriterEnded);
@@ -231,13 +308,20 @@ async fn read(
                 "accepted as {} in session {}, connection {}",
                 accepted.request_id, accepted.session, accepted.connection
             )),
-            Some(Event::Schema(schema)) => send(Piece::Schema(schema.arrow_schema)).await?,
+            Some(Event::Schema(schema)) => {
+                // What is printed now may go to the screen on which the progress stands.
+                progress.has_begun.store(true, Ordering::Relaxed);
+                if progress.query.lock().is_ok_and(|query| query.is_some()) {
+                    ui.end_progress();
+                }
+                send(Piece::Schema(schema.arrow_schema)).await?;
+            }
             Some(Event::Batch(batch)) => {
-                rows.fetch_add(batch.row_count, Ordering::Relaxed);
+                progress.rows.fetch_add(batch.row_count, Ordering::Relaxed);
                 send(Piece::Batch(batch.arrow_batch)).await?;
             }
             Some(Event::Summary(summary)) => {
-                let received = rows.load(Ordering::Relaxed);
+                let received = progress.rows.load(Ordering::Relaxed);
                 if received != summary.row_count {
                     let what = format!("{received} of {} rows arrived", summary.row_count);
                     return Err(ReadError::Failed(
@@ -256,21 +340,24 @@ async fn read(
     }
 }
 
-/// Writes on a thread of its own, so that rendering and reading overlap. True when all was written.
-fn spawn_writer(
-    mut writer: ResultWriter,
+/// What a taker's thread answers: what it kept, or nothing where the result broke off.
+type Written<Kept> = Result<Option<Kept>, RenderError>;
+
+/// Writes on a thread of its own, so that rendering and reading overlap.
+fn spawn_writer<Taker: ResultTaker>(
+    mut taker: Taker,
     mut queue: mpsc::Receiver<Piece>,
-) -> Result<oneshot::Receiver<Result<bool, RenderError>>, Failure> {
+) -> Result<oneshot::Receiver<Written<Taker::Kept>>, Failure> {
     let (done, written) = oneshot::channel();
     let work = move || {
         while let Some(piece) = queue.blocking_recv() {
             match piece {
-                Piece::Schema(message) => writer.schema(message)?,
-                Piece::Batch(message) => writer.batch(message)?,
-                Piece::End => return writer.finish().map(|()| true),
+                Piece::Schema(message) => taker.schema(message)?,
+                Piece::Batch(message) => taker.batch(message)?,
+                Piece::End => return taker.finish().map(Some),
             }
         }
-        Ok(false)
+        Ok(None)
     };
     std::thread::Builder::new()
         .name("render".to_owned())
@@ -282,13 +369,13 @@ fn spawn_writer(
     Ok(written)
 }
 
-/// What came of writing: whether all of it was, with a closed pipe as a reader that left.
-fn writer_outcome(
-    ended: Result<Result<bool, RenderError>, oneshot::error::RecvError>,
-) -> Result<bool, Failure> {
+/// What came of writing: what was kept, or nothing where the reader of our output left.
+fn writer_outcome<Kept>(
+    ended: Result<Written<Kept>, oneshot::error::RecvError>,
+) -> Result<Option<Kept>, Failure> {
     match ended {
-        Ok(Ok(complete)) => Ok(complete),
-        Ok(Err(RenderError::Output(error))) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(false),
+        Ok(Ok(kept)) => Ok(kept),
+        Ok(Err(RenderError::Output(error))) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(None),
         Ok(Err(error)) => Err(error.into()),
         Err(_) => Err(Failure::new(Exit::Defect, "rendering the result failed")),
     }

@@ -118,7 +118,7 @@ async fn stop(manager: &Manager, run: &Run) -> Result<bool, Failure> {
         }
         Manager::Nobody => {}
     }
-    let client = match dial(&run.settings.socket, run.settings.timeout).await {
+    let client = match dial(&run.settings).await {
         Ok(client) => client,
         Err(DialError::NobodyListens(..)) => return Ok(false),
         Err(error) => return Err(error.into()),

@@ -25,6 +25,7 @@ pub(super) async fn session(verb: SessionVerb, run: &Run) -> Result<(), Failure>
             name,
             idle_limit,
             no_login,
+            policy,
         } => {
             let message = CreateSessionRequest {
                 session: name.unwrap_or_else(|| run.settings.session.clone()),
@@ -32,7 +33,7 @@ pub(super) async fn session(verb: SessionVerb, run: &Run) -> Result<(), Failure>
                 login: !no_login,
                 allow_existing: false,
                 idle_limit: idle_limit.and_then(client::duration),
-                policy: PolicyLevel::Unspecified.into(),
+                policy: run.policy(policy).into(),
             };
             make(&client, message, run).await
         }
@@ -102,11 +103,17 @@ pub(super) fn suggest_new(mut failure: Failure) -> Failure {
     failure
 }
 
-/// Says what a session that has lost something waits for.
+/// Says what a session that has lost something, or holds a write, waits for.
 pub(super) fn advise(session: &Session, run: &Run) {
     if !session.losses.is_empty() {
         run.ui.advice(
             "statements are refused until one is given `--accept-loss`, or until `sfctl session reset`",
+        );
+    }
+    if session.held_write.is_some() {
+        run.ui.advice(
+            "only reads run until `sfctl write --confirm TOKEN` or `--abandon TOKEN`, with the token that the write \
+             was given; `sfctl session reset` gives it up without one",
         );
     }
 }
@@ -117,14 +124,15 @@ async fn list(client: &Client, run: &Run) -> Result<(), Failure> {
         run.ui.note("no sessions");
     }
     let current = current(&sessions, run);
-    let record = if run.format().is_for_people() {
-        record::line
-    } else {
-        record::row
-    };
-    let shown = sessions
-        .iter()
-        .map(|session| record(session, Some(session.name.as_str()) == current));
+    let with_writes = sessions.iter().any(|session| session.held_write.is_some());
+    let shown = sessions.iter().map(|session| {
+        let is_current = Some(session.name.as_str()) == current;
+        if run.format().is_for_people() {
+            record::line(session, is_current, with_writes)
+        } else {
+            record::row(session, is_current)
+        }
+    });
     run.print_list(shown.collect())
 }
 
@@ -202,7 +210,7 @@ fn say_rolled_back(rolled_back: bool, name: &str, run: &Run) {
 }
 
 /// The session that an empty name stands for.
-const DEFAULT_NAME: &str = "default";
+pub(super) const DEFAULT_NAME: &str = "default";
 
 /// A session's name for the screen.
 pub(super) fn or_default(name: &str) -> &str {

@@ -3,9 +3,11 @@
 use std::time::Duration;
 
 use serde_json::json;
-use snowflake_session_proto::v1::{Loss, LossKind, Session, SessionState};
+use snowflake_session_proto::v1::{HeldWrite, Loss, LossKind, PolicyLevel, Session, SessionState};
 
-use crate::render::record::{Record, Value};
+use super::super::result;
+use crate::render::Clock;
+use crate::render::record::{Record, Value, utc};
 
 /// Who a session is and where its statements run.
 pub(crate) fn context(session: &Session) -> Record {
@@ -27,6 +29,11 @@ pub(crate) fn context(session: &Session) -> Record {
         (
             "transaction_ends",
             Value::time_if_any(session.transaction_expire_time),
+        ),
+        ("policy", Value::text_if_any(policy(session.policy()))),
+        (
+            "held_write",
+            session.held_write.as_ref().map_or(Value::Absent, held_write),
         ),
         ("lost", losses(&session.losses)),
         ("state", Value::text(state(session.state()))),
@@ -74,28 +81,39 @@ pub(crate) fn everything(session: &Session) -> Record {
     record
 }
 
-/// A session in a list for people; `current` marks the one that would be used.
-pub(crate) fn line(session: &Session, current: bool) -> Record {
+/// A session in a list for people; `current` marks the one that would be used, `with_writes` says whether any
+/// of the list holds a write.
+pub(crate) fn line(session: &Session, current: bool, with_writes: bool) -> Record {
     let context = session.context.clone().unwrap_or_default();
     let place = match (context.database.as_str(), context.schema.as_str()) {
         (database, "") => database.to_owned(),
         ("", schema) => schema.to_owned(),
         (database, schema) => format!("{database}.{schema}"),
     };
-    vec![
+    let mut line = vec![
         ("current", Value::Text(if current { "*" } else { "" }.to_owned())),
         ("session", Value::Whole(session.name.clone())),
         ("state", Value::text(state(session.state()))),
         ("connection", Value::text(&session.connection)),
         ("user", Value::text(&session.user)),
         ("schema", Value::text(place)),
+        ("policy", Value::text(policy(session.policy()))),
         ("transaction", Value::text(transaction(session))),
         ("jobs", Value::Number(session.job_count.into())),
         (
             "last_used",
             session.last_use_time.map_or(Value::Nothing, Value::Time),
         ),
-    ]
+    ];
+    if with_writes {
+        let write = match &session.held_write {
+            None => "",
+            Some(write) if write.ran => "held",
+            Some(_) => "waiting",
+        };
+        line.insert(7, ("write", Value::text(write)));
+    }
+    line
 }
 
 /// A session in a list for programs.
@@ -107,6 +125,37 @@ pub(crate) fn row(session: &Session, current: bool) -> Record {
 
 fn transaction(session: &Session) -> &'static str {
     if session.transaction_open { "open" } else { "none" }
+}
+
+fn policy(level: PolicyLevel) -> &'static str {
+    match level {
+        PolicyLevel::Unspecified => "",
+        PolicyLevel::ReadOnly => "read-only",
+        PolicyLevel::Guarded => "guarded",
+        PolicyLevel::Open => "open",
+    }
+}
+
+fn held_write(write: &HeldWrite) -> Value {
+    let clock = Clock::read();
+    let effect = if write.ran {
+        format!("{} changed, not committed", result::rows(write.row_count))
+    } else {
+        "it has not run".to_owned()
+    };
+    let mut lines = vec![write.sql.clone(), effect];
+    if let Some(end) = &write.expire_time {
+        lines.push(format!("given up {} ({})", clock.relative(end), clock.local(end)));
+    }
+    Value::Several {
+        lines,
+        document: json!({
+            "sql": write.sql,
+            "ran": write.ran,
+            "rows": write.row_count,
+            "expires": write.expire_time.as_ref().map(utc),
+        }),
+    }
 }
 
 fn several(names: &[String]) -> Value {

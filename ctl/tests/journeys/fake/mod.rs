@@ -1,11 +1,12 @@
 //! A stand-in for the service: the real contract on a real socket, with scripted answers.
 //!
 //! Sessions are kept as the service keeps them, as far as the client can tell: their names, whether a
-//! transaction is open, and what they lost. What queries and watches answer is the test's script.
+//! transaction is open, and what they lost. What queries, writes and watches answer is the test's script.
 
 mod lifecycle;
 mod queries;
 mod sessions;
+mod writes;
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
@@ -14,12 +15,14 @@ use std::sync::{Arc, Mutex};
 use snowflake_session_proto::v1::lifecycle_service_server::LifecycleServiceServer;
 use snowflake_session_proto::v1::query_service_server::QueryServiceServer;
 use snowflake_session_proto::v1::session_service_server::SessionServiceServer;
+use snowflake_session_proto::v1::write_service_server::WriteServiceServer;
 use snowflake_session_proto::v1::{
-    BeginTransactionRequest, CancelOutcome, CancelQueryRequest, CreateSessionRequest, ErrorReason,
-    ExecuteQueryRequest, ExecuteQueryResponse, ListQueriesRequest, PoolStatus, Query,
-    ReadQueryResultsRequest, Session, SubmitQueryRequest, UpdateSessionContextRequest, WatchQueryRequest,
+    AuditRecord, BeginTransactionRequest, CancelOutcome, CancelQueryRequest, CreateSessionRequest,
+    ErrorReason, ExecuteQueryRequest, ExecuteQueryResponse, ListQueriesRequest, PoolStatus, Query,
+    ReadQueryResultsRequest, SearchHistoryRequest, Session, SubmitQueryRequest, UpdateSessionContextRequest,
+    WatchQueryRequest,
 };
-use snowflake_session_proto::{BUILD_ID, BUILD_ID_KEY, ERROR_DOMAIN};
+use snowflake_session_proto::{AGENT_KEY, BUILD_ID, BUILD_ID_KEY, CLIENT_KEY, ERROR_DOMAIN};
 use tokio::sync::oneshot;
 use tokio_stream::wrappers::UnixListenerStream;
 use tonic::transport::Server;
@@ -27,6 +30,7 @@ use tonic::{Code, Request, Status};
 use tonic_types::{ErrorDetails, StatusExt};
 
 pub(crate) use sessions::now;
+pub(crate) use writes::Writes;
 
 /// What a query answers; where a result is only read, the same without its acceptance.
 #[derive(Clone)]
@@ -63,6 +67,10 @@ pub(crate) struct State {
     pub(crate) sessions: Mutex<Vec<Session>>,
     /// Queries that it remembers, the latest first.
     pub(crate) jobs: Mutex<Vec<Query>>,
+    pub(crate) writes: Mutex<Writes>,
+    /// Records of the audit log, the latest first.
+    pub(crate) history: Mutex<Vec<AuditRecord>>,
+    pub(crate) searched: Mutex<Vec<SearchHistoryRequest>>,
     pub(crate) queries: Mutex<Vec<ExecuteQueryRequest>>,
     pub(crate) submitted: Mutex<Vec<SubmitQueryRequest>>,
     pub(crate) listed: Mutex<Vec<ListQueriesRequest>>,
@@ -72,6 +80,8 @@ pub(crate) struct State {
     pub(crate) created: Mutex<Vec<CreateSessionRequest>>,
     pub(crate) updates: Mutex<Vec<UpdateSessionContextRequest>>,
     pub(crate) begun: Mutex<Vec<BeginTransactionRequest>>,
+    /// Agents that calls named, a call each.
+    pub(crate) agents: Mutex<Vec<Option<String>>>,
     /// True once a query's stream was dropped by the client.
     pub(crate) dropped: AtomicBool,
     death: Mutex<Option<oneshot::Sender<()>>>,
@@ -101,6 +111,9 @@ impl Fake {
             pools: Mutex::default(),
             sessions: Mutex::default(),
             jobs: Mutex::default(),
+            writes: Mutex::default(),
+            history: Mutex::default(),
+            searched: Mutex::default(),
             queries: Mutex::default(),
             submitted: Mutex::default(),
             listed: Mutex::default(),
@@ -110,6 +123,7 @@ impl Fake {
             created: Mutex::default(),
             updates: Mutex::default(),
             begun: Mutex::default(),
+            agents: Mutex::default(),
             dropped: AtomicBool::new(false),
             death: Mutex::new(Some(death)),
         });
@@ -127,6 +141,7 @@ impl Fake {
             runtime.block_on(async {
                 let server = Server::builder()
                     .add_service(QueryServiceServer::new(stand.clone()))
+                    .add_service(WriteServiceServer::new(stand.clone()))
                     .add_service(SessionServiceServer::new(stand.clone()))
                     .add_service(LifecycleServiceServer::new(stand))
                     .serve_with_incoming(UnixListenerStream::new(listener));
@@ -175,19 +190,6 @@ pub(crate) fn error(reason: ErrorReason, message: &str, metadata: &[(&str, &str)
     Status::with_error_details(Code::Unknown, message, details)
 }
 
-/// Every call must name its build.
-fn admit<M>(request: &Request<M>) -> Result<(), Status> {
-    let build = request
-        .metadata()
-        .get(BUILD_ID_KEY)
-        .and_then(|value| value.to_str().ok());
-    if build == Some(BUILD_ID) {
-        Ok(())
-    } else {
-        Err(Status::internal("the call names no build"))
-    }
-}
-
 impl State {
     fn die(&self) {
         if let Some(death) = self.death.lock().unwrap().take() {
@@ -195,8 +197,24 @@ impl State {
         }
     }
 
+    /// Every call must name its build and its client.
+    fn admit<M>(&self, request: &Request<M>) -> Result<(), Status> {
+        let said = |key: &str| request.metadata().get(key).and_then(|value| value.to_str().ok());
+        if said(BUILD_ID_KEY) != Some(BUILD_ID) {
+            return Err(Status::internal("the call names no build"));
+        }
+        if said(CLIENT_KEY) != Some(concat!("sfctl/", env!("CARGO_PKG_VERSION"))) {
+            return Err(Status::internal("the call names no client"));
+        }
+        self.agents
+            .lock()
+            .unwrap()
+            .push(said(AGENT_KEY).map(str::to_owned));
+        Ok(())
+    }
+
     fn check<M>(&self, request: &Request<M>) -> Result<(), Status> {
-        admit(request)?;
+        self.admit(request)?;
         self.error.lock().unwrap().clone().map_or(Ok(()), Err)
     }
 }

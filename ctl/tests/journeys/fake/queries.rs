@@ -16,7 +16,7 @@ use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status};
 
-use super::{Script, Stand, State, admit, error};
+use super::{Script, Stand, State, error};
 
 impl State {
     fn job(&self, query: &str) -> Result<Query, Status> {
@@ -41,7 +41,7 @@ impl QueryService for Stand {
         &self,
         request: Request<ExecuteQueryRequest>,
     ) -> Result<Response<Self::ExecuteQueryStream>, Status> {
-        admit(&request)?;
+        self.0.admit(&request)?;
         let request = request.into_inner();
         self.0.queries.lock().unwrap().push(request.clone());
         let session = self.0.find_or_make(&request.session, &request.connection);
@@ -141,7 +141,7 @@ impl QueryService for Stand {
         &self,
         request: Request<ReadQueryResultsRequest>,
     ) -> Result<Response<Self::ReadQueryResultsStream>, Status> {
-        admit(&request)?;
+        self.0.admit(&request)?;
         self.0.read.lock().unwrap().push(request.into_inner());
         self.play(|response| {
             let part = match response.event {
@@ -158,8 +158,15 @@ impl QueryService for Stand {
         &self,
         request: Request<SearchHistoryRequest>,
     ) -> Result<Response<SearchHistoryResponse>, Status> {
-        admit(&request)?;
-        Ok(Response::new(SearchHistoryResponse::default()))
+        self.0.check(&request)?;
+        let request = request.into_inner();
+        self.0.searched.lock().unwrap().push(request.clone());
+        let history = self.0.history.lock().unwrap();
+        let (records, next_page_token) = page(&history, &request.page_token);
+        Ok(Response::new(SearchHistoryResponse {
+            records,
+            next_page_token,
+        }))
     }
 
     async fn cancel_query(

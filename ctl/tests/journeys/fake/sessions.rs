@@ -5,9 +5,9 @@ use snowflake_session_proto::v1::session_service_server::SessionService;
 use snowflake_session_proto::v1::{
     BeginTransactionRequest, BeginTransactionResponse, CommitTransactionRequest, CommitTransactionResponse,
     CreateSessionRequest, CreateSessionResponse, DeleteSessionRequest, DeleteSessionResponse, ErrorReason,
-    GetSessionRequest, GetSessionResponse, ListSessionsRequest, ListSessionsResponse, ResetSessionRequest,
-    ResetSessionResponse, RollbackTransactionRequest, RollbackTransactionResponse, Session, SessionContext,
-    SessionState, UpdateSessionContextRequest, UpdateSessionContextResponse,
+    GetSessionRequest, GetSessionResponse, ListSessionsRequest, ListSessionsResponse, PolicyLevel,
+    ResetSessionRequest, ResetSessionResponse, RollbackTransactionRequest, RollbackTransactionResponse,
+    Session, SessionContext, SessionState, UpdateSessionContextRequest, UpdateSessionContextResponse,
 };
 use tonic::{Request, Response, Status};
 
@@ -54,6 +54,7 @@ impl State {
             }
             .to_owned(),
             state: SessionState::New.into(),
+            policy: PolicyLevel::Guarded.into(),
             last_use_time: Some(Timestamp {
                 seconds: 1_700_000_000,
                 nanos: 5,
@@ -130,6 +131,10 @@ impl SessionService for Stand {
             session = self
                 .0
                 .change(&session.name, |session| session.idle_limit = Some(limit));
+        }
+        if request.policy() != PolicyLevel::Unspecified {
+            let policy = request.policy;
+            session = self.0.change(&session.name, |session| session.policy = policy);
         }
         Ok(Response::new(CreateSessionResponse {
             session: Some(session),

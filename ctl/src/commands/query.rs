@@ -1,33 +1,29 @@
 //! `query`: run one statement and print its result as it comes, or submit it and leave.
 
-mod source;
-mod statement;
-
 use super::result::{self, Output, Source};
+use super::statement::{Statement, Typed};
 use super::{Run, cancel, job, wait};
 use crate::arguments::QueryArguments;
-use crate::client::QueryName;
 use crate::failure::Failure;
 use crate::interrupt::Interrupts;
 use crate::launch;
-use statement::Statement;
 
 /// Runs or submits the statement.
 pub(super) fn query(arguments: QueryArguments, run: &Run) -> Result<(), Failure> {
-    let bindings = statement::bindings(arguments.binds)?;
     let output = Output::plan(arguments.output, run)?;
-    let statement = Statement {
-        sql: source::read(arguments.sql, arguments.file)?,
-        bindings,
-        request_id: uuid::Uuid::new_v4().to_string(),
+    let statement = Statement::read(Typed {
+        sql: arguments.sql,
+        file: arguments.file,
+        binds: arguments.binds,
         accept_loss: arguments.loss.accept_loss,
-    };
+        policy: run.policy(arguments.policy),
+    })?;
     let done = if arguments.submit {
         wait(submit(&statement, run))
     } else {
         wait(answer(&statement, &output, run))
     };
-    done.map_err(|failure| failure.quoting(&statement.sql))
+    done.map_err(|failure| statement.blame(failure))
 }
 
 async fn answer(statement: &Statement, output: &Output, run: &Run) -> Result<(), Failure> {
@@ -45,12 +41,7 @@ async fn submit(statement: &Statement, run: &Run) -> Result<(), Failure> {
         biased;
         // Nobody would know the id of a query that went on now.
         () = interrupts.next() => {
-            let name = QueryName {
-                session: run.settings.session.clone(),
-                connection: run.settings.connection.clone(),
-                query: statement.request_id.clone(),
-            };
-            return Err(cancel::interrupted(&client, name, &mut interrupts).await);
+            return Err(cancel::interrupted(&client, statement.name(run), &mut interrupts).await);
         }
         submitted = client.submit(statement.submission(run)) => submitted?,
     };

@@ -10,19 +10,19 @@ use crate::failure::Failure;
 /// file from filling the memory.
 const SQL_BYTES_MAX: u64 = 64 << 20;
 
-/// Reads the statement.
-pub(super) fn read(sql: Option<String>, file: Option<PathBuf>) -> Result<String, Failure> {
+/// Reads the statement, and says what it came from where that has a name.
+pub(super) fn read(sql: Option<String>, file: Option<PathBuf>) -> Result<(String, Option<String>), Failure> {
     let text = match (sql, file) {
-        (Some(sql), _) if sql != "-" => sql,
+        (Some(sql), _) if sql != "-" => (sql, None),
         (None, Some(path)) if path.as_os_str() != "-" => {
             let shown = format!("`{}`", path.display());
             let file = open(&path)
                 .map_err(|error| Failure::usage(format!("cannot read {shown}")).caused_by(error))?;
-            read_text(file, &shown)?
+            (read_text(file, &shown)?, Some(path.display().to_string()))
         }
         (None, None) if io::stdin().is_terminal() => {
             return Err(Failure::usage("no SQL was given")
-                .hint("write it after `query`, name a file with `-f FILE`, or pipe it in"));
+                .hint("write it after the verb, name a file with `-f FILE`, or pipe it in"));
         }
         _ => {
             let text = read_text(io::stdin().lock(), "stdin")?;
@@ -31,7 +31,7 @@ pub(super) fn read(sql: Option<String>, file: Option<PathBuf>) -> Result<String,
             if text.is_empty() {
                 return Err(Failure::usage("no SQL was given, stdin is empty"));
             }
-            text
+            (text, Some("stdin".to_owned()))
         }
     };
     Ok(text)
