@@ -89,7 +89,7 @@ async fn reload(run: &Run) -> Result<(), Failure> {
 
 /// The service, if it runs. Where a manager holds the socket, dialling it starts the service.
 async fn running(run: &Run) -> Result<Client, Failure> {
-    dial(&run.settings.socket, run.settings.timeout)
+    dial(&run.settings)
         .await
         .map_err(not_running)
 }
