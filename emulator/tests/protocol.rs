@@ -16,5 +16,7 @@ mod queries;
 mod repeats;
 #[path = "protocol/results.rs"]
 mod results;
+#[path = "protocol/stages.rs"]
+mod stages;
 #[path = "protocol/status.rs"]
 mod status;

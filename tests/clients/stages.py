@@ -80,7 +80,7 @@ def frames(connection, cursor):
             "id": [1, 2, 3],
             "Text": ["x", None, "z"],
             "f": [1.5, None, 2.5],
-            "t": pandas.to_datetime(["2024-01-01", "2024-02-29 12:34:56.789", None]),
+            "t": [pandas.Timestamp("2024-01-01"), pandas.Timestamp("2024-02-29 12:34:56.789"), pandas.NaT],
         }
     )
     written = write_pandas(connection, frame, "frame", auto_create_table=True)

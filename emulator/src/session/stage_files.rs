@@ -152,6 +152,7 @@ impl Worker {
         let path = get.location.path.as_str();
         // A folder is left out of the names, the beginning of a name is not.
         let folder = path.rfind('/').map_or(0, |at| at + 1);
+        // Of `@s/in` the files in the folder `in` and those that begin so, not what is in a folder `in2`.
         let files = files.into_iter().filter(|file| {
             let key = file.key.as_str();
             path.is_empty()
@@ -162,7 +163,12 @@ impl Worker {
         });
         let files = files
             .map(|file| {
-                let name = file.key.as_str()[folder..].trim_start_matches('/').to_owned();
+                let key = file.key.as_str();
+                // A path that is a whole folder is left out, too.
+                let name = match key.strip_prefix(path).and_then(|rest| rest.strip_prefix('/')) {
+                    Some(name) if !path.is_empty() => name.to_owned(),
+                    _ => key[folder..].to_owned(),
+                };
                 (name, file.path, file.bytes)
             })
             .collect();

@@ -47,7 +47,7 @@ async fn a_login_gives_all_that_any_client_needs() {
             .map(|entry| entry["value"].clone())
     };
     assert_eq!(value("CLIENT_RESULT_CHUNK_SIZE"), Some(json!(160)));
-    assert_eq!(value("CLIENT_STAGE_ARRAY_BINDING_THRESHOLD"), Some(json!(0)));
+    assert_eq!(value("CLIENT_STAGE_ARRAY_BINDING_THRESHOLD"), Some(json!(65_280)));
     assert_eq!(value("QUERY_TAG"), Some(json!("t")));
 
     let spec = fixture.backend.specs.lock().unwrap()[0].clone();
