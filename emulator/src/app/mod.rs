@@ -14,6 +14,7 @@ use crate::config::ServeConfig;
 use crate::protocol::{Backend, Connector, Server};
 use crate::results::Spool;
 use crate::session::{Instance, InstanceError};
+use crate::stages::FileStore;
 
 /// Folder of the data folder in which results lie that outgrow memory.
 const RESULTS_FOLDER: &str = "results";
@@ -87,6 +88,7 @@ pub async fn serve(config: ServeConfig) -> Result<(), AppError> {
     let backend: Arc<dyn Backend> = Arc::new(Arc::clone(&instance));
     let connector = Connector::new(config.settings, config.accounts, backend, spool);
     instance.give_results(connector.results());
+    let _ending = EndOfStore(Instance::store(&instance));
     let server = Server::new(listener, connector);
 
     if let Some(path) = &config.ready_file {
@@ -103,6 +105,15 @@ pub async fn serve(config: ServeConfig) -> Result<(), AppError> {
     tokio::select! {
         flushed = aside(move || instance.checkpoint()) => flushed.map_err(AppError::Flush),
         () = stop.repeated() => Err(AppError::Interrupted),
+    }
+}
+
+/// Ends the store of files when serving ends, in whichever way.
+struct EndOfStore(Arc<FileStore>);
+
+impl Drop for EndOfStore {
+    fn drop(&mut self) {
+        self.0.end();
     }
 }
 

@@ -304,13 +304,24 @@ impl FileStore {
     }
 }
 
+impl FileStore {
+    /// Removes a private folder: threads that end with the process may hold the store until then.
+    pub fn end(&self) {
+        if !self.is_private {
+            return;
+        }
+        match fs::remove_dir_all(&self.folder) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                tracing::warn!(%error, folder = %self.folder.display(), "failed to remove the stages' folder");
+            }
+            _ => {}
+        }
+    }
+}
+
 impl Drop for FileStore {
     fn drop(&mut self) {
-        if self.is_private
-            && let Err(error) = fs::remove_dir_all(&self.folder)
-        {
-            tracing::warn!(%error, folder = %self.folder.display(), "failed to remove the stages' folder");
-        }
+        self.end();
     }
 }
 

@@ -56,7 +56,7 @@ const EMULATOR: [Arrows; 14] = [
     (
         "app",
         &[
-            "config", "contract", "results", "catalog", "session", "protocol", "sql_api",
+            "config", "contract", "results", "catalog", "session", "stages", "protocol", "sql_api",
         ],
     ),
     ("main", &["app", "config"]),
