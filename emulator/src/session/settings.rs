@@ -174,6 +174,7 @@ impl Worker {
             &parameters,
         )
         .map_err(|error| from_engine(&error))?;
+        self.told = parameters.clone();
         self.state.parameters = parameters;
         Ok(())
     }

@@ -3,7 +3,21 @@
 use snowflake_emulator_engine::functions::{SETTINGS, setting_statement};
 use snowflake_emulator_engine::{EngineConnection, EngineError};
 
-use super::{ParameterValue, Parameters};
+use super::worker::Worker;
+use super::{ParameterValue, Parameters, SqlError, from_engine};
+
+impl Worker {
+    /// Tells the engine's functions which parameters are in force, when they were told others: those of the statement
+    /// before, or of this one, which has some of its own.
+    pub(super) fn tell_engine(&mut self) -> Result<(), SqlError> {
+        if self.told != self.state.parameters {
+            let told = tell(self.connection.as_mut(), Some(&self.told), &self.state.parameters);
+            told.map_err(|error| from_engine(&error))?;
+            self.told = self.state.parameters.clone();
+        }
+        Ok(())
+    }
+}
 
 /// Tells `connection` what differs between two states of the parameters; `before` is `None` for a connection that
 /// has the engine's defaults.

@@ -16,7 +16,9 @@ use super::query::repeat;
 use super::state::{Moment, State};
 use super::table_facts::TableFacts;
 use super::transaction::{Effect, Replayer, Transaction, Write};
-use super::{Binding, DmlStats, QueryId, Rows, SqlError, StatementOutput, Submission, from_engine};
+use super::{
+    Binding, DmlStats, Parameters, QueryId, Rows, SqlError, StatementOutput, Submission, from_engine,
+};
 use crate::catalog::names::ObjectPath;
 use crate::front::{Command, Parsed, Piece, StageCommand, parse_bound, split};
 use crate::plan::kind::{self, Manner, manner, statement_type};
@@ -35,6 +37,8 @@ pub(super) struct Worker {
     pub(super) made_tables: Vec<String>,
     /// Number of such tables so far.
     pub(super) tables_made: u64,
+    /// Parameters that the engine's functions were told.
+    pub(super) told: Parameters,
     /// Statements of the open transaction that have written.
     pub(super) open_statements: Vec<QueryId>,
     published: Arc<Mutex<Published>>,
@@ -73,6 +77,7 @@ impl Worker {
         published: Arc<Mutex<Published>>,
     ) -> Self {
         let worker = Self {
+            told: state.parameters.clone(),
             shared,
             control,
             connection,
@@ -162,6 +167,7 @@ impl Worker {
             && submission.statement_count.is_none_or(|count| count <= 1)
             && let Some(lowered) = self.cache.get(&submission.sql)
         {
+            self.tell_engine()?;
             let repeat = Some(repeat(&lowered));
             let result = self.query(&lowered, repeat, submission.query_id, reply);
             return result.map_err(|error| match split(&submission.sql).as_deref() {
@@ -236,6 +242,7 @@ impl Worker {
         query_id: QueryId,
         reply: &mut Option<Reply>,
     ) -> Result<Done, SqlError> {
+        self.tell_engine()?;
         let parsed = parse_bound(piece, &submission.bindings)?;
         let work = Work {
             piece,
