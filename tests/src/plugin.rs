@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use crate::config;
 
 /// Words in a snippet that stand for a text, always in single quotes.
-const PLACEHOLDERS: [&str; 5] = ["NAME", "ID", "FILE", "VALUE", "TOKEN"];
+const PLACEHOLDERS: [&str; 7] = ["NAME", "ID", "FILE", "VALUE", "TOKEN", "TEXT", "N"];
 /// What stands for the letters that are made up anew for each mark.
 const LETTERS: &str = "xxxxxx";
 

@@ -4,132 +4,14 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
-use std::path::PathBuf;
 
 use snowflake_session_tests::config;
+use snowflake_session_tests::desk::{Desk, TRAPS};
 use snowflake_session_tests::plugin::{self, Filled, Snippet, Text};
-use snowflake_session_tests::process::{Ran, run};
-use snowflake_session_tests::stage::Stage;
+use snowflake_session_tests::process::Ran;
 
-/// Texts that a shell would do something with. Each that gets out leaves a file, by means of the shell alone.
-const TRAPS: [&str; 30] = [
-    "plain",
-    "it's",
-    "\"quoted\"",
-    "$HOME ${HOME} $1 $? $$",
-    "$(: > evil)",
-    "`: > evil`",
-    "'$(: > evil)'",
-    "\"$(: > evil)\"",
-    "'; : > evil; '",
-    "'\\''; : > evil; '\\''",
-    "\"; : > evil; \"",
-    "\n: > evil\n",
-    "a\r\n: > evil\r\nb",
-    "SQL_xxxxxx\n: > evil",
-    "SQL_abcdef\n: > evil\nSQL_abcdef",
-    "'SQL_abcdef'\n: > evil",
-    "EOF\n: > evil",
-    "<<'EOF'\n: > evil\nEOF",
-    "a && : > evil",
-    "a || : > evil",
-    "a | : > evil",
-    "a & : > evil",
-    "> evil",
-    "# a\n-- b\n/* c */",
-    "\\",
-    "ends with \\\n\\",
-    "* ? [a-z] ~ {a,b} !! %s %n",
-    "--accept-loss",
-    "-oevil",
-    "ÄÖÜ ß é 表 ❄ \u{1F980} \u{202E}abc\u{202C} \u{FEFF}",
-];
 /// Shells that Claude Code may find.
 const SHELLS: [&str; 2] = ["/bin/sh", "/bin/bash"];
-
-/// A home, a folder to be in, and the one program that can be found.
-struct Desk {
-    stage: Stage,
-    programs: PathBuf,
-    folder: PathBuf,
-}
-
-impl Desk {
-    /// With the program under test.
-    fn with_sfctl() -> Self {
-        let desk = Self::new();
-        std::os::unix::fs::symlink(config::program("sfctl"), desk.programs.join("sfctl")).unwrap();
-        desk
-    }
-
-    /// With a stand-in that writes down what it is given.
-    fn with_recorder() -> Self {
-        let mut desk = Self::new();
-        let notes = desk.stage.path("notes");
-        fs::create_dir(&notes).unwrap();
-        desk.stage.set("NOTES", &notes);
-        let program = desk.stage.write(
-            "programs/sfctl",
-            "#!/bin/sh\nfor word in \"$@\"; do printf '%s\\0' \"$word\"; done >> \"$NOTES/arguments\"\n\
-             printf '\\n' >> \"$NOTES/calls\"\n/bin/cat > \"$NOTES/input\"\n",
-        );
-        fs::set_permissions(program, fs::Permissions::from_mode(0o700)).unwrap();
-        desk
-    }
-
-    fn new() -> Self {
-        let mut stage = Stage::new();
-        let (programs, folder) = (stage.path("programs"), stage.path("folder"));
-        for made in [&programs, &folder] {
-            fs::create_dir(made).unwrap();
-        }
-        stage.set("PATH", &programs);
-        Self {
-            stage,
-            programs,
-            folder,
-        }
-    }
-
-    /// Runs a script as the Bash tool does, and sees that it left nothing behind.
-    #[track_caller]
-    fn shell(&self, shell: &str, script: &str) -> Ran {
-        let mut command = self.stage.command(shell);
-        command.args(["-c", script]).current_dir(&self.folder);
-        let ran = run(command, None);
-        assert_eq!(self.left(), [""; 0], "a file appeared: {ran}");
-        ran
-    }
-
-    /// Runs a snippet of the plugin.
-    #[track_caller]
-    fn run(&self, snippet: &Snippet, word: &str, sql: &str) -> Ran {
-        self.shell("/bin/bash", &snippet.filled(word, sql).script)
-    }
-
-    /// Names of the files in the folder.
-    fn left(&self) -> Vec<String> {
-        fs::read_dir(&self.folder)
-            .unwrap()
-            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-            .collect()
-    }
-
-    /// What the stand-in wrote down since the last time: each call's arguments, and the input.
-    fn noted(&self) -> (usize, Vec<String>, String) {
-        let taken = |name: &str| {
-            let path = self.stage.path("notes").join(name);
-            let text = fs::read_to_string(&path).unwrap_or_default();
-            // Not there when nothing was called, which is what the caller then sees.
-            let _ = fs::remove_file(&path);
-            text
-        };
-        let arguments = taken("arguments");
-        let arguments = arguments.split_terminator('\0').map(str::to_owned).collect();
-        (taken("calls").len(), arguments, taken("input"))
-    }
-}
 
 fn snippets() -> Vec<Snippet> {
     plugin::texts().iter().flat_map(Text::snippets).collect()
@@ -161,11 +43,9 @@ fn whatever_is_filled_in_reaches_sfctl_whole_and_nothing_else() {
 #[test]
 fn a_trap_that_springs_is_seen() {
     let desk = Desk::with_recorder();
-    let query = plugin::text("commands/sf-query").snippet("sfctl query --format");
+    let query = plugin::text("commands/sf-query").snippet("sfctl query --policy read-only --budget");
     let script = query.filled("", "$(: > evil)").script.replace('\'', "");
-    let mut command = desk.stage.command("/bin/sh");
-    command.args(["-c", &script]).current_dir(&desk.folder);
-    run(command, None).ok();
+    desk.unwatched_shell("/bin/sh", &script).ok();
     assert_eq!(desk.left(), ["evil"]);
 }
 
@@ -217,7 +97,8 @@ fn only_what_changes_nothing_at_snowflake_runs_without_asking() {
         .map(|text| (text.name.clone(), text.allowed()))
         .collect();
     let harmless = [
-        "sfctl query",
+        "sfctl query --policy read-only",
+        "sfctl write --dry-run",
         "sfctl context",
         "sfctl connect",
         "sfctl use",
@@ -225,6 +106,7 @@ fn only_what_changes_nothing_at_snowflake_runs_without_asking() {
         "sfctl job show",
         "sfctl job wait",
         "sfctl job result",
+        "sfctl job history",
         "sfctl session list",
         "sfctl session show",
     ];
@@ -244,10 +126,17 @@ fn only_what_changes_nothing_at_snowflake_runs_without_asking() {
         assert!(line.starts_with("sfctl "), "{}: {line}", snippet.text);
         let goes_through = |rule: &String| line == rule || line.starts_with(&format!("{rule} "));
         if !rules.unwrap().iter().any(goes_through) {
-            asks.push(line.to_owned());
+            asks.push(line.split(" <<").next().unwrap().to_owned());
         }
     }
-    assert_eq!(asks, ["sfctl job cancel -- 'ID'"]);
+    let asked = [
+        "sfctl job cancel -- 'ID'",
+        "sfctl write --max-rows='N' --format json -",
+        "sfctl write --format json --confirm='TOKEN'",
+        "sfctl write --format json --abandon='TOKEN'",
+        "sfctl write --format json --undo='ID'",
+    ];
+    assert_eq!(asks, asked);
 }
 
 #[test]
@@ -256,10 +145,16 @@ fn every_snippet_runs_in_an_empty_home_without_an_account() {
     let file = desk.stage.write("it's my.sql", "select 7 as n");
     let file = file.to_str().unwrap();
     // The latest query is a finished one from here on.
-    let query = plugin::text("commands/sf-query").snippet("sfctl query --format");
+    let query = plugin::text("commands/sf-query").snippet("sfctl query --policy read-only --budget");
     desk.run(&query, "", "select 1 as n").ok();
     for snippet in snippets() {
+        if snippet.template.starts_with("sfctl write") {
+            // Each has a state to come to, in `plugin_write`.
+            continue;
+        }
         let word = match snippet.template.split_whitespace().nth(1).unwrap() {
+            // An empty text finds every statement.
+            "job" if snippet.template.starts_with("sfctl job history") => "",
             "connect" => "local",
             "use" => "snowflake_sample_data.tpch_sf001",
             "job" => "last",
@@ -281,8 +176,8 @@ fn every_snippet_runs_in_an_empty_home_without_an_account() {
 fn texts_come_back_as_they_went() {
     let desk = Desk::with_sfctl();
     let skill = plugin::text("skills/snowflake/SKILL");
-    let query = skill.snippet("sfctl query --format");
-    let bound = skill.snippet("sfctl query --bind");
+    let query = skill.snippet("sfctl query --policy read-only --budget");
+    let bound = skill.snippet("sfctl query --policy read-only --bind");
     for trap in TRAPS {
         let literal = trap.replace('\\', r"\\").replace('\'', "''");
         let ran = desk.run(&query, "", &format!("select '{literal}' as value"));
@@ -292,11 +187,13 @@ fn texts_come_back_as_they_went() {
     }
 }
 
-/// The column `VALUE` of rows printed as JSON.
+/// The first column of a result that is printed within a budget.
 fn values(ran: Ran) -> Vec<String> {
-    let rows: Vec<BTreeMap<String, String>> = serde_json::from_str(&ran.ok()).unwrap();
-    rows.into_iter()
-        .map(|mut row| row.remove("VALUE").unwrap())
+    let result: serde_json::Value = serde_json::from_str(&ran.ok()).unwrap();
+    assert_eq!(result["cells_cut"], 0, "{result}");
+    let rows = result["rows"].as_array().unwrap();
+    rows.iter()
+        .map(|row| row[0].as_str().unwrap().to_owned())
         .collect()
 }
 
@@ -347,16 +244,23 @@ fn every_catalog_statement_finds_something() {
 fn a_cut_result_and_an_open_transaction_are_told_as_the_command_says() {
     let desk = Desk::with_sfctl();
     desk.stage.sfctl(&["begin"]).ok();
-    let query = plugin::text("commands/sf-query").snippet("sfctl query --format");
+    let query = plugin::text("commands/sf-query").snippet("sfctl query --policy read-only --budget");
     let ran = desk.run(
         &query,
         "",
         "select o_orderkey from snowflake_sample_data.tpch_sf001.orders",
     );
-    let last = ran.stderr.lines().last().unwrap();
-    let told: serde_json::Value = serde_json::from_str(last).unwrap();
+    let told: serde_json::Value = serde_json::from_str(ran.stderr.lines().last().unwrap()).unwrap();
     assert_eq!(told["truncated"], true, "{ran}");
     assert_eq!(told["transaction_open"], true, "{ran}");
+    let result: serde_json::Value = serde_json::from_str(&ran.out()).unwrap();
+    assert!(result["rows"].as_array().unwrap().len() > 5, "{result}");
+    // The commands for more are typed as they are.
+    for more in ["next", "rest"] {
+        let command = result[more].as_str().unwrap();
+        assert!(command.starts_with("sfctl job result "), "{command}");
+        desk.shell("/bin/bash", command).ok();
+    }
     desk.stage.sfctl(&["rollback"]).ok();
 }
 

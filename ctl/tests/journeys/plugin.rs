@@ -79,11 +79,13 @@ fn texts_name_verbs_and_options_that_exist() {
 #[test]
 fn options_in_prose_belong_to_some_verb() {
     let directory = tempfile::tempdir().unwrap();
-    let verbs: [&[&str]; 6] = [
+    let verbs: [&[&str]; 8] = [
         &["query"],
+        &["write"],
         &["use"],
         &["job", "wait"],
         &["job", "result"],
+        &["job", "history"],
         &["session", "new"],
         &["context"],
     ];
