@@ -1,8 +1,10 @@
 //! A desk: a home in which a shell finds `sfctl` and nothing else, and an empty folder that stays empty.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
+use std::process::Command;
 
 use crate::config;
 use crate::plugin::Snippet;
@@ -99,9 +101,25 @@ impl Desk {
 
     /// Runs a script that may leave something behind.
     pub fn unwatched_shell(&self, shell: &str, script: &str) -> Ran {
-        let mut command = self.stage.command(shell);
+        let mut command = self.as_shipped(shell);
         command.args(["-c", script]).current_dir(&self.folder);
         run(command, None)
+    }
+
+    /// Runs the program under test itself, for what is not the plugin's to do.
+    pub fn sfctl(&self, arguments: &[&str]) -> Ran {
+        let mut command = self.as_shipped(config::program("sfctl"));
+        command.args(arguments);
+        run(command, None)
+    }
+
+    /// A program in the home, under the policy that holds where nobody has chosen one.
+    fn as_shipped(&self, program: impl AsRef<OsStr>) -> Command {
+        let mut command = self.stage.command(program);
+        command
+            .env_remove("SFCTL_POLICY")
+            .env_remove("SNOWFLAKE_SESSIOND_POLICY__LEVEL");
+        command
     }
 
     /// Runs a snippet of the plugin.

@@ -243,7 +243,7 @@ fn every_catalog_statement_finds_something() {
 #[test]
 fn a_cut_result_and_an_open_transaction_are_told_as_the_command_says() {
     let desk = Desk::with_sfctl();
-    desk.stage.sfctl(&["begin"]).ok();
+    desk.sfctl(&["begin"]).ok();
     let query = plugin::text("commands/sf-query").snippet("sfctl query --policy read-only --budget");
     let ran = desk.run(
         &query,
@@ -261,7 +261,7 @@ fn a_cut_result_and_an_open_transaction_are_told_as_the_command_says() {
         assert!(command.starts_with("sfctl job result "), "{command}");
         desk.shell("/bin/bash", command).ok();
     }
-    desk.stage.sfctl(&["rollback"]).ok();
+    desk.sfctl(&["rollback"]).ok();
 }
 
 #[test]
