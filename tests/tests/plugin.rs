@@ -134,7 +134,7 @@ fn only_what_changes_nothing_at_snowflake_runs_without_asking() {
         "sfctl write --max-rows='N' --format json -",
         "sfctl write --format json --confirm='TOKEN'",
         "sfctl write --format json --abandon='TOKEN'",
-        "sfctl write --format json --undo='ID'",
+        "sfctl write --undo='ID' --format json",
     ];
     assert_eq!(asks, asked);
 }
