@@ -1,39 +1,31 @@
 //! Python virtual environments for the witnesses, made once and kept in the user's cache.
 
-use std::fs::{self, File};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
 
 use crate::config;
+use crate::installed::installed;
 use crate::process::{Ran, Running};
 use crate::stage::Stage;
 
-/// Longest installation, on a slow network.
-const INSTALL_DEADLINE: Duration = Duration::from_mins(15);
 /// Longest run of a script.
 const SCRIPT_DEADLINE: Duration = Duration::from_mins(5);
-/// Marks an environment that was installed to the end.
-const COMPLETE: &str = "complete";
 
 /// The interpreter of an environment with these requirements; installs it when it is not there.
 ///
 /// # Panics
 ///
-/// When it cannot be installed: a witness that is missing is a failure, not a reason to skip.
+/// When it cannot be installed.
 pub fn environment(requirements: &[&str]) -> PathBuf {
     let folder = config::cache().join("venvs").join(name(requirements));
     let interpreter = folder.join("bin/python");
-    fs::create_dir_all(&folder).unwrap_or_else(|error| panic!("make {}: {error}", folder.display()));
-    // Tests run side by side: one installs, the others wait for the lock.
-    let lock = File::create(folder.with_extension("lock")).expect("the cache is writable");
-    lock.lock().expect("a file of our own can be locked");
-    if !folder.join(COMPLETE).exists() {
-        // What an interrupted run left is not to be trusted.
-        fs::remove_dir_all(&folder).expect("the cache is writable");
-        install(&folder, &interpreter, requirements);
-        fs::write(folder.join(COMPLETE), requirements.join("\n")).expect("the cache is writable");
-    }
+    let mut make = Command::new("python3");
+    make.args(["-m", "venv"]).arg(&folder);
+    let mut fill = Command::new(&interpreter);
+    fill.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check"])
+        .args(requirements);
+    installed(&folder, &requirements.join("\n"), [make, fill]);
     interpreter
 }
 
@@ -48,17 +40,6 @@ pub fn script(stage: &Stage, requirements: &[&str], name: &str, arguments: &[&st
         .env("SNOWFLAKE_DISABLE_PLATFORM_DETECTION", "true")
         .env("PYTHONDONTWRITEBYTECODE", "1");
     Running::start(command, None).wait(SCRIPT_DEADLINE)
-}
-
-fn install(folder: &Path, interpreter: &Path, requirements: &[&str]) {
-    // These two see the outer environment: package index, proxy and certificates are the machine's business.
-    let mut make = Command::new("python3");
-    make.args(["-m", "venv"]).arg(folder);
-    Running::start(make, None).wait(INSTALL_DEADLINE).ok();
-    let mut fill = Command::new(interpreter);
-    fill.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check"])
-        .args(requirements);
-    Running::start(fill, None).wait(INSTALL_DEADLINE).ok();
 }
 
 /// A folder name that changes with the requirements.

@@ -11,12 +11,14 @@ use crate::quickstart::PROGRAMS;
 use crate::shell::{self, cargo};
 
 /// What is packed beside the programs, where it is there.
-const TEXTS: [&str; 7] = [
+const TEXTS: [&str; 8] = [
     "README.md",
     "LICENSE",
     "CHANGELOG.md",
     "systemd",
     "launchd",
+    // Names the plugin, so that an unpacked release can be given to Claude Code as it is.
+    ".claude-plugin",
     "plugin",
     "packaging",
 ];

@@ -9,6 +9,7 @@ mod checks;
 mod dist;
 mod engine;
 mod home;
+mod icon;
 mod install;
 mod quickstart;
 mod shell;
@@ -32,6 +33,7 @@ enum Command {
     Install(install::InstallArgs),
     Dist(dist::DistArgs),
     Engine(engine::EngineArgs),
+    Icon(icon::IconArgs),
 }
 
 fn main() -> ExitCode {
@@ -45,6 +47,7 @@ fn main() -> ExitCode {
         Command::Install(args) => install::run(&args, &mut log),
         Command::Dist(args) => dist::run(&args, &mut log),
         Command::Engine(args) => engine::run(&args, &mut log),
+        Command::Icon(args) => icon::run(&args, &mut log),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

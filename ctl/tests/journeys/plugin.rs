@@ -1,7 +1,8 @@
-//! The Claude Code plugin: its files are well formed and call only verbs that exist.
+//! The Claude Code plugin: its texts name only what `sfctl` has and says.
+//!
+//! What a shell makes of its commands is looked at with the whole programs, in `tests/`.
 
-use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use snowflake_session_proto::v1::{Loss, LossKind};
 
@@ -13,100 +14,94 @@ fn plugin() -> PathBuf {
     PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../plugin"))
 }
 
-/// Name and text of each command.
-fn commands() -> BTreeMap<String, String> {
-    std::fs::read_dir(plugin().join("commands"))
-        .unwrap()
-        .map(|entry| {
-            let path = entry.unwrap().path();
-            let name = path.file_stem().unwrap().to_str().unwrap().to_owned();
-            (name, std::fs::read_to_string(path).unwrap())
-        })
-        .collect()
+/// Path and text of each Markdown file.
+fn texts() -> Vec<(PathBuf, String)> {
+    let mut texts = Vec::new();
+    gather(&plugin(), &mut texts);
+    assert!(texts.len() > 5, "{texts:?}");
+    texts
 }
 
-#[test]
-fn the_manifest_is_what_claude_code_takes() {
-    let text = std::fs::read_to_string(plugin().join(".claude-plugin/plugin.json")).unwrap();
-    let manifest: serde_json::Map<String, serde_json::Value> = serde_json::from_str(&text).unwrap();
-    let known = [
-        "name",
-        "displayName",
-        "version",
-        "description",
-        "license",
-        "keywords",
-    ];
-    for key in manifest.keys() {
-        assert!(known.contains(&key.as_str()), "{key}");
-    }
-    assert_eq!(manifest["name"], "snowflake-session");
-    assert_eq!(manifest["version"], env!("CARGO_PKG_VERSION"));
-    let readme = std::fs::read_to_string(plugin().join("README.md")).unwrap();
-    assert!(readme.split_whitespace().count() >= 40);
-}
-
-#[test]
-fn commands_may_run_sfctl_only_and_substitute_nothing_in_a_shell() {
-    let commands = commands();
-    let names: Vec<&str> = commands.keys().map(String::as_str).collect();
-    assert_eq!(names, ["sf-connect", "sf-context", "sf-query", "sf-use"]);
-    for (name, text) in &commands {
-        let (head, body) = text.strip_prefix("---\n").unwrap().split_once("\n---\n").unwrap();
-        let fields: BTreeMap<&str, &str> = head.lines().map(|line| line.split_once(": ").unwrap()).collect();
-        assert_eq!(fields["allowed-tools"], "Bash(sfctl:*)", "{name}");
-        assert!(!fields["description"].is_empty(), "{name}");
-        for (key, value) in &fields {
-            let plain = !value.contains(": ") || value.starts_with('"');
-            assert!(plain, "{name}: {key} needs quotes to be YAML");
-        }
-        assert!(!body.contains("!`"), "{name} runs a command while it is read");
-        for line in body.lines().filter(|line| line.contains("$ARGUMENTS")) {
-            assert_eq!(
-                line, "$ARGUMENTS",
-                "{name}: arguments stand alone, not in a command"
-            );
+fn gather(folder: &Path, texts: &mut Vec<(PathBuf, String)>) {
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            gather(&path, texts);
+        } else if path.extension().is_some_and(|extension| extension == "md") {
+            let text = std::fs::read_to_string(&path).unwrap();
+            texts.push((path, text));
         }
     }
 }
 
+fn command(name: &str) -> String {
+    std::fs::read_to_string(plugin().join("commands").join(name)).unwrap()
+}
+
+/// What stands in code: between backticks, or in a block of its own.
+fn code(text: &str) -> impl Iterator<Item = &str> {
+    text.split('`')
+        .skip(1)
+        .step_by(2)
+        .filter(|code| !code.is_empty())
+        .chain(text.split("\n```\n").skip(1).step_by(2))
+}
+
 #[test]
-fn commands_call_verbs_that_exist() {
+fn texts_name_verbs_and_options_that_exist() {
     let directory = tempfile::tempdir().unwrap();
-    for (name, text) in commands() {
-        let calls: Vec<&str> = text
-            .split("sfctl ")
-            .skip(1)
-            .filter_map(|rest| rest.split([' ', '`', '\n']).next())
-            .filter(|word| !word.is_empty())
-            .collect();
-        assert!(!calls.is_empty(), "{name} calls nothing");
-        for verb in calls {
-            ran(sfctl(directory.path(), &[verb, "--help"])).ok();
+    let help = |verbs: &[&str]| {
+        ran(sfctl(directory.path(), &[verbs, &["--help"]].concat()))
+            .ok()
+            .to_owned()
+    };
+    let mut calls = 0;
+    for (path, text) in texts() {
+        for call in code(&text).filter_map(|code| code.strip_prefix("sfctl ")) {
+            let line = call.lines().next().unwrap();
+            let words: Vec<&str> = line.split(' ').collect();
+            let is_verb = |word: &&&str| word.chars().all(|letter| letter.is_ascii_lowercase());
+            let verbs: Vec<&str> = words.iter().take_while(is_verb).take(2).copied().collect();
+            if verbs.is_empty() {
+                continue;
+            }
+            let help = help(&verbs);
+            for option in words.iter().filter_map(|word| word.split('=').next()) {
+                let is_option = option.len() > 2 && option.starts_with("--");
+                assert!(!is_option || help.contains(option), "{}: {line}", path.display());
+            }
+            calls += 1;
         }
     }
+    assert!(calls > 20, "{calls}");
 }
 
 #[test]
-fn the_way_to_pass_sql_changes_nothing_in_it() {
-    let text = &commands()["sf-query"];
-    let example = text.split("```").nth(1).unwrap().trim();
-    let sql = "select '$HOME', \"it's\", `x`, '\\n' -- $(touch evil)";
-    let script = example.replace("select current_version()", sql);
-    assert!(script.contains(sql));
-    let house = House::new(Script::Events(events(&[two_rows()])));
-    let binaries = PathBuf::from(env!("CARGO_BIN_EXE_sfctl"));
-    let mut shell = std::process::Command::new("/bin/sh");
-    shell
-        .args(["-c", &script])
-        .env_clear()
-        .env("PATH", binaries.parent().unwrap())
-        .env("SFCTL_SOCKET", &house.fake.socket)
-        .current_dir(house.directory.path());
-    let ran = ran(shell);
-    assert!(ran.ok().starts_with("[\n{\"N\":1"), "{ran:?}");
-    assert_eq!(house.fake.query().sql, format!("{sql}\n"));
-    assert_eq!(house.files(), [""; 0]);
+fn options_in_prose_belong_to_some_verb() {
+    let directory = tempfile::tempdir().unwrap();
+    let verbs: [&[&str]; 8] = [
+        &["query"],
+        &["write"],
+        &["use"],
+        &["job", "wait"],
+        &["job", "result"],
+        &["job", "history"],
+        &["session", "new"],
+        &["context"],
+    ];
+    let help: String = verbs
+        .map(|verb| {
+            ran(sfctl(directory.path(), &[verb, &["--help"]].concat()))
+                .ok()
+                .to_owned()
+        })
+        .concat();
+    for (path, text) in texts() {
+        for option in code(&text).filter(|code| code.starts_with("--")) {
+            let option = option.split([' ', '=']).next().unwrap();
+            assert!(help.contains(option), "{}: {option}", path.display());
+        }
+    }
 }
 
 #[test]
@@ -115,9 +110,8 @@ fn commands_know_what_a_loss_and_the_statistics_look_like() {
     let stats = house.run(&["query", "--stats", "-q", "--format", "json", "select 1"]);
     stats.ok();
     let stats: serde_json::Map<String, serde_json::Value> = serde_json::from_str(&stats.stderr).unwrap();
-    let commands = commands();
     for key in stats.keys() {
-        assert!(commands["sf-query"].contains(&format!("`{key}`")), "{key}");
+        assert!(command("sf-query.md").contains(&format!("`{key}`")), "{key}");
     }
     house.fake.with_session("lossy", |session| {
         session.losses = vec![Loss {
@@ -133,7 +127,7 @@ fn commands_know_what_a_loss_and_the_statistics_look_like() {
         .find_map(|line| line.strip_suffix(" TABLE T"))
         .unwrap()
         .to_owned();
-    for name in ["sf-query", "sf-use"] {
-        assert!(commands[name].contains(&format!("`{label}`")), "{name}");
+    for name in ["sf-query.md", "sf-use.md"] {
+        assert!(command(name).contains(&format!("`{label}`")), "{name}");
     }
 }
