@@ -121,9 +121,7 @@ impl Backend {
             Some(emulator) => self.fingerprint_of(Some(emulator)),
             None => Fingerprint(settings.fingerprint(&self.keys)),
         };
-        let describes = emulator.is_some()
-            || is_snowflake(&identity.host)
-            || self.describing.iter().any(|name| name.as_str() == settings.name);
+        let describes = emulator.is_some() || self.describes(&identity.host, &settings.name);
         let upstream = DriverSession::new(session, emulator, self.sizes, describes);
         Ok(Login {
             upstream: Arc::new(upstream),
@@ -154,6 +152,11 @@ impl Backend {
         settings
             .map_err(|error| Error::internal("the reader of the connection failed").with_source(error))?
             .map_err(from_driver)
+    }
+
+    /// True when the server behind a connection is known to compile statements without running them.
+    fn describes(&self, host: &str, connection: &str) -> bool {
+        is_snowflake(host) || self.describing.iter().any(|name| name.as_str() == connection)
     }
 
     /// The built-in connection is as new as the emulator behind it.
@@ -235,7 +238,8 @@ impl Connector for Backend {
         let ticket = SessionTicket::from_text(Secret::new(ticket.expose()));
         let adopted = self.driver().await?.adopt(&ticket, owner).await;
         let session = adopted.map_err(from_driver)?;
-        Ok(Arc::new(DriverSession::new(session, None, self.sizes)))
+        let describes = self.describes(&identity.host, connection.as_str());
+        Ok(Arc::new(DriverSession::new(session, None, self.sizes, describes)))
     }
 
     fn emulator_address(&self) -> Option<String> {

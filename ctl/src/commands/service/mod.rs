@@ -89,9 +89,7 @@ async fn reload(run: &Run) -> Result<(), Failure> {
 
 /// The service, if it runs. Where a manager holds the socket, dialling it starts the service.
 async fn running(run: &Run) -> Result<Client, Failure> {
-    dial(&run.settings)
-        .await
-        .map_err(not_running)
+    dial(&run.settings).await.map_err(not_running)
 }
 
 /// Stops the service and waits for its end; false if it did not run.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::support::{Client, Fixture, bind, submission};
+use super::support::{Fixture, bind, submission};
 use crate::session::{ContextSnapshot, ParameterValue, SessionSpec};
 
 #[test]
