@@ -6,6 +6,7 @@
 pub(crate) mod engine;
 mod memory;
 mod queries;
+mod seen;
 mod snowflake;
 mod used;
 pub(crate) mod watching;
@@ -16,7 +17,8 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 pub(crate) use memory::{Luggage, Memory};
-pub(crate) use snowflake::{FakeConnector, Seen};
+pub(crate) use seen::Seen;
+pub(crate) use snowflake::FakeConnector;
 use snowflake_session::domain::audit::{AuditSearch, NoAudit};
 use snowflake_session::domain::limits::Limits;
 use snowflake_session::rpc::{About, Connection, Manager, Rpc, RpcLimits, serve};
