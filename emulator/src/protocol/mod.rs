@@ -7,7 +7,7 @@
 //!
 //! A statement runs in a task of its own, whatever becomes of the connection that asked for it; every
 //! way of asking for its outcome (the first answer, a retry with the same request id, a poll, a read by
-//! query id) waits on one [`Query`](query::Query).
+//! query id) waits on one [`query::Query`].
 //!
 //! With faults ([`crate::faults`]) configured, `faulty` stands between the connections and `route` and carries out
 //! what they say; without them it is not there.

@@ -362,7 +362,7 @@ impl Unpacked {
     }
 }
 
-/// The engine's own reader of a plain file, with columns as [`loaded_columns`] expects them.
+/// The engine's own reader of a plain file, with columns as [`loaded_columns`](super::copy_columns::loaded_columns) expects them.
 fn engine_reader(job: &CopyJob<'_>, columns: &[LoadedColumn], path: &std::path::Path) -> Source {
     let plain = PlainCsv::of(&job.format);
     let plain = plain.as_ref();

@@ -5,8 +5,9 @@ use sqlparser::ast::{CreateTable, Statement};
 
 use super::dml::is_conflict;
 use super::query::result_columns;
+use super::replay::Replay;
 use super::transaction::Replayer;
-use super::worker::{Replay, Work, Worker};
+use super::worker::{Work, Worker};
 use super::{DmlStats, SqlError, StatementOutput, facts};
 use crate::catalog::Catalog;
 use crate::catalog::files::Stage;

@@ -11,7 +11,8 @@ use sqlparser::ast::{
 };
 
 use super::locks::Holder;
-use super::worker::{Replay, Work, Worker};
+use super::replay::Replay;
+use super::worker::{Work, Worker};
 use super::{DmlStats, SqlError, StatementOutput, array_binds, from_engine};
 use crate::catalog::files::forget_loads;
 use crate::catalog::names::{INFORMATION_SCHEMA, Name, ObjectPath};

@@ -38,6 +38,7 @@ mod parameters;
 mod parquet;
 mod past;
 mod query;
+mod replay;
 mod samples;
 mod settings;
 mod several;

@@ -7,7 +7,8 @@ use tokio::sync::{mpsc, oneshot};
 use snowflake_emulator_engine::{BatchReader, EngineColumn, Repeat};
 
 use super::handle::{Reply, Running, Watch};
-use super::worker::{Done, Replay, Work, Worker};
+use super::replay::Replay;
+use super::worker::{Done, Work, Worker};
 use super::{Binding, QueryId, ResultColumn, Rows, SqlError, StatementOutput, from_engine};
 use crate::catalog::names::{ObjectPath, unmangle};
 use crate::front::Parsed;

@@ -5,7 +5,7 @@ use std::panic::AssertUnwindSafe;
 use std::sync::mpsc::Receiver;
 use std::sync::{Arc, Mutex};
 
-use snowflake_emulator_engine::{EngineConnection, EngineError};
+use snowflake_emulator_engine::EngineConnection;
 
 use super::cache::Cache;
 use super::control::Control;
@@ -13,9 +13,10 @@ use super::facts;
 use super::handle::{Job, Published, Reply, Running};
 use super::instance::{OpenTransaction, Shared, lock};
 use super::query::repeat;
+use super::replay::Replay;
 use super::state::{Moment, State};
 use super::table_facts::TableFacts;
-use super::transaction::{Effect, Replayer, Transaction, Write};
+use super::transaction::{Replayer, Transaction};
 use super::{
     Binding, DmlStats, Parameters, QueryId, Rows, SqlError, StatementOutput, Submission, from_engine,
 };
@@ -445,57 +446,5 @@ impl Worker {
                 }
             }
         }
-    }
-}
-
-/// The engine as a transaction's log sees it.
-pub(super) struct Replay<'a>(pub(super) &'a mut dyn EngineConnection);
-
-impl Replayer for Replay<'_> {
-    fn begin(&mut self) -> Result<(), EngineError> {
-        self.0.execute("BEGIN TRANSACTION").map(|_| ())
-    }
-
-    fn rollback(&mut self) {
-        if let Err(error) = self.0.execute("ROLLBACK") {
-            tracing::debug!(%error, "the engine had no transaction to roll back");
-        }
-    }
-
-    fn replay(&mut self, write: &Write) -> Result<u64, EngineError> {
-        let (last, before) = match &write.change {
-            Effect::Rows { .. } => (None, write.statements.as_slice()),
-            _ => match write.statements.split_last() {
-                Some((last, before)) => (Some(last), before),
-                None => (None, [].as_slice()),
-            },
-        };
-        for sql in before {
-            self.0.execute(sql)?;
-        }
-        let mut changed = 0;
-        match (&write.change, last) {
-            (
-                Effect::Rows {
-                    schema,
-                    table,
-                    batches,
-                },
-                _,
-            ) => {
-                for batch in batches {
-                    changed += self.0.append(schema, table, batch)?;
-                }
-            }
-            (Effect::Answered, Some(sql)) => {
-                let mut reader = self.0.query(sql, 1024)?;
-                while let Some(batch) = reader.next_batch()? {
-                    changed += batch.num_rows() as u64;
-                }
-            }
-            (_, Some(sql)) => changed = self.0.execute(sql)?,
-            (_, None) => {}
-        }
-        Ok(changed)
     }
 }

@@ -6,7 +6,7 @@
 //! put on disk, the answer leaves). What needs no turn goes on [`beside`] it; submitted statements are looked after
 //! in [`jobs`]. What happens when nobody uses the session is in [`rest`], how it ends in
 //! [`end`], and how its upstream session outlives the process in [`carry`]. A write is several statements
-//! ([`writes`](self::writes)) and may wait between them ([`held`]). [`Session`] decides what comes next; this task
+//! ([`self::writes`]) and may wait between them ([`held`]). [`Session`] decides what comes next; this task
 //! carries it out.
 
 mod beside;
