@@ -16,12 +16,12 @@ fn shown(machine: &Machine) -> String {
 pub(crate) fn a_transaction_survives_restart_kill_and_upgrade(machine: &Machine) {
     upstream(machine);
     listen(machine);
-    machine.alice(&["sfctl", "query", "create database db"]);
-    machine.alice(&["sfctl", "query", "create table kept (a int)"]);
-    machine.alice(&["sfctl", "query", "create temporary table scratch (a int)"]);
+    machine.alice(&["sfctl", "write", "create database db"]);
+    machine.alice(&["sfctl", "write", "create table kept (a int)"]);
+    machine.alice(&["sfctl", "write", "create temporary table scratch (a int)"]);
     machine.alice(&["sfctl", "query", "set x = 'from the variable'"]);
     machine.alice(&["sfctl", "begin"]);
-    machine.alice(&["sfctl", "query", "insert into kept values (1)"]);
+    machine.alice(&["sfctl", "write", "insert into kept values (1)"]);
     let session = rows(machine, "select current_session()");
     let identity = rows(machine, "select current_transaction()");
     assert_eq!(machine.show(SERVICE, &["NFileDescriptorStore"]), "1");
@@ -37,10 +37,10 @@ pub(crate) fn a_transaction_survives_restart_kill_and_upgrade(machine: &Machine)
             identity,
             "and so is its transaction"
         );
-        machine.alice(&["sfctl", "query", &format!("insert into kept values ({number})")]);
+        machine.alice(&["sfctl", "write", &format!("insert into kept values ({number})")]);
         machine.alice(&[
             "sfctl",
-            "query",
+            "write",
             &format!("insert into scratch values ({number})"),
         ]);
         assert_eq!(rows(machine, "select $x"), "from the variable");

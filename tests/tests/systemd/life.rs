@@ -122,7 +122,15 @@ pub(crate) fn a_drain_is_waited_for_and_a_second_signal_ends_it(machine: &Machin
     machine.alice(&["sfctl", "service", "start"]);
     let running = machine.start(
         ALICE,
-        &["sfctl", "query", "call system$wait(4)", "--format", "csv"],
+        &[
+            "sfctl",
+            "query",
+            "--policy",
+            "open",
+            "call system$wait(4)",
+            "--format",
+            "csv",
+        ],
     );
     until_running(machine);
     machine.alice(&["systemctl", "--user", "stop", SERVICE]);
@@ -131,7 +139,10 @@ pub(crate) fn a_drain_is_waited_for_and_a_second_signal_ends_it(machine: &Machin
     assert_eq!(machine.show(SERVICE, &["Result"]), "success");
 
     machine.drop_in(SERVICE, "hasty", "[Service]\nTimeoutStopSec=30s\n");
-    let running = machine.start(ALICE, &["sfctl", "query", "call system$wait(60)"]);
+    let running = machine.start(
+        ALICE,
+        &["sfctl", "query", "--policy", "open", "call system$wait(60)"],
+    );
     until_running(machine);
     let pid = main_pid(machine);
     machine.alice(&["systemctl", "--user", "stop", "--no-block", SERVICE]);
