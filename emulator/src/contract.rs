@@ -112,6 +112,23 @@ pub struct ResultColumn {
     pub origin: [String; 3],
 }
 
+/// Whoever keeps the results of statements.
+pub trait EarlierResults: Send + Sync {
+    /// The rows that a query of this user gave; `None` when there is none such, or its result is not kept.
+    ///
+    /// Fails when the result is too large to be read again.
+    fn rows(&self, id: QueryId, user: &str) -> Result<Option<EarlierRows>, SqlError>;
+}
+
+/// Rows that a query gave, in the physical types that the columns name.
+#[derive(Debug)]
+pub struct EarlierRows {
+    /// Columns.
+    pub columns: Vec<ResultColumn>,
+    /// Rows.
+    pub batches: Vec<RecordBatch>,
+}
+
 /// Rows that a DML statement changed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct DmlStats {

@@ -13,7 +13,7 @@ use tokio::net::TcpListener;
 use crate::config::ServeConfig;
 use crate::protocol::{Backend, Connector, Server};
 use crate::results::Spool;
-use crate::session::{Instance, InstanceError};
+use crate::session::{EarlierResults, Instance, InstanceError};
 
 /// Folder of the data folder in which results lie that outgrow memory.
 const RESULTS_FOLDER: &str = "results";
@@ -86,6 +86,8 @@ pub async fn serve(config: ServeConfig) -> Result<(), AppError> {
     })?;
     let backend: Arc<dyn Backend> = Arc::new(Arc::clone(&instance));
     let connector = Connector::new(config.settings, config.accounts, backend, spool);
+    let earlier: Arc<dyn EarlierResults> = Arc::clone(&connector) as _;
+    instance.earlier_results(Arc::downgrade(&earlier));
     let server = Server::new(listener, connector);
 
     if let Some(path) = &config.ready_file {

@@ -8,6 +8,12 @@ pub const TEXT_LENGTH_DEFAULT: u32 = 16_777_216;
 /// Snowflake's length of a BINARY that declares none.
 pub const BINARY_LENGTH_DEFAULT: u32 = 8_388_608;
 
+/// Digits of a NUMBER that declares none.
+const NUMBER_DIGITS_DEFAULT: u8 = 38;
+
+/// Digits of a second that a time declares when it declares none.
+const SECOND_DIGITS_DEFAULT: u8 = 9;
+
 /// A column type in the parts that the catalog's `columns` table has.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StoredType {
@@ -46,6 +52,36 @@ impl StoredType {
             SqlType::Object => parts("OBJECT", None, None, None),
             SqlType::Array => parts("ARRAY", None, None, None),
             SqlType::Binary => parts("BINARY", Some(BINARY_LENGTH_DEFAULT), None, None),
+        }
+    }
+
+    /// The type that the parts are of.
+    pub fn sql_type(&self) -> SqlType {
+        let digits = |value: Option<i64>, otherwise: u8| {
+            value
+                .and_then(|value| u8::try_from(value).ok())
+                .unwrap_or(otherwise)
+        };
+        let scale = digits(self.scale, SECOND_DIGITS_DEFAULT);
+        match self.tag.as_str() {
+            "FIXED" => SqlType::Number {
+                precision: digits(self.precision, NUMBER_DIGITS_DEFAULT),
+                scale: digits(self.scale, 0),
+            },
+            "REAL" => SqlType::Float,
+            "BOOLEAN" => SqlType::Boolean,
+            "DATE" => SqlType::Date,
+            "TIME" => SqlType::Time { scale },
+            "TIMESTAMP_NTZ" => SqlType::TimestampNtz { scale },
+            "TIMESTAMP_LTZ" => SqlType::TimestampLtz { scale },
+            "TIMESTAMP_TZ" => SqlType::TimestampTz { scale },
+            "VARIANT" => SqlType::Variant,
+            "OBJECT" => SqlType::Object,
+            "ARRAY" => SqlType::Array,
+            "BINARY" => SqlType::Binary,
+            _ => SqlType::Text {
+                length: self.length.and_then(|length| u32::try_from(length).ok()),
+            },
         }
     }
 
@@ -101,6 +137,7 @@ mod tests {
             let stored = StoredType::of(&sql_type);
             assert_eq!(stored.declared(), declared);
             assert_eq!(stored.json(true), json);
+            assert_eq!(stored.sql_type(), sql_type);
         };
         check(
             SqlType::Number {

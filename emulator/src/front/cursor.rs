@@ -6,6 +6,7 @@ use crate::catalog::names::{Name, parse_dotted};
 use crate::contract::SqlError;
 
 /// Reads one statement token by token.
+#[derive(Clone)]
 pub(super) struct Cursor<'a> {
     piece: &'a Piece<'a>,
     at: usize,

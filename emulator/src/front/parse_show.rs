@@ -25,15 +25,12 @@ pub(super) fn parse_show(cursor: &mut Cursor<'_>) -> Result<Command, SqlError> {
 }
 
 /// Lists that Snowflake has and this emulator does not: refused as such, not as nonsense.
-const OTHERS: [&str; 18] = [
+const OTHERS: [&str; 15] = [
     "STAGES",
     "PIPES",
     "STREAMS",
     "TASKS",
     "USERS",
-    "PROCEDURES",
-    "IMPORTED",
-    "UNIQUE",
     "FILE",
     "SHARES",
     "TAGS",
@@ -47,10 +44,21 @@ const OTHERS: [&str; 18] = [
 ];
 
 fn kind(cursor: &mut Cursor<'_>) -> Result<ShowKind, SqlError> {
-    if cursor.eat(&["PRIMARY", "KEYS"]) {
-        return Ok(ShowKind::PrimaryKeys);
+    for (word, kind) in [
+        ("PRIMARY", ShowKind::PrimaryKeys),
+        ("UNIQUE", ShowKind::UniqueKeys),
+        ("IMPORTED", ShowKind::ImportedKeys),
+        ("EXPORTED", ShowKind::ExportedKeys),
+    ] {
+        if cursor.eat(&[word, "KEYS"]) {
+            return Ok(kind);
+        }
     }
-    if cursor.eat(&["USER", "FUNCTIONS"]) || cursor.eat(&["BUILTIN", "FUNCTIONS"]) {
+    if cursor.eat(&["USER", "FUNCTIONS"])
+        || cursor.eat(&["BUILTIN", "FUNCTIONS"])
+        || cursor.eat(&["USER", "PROCEDURES"])
+        || cursor.eat(&["PROCEDURES"])
+    {
         return Ok(ShowKind::Functions);
     }
     let known = [
@@ -124,7 +132,11 @@ fn scope(cursor: &mut Cursor<'_>, kind: ShowKind) -> Result<ShowScope, SqlError>
     let path = cursor.path()?;
     Ok(match kind {
         ShowKind::Schemas => ShowScope::Database(Some(path)),
-        ShowKind::Columns | ShowKind::PrimaryKeys => ShowScope::Table(path),
+        ShowKind::Columns
+        | ShowKind::PrimaryKeys
+        | ShowKind::UniqueKeys
+        | ShowKind::ImportedKeys
+        | ShowKind::ExportedKeys => ShowScope::Table(path),
         _ => ShowScope::Schema(Some(path)),
     })
 }

@@ -92,7 +92,7 @@ pub(super) fn convert(operand: Expr, target: &SqlType, attempt: bool) -> Expr {
 }
 
 /// What follows `sf_to_` in the name of the conversion to a type.
-fn function_suffix(target: &SqlType) -> &'static str {
+pub(super) fn function_suffix(target: &SqlType) -> &'static str {
     match target {
         SqlType::Number { .. } => "number",
         SqlType::Float => "double",

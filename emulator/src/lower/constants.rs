@@ -300,6 +300,7 @@ mod tests {
             facts: facts(),
             variables: &variables,
             bindings: &bindings,
+            target: &[],
             random_seed: None,
         };
         let mut statement = parse(sql);
@@ -331,6 +332,7 @@ mod tests {
             facts: facts(),
             variables: &variables,
             bindings: &bindings,
+            target: &[],
             random_seed: None,
         };
         let mut statement = parse("insert into t values (?, ? + 1)");

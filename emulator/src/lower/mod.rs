@@ -22,11 +22,13 @@ mod intervals;
 mod kinds;
 mod labels;
 mod operators;
+pub mod outline;
 mod parts;
 mod paths;
 mod physical;
 mod refuse;
 mod relations;
+mod result_scans;
 mod scope;
 mod select;
 mod session_functions;
@@ -35,6 +37,7 @@ mod table_functions;
 mod tables;
 mod types;
 
+pub use result_scans::table_name as result_table_name;
 pub use scope::{Answer, Constant, DeclaredColumn, Facts, Guard, Lowered, Scope};
 pub use types::sql_type;
 
@@ -55,8 +58,15 @@ pub fn lower(statement: &Statement, scope: &Scope<'_>) -> Result<Lowered, SqlErr
     identifiers::apply(&mut statement);
     // Clauses and tables move expressions about; they are lowered in their final place.
     select::apply(&mut statement)?;
+    let (results, is_relative) = result_scans::apply(&mut statement, scope)?;
     tables::apply(&mut statement)?;
     let tables = relations::apply(&mut statement, &scope.names)?;
+    // While columns and literals are still seen as such.
+    let paths = tables
+        .iter()
+        .map(|path| (scope.names.physical_of(path), path.clone()))
+        .collect();
+    let outline = outline::read(&statement, &paths);
     let mut work = expressions::Work::new(scope);
     work.stored = matches!(
         statement,
@@ -65,8 +75,10 @@ pub fn lower(statement: &Statement, scope: &Scope<'_>) -> Result<Lowered, SqlErr
     expressions::apply(&mut statement, &mut work)?;
     // Last, the target and the engine's spelling.
     let mut lowered = statements::finish(statement, &mut work)?;
+    lowered.outline = outline;
+    lowered.results = results;
     lowered.tables.extend(tables);
     lowered.tables.extend(work.sequences);
-    lowered.uses_session_state |= has_values || work.uses_session_state;
+    lowered.uses_session_state |= is_relative || has_values || work.uses_session_state;
     Ok(lowered)
 }

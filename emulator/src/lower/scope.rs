@@ -4,8 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use snowflake_emulator_engine::SqlType;
 
+use super::outline::Outline;
 use crate::catalog::names::{NameScope, ObjectPath};
-use crate::contract::{Binding, SqlError};
+use crate::contract::{Binding, QueryId, ResultColumn, SqlError};
 
 /// Everything outside the statement that its meaning depends on.
 ///
@@ -23,6 +24,8 @@ pub struct Scope<'a> {
     pub variables: &'a BTreeMap<String, Constant>,
     /// Values for `?` (1-based position as key) and `:name`.
     pub bindings: &'a BTreeMap<String, Binding>,
+    /// Columns of the table that an INSERT or UPDATE changes, where they are known.
+    pub target: &'a [ResultColumn],
     /// Seed for `RANDOM`, `UUID_STRING` and their like when the statement must give the same answer
     /// again (it may be replayed after an error in its transaction); `None` leaves them free.
     pub random_seed: Option<i64>,
@@ -85,8 +88,12 @@ pub struct Lowered {
     pub uses_session_state: bool,
     /// Tables, views and sequences that it names.
     pub tables: BTreeSet<ObjectPath>,
+    /// Queries whose results it reads as tables.
+    pub results: BTreeSet<QueryId>,
     /// Columns that a `CREATE TABLE` declares, in order; empty for `CREATE TABLE ... AS`.
     pub columns: Vec<DeclaredColumn>,
+    /// Where the columns of a query come from, as far as its text tells.
+    pub outline: Option<Outline>,
 }
 
 /// A query that must find no row, and the error when it does.

@@ -3,8 +3,9 @@
 //! They become literals. In stored expressions (defaults of columns, views) the clock must be read when
 //! they run: those become calls of the engine's clock.
 
-use sqlparser::ast::Expr;
+use sqlparser::ast::{Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments};
 
+use super::Scope;
 use super::build::{engine_cast, null, raw, text};
 use super::expressions::Work;
 use super::refuse::{invalid_argument, unsupported};
@@ -60,6 +61,10 @@ fn null_text() -> Expr {
 
 /// `LAST_QUERY_ID()`, `LAST_QUERY_ID(-2)`, `LAST_QUERY_ID(1)`.
 fn last_query(args: &[Expr], query_ids: &[String]) -> Result<Expr, SqlError> {
+    Ok(last_query_of(args, query_ids)?.map_or_else(null_text, text))
+}
+
+fn last_query_of<'a>(args: &[Expr], query_ids: &'a [String]) -> Result<Option<&'a String>, SqlError> {
     let position = match args {
         [] => -1,
         [position] => {
@@ -74,9 +79,25 @@ fn last_query(args: &[Expr], query_ids: &[String]) -> Result<Expr, SqlError> {
         .ok()
         .and_then(|place| place.checked_sub(1));
     let found = if position < 0 { from_end } else { from_start };
-    Ok(found
-        .and_then(|index| query_ids.get(index))
-        .map_or_else(null_text, text))
+    Ok(found.and_then(|index| query_ids.get(index)))
+}
+
+/// The id that a call of `LAST_QUERY_ID` means.
+pub(super) fn last_query_id(call: &Function, scope: &Scope<'_>) -> Result<String, SqlError> {
+    let args: Vec<Expr> = match &call.args {
+        FunctionArguments::List(list) => {
+            let plain = list.args.iter().map(|argument| match argument {
+                FunctionArg::Unnamed(FunctionArgExpr::Expr(expr)) => Ok(expr.clone()),
+                _ => Err(invalid_argument("LAST_QUERY_ID")),
+            });
+            plain.collect::<Result<_, _>>()?
+        }
+        _ => Vec::new(),
+    };
+    let found = last_query_of(&args, scope.facts.query_ids)?;
+    found
+        .cloned()
+        .ok_or_else(|| SqlError::no_statement("of LAST_QUERY_ID"))
 }
 
 /// The statement's time in the form that the function gives.

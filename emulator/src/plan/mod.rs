@@ -8,10 +8,12 @@
 mod account;
 mod change;
 mod ddl;
+mod keys;
 pub mod kind;
 mod namespaces;
 pub mod shape;
 mod show;
+mod show_keys;
 mod show_objects;
 mod tables;
 
@@ -70,6 +72,13 @@ fn plan_command(
         Command::AlterView(altered) => change::alter_view(planner, altered),
         Command::Grant(grant) => account::grant(planner, grant),
         Command::Comment(comment) => change::comment(planner, comment),
+        Command::CommentColumns(comments) => {
+            let mut plan = DdlPlan::executed();
+            for comment in comments {
+                plan.steps.extend(change::comment(planner, comment)?.steps);
+            }
+            Ok(plan)
+        }
         Command::Show(_)
         | Command::Describe(_)
         | Command::Use(_)

@@ -109,9 +109,8 @@ pub(super) fn in_progress(query: &Query, code: &str, left: Duration) -> Vec<u8> 
 fn statement_data(query: &Query, statement: &Statement, origin: &str) -> Result<Vec<u8>, Refusal> {
     let rows = &statement.rows;
     let mut data = ObjectWriter::with_capacity(1024 + rows.inline_bytes() * 2);
-    if let Some(parameters) = &statement.parameters {
-        data.raw("parameters", parameters);
-    }
+    // Always, as Snowflake does: the Node SDK reads values by the parameters of the answer that they came in.
+    data.raw("parameters", &statement.parameters);
     data.field(
         "rowtype",
         &rows.columns().iter().map(RowType::from).collect::<Vec<_>>(),

@@ -41,6 +41,7 @@ mod route;
 mod server;
 mod settings;
 mod status;
+mod stop_query;
 mod submit;
 mod tokens;
 

@@ -61,8 +61,8 @@ pub(super) struct Statement {
     pub(super) described: bool,
     /// Statements of a multi-statement request, with their types.
     pub(super) children: Vec<(QueryId, u32)>,
-    /// The session's parameters as JSON, when the statement may have changed them.
-    pub(super) parameters: Option<Vec<u8>>,
+    /// The session's parameters afterwards, as JSON.
+    pub(super) parameters: Arc<[u8]>,
     /// What makes the chunks' URLs unguessable.
     pub(super) chunk_secret: Uuid,
 }

@@ -1,17 +1,18 @@
 //! Reading a known result again by SQL: `select * from table(result_scan('<query id>'))`.
 //!
-//! Drivers fetch the outcome of a detached statement with exactly this text. The results lie here and
-//! not in the session, so this one form is answered here, from the result as it lies; anything more
-//! that is asked of a result (columns, conditions, joins) is the session's to run or to refuse.
+//! Drivers fetch the outcome of a detached statement with exactly this text, so this one form is answered here, from
+//! the result as it lies. For anything more that is asked of a result (columns, conditions, joins) the session asks
+//! for the rows, and runs a statement over them.
 
 use std::sync::Arc;
 
 use uuid::Uuid;
 
 use crate::results::StoredResult;
-use crate::session::{SqlError, Submission};
+use crate::session::{EarlierResults, EarlierRows, QueryId, ResultColumn, SqlError, Submission};
 
 use super::connector::Connector;
+use super::execute::kept_not;
 use super::query::Query;
 
 /// The text is at most so long, however it is spaced; longer ones are not looked at.
@@ -49,12 +50,40 @@ pub(super) fn rows(
         .get(target)
         .filter(|query| query.user == asking.user)
         .and_then(|query| query.statement().map(|statement| Arc::clone(&statement.rows)))
-        .ok_or_else(|| SqlError {
-            code: "000709",
-            sql_state: "02000",
-            message: format!("Statement {target} not found"),
-            position: None,
-        })
+        .ok_or_else(|| SqlError::no_statement(&target.to_string()))
+}
+
+/// Largest result that RESULT_SCAN reads as a table.
+const SCANNED_BYTES_MAX: u64 = 256 * 1024 * 1024;
+
+impl EarlierResults for Connector {
+    fn rows(&self, id: QueryId, user: &str) -> Result<Option<EarlierRows>, SqlError> {
+        let known = self
+            .queries
+            .get(id)
+            .filter(|query| query.user.eq_ignore_ascii_case(user));
+        let Some(statement) = known.as_ref().and_then(|query| query.statement()) else {
+            return Ok(None);
+        };
+        let stored = &statement.rows;
+        if stored.bytes() > SCANNED_BYTES_MAX {
+            let text = format!(
+                "The result of {id} is too large for RESULT_SCAN here: it may have {SCANNED_BYTES_MAX} bytes."
+            );
+            return Err(SqlError::new("391908", "54000", text));
+        }
+        let columns = stored.columns().iter().map(|column| ResultColumn {
+            name: column.name.clone(),
+            sql_type: column.sql_type.clone(),
+            nullable: column.nullable,
+            origin: column.origin.clone(),
+        });
+        let batches = stored.engine_batches().map_err(|error| kept_not(&error))?;
+        Ok(Some(EarlierRows {
+            columns: columns.collect(),
+            batches,
+        }))
+    }
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@
 //! The room knows neither HTTP nor sessions: it is given columns and batches and gives back
 //! [`StoredResult`]. Who may read a result, and for how long, is `protocol`'s business.
 
+mod again;
 mod collect;
 mod column;
 mod json;

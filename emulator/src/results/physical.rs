@@ -28,7 +28,7 @@ const PLAIN_TIMESTAMP_TZ_SCALE_MAX: u8 = 3;
 /// The largest scale at which a time of day fits 32 bits.
 const INT32_TIME_SCALE_MAX: u8 = 4;
 /// The wire's time zone field counts minutes from 24 hours west of UTC.
-const OFFSET_BIAS_MINUTES: i32 = 1440;
+pub(super) const OFFSET_BIAS_MINUTES: i32 = 1440;
 
 /// What is done to one column.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -185,7 +185,7 @@ fn shape(column: &WireColumn, found: &DataType) -> ResultError {
     }
 }
 
-fn nanoseconds_per_unit(scale: u8) -> i64 {
+pub(super) fn nanoseconds_per_unit(scale: u8) -> i64 {
     10_i64.pow(u32::from(NANOSECOND_DIGITS.saturating_sub(scale)))
 }
 

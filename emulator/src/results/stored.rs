@@ -11,6 +11,7 @@ use bytes::{Bytes, BytesMut};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 
+use super::again::engine_batch;
 use super::collect::{Chunk, encode};
 use super::spool::SpoolShare;
 use super::{JsonRows, ResultError, WireColumn};
@@ -93,6 +94,26 @@ impl StoredResult {
         };
         let text = self.json(&decode(segments)?)?;
         Ok(Some(gzip(&[Bytes::from(text)])?))
+    }
+
+    /// All rows in the physical types of the engine; reads files: call it where blocking is allowed.
+    pub fn engine_batches(&self) -> Result<Vec<RecordBatch>, ResultError> {
+        let mut batches = Vec::new();
+        for batch in &self.inline {
+            batches.push(engine_batch(&self.columns, batch)?);
+        }
+        for chunk in &self.chunks {
+            for batch in decode(chunk.place.read()?)? {
+                batches.push(engine_batch(&self.columns, &batch)?);
+            }
+        }
+        Ok(batches)
+    }
+
+    /// Memory and files that all rows take, about.
+    pub fn bytes(&self) -> u64 {
+        let chunks: u64 = self.chunks.iter().map(|chunk| chunk.bytes).sum();
+        self.inline_weight as u64 + chunks
     }
 
     fn json(&self, batches: &[RecordBatch]) -> Result<Vec<u8>, ResultError> {

@@ -36,6 +36,7 @@ impl Worker {
             }
         };
         self.shared.versions.committed(&plan.touched);
+        self.shared.versions.redefined();
         plan.effects.iter().for_each(|effect| self.effect(effect));
         for temporary in kept {
             self.state.keep_temporary(temporary);

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashSet};
 use std::fs::{File, OpenOptions};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use rustix::fs::{FlockOperation, flock};
@@ -14,8 +14,9 @@ use super::control::Control;
 use super::locks::Locks;
 use super::samples::Samples;
 use super::versions::Versions;
-use super::{Session, SessionSpec, SqlError, facts};
+use super::{EarlierResults, Session, SessionSpec, SqlError, facts};
 use crate::catalog::Catalog;
+use crate::catalog::information_schema;
 use crate::catalog::names::{Name, ObjectPath, SchemaPath};
 use crate::catalog::tables::{CATALOG_SCHEMA, VERSION, migrations};
 
@@ -97,6 +98,8 @@ pub(super) struct Shared {
     pub(super) buried: Buried,
     pub(super) samples: Samples,
     pub(super) transactions: Mutex<BTreeMap<u64, OpenTransaction>>,
+    /// Where results of earlier statements are found.
+    pub(super) earlier: OnceLock<Weak<dyn EarlierResults>>,
     pub(super) batch_rows: usize,
     sessions: Mutex<BTreeMap<u64, Weak<Control>>>,
     sessions_max: usize,
@@ -155,6 +158,7 @@ impl Instance {
                 buried,
                 samples: Samples::default(),
                 transactions: Mutex::default(),
+                earlier: OnceLock::new(),
                 batch_rows: config.batch_rows.max(1),
                 sessions: Mutex::default(),
                 sessions_max: config.sessions_max,
@@ -169,6 +173,11 @@ impl Instance {
     /// A database, schema, warehouse or role that does not exist is left unset, as Snowflake does at login.
     pub fn open_session(&self, spec: SessionSpec) -> Result<Arc<Session>, SqlError> {
         Session::open(Arc::clone(&self.shared), spec).map(Arc::new)
+    }
+
+    /// Says where the results of earlier statements are found, for RESULT_SCAN; the first word counts.
+    pub fn earlier_results(&self, results: Weak<dyn EarlierResults>) {
+        let _ = self.shared.earlier.set(results);
     }
 
     /// Writes everything committed into the database file.
@@ -302,6 +311,16 @@ fn prepare_catalog(connection: &mut dyn EngineConnection) -> Result<(), Instance
     connection.execute("BEGIN")?;
     for statement in &statements {
         connection.execute(statement)?;
+    }
+    // The views that older versions made tell less.
+    if found > 0 && found < VERSION {
+        let databases =
+            Catalog::new(connection).rows(&format!("SELECT name FROM {CATALOG_SCHEMA}.databases"))?;
+        for database in databases {
+            for view in information_schema::views(&Name::exact(database.text(0))) {
+                connection.execute(&view)?;
+            }
+        }
     }
     connection.execute("COMMIT")?;
     Ok(())

@@ -7,12 +7,13 @@ use tokio::sync::{mpsc, oneshot};
 
 use snowflake_emulator_engine::{BatchReader, EngineColumn, Repeat};
 
+use super::described::described;
 use super::handle::{Reply, Running, Watch};
 use super::worker::{Done, Replay, Work, Worker};
 use super::{Binding, QueryId, ResultColumn, Rows, SqlError, StatementOutput, from_engine};
 use crate::catalog::names::{ObjectPath, unmangle};
 use crate::front::Parsed;
-use crate::lower::{Lowered, lower};
+use crate::lower::{Lowered, Scope, lower};
 use crate::plan::kind::{self, Manner, manner, statement_type};
 use crate::plan::shape;
 
@@ -25,16 +26,27 @@ const CHILD_BYTES_MAX: usize = 256 * 1024 * 1024;
 impl Worker {
     /// Lowers a statement in the session's scope.
     pub(super) fn lower(&self, statement: &Statement, work: &Work<'_>) -> Result<Lowered, SqlError> {
+        self.lower_into(statement, work, &[])
+    }
+
+    /// As [`Worker::lower`], for a statement that changes a table with these columns.
+    pub(super) fn lower_into(
+        &self,
+        statement: &Statement,
+        work: &Work<'_>,
+        target: &[ResultColumn],
+    ) -> Result<Lowered, SqlError> {
         let transaction = self.transaction.as_ref().map(|transaction| transaction.id);
         let scope = self
             .state
             .scope(&work.moment, work.piece.text, work.bindings, transaction);
-        lower(statement, &scope)
+        lower(statement, &Scope { target, ..scope })
     }
 
     /// Makes sure that what a statement names may be named and has its rows; shows what others committed.
     pub(super) fn prepare(&mut self, lowered: &Lowered) -> Result<(), SqlError> {
         self.make_available(&lowered.tables)?;
+        self.scan_results(&lowered.results)?;
         self.control.check()?;
         let has_written = self
             .transaction
@@ -106,6 +118,7 @@ impl Worker {
         for statement in &lowered.before {
             self.connection.execute(statement).map_err(engine)?;
         }
+        let known = self.foreknown(lowered.outline.as_ref())?;
         let reader = match repeat {
             None => self.connection.query(&lowered.sql, batch_rows),
             Some(repeat) => self.connection.query_again(&lowered.sql, batch_rows, repeat),
@@ -114,7 +127,7 @@ impl Worker {
         let mut output = StatementOutput {
             query_id,
             statement_type: kind::SELECT,
-            columns: result_columns(reader.columns()),
+            columns: described(reader.columns(), known),
             rows: Rows::Ready(Vec::new()),
             stats: None,
             context,
@@ -200,12 +213,13 @@ impl Worker {
                 };
                 let lowered = self.lower(statement, &work)?;
                 self.prepare(&lowered)?;
-                let described = self.connection.describe(&lowered.sql);
+                let found = self.connection.describe(&lowered.sql);
                 let columns =
-                    described.map_err(|error| self.explain_missing(from_engine(&error), &lowered.tables))?;
+                    found.map_err(|error| self.explain_missing(from_engine(&error), &lowered.tables))?;
                 if manner(work.parsed) == Manner::Query {
                     let mut output = self.answer(&work, shape::status(""), None);
-                    output.columns = result_columns(&columns);
+                    let known = self.foreknown(lowered.outline.as_ref())?;
+                    output.columns = described(&columns, known);
                     output
                 } else {
                     let counts = super::dml::counts_of(statement);
@@ -224,7 +238,7 @@ impl Worker {
 /// How much of a kept query is the same each time. What depends on the session's state is not kept, so that only
 /// the objects that it names can change.
 pub(super) fn repeat(lowered: &Lowered) -> Repeat {
-    if lowered.tables.is_empty() {
+    if lowered.tables.is_empty() && lowered.results.is_empty() {
         Repeat::Planned
     } else {
         Repeat::Parsed

@@ -1,6 +1,6 @@
 //! The thread that owns a session: its connection, its state, its transaction.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::panic::AssertUnwindSafe;
 use std::sync::mpsc::Receiver;
 use std::sync::{Arc, Mutex};
@@ -9,14 +9,18 @@ use snowflake_emulator_engine::{EngineConnection, EngineError};
 
 use super::cache::Cache;
 use super::control::Control;
+use super::described::TableColumns;
 use super::facts;
 use super::handle::{Job, Published, Reply, Running};
 use super::instance::{OpenTransaction, Shared, lock};
 use super::query::repeat;
 use super::state::{Moment, State};
 use super::table_facts::TableFacts;
+use super::told;
 use super::transaction::{Effect, Replayer, Transaction, Write};
-use super::{Binding, DmlStats, QueryId, Rows, SqlError, StatementOutput, Submission, from_engine};
+use super::{
+    Binding, DmlStats, Parameters, QueryId, Rows, SqlError, StatementOutput, Submission, from_engine,
+};
 use crate::catalog::names::ObjectPath;
 use crate::front::{Command, Parsed, Piece, parse, split};
 use crate::plan::kind::{self, Manner, manner, statement_type};
@@ -28,9 +32,15 @@ pub(super) struct Worker {
     pub(super) connection: Box<dyn EngineConnection>,
     pub(super) state: State,
     pub(super) transaction: Option<Transaction>,
+    /// The parameters that the connection has been told of.
+    told: Parameters,
     pub(super) cache: Cache,
     /// What is known of tables, as of a commit counter.
     pub(super) table_facts: HashMap<ObjectPath, (u64, TableFacts)>,
+    /// Results that were made tables, in the order of their use.
+    pub(super) scanned: VecDeque<QueryId>,
+    /// The columns of tables, as of a count of changed definitions.
+    pub(super) table_columns: HashMap<ObjectPath, (u64, TableColumns)>,
     published: Arc<Mutex<Published>>,
 }
 
@@ -64,7 +74,9 @@ impl Worker {
         state: State,
         published: Arc<Mutex<Published>>,
     ) -> Self {
+        let told = state.parameters.clone();
         let worker = Self {
+            told,
             shared,
             control,
             connection,
@@ -72,6 +84,8 @@ impl Worker {
             transaction: None,
             cache: Cache::default(),
             table_facts: HashMap::new(),
+            table_columns: HashMap::new(),
+            scanned: VecDeque::new(),
             published,
         };
         worker.publish();
@@ -143,7 +157,9 @@ impl Worker {
 
     fn submission(&mut self, submission: &Submission, reply: &mut Option<Reply>) -> Result<Done, SqlError> {
         self.control.check()?;
+        self.tell_parameters()?;
         if submission.bindings.is_empty()
+            && submission.parameters.is_empty()
             && !submission.describe_only
             && submission.statement_count.is_none_or(|count| count <= 1)
             && let Some(lowered) = self.cache.get(&submission.sql)
@@ -175,6 +191,17 @@ impl Worker {
         })
     }
 
+    /// Tells the connection which parameters are in force, if it was told of others. What a submission brought of its
+    /// own is taken back at the next one: after an error the connection may not listen before the transaction is mended.
+    pub(super) fn tell_parameters(&mut self) -> Result<(), SqlError> {
+        if self.told != self.state.parameters {
+            told::tell(self.connection.as_mut(), Some(&self.told), &self.state.parameters)
+                .map_err(|error| from_engine(&error))?;
+            self.told = self.state.parameters.clone();
+        }
+        Ok(())
+    }
+
     /// Runs with the submission's own parameters in force.
     fn with_parameters<T>(
         &mut self,
@@ -186,7 +213,7 @@ impl Worker {
         }
         let own = self.state.parameters.with(&submission.parameters)?;
         let before = std::mem::replace(&mut self.state.parameters, own.clone());
-        let result = work(self);
+        let result = self.tell_parameters().and_then(|()| work(self));
         // ALTER SESSION in the statement itself stays; the rest goes back.
         if self.state.parameters == own {
             self.state.parameters = before;

@@ -1,0 +1,287 @@
+//! What results and lists tell of columns and keys, and earlier results as tables.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, Weak};
+
+use snowflake_emulator_engine::SqlType;
+
+use super::support::{Client, Fixture};
+use crate::session::{EarlierResults, EarlierRows, QueryId, Rows, SqlError};
+
+/// Each column: its table, whether it may be NULL, and its type where a declaration says more than the engine.
+fn described(client: &Client, sql: &str) -> Vec<String> {
+    let output = client.output(sql);
+    let columns = output.columns.iter().map(|column| {
+        let [database, schema, table] = &column.origin;
+        let origin = if table.is_empty() {
+            "-".to_owned()
+        } else {
+            format!("{database}.{schema}.{table}")
+        };
+        let sql_type = match column.sql_type {
+            SqlType::Number { precision, scale } => format!("{precision},{scale}"),
+            SqlType::Text { length } => length.map_or("text".to_owned(), |length| length.to_string()),
+            _ => "other".to_owned(),
+        };
+        format!(
+            "{} {origin} {} {sql_type}",
+            column.name,
+            if column.nullable { "null" } else { "not" }
+        )
+    });
+    let columns = columns.collect();
+    client.rows(output).unwrap();
+    columns
+}
+
+#[test]
+fn columns_tell_where_they_come_from() {
+    let fixture = Fixture::new();
+    let client = fixture.client_in("d");
+    client
+        .ok("create table t (id int not null, name varchar(20), price number(10, 2), \"Low\" int not null)");
+    client.ok("create view v as select id from t");
+    let t = "D.PUBLIC.T";
+    let check = |sql: &str, expected: &[&str]| assert_eq!(described(&client, sql), expected, "{sql}");
+    check(
+        "select id, name as n, price, \"Low\" from t",
+        &[
+            &format!("ID {t} not 38,0"),
+            &format!("N {t} null 20"),
+            &format!("PRICE {t} null 10,2"),
+            &format!("Low {t} not 38,0"),
+        ],
+    );
+    check(
+        "select b.id from t a left join t b on false",
+        &[&format!("ID {t} null 38,0")],
+    );
+    check(
+        "with c as (select * from t) select c.id from c",
+        &[&format!("ID {t} not 38,0")],
+    );
+    check("select id from v", &["ID - null 38,0"]);
+    check(
+        "select 12 as a, 'abc' as b, null as c",
+        &["A - not 2,0", "B - not 3", "C - null text"],
+    );
+    check(
+        "select count(*) as n, max(id) as m from t",
+        &["N - not 18,0", "M - null 38,0"],
+    );
+    check(
+        "select name::varchar(7) as s from t union all select 'x'",
+        &["S - null text"],
+    );
+    // What a table is now counts, also for a statement that is kept.
+    client.ok("alter table t alter column id drop not null");
+    check(
+        "select id, name as n, price, \"Low\" from t",
+        &[
+            &format!("ID {t} null 38,0"),
+            &format!("N {t} null 20"),
+            &format!("PRICE {t} null 10,2"),
+            &format!("Low {t} not 38,0"),
+        ],
+    );
+    client.ok("create temporary table t (id int not null)");
+    check("select * from t", &[&format!("ID {t} not 38,0")]);
+}
+
+#[test]
+fn values_are_converted_on_their_way_into_a_column() {
+    let fixture = Fixture::new();
+    let client = fixture.client_in("d");
+    client.ok("create table t (a timestamp_tz, b binary, c boolean, d date)");
+    client.ok("insert into t values ('2024-02-29 01:02:03+05:00', '00ff', 'yes', '2024-02-29'), (default, null, 0, null)");
+    client.ok("insert into t (c, b) select 'off', 'AB'");
+    client.ok("update t set b = 'CD' where c is null or not c");
+    let select = "select to_varchar(a), to_varchar(b), c, to_varchar(d) from t order by b";
+    let mut rows = client.all(select);
+    rows.sort();
+    assert_eq!(
+        rows,
+        [
+            "2024-02-29 01:02:03.000 +0500|00FF|true|2024-02-29",
+            "NULL|CD|false|NULL",
+            "NULL|CD|false|NULL",
+        ]
+    );
+}
+
+#[test]
+fn keys_are_declared_and_listed() {
+    let fixture = Fixture::new();
+    let client = fixture.client_in("d");
+    client.ok("create table p (a int, b int, c int unique, constraint pk primary key (b, a))");
+    client
+        .ok("create table f (x int, y int references p (c), constraint fk foreign key (x, y) references p)");
+    let list = |sql: &str, columns: &[&str]| {
+        let output = client.output(sql);
+        let places: Vec<usize> = columns
+            .iter()
+            .map(|name| {
+                output
+                    .columns
+                    .iter()
+                    .position(|column| column.name == *name)
+                    .unwrap()
+            })
+            .collect();
+        let rows = client.rows(output).unwrap();
+        let pick = |row: &String| {
+            let values: Vec<&str> = row.split('|').collect();
+            places
+                .iter()
+                .map(|place| values[*place])
+                .collect::<Vec<_>>()
+                .join(" ")
+        };
+        rows.iter().map(pick).collect::<Vec<_>>()
+    };
+    let own = ["table_name", "column_name", "key_sequence"];
+    assert_eq!(list("show primary keys in table p", &own), ["P B 1", "P A 2"]);
+    assert_eq!(list("show unique keys in schema d.public", &own), ["P C 1"]);
+    let foreign = [
+        "fk_table_name",
+        "fk_column_name",
+        "pk_table_name",
+        "pk_column_name",
+        "pk_name",
+    ];
+    let expected = ["F Y P C NULL", "F X P B PK", "F Y P A PK"];
+    assert_eq!(list("show imported keys in table f", &foreign), expected);
+    assert_eq!(list("show exported keys in table p", &foreign), expected);
+    assert_eq!(
+        list("show imported keys in table p", &foreign),
+        Vec::<String>::new()
+    );
+    let constraints =
+        "select constraint_type from information_schema.table_constraints where table_name = 'F'";
+    assert_eq!(client.all(constraints), ["FOREIGN KEY", "FOREIGN KEY"]);
+    // Keys follow what happens to their tables.
+    client.ok("alter table p rename to q");
+    client.ok("alter table q rename column c to cc");
+    client.ok("create table copy clone q");
+    assert_eq!(
+        list("show imported keys in table f", &foreign)[0],
+        "F Y Q CC NULL"
+    );
+    assert_eq!(
+        list("show primary keys in table copy", &own),
+        ["COPY B 1", "COPY A 2"]
+    );
+    client.ok("alter table copy drop primary key");
+    client.ok("alter table copy add constraint again primary key (a)");
+    assert_eq!(list("show primary keys in table copy", &own), ["COPY A 1"]);
+    client.ok("drop table q");
+    assert_eq!(
+        list("show imported keys in table f", &foreign),
+        Vec::<String>::new()
+    );
+    assert_eq!(
+        client.error("create table g (a int references nowhere (b))").code,
+        "002003"
+    );
+    assert_eq!(client.error("insert into f (x) select 'a'").code, "100038");
+}
+
+#[test]
+fn columns_are_commented_by_an_alteration_of_their_table() {
+    let fixture = Fixture::new();
+    let client = fixture.client_in("d");
+    client.ok("create table t (a int, b int)");
+    client.ok("alter table t alter a comment $$one$$, column b comment 'two'");
+    let comments =
+        "select comment from information_schema.columns where table_name = 'T' order by ordinal_position";
+    assert_eq!(client.all(comments), ["one", "two"]);
+    assert_eq!(
+        client.error("alter table t alter nope comment 'x'").code,
+        "002003"
+    );
+}
+
+/// Results as the wire would keep them.
+#[derive(Default)]
+struct Kept(Mutex<BTreeMap<QueryId, Arc<EarlierRows>>>);
+
+impl EarlierResults for Kept {
+    fn rows(&self, id: QueryId, user: &str) -> Result<Option<EarlierRows>, SqlError> {
+        assert_eq!(user, "TESTER");
+        let kept = self.0.lock().unwrap();
+        Ok(kept.get(&id).map(|rows| EarlierRows {
+            columns: rows.columns.clone(),
+            batches: rows.batches.clone(),
+        }))
+    }
+}
+
+#[test]
+fn earlier_results_are_tables() {
+    let fixture = Fixture::new();
+    let client = fixture.client_in("d");
+    assert_eq!(
+        client
+            .error("select * from table(result_scan(last_query_id()))")
+            .code,
+        "000002"
+    );
+    let results = Arc::new(Kept::default());
+    let weak: Weak<dyn EarlierResults> = Arc::downgrade(&results) as _;
+    fixture.instance.earlier_results(weak);
+    let keep = |sql: &str| {
+        let output = client.output(sql);
+        let id = output.query_id;
+        let Rows::Ready(batches) = output.rows else {
+            panic!("{sql} streams");
+        };
+        let rows = EarlierRows {
+            columns: output.columns,
+            batches,
+        };
+        results.0.lock().unwrap().insert(id, Arc::new(rows));
+        id
+    };
+    let id = keep("show databases");
+    let names = |from: &str| client.all(&format!("select \"name\" from {from} where \"name\" like 'D%'"));
+    assert_eq!(names("table(result_scan(last_query_id()))"), ["D"]);
+    assert_eq!(names(&format!("table(result_scan('{id}')) r")), ["D"]);
+    let twice = keep("select 1 as a, 2.5::number(10, 2) as a");
+    let both = format!(
+        "select x.*, y.a from table(result_scan('{twice}')) x join table(result_scan('{twice}')) y on true"
+    );
+    assert_eq!(client.all(&both), ["1|2.50|1"]);
+    client.ok("begin");
+    client.ok(&format!(
+        "create temporary table c as select * from table(result_scan('{twice}'))"
+    ));
+    client.ok("rollback");
+    assert_eq!(client.all(&both), ["1|2.50|1"]);
+    let unknown = QueryId::nil();
+    assert_eq!(
+        client
+            .error(&format!("select * from table(result_scan('{unknown}'))"))
+            .code,
+        "000709"
+    );
+}
+
+#[test]
+fn temporary_views_belong_to_their_session() {
+    let fixture = Fixture::new();
+    let (client, other) = (fixture.client_in("d"), fixture.client_in("d"));
+    client.ok("create table t (a int)");
+    client.ok("create temporary table own (a int)");
+    client.ok("insert into own values (1), (2)");
+    client.ok("create or replace temporary view v as select a from own where a > 1");
+    client.ok("create or replace temporary view v as select a + 1 as b from own where a > 1");
+    assert_eq!(client.one("select b from v"), "3");
+    client.ok("merge into t using v on t.a = v.b when not matched then insert values (v.b)");
+    assert_eq!(client.one("select a from t"), "3");
+    assert_eq!(client.all("describe table v").len(), 1);
+    assert_eq!(client.all("show views").len(), 1);
+    assert_eq!(other.error("select * from v").code, "002003");
+    client.ok("drop view if exists v cascade");
+    assert_eq!(client.error("select * from v").code, "002003");
+    client.ok("drop view if exists v");
+}
