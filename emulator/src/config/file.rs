@@ -13,6 +13,9 @@ pub(super) struct ConfigFile {
     pub(super) data: Option<PathBuf>,
     pub(super) allow_remote: Option<bool>,
     pub(super) compress: Option<bool>,
+    /// PEM files; relative to the configuration file.
+    pub(super) tls_cert: Option<PathBuf>,
+    pub(super) tls_key: Option<PathBuf>,
     #[serde(default)]
     pub(super) limits: Limits,
     /// Who may log in; none means anyone.

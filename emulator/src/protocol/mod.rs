@@ -43,6 +43,7 @@ mod settings;
 mod status;
 mod stop_query;
 mod submit;
+mod tls;
 mod tokens;
 
 pub use accounts::{Accounts, AccountsError, Secret, User};
@@ -50,3 +51,4 @@ pub use backend::{Answer, Backend, BackendSession};
 pub use connector::Connector;
 pub use server::Server;
 pub use settings::{Clock, Settings};
+pub use tls::{Tls, TlsError};

@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::Tls;
 use crate::faults::Faults;
 use crate::results::ChunkLimits;
 
@@ -44,6 +45,8 @@ pub struct Settings {
     pub inline_bytes_kept_max: u64,
     /// How long an outcome is kept, also when its session has ended.
     pub result_life: Duration,
+    /// The certificate of a server that speaks TLS; without it, it speaks plain HTTP.
+    pub tls: Option<Tls>,
     /// Faults to make, with the endpoint that changes them; none is how a service should be.
     pub faults: Option<Arc<Faults>>,
     /// The time.
@@ -73,6 +76,7 @@ impl Default for Settings {
             queries_kept_max: 10_000,
             inline_bytes_kept_max: 32 * 1024 * 1024,
             result_life: Duration::from_hours(24),
+            tls: None,
             faults: None,
             clock: Clock::system(),
         }
