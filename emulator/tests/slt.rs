@@ -52,6 +52,7 @@ subjects! {
     semi_structured,
     texts,
     transactions,
+    vectors,
     windows,
 }
 

@@ -3,15 +3,19 @@
 //! No journey imports the crates under test: a test knows the command line, the wire and the files, as a user does,
 //! so that no shared type can make both sides wrong together. (The measuring program, `bin/bench`, and the endurance run,
 //! [`soak`], speak gRPC and so know the contract.) Start with [`stage::Stage`], the throw-away home in
-//! which a test runs programs; [`emulator`], [`fakesnow`] and [`python`] start what stands at the other end of the
+//! which a test runs programs; [`emulator`], [`fakesnow`] and [`clients`] start what stands at the other end of the
 //! wire; [`answers`] compares results with published ones; [`tidy`] holds the repository's own rules. The journeys are
 //! in `tests/`.
 
 pub mod answers;
+pub mod clients;
 pub mod config;
 pub mod csv;
 pub mod emulator;
 pub mod fakesnow;
+pub mod java;
+pub mod kept;
+pub mod node;
 pub mod process;
 pub mod python;
 pub mod soak;

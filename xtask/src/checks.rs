@@ -11,7 +11,7 @@ use crate::engine::{self, EngineArgs};
 use crate::shell::{self, cargo};
 
 /// Tests that need somebody else's programs.
-const WITNESSES: [&str; 2] = ["connectors", "fakesnow"];
+const WITNESSES: [&str; 3] = ["clients", "connectors", "fakesnow"];
 
 /// Run everything that CI runs
 #[derive(Debug, clap::Args)]
@@ -41,7 +41,7 @@ enum Step {
     Unit,
     /// Tests with the whole programs
     Journeys,
-    /// The official connectors and fakesnow
+    /// The official clients and fakesnow
     Witnesses,
     /// Documentation builds without warnings
     Doc,

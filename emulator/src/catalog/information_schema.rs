@@ -111,7 +111,8 @@ fn columns(database: &str) -> String {
         "SELECT o.database_name AS \"TABLE_CATALOG\", o.schema_name AS \"TABLE_SCHEMA\", o.name AS \"TABLE_NAME\", \
          c.name AS \"COLUMN_NAME\", CAST(c.ordinal AS BIGINT) AS \"ORDINAL_POSITION\", c.default_text AS \"COLUMN_DEFAULT\", \
          {} AS \"IS_NULLABLE\", \
-         CASE c.type_tag WHEN 'FIXED' THEN 'NUMBER' WHEN 'REAL' THEN 'FLOAT' ELSE c.type_tag END AS \"DATA_TYPE\", \
+         CASE c.type_tag WHEN 'FIXED' THEN 'NUMBER' WHEN 'REAL' THEN 'FLOAT' \
+         ELSE regexp_replace(c.type_tag, ' *[(].*', '') END AS \"DATA_TYPE\", \
          c.length AS \"CHARACTER_MAXIMUM_LENGTH\", \
          CASE c.type_tag WHEN 'TEXT' THEN least(c.length * 4, 16777216) ELSE c.length END AS \"CHARACTER_OCTET_LENGTH\", \
          CASE c.type_tag WHEN 'FIXED' THEN CAST(c.numeric_precision AS BIGINT) END AS \"NUMERIC_PRECISION\", \

@@ -1,6 +1,6 @@
 //! Column types as the catalog stores and writes them.
 
-use snowflake_emulator_engine::SqlType;
+use snowflake_emulator_engine::{SqlType, VectorElement};
 
 /// Snowflake's length of a VARCHAR that declares none.
 pub const TEXT_LENGTH_DEFAULT: u32 = 16_777_216;
@@ -52,6 +52,14 @@ impl StoredType {
             SqlType::Object => parts("OBJECT", None, None, None),
             SqlType::Array => parts("ARRAY", None, None, None),
             SqlType::Binary => parts("BINARY", Some(BINARY_LENGTH_DEFAULT), None, None),
+            // The tag alone tells all of it.
+            SqlType::Vector { element, dimension } => {
+                let element = match element {
+                    VectorElement::Float => "FLOAT",
+                    VectorElement::Int => "INT",
+                };
+                parts(&format!("VECTOR({element}, {dimension})"), None, None, None)
+            }
         }
     }
 
@@ -79,6 +87,7 @@ impl StoredType {
             "OBJECT" => SqlType::Object,
             "ARRAY" => SqlType::Array,
             "BINARY" => SqlType::Binary,
+            vector if vector.starts_with("VECTOR(") => vector_of(vector),
             _ => SqlType::Text {
                 length: self.length.and_then(|length| u32::try_from(length).ok()),
             },
@@ -127,6 +136,20 @@ impl StoredType {
     }
 }
 
+/// The type that a vector's tag tells.
+fn vector_of(tag: &str) -> SqlType {
+    let element = if tag.starts_with("VECTOR(INT") {
+        VectorElement::Int
+    } else {
+        VectorElement::Float
+    };
+    let digits: String = tag.chars().filter(char::is_ascii_digit).collect();
+    SqlType::Vector {
+        element,
+        dimension: digits.parse().unwrap_or(1),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -156,6 +179,14 @@ mod tests {
             SqlType::TimestampNtz { scale: 9 },
             "TIMESTAMP_NTZ(9)",
             r#"{"type":"TIMESTAMP_NTZ","precision":0,"scale":9,"nullable":true}"#,
+        );
+        check(
+            SqlType::Vector {
+                element: VectorElement::Int,
+                dimension: 3,
+            },
+            "VECTOR(INT, 3)",
+            r#"{"type":"VECTOR(INT, 3)","nullable":true}"#,
         );
         check(
             SqlType::Variant,

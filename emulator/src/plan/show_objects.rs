@@ -182,7 +182,12 @@ fn table_columns(kind: ShowKind) -> Vec<(&'static str, ListType, &'static str)> 
         (
             "kind",
             Text,
-            "CASE o.kind WHEN 'VIEW' THEN 'VIEW' ELSE o.table_kind END",
+            // Which kind of table it is, only the list of tables tells.
+            if kind == ShowKind::Tables {
+                "o.table_kind"
+            } else {
+                "o.kind"
+            },
         ),
         ("comment", Text, "o.comment"),
         ("cluster_by", Text, "o.cluster_by"),

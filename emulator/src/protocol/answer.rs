@@ -5,6 +5,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::Serialize;
+use snowflake_emulator_engine::{SqlType, VectorElement};
 use uuid::Uuid;
 
 use crate::results::WireColumn;
@@ -38,6 +39,37 @@ struct RowType<'a> {
     #[serde(rename = "byteLength")]
     byte_length: Option<u32>,
     collation: Option<&'a str>,
+    #[serde(rename = "vectorDimension", skip_serializing_if = "Option::is_none")]
+    vector_dimension: Option<u16>,
+    /// What the numbers of a vector are.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    fields: Option<[ElementType; 1]>,
+}
+
+#[derive(Clone, Serialize)]
+struct ElementType {
+    #[serde(rename = "type")]
+    tag: &'static str,
+    nullable: bool,
+    precision: Option<u32>,
+    scale: Option<u32>,
+    length: Option<u32>,
+}
+
+impl ElementType {
+    fn of(element: VectorElement) -> Self {
+        let (tag, precision, scale) = match element {
+            VectorElement::Float => ("real", None, None),
+            VectorElement::Int => ("fixed", Some(38), Some(0)),
+        };
+        Self {
+            tag,
+            nullable: false,
+            precision,
+            scale,
+            length: None,
+        }
+    }
 }
 
 #[derive(Serialize)]
@@ -64,6 +96,10 @@ struct Stats {
 impl<'a> From<&'a WireColumn> for RowType<'a> {
     fn from(column: &'a WireColumn) -> Self {
         let [database, schema, table] = &column.origin;
+        let vector = match column.sql_type {
+            SqlType::Vector { element, dimension } => Some((element, dimension)),
+            _ => None,
+        };
         Self {
             name: &column.name,
             database,
@@ -76,6 +112,8 @@ impl<'a> From<&'a WireColumn> for RowType<'a> {
             length: column.length,
             byte_length: column.byte_length,
             collation: None,
+            vector_dimension: vector.map(|(_, dimension)| dimension),
+            fields: vector.map(|(element, _)| [ElementType::of(element)]),
         }
     }
 }
@@ -219,6 +257,8 @@ fn bind_type() -> RowType<'static> {
         length: None,
         byte_length: None,
         collation: None,
+        vector_dimension: None,
+        fields: None,
     }
 }
 

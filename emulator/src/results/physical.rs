@@ -13,7 +13,7 @@ use arrow_array::types::{
 use arrow_array::{Array, ArrayRef, Int32Array, Int64Array, PrimitiveArray, RecordBatch, StructArray};
 use arrow_buffer::NullBuffer;
 use arrow_schema::{DataType, Field, Fields, Schema, SchemaRef, TimeUnit};
-use snowflake_emulator_engine::SqlType;
+use snowflake_emulator_engine::{SqlType, VectorElement};
 
 use super::{ResultError, WireColumn};
 
@@ -133,6 +133,19 @@ fn plan(column: &WireColumn, found: Option<&DataType>) -> Result<(Step, DataType
         },
         SqlType::Float => keep(DataType::Float64),
         SqlType::Text { .. } | SqlType::Variant | SqlType::Object | SqlType::Array => keep(DataType::Utf8),
+        SqlType::Vector { element, dimension } => match found {
+            Some(vector @ DataType::FixedSizeList(item, length))
+                if *length == i32::from(dimension) && *item.data_type() == element_type(element) =>
+            {
+                Ok((Step::Keep, vector.clone()))
+            }
+            Some(other) => Err(shape(column, other)),
+            None => {
+                let item = Field::new("item", element_type(element), true);
+                let vector = DataType::FixedSizeList(Arc::new(item), i32::from(dimension));
+                Ok((Step::Keep, vector))
+            }
+        },
         SqlType::Boolean => keep(DataType::Boolean),
         SqlType::Date => keep(DataType::Date32),
         SqlType::Binary => keep(DataType::Binary),
@@ -174,6 +187,13 @@ fn plan(column: &WireColumn, found: Option<&DataType>) -> Result<(Step, DataType
                 (Step::ZonedParts, DataType::Struct(zoned_parts_fields()))
             })
         }
+    }
+}
+
+fn element_type(element: VectorElement) -> DataType {
+    match element {
+        VectorElement::Float => DataType::Float32,
+        VectorElement::Int => DataType::Int32,
     }
 }
 

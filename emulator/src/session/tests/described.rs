@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, Weak};
 
-use snowflake_emulator_engine::SqlType;
+use snowflake_emulator_engine::{SqlType, VectorElement};
 
 use super::support::{Client, Fixture};
 use crate::session::{EarlierResults, EarlierRows, QueryId, Rows, SqlError};
@@ -284,4 +284,65 @@ fn temporary_views_belong_to_their_session() {
     client.ok("drop view if exists v cascade");
     assert_eq!(client.error("select * from v").code, "002003");
     client.ok("drop view if exists v");
+}
+
+#[test]
+fn only_the_list_of_tables_tells_which_kind_of_table() {
+    let fixture = Fixture::new();
+    let client = fixture.client_in("d");
+    client.ok("create transient table t (a int)");
+    client.ok("create temporary table u (a int)");
+    client.ok("create view v as select 1 as a");
+    let kinds = |sql: &str| {
+        let output = client.output(sql);
+        let place = output
+            .columns
+            .iter()
+            .position(|column| column.name == "kind")
+            .unwrap();
+        let rows = client.rows(output).unwrap();
+        let kinds = rows
+            .iter()
+            .map(|row| row.split('|').nth(place).unwrap().to_owned());
+        kinds.collect::<Vec<_>>()
+    };
+    assert_eq!(kinds("show tables"), ["TRANSIENT", "TEMPORARY"]);
+    assert_eq!(kinds("show objects"), ["TABLE", "TABLE", "VIEW"]);
+    assert_eq!(kinds("show terse views"), ["VIEW"]);
+}
+
+#[test]
+fn vectors_are_stored_and_compared() {
+    let fixture = Fixture::new();
+    let client = fixture.client_in("d");
+    client.ok("create table t (id int, v vector(float, 3), w vector(int, 2))");
+    client.ok("insert into t select 1, [1, 2, 2.5]::vector(float, 3), [3, 4]::vector(int, 2)");
+    client.ok("insert into t select 2, [0, 0, 0]::vector(float, 3), null");
+    let output = client.output("select v, w from t order by id");
+    let types: Vec<_> = output
+        .columns
+        .iter()
+        .map(|column| column.sql_type.clone())
+        .collect();
+    let vector = |element, dimension| SqlType::Vector { element, dimension };
+    assert_eq!(
+        types,
+        [vector(VectorElement::Float, 3), vector(VectorElement::Int, 2)]
+    );
+    client.rows(output).unwrap();
+    let near = "select id from t order by vector_l2_distance(v, [1, 2, 2]::vector(float, 3)) limit 1";
+    assert_eq!(client.one(near), "1");
+    assert_eq!(
+        client.all(
+            "select data_type from information_schema.columns where table_name = 'T' and column_name = 'V'"
+        ),
+        ["VECTOR"]
+    );
+    let described = client.all("describe table t");
+    assert!(described[1].starts_with("V|VECTOR(FLOAT, 3)|"), "{described:?}");
+    assert_eq!(client.error("select [1, 2]::vector(float, 3)").sql_state, "22018");
+    assert_eq!(
+        client.error("create table u (v vector(float, 5000))").code,
+        "002017"
+    );
 }
