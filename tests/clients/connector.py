@@ -55,6 +55,9 @@ TYPES = [
     ("parse_json('{\"a\": [1, 2.5, null]}')", {"a": [1, 2.5, None]}),
     ("array_construct(1, 'x')", [1, "x"]),
     ("object_construct('k', true)", {"k": True}),
+    ("[1, 2.5, 3]::vector(float, 3)", [1.0, 2.5, 3.0]),
+    ("[1, 2]::vector(int, 2)", [1, 2]),
+    ("null::vector(int, 2)", None),
 ]
 SEMI_STRUCTURED = (dict, list)
 
@@ -89,7 +92,7 @@ def typed(cursor):
     """Values arrive as the connector's Python types, and columns are described with Snowflake's."""
     (row,) = rows(cursor, "select " + ", ".join(sql for sql, _ in TYPES))
     for (sql, expected), value in zip(TYPES, row):
-        if isinstance(expected, SEMI_STRUCTURED):
+        if isinstance(expected, SEMI_STRUCTURED) and isinstance(value, str):
             value = json.loads(value)
         # Bytes come as bytes or as bytearray, by format.
         kind = bytearray if isinstance(value, bytearray) else type(expected)

@@ -18,7 +18,7 @@ use crate::{emulator, java, node, python};
 
 pub use report::{Outcome, Report};
 
-/// Longest run of a witness: a hundred times what it needs on a quiet machine would be no excuse.
+/// Longest run of a witness, on a busy machine.
 const WITNESS_DEADLINE: Duration = Duration::from_mins(5);
 
 /// What every witness is asked, in the page's order: the name in its report, and what it means.
