@@ -37,7 +37,7 @@ pub fn pinned(name: &str) -> PathBuf {
 
 fn installed(name: &str, requirements: &str) -> PathBuf {
     let folder = kept::folder("venvs", name, requirements, |folder| {
-        install(folder, requirements)
+        install(folder, requirements);
     });
     interpreter(&folder)
 }

@@ -160,12 +160,12 @@ impl Reader<'_> {
             if matches!(constraint, JoinConstraint::Using(_) | JoinConstraint::Natural) {
                 return None;
             }
-            sources[first..right]
-                .iter_mut()
-                .for_each(|source| source.optional |= left_optional);
-            sources[right..]
-                .iter_mut()
-                .for_each(|source| source.optional |= right_optional);
+            for source in &mut sources[first..right] {
+                source.optional |= left_optional;
+            }
+            for source in &mut sources[right..] {
+                source.optional |= right_optional;
+            }
         }
         Some(())
     }

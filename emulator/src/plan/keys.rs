@@ -114,7 +114,7 @@ pub(super) fn record(
         };
         if key.other.is_some() && referred.len() != key.columns.len() {
             let text = "The number of columns of the foreign key and of the key it refers to differ.";
-            return Err(SqlError::compilation("002269", "42601", text.to_owned()).into());
+            return Err(SqlError::compilation("002269", "42601", text).into());
         }
         for (at, column) in key.columns.iter().enumerate() {
             statements.push(format!(

@@ -84,17 +84,14 @@ fn instants(array: &ArrayRef, scale: u8) -> Option<PrimitiveArray<TimestampNanos
         return Some(integers(array)?.unary(|value| value * unit));
     };
     let epoch = parts.column_by_name("epoch")?.as_primitive_opt::<Int64Type>()?;
-    let instants: Vec<i64> = match parts.column_by_name("fraction") {
-        Some(fraction) => {
-            let fraction = fraction.as_primitive_opt::<Int32Type>()?;
-            let both = epoch.values().iter().zip(fraction.values());
-            both.map(|(seconds, nanos)| seconds * NANOS_PER_SECOND + i64::from(*nanos))
-                .collect()
-        }
-        None => {
-            let unit = nanoseconds_per_unit(scale);
-            epoch.values().iter().map(|value| value * unit).collect()
-        }
+    let instants: Vec<i64> = if let Some(fraction) = parts.column_by_name("fraction") {
+        let fraction = fraction.as_primitive_opt::<Int32Type>()?;
+        let both = epoch.values().iter().zip(fraction.values());
+        both.map(|(seconds, nanos)| seconds * NANOS_PER_SECOND + i64::from(*nanos))
+            .collect()
+    } else {
+        let unit = nanoseconds_per_unit(scale);
+        epoch.values().iter().map(|value| value * unit).collect()
     };
     Some(PrimitiveArray::new(instants.into(), parts.nulls().cloned()))
 }

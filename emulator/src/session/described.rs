@@ -87,9 +87,9 @@ impl Worker {
             Rows::Open => None,
         };
         Ok(columns.map(|mut columns: Vec<Known>| {
-            columns
-                .iter_mut()
-                .for_each(|column| column.nullable |= source.optional);
+            for column in &mut columns {
+                column.nullable |= source.optional;
+            }
             columns
         }))
     }

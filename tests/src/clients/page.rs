@@ -34,22 +34,22 @@ fn matrix(reports: &[&Report]) -> String {
     text.push('\n');
     if !reasons.is_empty() {
         text.push_str("\nWhy a client does not do something:\n\n");
-        for (index, why) in reasons.iter().enumerate() {
-            text.push_str(&format!("{}. {why}\n", index + 1));
-        }
+        let numbered = reasons
+            .iter()
+            .zip(1..)
+            .map(|(why, number)| format!("{number}. {why}\n"));
+        text.extend(numbered);
     }
     text
 }
 
 /// The number of a reason, the same for the same reason.
 fn footnote(reasons: &mut Vec<String>, why: &str) -> usize {
-    match reasons.iter().position(|known| known == why) {
-        Some(index) => index + 1,
-        None => {
-            reasons.push(why.to_owned());
-            reasons.len()
-        }
+    if let Some(index) = reasons.iter().position(|known| known == why) {
+        return index + 1;
     }
+    reasons.push(why.to_owned());
+    reasons.len()
 }
 
 #[cfg(test)]
