@@ -54,6 +54,7 @@ subjects! {
     texts,
     time_travel,
     transactions,
+    vectors,
     windows,
 }
 

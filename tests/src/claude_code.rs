@@ -4,14 +4,17 @@ use std::io::ErrorKind;
 use std::net::TcpListener;
 use std::path::PathBuf;
 use std::process::Command;
+use std::time::Duration;
 
-use crate::config;
-use crate::installed::installed;
-use crate::process::{Ran, run};
+use crate::kept;
+use crate::process::{Ran, Running, run};
 use crate::stage::Stage;
 
 /// The version that judges. Its words are read by tests, so a newer one is chosen, not met.
 const VERSION: &str = "2.1.332";
+
+/// Longest installation, on a slow network.
+const INSTALL_DEADLINE: Duration = Duration::from_mins(15);
 
 /// Claude Code in a home of its own, with a watched door as its only way out.
 #[derive(Debug)]
@@ -75,21 +78,22 @@ impl Default for ClaudeCode {
 /// The native program. npm's package of that name only chooses it, with a script that newer npm does not run unasked.
 fn program() -> PathBuf {
     let package = format!("@anthropic-ai/claude-code-{}", platform());
-    let folder = config::cache().join("claude-code").join(VERSION);
     let wanted = format!("{package}@{VERSION}");
-    let mut install = Command::new("npm");
-    install.args([
-        "install",
-        "--ignore-scripts",
-        "--no-audit",
-        "--no-fund",
-        "--no-save",
-    ]);
-    install
-        .args(["--loglevel", "error", "--prefix"])
-        .arg(&folder)
-        .arg(&wanted);
-    installed(&folder, &wanted, [install]);
+    let folder = kept::folder("claude-code", VERSION, &wanted, |folder| {
+        let mut install = Command::new("npm");
+        install.args([
+            "install",
+            "--ignore-scripts",
+            "--no-audit",
+            "--no-fund",
+            "--no-save",
+        ]);
+        install
+            .args(["--loglevel", "error", "--prefix"])
+            .arg(folder)
+            .arg(&wanted);
+        Running::start(install, None).wait(INSTALL_DEADLINE).ok();
+    });
     folder.join("node_modules").join(package).join("claude")
 }
 

@@ -7,6 +7,14 @@ use std::path::{Path, PathBuf};
 /// Folder with the programs under test, in place of the build's own: an unpacked release, for example.
 const PROGRAMS: &str = "SNOWFLAKE_SESSION_TEST_PROGRAMS";
 
+/// Lets tests write the pages of `docs/` that they check.
+pub const WRITE_PAGES: &str = "SNOWFLAKE_SESSION_TEST_WRITE_PAGES";
+
+/// Whether tests write the pages that they check.
+pub fn writes_pages() -> bool {
+    read(WRITE_PAGES).is_some()
+}
+
 /// The root of the repository.
 pub fn repository() -> PathBuf {
     let tests = Path::new(env!("CARGO_MANIFEST_DIR"));

@@ -1,4 +1,5 @@
-//! The official Python connector, unmodified and in both generations, is content with the emulator.
+//! The official Python connector, unmodified and in both generations, gets the published TPC-H answers and moves files
+//! and rows in bulk.
 
 use std::collections::HashMap;
 
@@ -7,58 +8,14 @@ use snowflake_session_tests::csv::Table;
 use snowflake_session_tests::stage::Stage;
 use snowflake_session_tests::{emulator, python, tpch};
 
-/// The last generation written in Python, and the one on a Rust core.
-const CONNECTORS: [&str; 2] = [
-    "snowflake-connector-python==4.8.1",
-    "snowflake-connector-python==5.2.0",
-];
-
-fn journey(connector: &str) {
-    let stage = Stage::new();
-    let server = emulator::start(&stage, &[]);
-    let out = python::script(&stage, &[connector], "journey.py", &[&server.port.to_string()]).ok();
-    assert!(out.contains("is content"), "{out}");
-}
-
-#[test]
-fn connector_4_is_content() {
-    journey(CONNECTORS[0]);
-}
-
-#[test]
-fn connector_5_is_content() {
-    journey(CONNECTORS[1]);
-}
-
-fn stages(connector: &str) {
-    let stage = Stage::new();
-    let server = emulator::start(&stage, &[]);
-    let folder = stage.path("files");
-    std::fs::create_dir(&folder).expect("the stage is writable");
-    let folder = folder.to_str().expect("the stage's path is text");
-    let arguments = [&server.port.to_string(), folder];
-    let out = python::script(&stage, &[connector], "stages.py", &arguments).ok();
-    assert!(out.contains("is content"), "{out}");
-}
-
-#[test]
-fn connector_4_moves_files_and_rows_in_bulk() {
-    stages(&CONNECTORS[0].replace("python", "python[pandas]"));
-}
-
-#[test]
-fn connector_5_moves_files_and_rows_in_bulk() {
-    stages(&CONNECTORS[1].replace("python", "python[pandas]"));
-}
-
-fn answers(connector: &str) {
+fn answers(environment: &str) {
     let stage = Stage::new();
     let server = emulator::start(&stage, &[]);
     let folder = tpch::folder();
     let folder = folder.to_str().expect("the repository's path is text");
     let out = python::script(
         &stage,
-        &[connector],
+        environment,
         "tpch.py",
         &[&server.port.to_string(), "TPCH_SF001", folder],
     )
@@ -96,10 +53,31 @@ fn answer(line: &str) -> (u64, Table) {
 
 #[test]
 fn connector_4_gets_the_published_answers() {
-    answers(CONNECTORS[0]);
+    answers("connector4");
 }
 
 #[test]
 fn connector_5_gets_the_published_answers() {
-    answers(CONNECTORS[1]);
+    answers("connector5");
+}
+
+fn stages(environment: &str) {
+    let stage = Stage::new();
+    let server = emulator::start(&stage, &[]);
+    let folder = stage.path("files");
+    std::fs::create_dir(&folder).expect("the stage is writable");
+    let folder = folder.to_str().expect("the stage's path is text");
+    let arguments = [&server.port.to_string(), folder];
+    let out = python::script(&stage, environment, "stages.py", &arguments).ok();
+    assert!(out.contains("is content"), "{out}");
+}
+
+#[test]
+fn connector_4_moves_files_and_rows_in_bulk() {
+    stages("connector4");
+}
+
+#[test]
+fn connector_5_moves_files_and_rows_in_bulk() {
+    stages("connector5");
 }

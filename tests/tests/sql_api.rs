@@ -5,22 +5,13 @@ use std::fs;
 use snowflake_session_tests::stage::Stage;
 use snowflake_session_tests::{emulator, python};
 
-/// Checks requests and answers by the description, and the libraries that sign and send.
-const REQUIREMENTS: [&str; 5] = [
-    "openapi-core==0.23.1",
-    "requests==2.34.2",
-    "PyJWT==2.15.1",
-    "cryptography==50.0.2",
-    "PyYAML==6.0.4",
-];
-
 #[test]
 fn an_openapi_client_is_content() {
     let stage = Stage::new();
     let folder = stage.path("keys");
     fs::create_dir_all(&folder).expect("the home is writable");
     let folder = folder.to_str().expect("the stage's path is text").to_owned();
-    python::script(&stage, &REQUIREMENTS, "sql_api.py", &["keys", &folder]).ok();
+    python::script(&stage, "sql_api", "sql_api.py", &["keys", &folder]).ok();
     let config = stage.path("emulator.toml");
     fs::write(
         &config,
@@ -32,7 +23,7 @@ fn an_openapi_client_is_content() {
     let port = server.port.to_string();
     let out = python::script(
         &stage,
-        &REQUIREMENTS,
+        "sql_api",
         "sql_api.py",
         &["journey", &port, &folder, "witness"],
     )

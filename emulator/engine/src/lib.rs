@@ -18,7 +18,7 @@ mod types;
 pub use config::{EngineConfig, Storage};
 pub use duckdb::open;
 pub use error::{EngineError, EngineErrorKind, ErrorCode};
-pub use types::{EngineColumn, SqlType};
+pub use types::{EngineColumn, SqlType, VectorElement};
 
 use std::sync::Arc;
 

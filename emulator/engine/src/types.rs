@@ -52,6 +52,22 @@ pub enum SqlType {
     Array,
     /// `BINARY`: `Binary`.
     Binary,
+    /// `VECTOR(element, dimension)`: `FixedSizeList` of the element's type.
+    Vector {
+        /// What each of its numbers is.
+        element: VectorElement,
+        /// How many there are, 1 to 4096.
+        dimension: u16,
+    },
+}
+
+/// What the numbers of a vector are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum VectorElement {
+    /// `FLOAT`: `Float32`.
+    Float,
+    /// `INT`: `Int32`.
+    Int,
 }
 
 /// A column of a result.

@@ -86,6 +86,11 @@ pub async fn serve(config: ServeConfig) -> Result<(), AppError> {
         source,
     })?;
     let backend: Arc<dyn Backend> = Arc::new(Arc::clone(&instance));
+    let scheme = if config.settings.tls.is_some() {
+        "https"
+    } else {
+        "http"
+    };
     let connector = Connector::new(config.settings, config.accounts, backend, spool);
     instance.give_results(connector.results());
     let _ending = EndOfStore(Instance::store(&instance));
@@ -97,7 +102,7 @@ pub async fn serve(config: ServeConfig) -> Result<(), AppError> {
             source,
         })?;
     }
-    announce(address, data.as_deref());
+    announce(scheme, address, data.as_deref());
     tokio::select! {
         () = server.serve(stop.requested()) => {}
         () = stop.repeated() => return Err(AppError::Interrupted),
@@ -126,12 +131,12 @@ async fn aside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> 
 }
 
 /// The one line that a person at a terminal waits for.
-fn announce(address: SocketAddr, data: Option<&Path>) {
+fn announce(scheme: &str, address: SocketAddr, data: Option<&Path>) {
     let version = env!("CARGO_PKG_VERSION");
     let place = data.map_or_else(|| "memory".to_owned(), |folder| folder.display().to_string());
     // Nobody may be reading; that is no reason not to serve.
     let _ = writeln!(
         std::io::stderr(),
-        "snowflake-emulator {version} listening on http://{address}, data in {place}"
+        "snowflake-emulator {version} listening on {scheme}://{address}, data in {place}"
     );
 }

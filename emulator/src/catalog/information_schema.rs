@@ -14,13 +14,15 @@ pub fn views(database: &Name) -> Vec<String> {
         ("VIEWS", view_rows(&name)),
         ("COLUMNS", columns(&name)),
         ("SEQUENCES", sequences(&name)),
+        ("TABLE_CONSTRAINTS", table_constraints(&name)),
+        ("REFERENTIAL_CONSTRAINTS", referential_constraints(&name)),
         (
             "INFORMATION_SCHEMA_CATALOG_NAME",
             format!("SELECT {name} AS \"CATALOG_NAME\""),
         ),
     ]
     .into_iter()
-    .map(|(view, select)| format!("CREATE VIEW {schema}.\"{view}\" AS {select}"))
+    .map(|(view, select)| format!("CREATE OR REPLACE VIEW {schema}.\"{view}\" AS {select}"))
     .collect()
 }
 
@@ -109,18 +111,79 @@ fn columns(database: &str) -> String {
         "SELECT o.database_name AS \"TABLE_CATALOG\", o.schema_name AS \"TABLE_SCHEMA\", o.name AS \"TABLE_NAME\", \
          c.name AS \"COLUMN_NAME\", CAST(c.ordinal AS BIGINT) AS \"ORDINAL_POSITION\", c.default_text AS \"COLUMN_DEFAULT\", \
          {} AS \"IS_NULLABLE\", \
-         CASE c.type_tag WHEN 'FIXED' THEN 'NUMBER' WHEN 'REAL' THEN 'FLOAT' ELSE c.type_tag END AS \"DATA_TYPE\", \
+         CASE c.type_tag WHEN 'FIXED' THEN 'NUMBER' WHEN 'REAL' THEN 'FLOAT' \
+         ELSE regexp_replace(c.type_tag, ' *[(].*', '') END AS \"DATA_TYPE\", \
          c.length AS \"CHARACTER_MAXIMUM_LENGTH\", \
          CASE c.type_tag WHEN 'TEXT' THEN least(c.length * 4, 16777216) ELSE c.length END AS \"CHARACTER_OCTET_LENGTH\", \
          CASE c.type_tag WHEN 'FIXED' THEN CAST(c.numeric_precision AS BIGINT) END AS \"NUMERIC_PRECISION\", \
          CASE c.type_tag WHEN 'FIXED' THEN CAST(10 AS BIGINT) END AS \"NUMERIC_PRECISION_RADIX\", \
          CASE c.type_tag WHEN 'FIXED' THEN CAST(c.scale AS BIGINT) END AS \"NUMERIC_SCALE\", \
          CASE WHEN c.type_tag LIKE 'TIME%' THEN CAST(c.scale AS BIGINT) END AS \"DATETIME_PRECISION\", \
-         {} AS \"IS_IDENTITY\", c.comment AS \"COMMENT\" \
+         CAST(NULL AS VARCHAR) AS \"INTERVAL_TYPE\", CAST(NULL AS BIGINT) AS \"INTERVAL_PRECISION\", \
+         CAST(NULL AS VARCHAR) AS \"CHARACTER_SET_CATALOG\", CAST(NULL AS VARCHAR) AS \"CHARACTER_SET_SCHEMA\", \
+         CAST(NULL AS VARCHAR) AS \"CHARACTER_SET_NAME\", CAST(NULL AS VARCHAR) AS \"COLLATION_CATALOG\", \
+         CAST(NULL AS VARCHAR) AS \"COLLATION_SCHEMA\", CAST(NULL AS VARCHAR) AS \"COLLATION_NAME\", \
+         CAST(NULL AS VARCHAR) AS \"DOMAIN_CATALOG\", CAST(NULL AS VARCHAR) AS \"DOMAIN_SCHEMA\", \
+         CAST(NULL AS VARCHAR) AS \"DOMAIN_NAME\", CAST(NULL AS VARCHAR) AS \"UDT_CATALOG\", \
+         CAST(NULL AS VARCHAR) AS \"UDT_SCHEMA\", CAST(NULL AS VARCHAR) AS \"UDT_NAME\", \
+         CAST(NULL AS VARCHAR) AS \"SCOPE_CATALOG\", CAST(NULL AS VARCHAR) AS \"SCOPE_SCHEMA\", \
+         CAST(NULL AS VARCHAR) AS \"SCOPE_NAME\", CAST(NULL AS BIGINT) AS \"MAXIMUM_CARDINALITY\", \
+         CAST(NULL AS VARCHAR) AS \"DTD_IDENTIFIER\", 'NO' AS \"IS_SELF_REFERENCING\", \
+         {} AS \"IS_IDENTITY\", {}, c.comment AS \"COMMENT\", CAST(NULL AS VARCHAR) AS \"SCHEMA_EVOLUTION_RECORD\", \
+         CAST(NULL AS VARCHAR) AS \"DATA_TYPE_ALIAS\" \
          FROM {CATALOG_SCHEMA}.columns c JOIN {CATALOG_SCHEMA}.objects o ON o.id = c.object_id \
          WHERE o.database_name = {database} AND o.dropped_ms IS NULL",
         yes("c.nullable"),
         yes("coalesce(c.default_text, '') LIKE 'IDENTITY%'"),
+        identity(),
+    )
+}
+
+/// What the catalog's text of an identity says, a column for each part.
+fn identity() -> String {
+    let when = |value: &str| format!("CASE WHEN c.default_text LIKE 'IDENTITY%' THEN {value} END");
+    let part = |word: &str| when(&format!("regexp_extract(c.default_text, '{word} (-?[0-9]+)', 1)"));
+    format!(
+        "{} AS \"IDENTITY_GENERATION\", {} AS \"IDENTITY_START\", {} AS \"IDENTITY_INCREMENT\", \
+         CAST(NULL AS VARCHAR) AS \"IDENTITY_MAXIMUM\", CAST(NULL AS VARCHAR) AS \"IDENTITY_MINIMUM\", \
+         {} AS \"IDENTITY_CYCLE\", {} AS \"IDENTITY_ORDERED\"",
+        when("'BY DEFAULT'"),
+        part("START"),
+        part("INCREMENT"),
+        when("'NO'"),
+        when("'NO'"),
+    )
+}
+
+/// Declared keys, one row for each.
+fn table_constraints(database: &str) -> String {
+    format!(
+        "SELECT DISTINCT o.database_name AS \"CONSTRAINT_CATALOG\", o.schema_name AS \"CONSTRAINT_SCHEMA\", \
+         k.name AS \"CONSTRAINT_NAME\", o.database_name AS \"TABLE_CATALOG\", o.schema_name AS \"TABLE_SCHEMA\", \
+         o.name AS \"TABLE_NAME\", \
+         CASE k.kind WHEN 'UNIQUE' THEN 'UNIQUE' ELSE k.kind || ' KEY' END AS \"CONSTRAINT_TYPE\", \
+         'NO' AS \"IS_DEFERRABLE\", 'YES' AS \"INITIALLY_DEFERRED\", 'NO' AS \"ENFORCED\", \
+         CAST(NULL AS VARCHAR) AS \"COMMENT\", {0} AS \"CREATED\", {0} AS \"LAST_ALTERED\", 'NO' AS \"RELY\" \
+         FROM {CATALOG_SCHEMA}.keys k JOIN {CATALOG_SCHEMA}.objects o ON o.id = k.object_id \
+         WHERE o.database_name = {database} AND o.dropped_ms IS NULL",
+        time("o.created_ms"),
+    )
+}
+
+/// Foreign keys with the primary keys that they refer to.
+fn referential_constraints(database: &str) -> String {
+    format!(
+        "SELECT DISTINCT f.database_name AS \"CONSTRAINT_CATALOG\", f.schema_name AS \"CONSTRAINT_SCHEMA\", \
+         k.name AS \"CONSTRAINT_NAME\", p.database_name AS \"UNIQUE_CONSTRAINT_CATALOG\", \
+         p.schema_name AS \"UNIQUE_CONSTRAINT_SCHEMA\", pk.name AS \"UNIQUE_CONSTRAINT_NAME\", \
+         'FULL' AS \"MATCH_OPTION\", 'NO ACTION' AS \"UPDATE_RULE\", 'NO ACTION' AS \"DELETE_RULE\", \
+         CAST(NULL AS VARCHAR) AS \"COMMENT\", {0} AS \"CREATED\", {0} AS \"LAST_ALTERED\" \
+         FROM {CATALOG_SCHEMA}.keys k JOIN {CATALOG_SCHEMA}.objects f ON f.id = k.object_id \
+         JOIN {CATALOG_SCHEMA}.objects p ON p.id = k.other_id \
+         LEFT JOIN {CATALOG_SCHEMA}.keys pk ON pk.object_id = k.other_id AND pk.kind = 'PRIMARY' \
+         AND pk.column_name = k.other_column \
+         WHERE k.kind = 'FOREIGN' AND f.database_name = {database} AND f.dropped_ms IS NULL AND p.dropped_ms IS NULL",
+        time("f.created_ms"),
     )
 }
 

@@ -244,6 +244,10 @@ impl Object {
                 "DELETE FROM {CATALOG_SCHEMA}.columns WHERE object_id = {}",
                 self.id
             ),
+            format!(
+                "DELETE FROM {CATALOG_SCHEMA}.keys WHERE object_id = {0} OR other_id = {0}",
+                self.id
+            ),
             format!("DELETE FROM {CATALOG_SCHEMA}.objects WHERE id = {}", self.id),
         ]
     }

@@ -17,7 +17,7 @@ pub const COMPUTE_WH: &str = "COMPUTE_WH";
 pub const SNOWFLAKE: &str = "SNOWFLAKE";
 
 /// Version of the shape below; raised with each change, and a migration is added to [`migrations`].
-pub const VERSION: u32 = 2;
+pub const VERSION: u32 = 3;
 
 /// Roles of a new account, with the comments Snowflake gives them.
 const ROLES: [(&str, &str); 6] = [
@@ -52,6 +52,11 @@ pub fn migrations(from: u32, now_ms: i64) -> Vec<String> {
     let mut statements = Vec::new();
     if from < 1 {
         statements.extend(shape());
+    }
+    if from < 3 {
+        statements.extend(keys());
+    }
+    if from < 1 {
         statements.extend(beginnings(now_ms));
     }
     if from < 2 {
@@ -121,6 +126,22 @@ fn shape() -> Vec<String> {
             "privilege VARCHAR NOT NULL, on_kind VARCHAR NOT NULL, on_name VARCHAR NOT NULL, \
              grantee_kind VARCHAR NOT NULL, grantee VARCHAR NOT NULL, grant_option BOOLEAN NOT NULL, \
              granted_by VARCHAR NOT NULL, created_ms BIGINT NOT NULL",
+        ),
+    ]
+}
+
+/// Declared keys, one row for each of their columns; what older catalogs know of them is in their columns.
+fn keys() -> Vec<String> {
+    vec![
+        format!(
+            "CREATE TABLE {CATALOG_SCHEMA}.keys (object_id BIGINT NOT NULL, number BIGINT NOT NULL, \
+             kind VARCHAR NOT NULL, name VARCHAR NOT NULL, ordinal INTEGER NOT NULL, column_name VARCHAR NOT NULL, \
+             other_id BIGINT, other_column VARCHAR)"
+        ),
+        format!(
+            "INSERT INTO {CATALOG_SCHEMA}.keys SELECT object_id, object_id, 'PRIMARY', 'SYS_CONSTRAINT_' || object_id, \
+             row_number() OVER (PARTITION BY object_id ORDER BY ordinal), name, NULL, NULL \
+             FROM {CATALOG_SCHEMA}.columns WHERE primary_key"
         ),
     ]
 }

@@ -1,12 +1,18 @@
 //! Column types as the catalog stores and writes them.
 
-use snowflake_emulator_engine::SqlType;
+use snowflake_emulator_engine::{SqlType, VectorElement};
 
 /// Snowflake's length of a VARCHAR that declares none.
 pub const TEXT_LENGTH_DEFAULT: u32 = 16_777_216;
 
 /// Snowflake's length of a BINARY that declares none.
 pub const BINARY_LENGTH_DEFAULT: u32 = 8_388_608;
+
+/// Digits of a NUMBER that declares none.
+const NUMBER_DIGITS_DEFAULT: u8 = 38;
+
+/// Digits of a second that a time declares when it declares none.
+const SECOND_DIGITS_DEFAULT: u8 = 9;
 
 /// A column type in the parts that the catalog's `columns` table has.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,6 +52,45 @@ impl StoredType {
             SqlType::Object => parts("OBJECT", None, None, None),
             SqlType::Array => parts("ARRAY", None, None, None),
             SqlType::Binary => parts("BINARY", Some(BINARY_LENGTH_DEFAULT), None, None),
+            // The tag alone tells all of it.
+            SqlType::Vector { element, dimension } => {
+                let element = match element {
+                    VectorElement::Float => "FLOAT",
+                    VectorElement::Int => "INT",
+                };
+                parts(&format!("VECTOR({element}, {dimension})"), None, None, None)
+            }
+        }
+    }
+
+    /// The type that the parts are of.
+    pub fn sql_type(&self) -> SqlType {
+        let digits = |value: Option<i64>, otherwise: u8| {
+            value
+                .and_then(|value| u8::try_from(value).ok())
+                .unwrap_or(otherwise)
+        };
+        let scale = digits(self.scale, SECOND_DIGITS_DEFAULT);
+        match self.tag.as_str() {
+            "FIXED" => SqlType::Number {
+                precision: digits(self.precision, NUMBER_DIGITS_DEFAULT),
+                scale: digits(self.scale, 0),
+            },
+            "REAL" => SqlType::Float,
+            "BOOLEAN" => SqlType::Boolean,
+            "DATE" => SqlType::Date,
+            "TIME" => SqlType::Time { scale },
+            "TIMESTAMP_NTZ" => SqlType::TimestampNtz { scale },
+            "TIMESTAMP_LTZ" => SqlType::TimestampLtz { scale },
+            "TIMESTAMP_TZ" => SqlType::TimestampTz { scale },
+            "VARIANT" => SqlType::Variant,
+            "OBJECT" => SqlType::Object,
+            "ARRAY" => SqlType::Array,
+            "BINARY" => SqlType::Binary,
+            vector if vector.starts_with("VECTOR(") => vector_of(vector),
+            _ => SqlType::Text {
+                length: self.length.and_then(|length| u32::try_from(length).ok()),
+            },
         }
     }
 
@@ -91,6 +136,20 @@ impl StoredType {
     }
 }
 
+/// The type that a vector's tag tells.
+fn vector_of(tag: &str) -> SqlType {
+    let element = if tag.starts_with("VECTOR(INT") {
+        VectorElement::Int
+    } else {
+        VectorElement::Float
+    };
+    let digits: String = tag.chars().filter(char::is_ascii_digit).collect();
+    SqlType::Vector {
+        element,
+        dimension: digits.parse().unwrap_or(1),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -101,6 +160,7 @@ mod tests {
             let stored = StoredType::of(&sql_type);
             assert_eq!(stored.declared(), declared);
             assert_eq!(stored.json(true), json);
+            assert_eq!(stored.sql_type(), sql_type);
         };
         check(
             SqlType::Number {
@@ -119,6 +179,14 @@ mod tests {
             SqlType::TimestampNtz { scale: 9 },
             "TIMESTAMP_NTZ(9)",
             r#"{"type":"TIMESTAMP_NTZ","precision":0,"scale":9,"nullable":true}"#,
+        );
+        check(
+            SqlType::Vector {
+                element: VectorElement::Int,
+                dimension: 3,
+            },
+            "VECTOR(INT, 3)",
+            r#"{"type":"VECTOR(INT, 3)","nullable":true}"#,
         );
         check(
             SqlType::Variant,

@@ -69,6 +69,12 @@ pub struct ServeArguments {
     /// Compress answers and all result chunks; for networks that are slower than processors
     #[arg(long)]
     pub compress: bool,
+    /// Speak TLS with this certificate (chain), in PEM; needs --tls-key
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    pub tls_cert: Option<PathBuf>,
+    /// Private key of the certificate, in PEM
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    pub tls_key: Option<PathBuf>,
     /// Allow addresses that other machines reach; needs users in the configuration file
     #[arg(long)]
     pub allow_remote: bool,

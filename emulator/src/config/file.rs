@@ -18,6 +18,9 @@ pub(super) struct ConfigFile {
     pub(super) account: Option<String>,
     #[serde(default)]
     pub(super) sql_api: SqlApiLimits,
+    /// PEM files; relative to the configuration file.
+    pub(super) tls_cert: Option<PathBuf>,
+    pub(super) tls_key: Option<PathBuf>,
     #[serde(default)]
     pub(super) limits: Limits,
     /// Who may log in; none means anyone.

@@ -11,7 +11,7 @@ use super::ServeArguments;
 use super::file::{ConfigFile, FileToken, FileUser};
 use super::sql_api;
 use crate::faults::{Faults, Rule, RuleError};
-use crate::protocol::{Accounts, AccountsError, Metrics, Mounted, Secret, Settings, User};
+use crate::protocol::{Accounts, AccountsError, Metrics, Mounted, Secret, Settings, Tls, TlsError, User};
 use crate::results::SpoolLimits;
 use crate::session::{HistoryLimits, InstanceConfig};
 use crate::sql_api::SqlApi;
@@ -96,6 +96,19 @@ pub enum ConfigError {
     /// A burst of requests where their rate is not limited.
     #[error("burst needs requests_per_second")]
     BurstWithoutRate,
+    /// Certificate or key cannot be used.
+    #[error("failed to use the certificate {certificate:?} with the key {key:?}")]
+    Tls {
+        /// File with the certificate.
+        certificate: PathBuf,
+        /// File with its key.
+        key: PathBuf,
+        /// Why.
+        source: TlsError,
+    },
+    /// One of the two without the other.
+    #[error("tls_cert and tls_key belong together")]
+    HalfTls,
     /// A life or limit of zero.
     #[error("{name} must be more than 0")]
     Zero {
@@ -168,6 +181,7 @@ impl ServeConfig {
                 .map_or(defaults.body_bytes_max, |mib| (mib * MIB) as usize),
             connections_max: positive("connections", limits.connections)?.unwrap_or(defaults.connections_max),
             sessions_max: positive("sessions", limits.sessions)?.unwrap_or(defaults.sessions_max),
+            tls: tls(&arguments, (file.tls_cert, file.tls_key), folder)?,
             compress_answers: compress,
             compress_chunks: compress,
             account: file.account,
@@ -224,6 +238,32 @@ impl ServeConfig {
                 disk_bytes_max: disk,
             },
         })
+    }
+}
+
+/// The certificate that the command line names, or else the configuration file.
+fn tls(
+    arguments: &ServeArguments,
+    file: (Option<PathBuf>, Option<PathBuf>),
+    folder: &Path,
+) -> Result<Option<Tls>, ConfigError> {
+    let in_folder = |path: Option<PathBuf>| path.map(|path| folder.join(path));
+    let given = match (&arguments.tls_cert, &arguments.tls_key) {
+        (None, None) => (in_folder(file.0), in_folder(file.1)),
+        (certificate, key) => (certificate.clone(), key.clone()),
+    };
+    let (certificate, key) = match given {
+        (None, None) => return Ok(None),
+        (Some(certificate), Some(key)) => (certificate, key),
+        _ => return Err(ConfigError::HalfTls),
+    };
+    match Tls::read(&certificate, &key) {
+        Ok(tls) => Ok(Some(tls)),
+        Err(source) => Err(ConfigError::Tls {
+            certificate,
+            key,
+            source,
+        }),
     }
 }
 

@@ -61,6 +61,8 @@ pub enum Command {
     Stage(StageCommand),
     /// `COMMENT ON …`.
     Comment(Comment),
+    /// `ALTER TABLE … ALTER … COMMENT …`: comments on columns of one table.
+    CommentColumns(Vec<Comment>),
     /// `TRUNCATE TABLE`.
     Truncate {
         /// No error when it is not there.
@@ -117,7 +119,7 @@ pub enum ShowKind {
     Variables,
     /// `TRANSACTIONS`.
     Transactions,
-    /// `USER FUNCTIONS` and `FUNCTIONS`.
+    /// `USER FUNCTIONS`, `FUNCTIONS` and `PROCEDURES`: lists of the same columns.
     Functions,
     /// `PRIMARY KEYS`.
     PrimaryKeys,
@@ -125,6 +127,12 @@ pub enum ShowKind {
     Stages,
     /// `FILE FORMATS`.
     FileFormats,
+    /// `UNIQUE KEYS`.
+    UniqueKeys,
+    /// `IMPORTED KEYS`: foreign keys, by the table that has them.
+    ImportedKeys,
+    /// `EXPORTED KEYS`: foreign keys, by the table that they refer to.
+    ExportedKeys,
 }
 
 /// Where `SHOW` looks.

@@ -8,6 +8,7 @@ use crate::catalog::names::{Name, parse_dotted};
 use crate::contract::{Binding, SqlError};
 
 /// Reads one statement token by token.
+#[derive(Clone)]
 pub(super) struct Cursor<'a> {
     piece: &'a Piece<'a>,
     bindings: Option<&'a BTreeMap<String, Binding>>,

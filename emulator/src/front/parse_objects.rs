@@ -195,12 +195,47 @@ pub(super) fn parse_alter(cursor: &mut Cursor<'_>) -> Result<Option<Command>, Sq
     if cursor.eat(&["VIEW"]) {
         return alter_object(cursor, ()).map(Command::AlterView).map(Some);
     }
+    if cursor.peek_word(0, "TABLE") {
+        // The only form of it that `sqlparser` does not know; whatever else it is, is its business.
+        return Ok(column_comments(&mut cursor.clone()).map(Command::CommentColumns));
+    }
     match account(cursor) {
         Some(kind) => alter_object(cursor, kind)
             .map(Command::AlterAccountObject)
             .map(Some),
         None => Ok(None),
     }
+}
+
+/// `TABLE t {ALTER | MODIFY} [(] [COLUMN] a COMMENT 'text' [, [COLUMN] b COMMENT 'text' …] [)]`.
+fn column_comments(cursor: &mut Cursor<'_>) -> Option<Vec<Comment>> {
+    cursor.expect(&["TABLE"]).ok()?;
+    let if_exists = cursor.eat(&["IF", "EXISTS"]);
+    let table = cursor.path().ok()?;
+    if !cursor.eat(&["ALTER"]) {
+        cursor.expect(&["MODIFY"]).ok()?;
+    }
+    let bracket = cursor.eat_sign('(');
+    let comments = cursor
+        .list(|cursor| {
+            cursor.eat(&["COLUMN"]);
+            let mut path = table.clone();
+            path.push(cursor.name()?);
+            cursor.expect(&["COMMENT"])?;
+            let text = cursor.text()?;
+            Ok(Comment {
+                kind: CommentKind::Column,
+                if_exists,
+                path,
+                text,
+            })
+        })
+        .ok()?;
+    if bracket {
+        cursor.expect_sign(')').ok()?;
+    }
+    cursor.end().ok()?;
+    Some(comments)
 }
 
 fn alter_object<K>(cursor: &mut Cursor<'_>, kind: K) -> Result<AlterObject<K>, SqlError> {

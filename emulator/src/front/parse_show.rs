@@ -25,14 +25,11 @@ pub(super) fn parse_show(cursor: &mut Cursor<'_>) -> Result<Command, SqlError> {
 }
 
 /// Lists that Snowflake has and this emulator does not: refused as such, not as nonsense.
-const OTHERS: [&str; 16] = [
+const OTHERS: [&str; 13] = [
     "PIPES",
     "STREAMS",
     "TASKS",
     "USERS",
-    "PROCEDURES",
-    "IMPORTED",
-    "UNIQUE",
     "SHARES",
     "TAGS",
     "INTEGRATIONS",
@@ -48,10 +45,21 @@ fn kind(cursor: &mut Cursor<'_>) -> Result<ShowKind, SqlError> {
     if cursor.eat(&["FILE", "FORMATS"]) {
         return Ok(ShowKind::FileFormats);
     }
-    if cursor.eat(&["PRIMARY", "KEYS"]) {
-        return Ok(ShowKind::PrimaryKeys);
+    for (word, kind) in [
+        ("PRIMARY", ShowKind::PrimaryKeys),
+        ("UNIQUE", ShowKind::UniqueKeys),
+        ("IMPORTED", ShowKind::ImportedKeys),
+        ("EXPORTED", ShowKind::ExportedKeys),
+    ] {
+        if cursor.eat(&[word, "KEYS"]) {
+            return Ok(kind);
+        }
     }
-    if cursor.eat(&["USER", "FUNCTIONS"]) || cursor.eat(&["BUILTIN", "FUNCTIONS"]) {
+    if cursor.eat(&["USER", "FUNCTIONS"])
+        || cursor.eat(&["BUILTIN", "FUNCTIONS"])
+        || cursor.eat(&["USER", "PROCEDURES"])
+        || cursor.eat(&["PROCEDURES"])
+    {
         return Ok(ShowKind::Functions);
     }
     let known = [
@@ -126,7 +134,11 @@ fn scope(cursor: &mut Cursor<'_>, kind: ShowKind) -> Result<ShowScope, SqlError>
     let path = cursor.path()?;
     Ok(match kind {
         ShowKind::Schemas => ShowScope::Database(Some(path)),
-        ShowKind::Columns | ShowKind::PrimaryKeys => ShowScope::Table(path),
+        ShowKind::Columns
+        | ShowKind::PrimaryKeys
+        | ShowKind::UniqueKeys
+        | ShowKind::ImportedKeys
+        | ShowKind::ExportedKeys => ShowScope::Table(path),
         _ => ShowScope::Schema(Some(path)),
     })
 }

@@ -228,6 +228,23 @@ fn the_rest_is_sqlparsers() {
     assert!(
         matches!(command("comment on column d.s.t.c is 'x'"), Command::Comment(c) if c.kind == CommentKind::Column)
     );
+    for text in [
+        "alter table d.s.t alter a comment 'x', \"b\" comment $$y$$",
+        "alter table d.s.t modify (column a comment 'x', column \"b\" comment 'y')",
+    ] {
+        let Command::CommentColumns(comments) = command(text) else {
+            panic!("{text}");
+        };
+        let found: Vec<_> = comments
+            .iter()
+            .map(|comment| (comment.path[3].as_str(), comment.text.as_str()))
+            .collect();
+        assert_eq!(found, [("A", "x"), ("b", "y")], "{text}");
+    }
+    assert!(matches!(
+        read("alter table t alter column a set not null").unwrap(),
+        Parsed::Sql(_)
+    ));
 }
 
 fn check_syntax(text: &str, line: u32, position: u32, unexpected: &str) {

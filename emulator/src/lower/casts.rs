@@ -56,6 +56,19 @@ pub(super) fn convert(operand: Expr, target: &SqlType, attempt: bool) -> Expr {
         function_suffix(target)
     );
     match target {
+        // The text of an ARRAY is the engine's text of its own arrays.
+        SqlType::Vector { .. } => {
+            let text = engine_cast(operand, "VARCHAR");
+            let engine_type = target.engine_type();
+            if attempt {
+                raw(format!(
+                    "TRY_CAST({} AS {engine_type})",
+                    super::physical::text_of(text)
+                ))
+            } else {
+                engine_cast(text, &engine_type)
+            }
+        }
         SqlType::Number { precision, scale } => call(
             &name,
             vec![
@@ -92,7 +105,7 @@ pub(super) fn convert(operand: Expr, target: &SqlType, attempt: bool) -> Expr {
 }
 
 /// What follows `sf_to_` in the name of the conversion to a type.
-fn function_suffix(target: &SqlType) -> &'static str {
+pub(super) fn function_suffix(target: &SqlType) -> &'static str {
     match target {
         SqlType::Number { .. } => "number",
         SqlType::Float => "double",
@@ -107,6 +120,7 @@ fn function_suffix(target: &SqlType) -> &'static str {
         SqlType::Object => "object",
         SqlType::Array => "array",
         SqlType::Binary => "binary",
+        SqlType::Vector { .. } => "vector",
     }
 }
 

@@ -41,6 +41,7 @@ pub(super) fn lowering(sql: &str) -> Result<Lowered, SqlError> {
         facts: facts(),
         variables: &variables,
         bindings: &bindings,
+        target: &[],
         random_seed: Some(42),
     };
     lower(&parse(sql), &scope)

@@ -307,6 +307,7 @@ mod tests {
             facts: facts(),
             variables: &variables,
             bindings: &bindings,
+            target: &[],
             random_seed: None,
         };
         let mut statement = parse(sql);
@@ -339,6 +340,7 @@ mod tests {
             facts: facts(),
             variables: &variables,
             bindings: &bindings,
+            target: &[],
             random_seed: None,
         };
         let mut statement = parse("insert into t values (?, ? + 1)");

@@ -22,6 +22,7 @@ mod intervals;
 mod kinds;
 mod labels;
 mod operators;
+pub mod outline;
 mod parts;
 mod paths;
 mod physical;
@@ -75,6 +76,12 @@ pub fn lower(statement: &Statement, scope: &Scope<'_>) -> Result<Lowered, SqlErr
     select::apply(&mut statement)?;
     tables::apply(&mut statement)?;
     let tables = relations::apply(&mut statement, &scope.names, scope.sources)?;
+    // While columns and literals are still seen as such.
+    let paths = tables
+        .iter()
+        .map(|path| (scope.names.physical_of(path), path.clone()))
+        .collect();
+    let outline = outline::read(&statement, &paths);
     let mut work = expressions::Work::new(scope);
     work.stored = matches!(
         statement,
@@ -83,6 +90,7 @@ pub fn lower(statement: &Statement, scope: &Scope<'_>) -> Result<Lowered, SqlErr
     expressions::apply(&mut statement, &mut work)?;
     // Last, the target and the engine's spelling.
     let mut lowered = statements::finish(statement, &mut work)?;
+    lowered.outline = outline;
     lowered.tables.extend(tables);
     lowered.tables.extend(work.sequences);
     lowered.uses_session_state |= has_values || work.uses_session_state;

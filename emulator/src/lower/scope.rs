@@ -4,9 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use snowflake_emulator_engine::SqlType;
 
+use super::outline::Outline;
 use super::sources::Source;
 use crate::catalog::names::{NameScope, ObjectPath};
-use crate::contract::{Binding, SqlError};
+use crate::contract::{Binding, ResultColumn, SqlError};
 
 /// Everything outside the statement that its meaning depends on.
 ///
@@ -27,6 +28,8 @@ pub struct Scope<'a> {
     /// Tables that the session has made for the statement's stages, results and past tables, by their
     /// [`SourceRequest::key`](super::SourceRequest).
     pub sources: &'a BTreeMap<String, Source>,
+    /// Columns of the table that an INSERT or UPDATE changes, where they are known.
+    pub target: &'a [ResultColumn],
     /// Seed for `RANDOM`, `UUID_STRING` and their like when the statement must give the same answer
     /// again (it may be replayed after an error in its transaction); `None` leaves them free.
     pub random_seed: Option<i64>,
@@ -91,6 +94,8 @@ pub struct Lowered {
     pub tables: BTreeSet<ObjectPath>,
     /// Columns that a `CREATE TABLE` declares, in order; empty for `CREATE TABLE ... AS`.
     pub columns: Vec<DeclaredColumn>,
+    /// Where the columns of a query come from, as far as its text tells.
+    pub outline: Option<Outline>,
 }
 
 /// A query that must find no row, and the error when it does.

@@ -112,7 +112,6 @@ pub(super) fn lower(
                 vec![value, delimiter],
             )?
         }
-        "RESULT_SCAN" => return Err(unsupported("RESULT_SCAN")),
         _ => return Err(unknown_function(&function)),
     };
     let alias = alias.unwrap_or_else(|| table_alias(exact(function)));

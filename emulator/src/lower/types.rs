@@ -1,6 +1,6 @@
 //! Data types: what was written, the Snowflake type it means, and how the engine holds it.
 
-use snowflake_emulator_engine::SqlType;
+use snowflake_emulator_engine::{SqlType, VectorElement};
 use sqlparser::ast::{
     ArrayElemTypeDef, BinaryLength, CharacterLength, DataType, ExactNumberInfo, Ident, ObjectName,
     ObjectNamePart, TimezoneInfo,
@@ -13,6 +13,8 @@ use crate::contract::SqlError;
 const NUMBER_PRECISION_MAX: u64 = 38;
 /// Most digits of a NUMBER after the point.
 const NUMBER_SCALE_MAX: i64 = 37;
+/// Most numbers in a vector.
+const VECTOR_DIMENSION_MAX: u16 = 4096;
 /// Most digits of a second.
 const TIME_SCALE_MAX: u64 = 9;
 /// Most characters of a VARCHAR.
@@ -121,11 +123,30 @@ fn custom(name: &ObjectName, arguments: &[String]) -> Result<SqlType, SqlError> 
         "OBJECT" => SqlType::Object,
         "ARRAY" => SqlType::Array,
         "BINARY" | "VARBINARY" => SqlType::Binary,
-        "GEOGRAPHY" | "GEOMETRY" | "VECTOR" | "MAP" | "FILE" | "DECFLOAT" | "UUID" => {
+        "VECTOR" => vector(arguments)?,
+        "GEOGRAPHY" | "GEOMETRY" | "MAP" | "FILE" | "DECFLOAT" | "UUID" => {
             return Err(unsupported(&format!("data type {word}")));
         }
         _ => return Err(unsupported_type(&word)),
     })
+}
+
+/// `VECTOR(FLOAT | INT, dimension)`.
+fn vector(arguments: &[String]) -> Result<SqlType, SqlError> {
+    let malformed = || compilation("002040", "42601", "Unsupported data type 'VECTOR'.");
+    let [element, dimension] = arguments else {
+        return Err(malformed());
+    };
+    let element = match element.trim().to_uppercase().as_str() {
+        "FLOAT" | "FLOAT4" | "FLOAT8" => VectorElement::Float,
+        "INT" | "INTEGER" => VectorElement::Int,
+        _ => return Err(malformed()),
+    };
+    let dimension = dimension.trim().parse::<u16>().unwrap_or(0);
+    if !(1..=VECTOR_DIMENSION_MAX).contains(&dimension) {
+        return Err(range("vector dimension", "1", "4096"));
+    }
+    Ok(SqlType::Vector { element, dimension })
 }
 
 fn number(info: ExactNumberInfo) -> Result<SqlType, SqlError> {
@@ -219,6 +240,16 @@ pub(super) fn data_type(sql_type: &SqlType) -> DataType {
         SqlType::Object => custom("OBJECT", None),
         SqlType::Array => DataType::Array(ArrayElemTypeDef::None),
         SqlType::Binary => DataType::Binary(None),
+        SqlType::Vector { element, dimension } => DataType::Custom(
+            ObjectName(vec![ObjectNamePart::Identifier(Ident::new("VECTOR"))]),
+            vec![
+                match element {
+                    VectorElement::Float => "FLOAT".to_owned(),
+                    VectorElement::Int => "INT".to_owned(),
+                },
+                dimension.to_string(),
+            ],
+        ),
     }
 }
 

@@ -39,8 +39,8 @@ pub(super) fn drop_object(
     let path = planner.scope.names.object_of_parts(&written, "DROP")?;
     let mut plan = DdlPlan::only(format!("{} successfully dropped.", path.name.as_str()));
     plan.touched.push(path.clone());
-    if wanted == ObjectKind::Table
-        && let Some(temporary) = planner.temporary.get(&path)
+    if let Some(temporary) = planner.temporary.get(&path)
+        && temporary.object.kind == wanted
     {
         set_aside(Some(&temporary.object), true, planner.now_ms, &mut plan);
         return Ok(plan);
@@ -226,6 +226,11 @@ fn record_change(
                     "DELETE FROM {CATALOG_SCHEMA}.columns WHERE {}",
                     column(&Name::of(name))
                 ));
+                plan.sql(format!(
+                    "DELETE FROM {CATALOG_SCHEMA}.keys WHERE object_id = {} AND column_name = {}",
+                    object.id,
+                    literal(Name::of(name).as_str())
+                ));
             }
         }
         AlterTableOperation::RenameColumn {
@@ -234,6 +239,14 @@ fn record_change(
         } => {
             let (old, new) = (Name::of(old_column_name), Name::of(new_column_name));
             update(format!("name = {}", literal(new.as_str())), column(&old));
+            for (owner, renamed) in [("object_id", "column_name"), ("other_id", "other_column")] {
+                plan.sql(format!(
+                    "UPDATE {CATALOG_SCHEMA}.keys SET {renamed} = {} WHERE {owner} = {} AND {renamed} = {}",
+                    literal(new.as_str()),
+                    object.id,
+                    literal(old.as_str())
+                ));
+            }
         }
         AlterTableOperation::AlterColumn { column_name, op } => {
             let condition = column(&Name::of(column_name));
@@ -263,22 +276,30 @@ fn record_change(
                 AlterColumnOperation::AddGenerated { .. } => {}
             }
         }
-        AlterTableOperation::AddConstraint {
-            constraint: TableConstraint::PrimaryKey(key),
-            ..
-        } => {
-            for part in &key.columns {
-                if let sqlparser::ast::Expr::Identifier(ident) = &part.column.expr {
-                    update("primary_key = true".to_owned(), column(&Name::of(ident)));
+        AlterTableOperation::AddConstraint { constraint, .. } => {
+            if let TableConstraint::PrimaryKey(key) = constraint {
+                for part in &key.columns {
+                    if let sqlparser::ast::Expr::Identifier(ident) = &part.column.expr {
+                        update("primary_key = true".to_owned(), column(&Name::of(ident)));
+                    }
                 }
             }
+            let key = super::keys::of_constraint(constraint);
+            let keys: Vec<_> = key.into_iter().collect();
+            plan.all(super::keys::record(planner, object.id, &object.path, &keys)?);
         }
         AlterTableOperation::DropPrimaryKey { .. } => {
-            update(
-                "primary_key = false".to_owned(),
-                format!("object_id = {}", object.id),
-            );
+            let of_object = format!("object_id = {}", object.id);
+            update("primary_key = false".to_owned(), of_object.clone());
+            plan.sql(format!(
+                "DELETE FROM {CATALOG_SCHEMA}.keys WHERE {of_object} AND kind = 'PRIMARY'"
+            ));
         }
+        AlterTableOperation::DropConstraint { name, .. } => plan.sql(format!(
+            "DELETE FROM {CATALOG_SCHEMA}.keys WHERE object_id = {} AND name = {}",
+            object.id,
+            literal(Name::of(name).as_str())
+        )),
         AlterTableOperation::RenameTable {
             table_name: RenameTableNameKind::To(new) | RenameTableNameKind::As(new),
         } => {

@@ -55,7 +55,7 @@ pub struct Planner<'a> {
     pub text: &'a str,
 }
 
-/// A temporary table, which only its session knows.
+/// A temporary table or view, which only its session knows.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Temporary {
     /// Its record; its identity is 0.

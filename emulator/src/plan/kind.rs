@@ -149,6 +149,7 @@ pub fn operation(parsed: &Parsed) -> &'static str {
             Command::Show(_) => "SHOW",
             Command::Describe(_) => "DESCRIBE",
             Command::Truncate { .. } => "TRUNCATE",
+            Command::CommentColumns(_) => "ALTER TABLE",
             Command::CreateNamespace(_) => "CREATE SCHEMA",
             Command::CreateSequence(_) => "CREATE SEQUENCE",
             _ => "statement",

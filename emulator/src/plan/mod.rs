@@ -9,11 +9,13 @@ mod account;
 mod change;
 mod ddl;
 mod files;
+mod keys;
 pub mod kind;
 mod namespaces;
 pub mod shape;
 mod show;
 mod show_files;
+mod show_keys;
 mod show_objects;
 mod tables;
 
@@ -74,6 +76,13 @@ fn plan_command(
         Command::Grant(grant) => account::grant(planner, grant),
         Command::Comment(comment) => change::comment(planner, comment),
         Command::Stage(command) => files::plan(planner, command),
+        Command::CommentColumns(comments) => {
+            let mut plan = DdlPlan::executed();
+            for comment in comments {
+                plan.steps.extend(change::comment(planner, comment)?.steps);
+            }
+            Ok(plan)
+        }
         Command::Show(_)
         | Command::Describe(_)
         | Command::Use(_)

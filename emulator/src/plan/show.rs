@@ -72,7 +72,8 @@ impl Shower<'_> {
             ShowKind::Schemas => self.schemas(show)?,
             ShowKind::Tables | ShowKind::Views | ShowKind::Objects => self.objects(show)?,
             ShowKind::Columns => self.columns(show)?,
-            ShowKind::PrimaryKeys => self.primary_keys(show)?,
+            ShowKind::PrimaryKeys | ShowKind::UniqueKeys => self.own_keys(show)?,
+            ShowKind::ImportedKeys | ShowKind::ExportedKeys => self.foreign_keys(show)?,
             ShowKind::Sequences => self.sequences(show)?,
             ShowKind::Warehouses => self.warehouses(),
             ShowKind::Roles => self.roles(),
@@ -159,7 +160,7 @@ impl Shower<'_> {
             ShowScope::Database(Some(path)) => {
                 let name = super::account::last(path)?;
                 if self.catalog.database(&name)?.is_none() {
-                    return Err(SqlError::no_such("Database", name).into());
+                    return Err(SqlError::cannot_perform().into());
                 }
                 format!("s.database_name = {}", literal(name.as_str()))
             }
@@ -348,7 +349,7 @@ impl Shower<'_> {
         ))
     }
 
-    /// User-defined functions: there are none.
+    /// User-defined functions and procedures: there are none.
     fn functions() -> Listing {
         use ListType::{Number, Text, Time};
         Listing::new(
@@ -390,14 +391,14 @@ impl Shower<'_> {
             ShowScope::Database(Some(path)) => {
                 let name = super::account::last(path)?;
                 if self.catalog.database(&name)?.is_none() {
-                    return Err(SqlError::no_such("Database", name).into());
+                    return Err(SqlError::cannot_perform().into());
                 }
                 in_database(&name)
             }
             ShowScope::Schema(Some(path)) => {
                 let path = self.names.schema_of_parts(path, "SHOW")?;
                 if self.catalog.schema(&path)?.is_none() {
-                    return Err(SqlError::no_such("Schema", path).into());
+                    return Err(SqlError::cannot_perform().into());
                 }
                 in_schema(&path)
             }

@@ -5,10 +5,10 @@ use super::shape::{ListType, Shaped, list};
 use super::show::{Listing, Shower};
 use super::tables::dotted;
 use crate::catalog::names::literal;
-use crate::catalog::records::{Column, ObjectKind};
+use crate::catalog::records::{Column, ObjectKind, optional};
 use crate::catalog::tables::CATALOG_SCHEMA;
 use crate::contract::SqlError;
-use crate::front::{Describe, Show, ShowKind, ShowScope};
+use crate::front::{Describe, Show, ShowKind};
 
 /// Row counts of the engine's tables, next to the objects `o`.
 const SIZES: &str = "LEFT JOIN (SELECT schema_name AS engine_schema, table_name AS engine_table, estimated_size \
@@ -31,7 +31,11 @@ impl Shower<'_> {
         };
         let from = format!("({}) o {SIZES} WHERE {scope}{kind}{dropped}", self.all_objects());
         let mut columns = if show.kind == ShowKind::Views {
-            view_columns()
+            let mut columns = view_columns();
+            if show.terse {
+                columns.push(("kind", ListType::Text, "'VIEW'"));
+            }
+            columns
         } else {
             table_columns(show.kind)
         };
@@ -47,7 +51,7 @@ impl Shower<'_> {
         ))
     }
 
-    /// The catalog's objects and the session's temporary tables.
+    /// The catalog's objects and the session's temporary tables and views.
     fn all_objects(&self) -> String {
         let mut query = format!(
             "SELECT created_ms, name, database_name, schema_name, kind, comment, cluster_by, owner, retention_days, \
@@ -57,13 +61,15 @@ impl Shower<'_> {
         for Temporary { object, .. } in self.temporary.values() {
             let path = &object.path;
             query = format!(
-                "{query} UNION ALL SELECT {}, {}, {}, {}, 'TABLE', {}, '', {}, 1, false, false, NULL, 'main', {}, NULL, 'TEMPORARY'",
+                "{query} UNION ALL SELECT {}, {}, {}, {}, '{}', {}, '', {}, 1, false, false, {}, 'main', {}, NULL, 'TEMPORARY'",
                 object.created_ms,
                 literal(path.name.as_str()),
                 literal(path.schema.database.as_str()),
                 literal(path.schema.schema.as_str()),
+                object.kind.text(),
                 literal(&object.comment),
                 literal(&object.owner),
+                optional(object.definition.as_deref()),
                 literal(&path.temporary_mangled()),
             );
         }
@@ -111,40 +117,8 @@ impl Shower<'_> {
         Ok(Listing::new(&columns, &from, &[], order).named_by("column_name"))
     }
 
-    /// Declared primary keys.
-    pub(super) fn primary_keys(&mut self, show: &Show) -> Result<Listing, Failure> {
-        use ListType::{Number, Text, Time};
-        let from = format!("{} AND c.primary_key", self.columns_from(show)?);
-        let columns = [
-            ("created_on", Time, "o.created_ms"),
-            ("database_name", Text, "o.database_name"),
-            ("schema_name", Text, "o.schema_name"),
-            ("table_name", Text, "o.name"),
-            ("column_name", Text, "c.name"),
-            (
-                "key_sequence",
-                Number,
-                "row_number() OVER (PARTITION BY o.id ORDER BY c.ordinal)",
-            ),
-            ("constraint_name", Text, "'SYS_CONSTRAINT_' || o.id"),
-            ("rely", Text, "'false'"),
-            ("comment", Text, "NULL"),
-        ];
-        let order = "o.database_name, o.schema_name, o.name, c.ordinal";
-        Ok(Listing::new(&columns, &from, &[], order).named_by("column_name"))
-    }
-
     fn columns_from(&mut self, show: &Show) -> Result<String, Failure> {
-        let condition = match &show.scope {
-            ShowScope::Table(written) => {
-                let path = self.names.object_of_parts(written, "SHOW")?;
-                let Some(object) = self.catalog.object(&path)? else {
-                    return Err(SqlError::no_such("Table", dotted(written)).into());
-                };
-                format!("o.id = {}", object.id)
-            }
-            scope => self.where_scope(scope, "o")?,
-        };
+        let condition = self.keys_in(&show.scope, "o")?;
         Ok(format!(
             "{CATALOG_SCHEMA}.columns c JOIN {CATALOG_SCHEMA}.objects o ON o.id = c.object_id \
              WHERE {condition} AND o.dropped_ms IS NULL"
@@ -208,7 +182,12 @@ fn table_columns(kind: ShowKind) -> Vec<(&'static str, ListType, &'static str)> 
         (
             "kind",
             Text,
-            "CASE o.kind WHEN 'VIEW' THEN 'VIEW' ELSE o.table_kind END",
+            // Which kind of table it is, only the list of tables tells.
+            if kind == ShowKind::Tables {
+                "o.table_kind"
+            } else {
+                "o.kind"
+            },
         ),
         ("comment", Text, "o.comment"),
         ("cluster_by", Text, "o.cluster_by"),
@@ -251,7 +230,6 @@ fn view_columns() -> Vec<(&'static str, ListType, &'static str)> {
     vec![
         ("created_on", Time, "o.created_ms"),
         ("name", Text, "o.name"),
-        ("kind", Text, "'VIEW'"),
         ("reserved", Text, "''"),
         ("database_name", Text, "o.database_name"),
         ("schema_name", Text, "o.schema_name"),

@@ -104,6 +104,12 @@ pub(super) fn create_table(planner: &mut Planner<'_>, written: &CreateTable) -> 
             .push(Step::KeepTemporary(Box::new(Temporary { object, columns })));
     } else {
         plan.sql(object.record());
+        let keys = super::keys::record(planner, id, &path, &super::keys::declared(written))?;
+        plan.all(keys);
+        if let Some(source) = source_of(written) {
+            let source = planner.scope.names.object(source, "CREATE TABLE")?;
+            plan.sql(super::keys::copied(&source, id));
+        }
         match record_columns(id, 1, &columns) {
             Some(statement) => plan.sql(statement),
             None => plan.steps.push(Step::RecordColumns {
@@ -240,13 +246,25 @@ pub(super) fn create_view(planner: &mut Planner<'_>, written: &CreateView) -> Re
     let path = planner.scope.names.object(&written.name, "CREATE VIEW")?;
     planner.writable_schema(&path.schema)?;
     let mut plan = DdlPlan::default();
-    if let Some(existing) = planner.catalog.object(&path)? {
+    let existing = if written.temporary {
+        planner
+            .temporary
+            .get(&path)
+            .map(|temporary| temporary.object.clone())
+    } else {
+        planner.catalog.object(&path)?
+    };
+    if let Some(existing) = existing {
         if written.if_not_exists {
             return Ok(exists_already(&path.name));
         }
         refuse_existing(&existing, ObjectKind::View, written.or_replace)?;
-        plan.sql(format!("DROP VIEW {}", path.physical()));
-        plan.all(existing.forget());
+        if written.temporary {
+            set_aside(Some(&existing), true, planner.now_ms, &mut plan);
+        } else {
+            plan.sql(format!("DROP VIEW {}", path.physical()));
+            plan.all(existing.forget());
+        }
     }
     let mut view = written.clone();
     view.or_replace = false;
@@ -256,6 +274,7 @@ pub(super) fn create_view(planner: &mut Planner<'_>, written: &CreateView) -> Re
         .tables
         .iter()
         .find(|table| planner.temporary.contains_key(table))
+        .filter(|_| !written.temporary)
     {
         let feature = format!("VIEW over the temporary table {}", hidden.name);
         return Err(SqlError::unsupported(feature).into());
@@ -268,7 +287,11 @@ pub(super) fn create_view(planner: &mut Planner<'_>, written: &CreateView) -> Re
         .collect();
     plan.all(lowered.before);
     plan.sql(lowered.sql);
-    let id = planner.catalog.new_id()?;
+    let id = if written.temporary {
+        0
+    } else {
+        planner.catalog.new_id()?
+    };
     let object = Object {
         owner: planner.owner.to_owned(),
         comment: written.comment.clone().unwrap_or_default(),
@@ -276,11 +299,18 @@ pub(super) fn create_view(planner: &mut Planner<'_>, written: &CreateView) -> Re
         definition: Some(planner.text.to_owned()),
         ..Object::new(id, path.clone(), ObjectKind::View, planner.now_ms)
     };
-    plan.sql(object.record());
-    plan.steps.push(Step::RecordColumns {
-        object_id: id,
-        physical: path.physical(),
-    });
+    if written.temporary {
+        // Its columns are read from the engine.
+        let columns = Vec::new();
+        plan.steps
+            .push(Step::KeepTemporary(Box::new(Temporary { object, columns })));
+    } else {
+        plan.sql(object.record());
+        plan.steps.push(Step::RecordColumns {
+            object_id: id,
+            physical: path.physical(),
+        });
+    }
     plan.status = format!("View {} successfully created.", path.name.as_str());
     plan.touched.push(path);
     Ok(plan)
@@ -349,7 +379,8 @@ pub(super) fn drop_sequence_statements(path: &ObjectPath) -> Vec<String> {
 pub(super) fn set_aside(existing: Option<&Object>, is_temporary: bool, now_ms: i64, plan: &mut DdlPlan) {
     let Some(object) = existing else { return };
     if is_temporary {
-        plan.sql(format!("DROP TABLE {}", object.path.physical_temporary()));
+        let kind = object.kind.text();
+        plan.sql(format!("DROP {kind} {}", object.path.physical_temporary()));
         plan.effects.push(Effect::DropTemporary(object.path.clone()));
     } else {
         plan.sql(format!(

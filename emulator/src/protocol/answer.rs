@@ -5,6 +5,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::Serialize;
+use snowflake_emulator_engine::{SqlType, VectorElement};
 use uuid::Uuid;
 
 use crate::results::{JsonStyle, WireColumn};
@@ -43,6 +44,37 @@ pub(crate) struct RowType<'a> {
     #[serde(rename = "byteLength")]
     byte_length: Option<u32>,
     collation: Option<&'a str>,
+    #[serde(rename = "vectorDimension", skip_serializing_if = "Option::is_none")]
+    vector_dimension: Option<u16>,
+    /// What the numbers of a vector are.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    fields: Option<[ElementType; 1]>,
+}
+
+#[derive(Clone, Serialize)]
+struct ElementType {
+    #[serde(rename = "type")]
+    tag: &'static str,
+    nullable: bool,
+    precision: Option<u32>,
+    scale: Option<u32>,
+    length: Option<u32>,
+}
+
+impl ElementType {
+    fn of(element: VectorElement) -> Self {
+        let (tag, precision, scale) = match element {
+            VectorElement::Float => ("real", None, None),
+            VectorElement::Int => ("fixed", Some(38), Some(0)),
+        };
+        Self {
+            tag,
+            nullable: false,
+            precision,
+            scale,
+            length: None,
+        }
+    }
 }
 
 #[derive(Serialize)]
@@ -69,6 +101,10 @@ struct Stats {
 impl<'a> From<&'a WireColumn> for RowType<'a> {
     fn from(column: &'a WireColumn) -> Self {
         let [database, schema, table] = &column.origin;
+        let vector = match column.sql_type {
+            SqlType::Vector { element, dimension } => Some((element, dimension)),
+            _ => None,
+        };
         Self {
             name: &column.name,
             database,
@@ -81,6 +117,8 @@ impl<'a> From<&'a WireColumn> for RowType<'a> {
             length: column.length,
             byte_length: column.byte_length,
             collation: None,
+            vector_dimension: vector.map(|(_, dimension)| dimension),
+            fields: vector.map(|(element, _)| [ElementType::of(element)]),
         }
     }
 }
@@ -114,9 +152,8 @@ pub(super) fn in_progress(query: &Query, code: &str, left: Duration) -> Vec<u8> 
 fn statement_data(query: &Query, statement: &Statement, origin: &str) -> Result<Vec<u8>, Refusal> {
     let rows = &statement.rows;
     let mut data = ObjectWriter::with_capacity(1024 + rows.inline_bytes() * 2);
-    if let Some(parameters) = &statement.parameters {
-        data.raw("parameters", parameters);
-    }
+    // Always, as Snowflake does: the Node SDK reads values by the parameters of the answer that they came in.
+    data.raw("parameters", &statement.parameters);
     data.field(
         "rowtype",
         &rows.columns().iter().map(RowType::from).collect::<Vec<_>>(),
@@ -228,6 +265,8 @@ fn bind_type() -> RowType<'static> {
         length: None,
         byte_length: None,
         collation: None,
+        vector_dimension: None,
+        fields: None,
     }
 }
 

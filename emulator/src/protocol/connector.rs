@@ -14,6 +14,7 @@ use crate::stages::FileStore;
 
 use super::format::ResultFormat;
 use super::message::Exchange;
+use super::parameters;
 use super::refusal::{Refusal, unkept};
 use super::requests::Requests;
 use super::retention::Retention;
@@ -57,6 +58,8 @@ pub(crate) struct ClientSession {
     format: AtomicU8,
     /// The parameters about the form, as last seen.
     format_parameters: Mutex<BTreeMap<String, ParameterValue>>,
+    /// All parameters as every answer tells them; written when they change.
+    written_parameters: Mutex<Arc<[u8]>>,
     running: AtomicUsize,
     ended: AtomicBool,
     last_used: Mutex<Instant>,
@@ -79,16 +82,18 @@ impl ClientSession {
         format: ResultFormat,
         now: Instant,
     ) -> Arc<Self> {
-        let known = backend
-            .parameters()
-            .into_iter()
-            .filter(|(name, _)| ResultFormat::is_parameter(name));
+        let parameters = backend.parameters();
+        let known = parameters
+            .iter()
+            .filter(|(name, _)| ResultFormat::is_parameter(name))
+            .cloned();
         Arc::new(Self {
             format_parameters: Mutex::new(known.collect()),
             user,
             id: backend.id(),
             backend,
             format: AtomicU8::new(format as u8),
+            written_parameters: Mutex::new(parameters::write(parameters).into()),
             running: AtomicUsize::new(0),
             ended: AtomicBool::new(false),
             last_used: Mutex::new(now),
@@ -114,8 +119,25 @@ impl ClientSession {
         }
     }
 
+    /// The session's parameters in the form that clients read.
+    pub(super) fn parameters(&self) -> Arc<[u8]> {
+        let written = self.written_parameters.lock();
+        Arc::clone(&written.unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Takes over what the session's parameters are after a statement that may have changed them.
+    pub(super) fn follow_parameters(&self) {
+        let parameters = self.backend.parameters();
+        self.follow_format(&parameters);
+        let written = parameters::write(parameters).into();
+        *self
+            .written_parameters
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = written;
+    }
+
     /// Takes over the form of rows that the session's parameters ask for, if they ask for another than before.
-    pub(super) fn follow_format(&self, parameters: &[(String, ParameterValue)]) {
+    fn follow_format(&self, parameters: &[(String, ParameterValue)]) {
         let mut known = self
             .format_parameters
             .lock()

@@ -11,10 +11,10 @@ use crate::session::{QueryId, ResultColumn, Rows, SqlError, StatementOutput, Sub
 
 use super::connector::{ClientSession, Connector};
 use super::format::ResultFormat;
-use super::parameters;
 use super::query::{Query, Statement};
 use super::refusal::{broken, cancelled, unkept};
 use super::rescan;
+use super::stop_query;
 
 /// Rows that are taken in on the statement's task; more are taken in where blocking is allowed.
 const ROWS_IN_PLACE_MAX: u64 = 8192;
@@ -29,7 +29,9 @@ const CLASS_MASK: u32 = 0xF000;
 
 /// Decides whether a detached statement runs beside its session's others; [`start`] follows.
 pub(super) fn detach(session: &ClientSession, submission: &Submission) -> bool {
-    rescan::target(submission).is_none() && session.backend.detach(submission)
+    rescan::target(submission).is_none()
+        && stop_query::call(submission).is_none()
+        && session.backend.detach(submission)
 }
 
 /// How a statement's rows are kept and given out.
@@ -127,21 +129,11 @@ impl Run {
         }
         if let Some(target) = rescan::target(&submission) {
             let rows = rescan::rows(&self.connector, &self.query, target)?;
-            return Ok(Statement {
-                rows,
-                format: self.delivery.format,
-                type_id: SELECT,
-                stats: None,
-                context: self.session.backend.context(),
-                bind_count: 0,
-                described: false,
-                children: Vec::new(),
-                parameters: None,
-                style: Arc::clone(&self.delivery.style),
-                cut: false,
-                moving: None,
-                chunk_secret: Uuid::new_v4(),
-            });
+            return Ok(self.answered_here(rows));
+        }
+        if let Some(call) = stop_query::call(&submission) {
+            let rows = stop_query::carry_out(&self.connector, &self.query, &call).await?;
+            return Ok(self.answered_here(Arc::new(rows)));
         }
         let described = submission.describe_only;
         let output = self.session.backend.run(submission).await?;
@@ -156,6 +148,25 @@ impl Run {
             self.keep_child(child).await?;
         }
         self.keep(parent, children, described).await
+    }
+
+    /// A query that the session was not asked.
+    fn answered_here(&self, rows: Arc<StoredResult>) -> Statement {
+        Statement {
+            rows,
+            format: self.delivery.format,
+            type_id: SELECT,
+            stats: None,
+            context: self.session.backend.context(),
+            bind_count: 0,
+            described: false,
+            children: Vec::new(),
+            parameters: self.session.parameters(),
+            style: Arc::clone(&self.delivery.style),
+            cut: false,
+            moving: None,
+            chunk_secret: Uuid::new_v4(),
+        }
     }
 
     /// Makes one statement of several known by its own id.
@@ -182,11 +193,9 @@ impl Run {
             .map(|transfer| self.connector.tickets.issue(*transfer, now));
         let is_query = statement_type & CLASS_MASK == SELECT && !described;
         let (rows, cut) = self.collect(output.columns, output.rows).await?;
-        let parameters = matches!(statement_type, ALTER_SESSION | MULTI_STATEMENT).then(|| {
-            let parameters = self.session.backend.parameters();
-            self.session.follow_format(&parameters);
-            parameters::write(parameters)
-        });
+        if matches!(statement_type, ALTER_SESSION | MULTI_STATEMENT) {
+            self.session.follow_parameters();
+        }
         Ok(Statement {
             rows: Arc::new(rows),
             format: if is_query {
@@ -200,7 +209,7 @@ impl Run {
             bind_count: output.bind_count,
             described,
             children,
-            parameters,
+            parameters: self.session.parameters(),
             style: Arc::clone(&self.delivery.style),
             cut,
             moving,
@@ -297,7 +306,7 @@ async fn aside<T: Send + 'static>(
         .unwrap_or_else(|_| Err(broken()))
 }
 
-fn kept_not(error: &ResultError) -> SqlError {
+pub(super) fn kept_not(error: &ResultError) -> SqlError {
     tracing::error!(%error, "failed to keep a result");
     unkept(error)
 }

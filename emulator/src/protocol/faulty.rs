@@ -58,6 +58,7 @@ pub(super) async fn serve(
         }
     }
     let head_wait_max = connector.settings.head_wait_max;
+    let tls = connector.settings.tls.clone();
     let grip = Grip::default();
     let line = Line::new(stream, grip.clone());
     let ending = stop.clone();
@@ -71,7 +72,7 @@ pub(super) async fn serve(
         };
         async move { station.answer(request).await }
     });
-    server::serve_http(line, service, head_wait_max, &stop).await;
+    server::serve_line(line, tls.as_ref(), service, head_wait_max, &stop).await;
 }
 
 /// The connection ends without an answer.

@@ -116,7 +116,7 @@ fn login_data(connector: &Connector, session: &Arc<ClientSession>) -> Vec<u8> {
     data.field("healthCheckInterval", &45);
     data.raw("newClientForUpgrade", b"null");
     data.field("sessionId", &session.id());
-    data.raw("parameters", &parameters::write(session.backend.parameters()));
+    data.raw("parameters", &session.parameters());
     data.field("sessionInfo", &session_info(&session.backend.context()));
     data.finish()
 }

@@ -173,10 +173,11 @@ impl Exchange {
     }
 
     /// Where the client reached us, for URLs that it is to fetch: scheme and authority.
-    pub(super) fn origin(&self) -> Option<String> {
+    pub(super) fn origin(&self, settings: &Settings) -> Option<String> {
         let host = self.parts.headers.get(HOST)?.to_str().ok()?;
         let authority: http::uri::Authority = host.parse().ok()?;
-        Some(format!("http://{authority}"))
+        let scheme = if settings.tls.is_some() { "https" } else { "http" };
+        Some(format!("{scheme}://{authority}"))
     }
 
     pub(crate) fn accepts_gzip(&self) -> bool {

@@ -46,7 +46,9 @@ mod server;
 mod settings;
 mod stage_urls;
 mod status;
+mod stop_query;
 mod submit;
+mod tls;
 mod tokens;
 mod transfers;
 
@@ -58,6 +60,7 @@ pub use metrics::Metrics;
 pub use mounted::Mounted;
 pub use server::Server;
 pub use settings::{Clock, Settings};
+pub use tls::{Tls, TlsError};
 
 // What an API that is mounted beside this one runs statements with.
 pub(crate) use accounts::{Credentials, nobody};

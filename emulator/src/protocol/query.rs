@@ -62,8 +62,8 @@ pub(crate) struct Statement {
     pub(super) described: bool,
     /// Statements of a multi-statement request, with their types.
     pub(crate) children: Vec<(QueryId, u32)>,
-    /// The session's parameters as JSON, when the statement may have changed them.
-    pub(super) parameters: Option<Vec<u8>>,
+    /// The session's parameters afterwards, as JSON.
+    pub(super) parameters: Arc<[u8]>,
     /// How the values are written where the request decides that.
     pub(crate) style: Arc<JsonStyle>,
     /// There were more rows than are kept.

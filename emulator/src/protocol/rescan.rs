@@ -1,8 +1,8 @@
 //! Reading a known result again by SQL: `select * from table(result_scan('<query id>'))`.
 //!
-//! Drivers fetch the outcome of a detached statement with exactly this text. The results lie here and
-//! not in the session, so this one form is answered here, from the result as it lies; anything more
-//! that is asked of a result (columns, conditions, joins) is the session's to run or to refuse.
+//! Drivers fetch the outcome of a detached statement with exactly this text, so this one form is answered here, from
+//! the result as it lies. For anything more that is asked of a result (columns, conditions, joins) the session asks
+//! for the rows, and runs a statement over them.
 
 use std::sync::Arc;
 
@@ -49,12 +49,7 @@ pub(super) fn rows(
         .get(target)
         .filter(|query| query.user == asking.user)
         .and_then(|query| query.statement().map(|statement| Arc::clone(&statement.rows)))
-        .ok_or_else(|| SqlError {
-            code: "000709",
-            sql_state: "02000",
-            message: format!("Statement {target} not found"),
-            position: None,
-        })
+        .ok_or_else(|| SqlError::no_statement(&target.to_string()))
 }
 
 #[cfg(test)]

@@ -18,10 +18,12 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::{Connector, faulty, route};
+use super::{Connector, Tls, faulty, route};
 
 /// How often unused sessions and outdated outcomes are looked for.
 const SWEEP_INTERVAL: Duration = Duration::from_secs(10);
+/// Longest greeting of a TLS client.
+const TLS_WAIT_MAX: Duration = Duration::from_secs(10);
 /// Wait after a failed accept: the usual cause, too many open files, does not go at once.
 const ACCEPT_RETRY_WAIT: Duration = Duration::from_millis(100);
 
@@ -105,22 +107,45 @@ async fn serve_connection(
         faulty::serve(stream, peer, connector, faults, stop).await;
     } else {
         let head_wait_max = connector.settings.head_wait_max;
+        let connector_tls = connector.settings.tls.clone();
         let service = service_fn(move |request| {
             let connector = Arc::clone(&connector);
             async move { Ok::<_, Infallible>(route::answer(connector, request, peer).await) }
         });
-        serve_http(stream, service, head_wait_max, &stop).await;
+        serve_line(stream, connector_tls.as_ref(), service, head_wait_max, &stop).await;
     }
     drop(place);
 }
 
-/// Serves requests on a connection until either side ends it, or `stop`.
-pub(super) async fn serve_http<I, S, B>(
-    stream: I,
+/// Serves requests on a connection, under TLS when there is a certificate.
+pub(super) async fn serve_line<I, S, B>(
+    line: I,
+    tls: Option<&Tls>,
     service: S,
     head_wait_max: Duration,
     stop: &CancellationToken,
 ) where
+    I: AsyncRead + AsyncWrite + Unpin,
+    S: HttpService<Incoming, ResBody = B>,
+    S::Error: Into<Box<dyn Error + Send + Sync>>,
+    B: Body<Error: Into<Box<dyn Error + Send + Sync>>> + 'static,
+{
+    let Some(tls) = tls else {
+        return serve_http(line, service, head_wait_max, stop).await;
+    };
+    tokio::select! {
+        greeted = tls.accept(line, TLS_WAIT_MAX) => {
+            if let Some(stream) = greeted {
+                serve_http(stream, service, head_wait_max, stop).await;
+            }
+        }
+        () = stop.cancelled() => {}
+    }
+}
+
+/// Serves requests on a connection until either side ends it, or `stop`.
+async fn serve_http<I, S, B>(stream: I, service: S, head_wait_max: Duration, stop: &CancellationToken)
+where
     I: AsyncRead + AsyncWrite + Unpin,
     S: HttpService<Incoming, ResBody = B>,
     S::Error: Into<Box<dyn Error + Send + Sync>>,

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::{Metrics, Mounted};
+use super::{Metrics, Mounted, Tls};
 use crate::faults::Faults;
 use crate::results::ChunkLimits;
 
@@ -53,6 +53,8 @@ pub struct Settings {
     pub account: Option<String>,
     /// How long a URL is good under which a client puts or fetches a file.
     pub stage_url_life: Duration,
+    /// The certificate of a server that speaks TLS; without it, it speaks plain HTTP.
+    pub tls: Option<Tls>,
     /// Faults to make, with the endpoint that changes them; none is how a service should be.
     pub faults: Option<Arc<Faults>>,
     /// The time.
@@ -101,6 +103,7 @@ impl Default for Settings {
             metrics: None,
             account: None,
             stage_url_life: Duration::from_hours(1),
+            tls: None,
             faults: None,
             clock: Clock::system(),
         }

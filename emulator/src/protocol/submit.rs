@@ -60,7 +60,7 @@ pub(super) async fn answer_within(
 ) -> Result<Reply, Refusal> {
     let body = match query.wait(wait_max).await {
         Some(outcome) => {
-            let origin = exchange.origin().unwrap_or_default();
+            let origin = exchange.origin(&connector.settings).unwrap_or_default();
             answer::finished(query, outcome, &origin)?
         }
         None => answer::in_progress(query, RUNNING, connector.settings.session_idle_max),

@@ -79,7 +79,8 @@ impl From<ResultColumn> for WireColumn {
             | SqlType::Date
             | SqlType::Variant
             | SqlType::Object
-            | SqlType::Array => {}
+            | SqlType::Array
+            | SqlType::Vector { .. } => {}
         }
         Self {
             name: column.name,
@@ -135,6 +136,7 @@ fn tag(sql_type: &SqlType) -> &'static str {
         SqlType::Variant => "variant",
         SqlType::Object => "object",
         SqlType::Array => "array",
+        SqlType::Vector { .. } => "vector",
         SqlType::Binary => "binary",
     }
 }

@@ -4,11 +4,11 @@ use std::io::Write as _;
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::{
-    Date32Type, Decimal128Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type,
+    Date32Type, Decimal128Type, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type,
 };
 use arrow_array::{
-    Array, BinaryArray, BooleanArray, Float64Array, Int32Array, Int64Array, RecordBatch, StringArray,
-    StructArray,
+    Array, BinaryArray, BooleanArray, FixedSizeListArray, Float64Array, Int32Array, Int64Array, RecordBatch,
+    StringArray, StructArray,
 };
 use arrow_schema::DataType;
 use base64::Engine as _;
@@ -96,6 +96,7 @@ enum Kind<'a> {
     Text(&'a StringArray),
     Boolean(&'a BooleanArray),
     Binary(&'a BinaryArray),
+    Vector(&'a FixedSizeListArray),
     /// A timestamp with offset; the zone follows the instant after a space.
     Zoned {
         value: Unscaled<'a>,
@@ -206,6 +207,7 @@ impl<'a> Cells<'a> {
             (_, DataType::Float64) => Kind::Float(array.as_primitive::<Float64Type>()),
             (_, DataType::Utf8) => Kind::Text(array.as_string::<i32>()),
             (_, DataType::Boolean) => Kind::Boolean(array.as_boolean()),
+            (_, DataType::FixedSizeList(..)) => Kind::Vector(array.as_fixed_size_list()),
             (_, DataType::Binary) => Kind::Binary(array.as_binary::<i32>()),
             _ => return Err(unexpected()),
         };
@@ -249,6 +251,7 @@ impl<'a> Cells<'a> {
                 out.extend_from_slice(if array.value(row) { yes } else { no });
             }
             Kind::Binary(array) => write_binary(array.value(row), self.style.binary, out),
+            Kind::Vector(array) => write_vector(array.value(row).as_ref(), out),
             Kind::Zoned { value, scale, zone } => {
                 self.write_number(value.get(row), *scale, out);
                 out.push(b' ');
@@ -314,6 +317,22 @@ fn is_of_seconds(sql_type: &SqlType) -> bool {
             | SqlType::TimestampLtz { .. }
             | SqlType::TimestampTz { .. }
     )
+}
+
+/// Writes the numbers of a vector as a JSON array.
+fn write_vector(numbers: &dyn Array, out: &mut Vec<u8>) {
+    out.push(b'[');
+    for index in 0..numbers.len() {
+        if index > 0 {
+            out.push(b',');
+        }
+        if let Some(floats) = numbers.as_primitive_opt::<Float32Type>() {
+            write_float(f64::from(floats.value(index)), out);
+        } else if let Some(integers) = numbers.as_primitive_opt::<Int32Type>() {
+            write_decimal(i128::from(integers.value(index)), 0, out);
+        }
+    }
+    out.push(b']');
 }
 
 /// The instant in a struct of `epoch` and perhaps `fraction`.

@@ -13,7 +13,7 @@ use arrow_array::types::{
 use arrow_array::{Array, ArrayRef, Int32Array, Int64Array, PrimitiveArray, RecordBatch, StructArray};
 use arrow_buffer::NullBuffer;
 use arrow_schema::{DataType, Field, Fields, Schema, SchemaRef, TimeUnit};
-use snowflake_emulator_engine::SqlType;
+use snowflake_emulator_engine::{SqlType, VectorElement};
 
 use super::{ResultError, WireColumn};
 
@@ -28,7 +28,7 @@ const PLAIN_TIMESTAMP_TZ_SCALE_MAX: u8 = 3;
 /// The largest scale at which a time of day fits 32 bits.
 const INT32_TIME_SCALE_MAX: u8 = 4;
 /// The wire's time zone field counts minutes from 24 hours west of UTC.
-const OFFSET_BIAS_MINUTES: i32 = 1440;
+pub(super) const OFFSET_BIAS_MINUTES: i32 = 1440;
 
 /// What is done to one column.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -133,6 +133,19 @@ fn plan(column: &WireColumn, found: Option<&DataType>) -> Result<(Step, DataType
         },
         SqlType::Float => keep(DataType::Float64),
         SqlType::Text { .. } | SqlType::Variant | SqlType::Object | SqlType::Array => keep(DataType::Utf8),
+        SqlType::Vector { element, dimension } => match found {
+            Some(vector @ DataType::FixedSizeList(item, length))
+                if *length == i32::from(dimension) && *item.data_type() == element_type(element) =>
+            {
+                Ok((Step::Keep, vector.clone()))
+            }
+            Some(other) => Err(shape(column, other)),
+            None => {
+                let item = Field::new("item", element_type(element), true);
+                let vector = DataType::FixedSizeList(Arc::new(item), i32::from(dimension));
+                Ok((Step::Keep, vector))
+            }
+        },
         SqlType::Boolean => keep(DataType::Boolean),
         SqlType::Date => keep(DataType::Date32),
         SqlType::Binary => keep(DataType::Binary),
@@ -177,6 +190,13 @@ fn plan(column: &WireColumn, found: Option<&DataType>) -> Result<(Step, DataType
     }
 }
 
+fn element_type(element: VectorElement) -> DataType {
+    match element {
+        VectorElement::Float => DataType::Float32,
+        VectorElement::Int => DataType::Int32,
+    }
+}
+
 fn shape(column: &WireColumn, found: &DataType) -> ResultError {
     ResultError::Shape {
         column: column.name.clone(),
@@ -185,7 +205,7 @@ fn shape(column: &WireColumn, found: &DataType) -> ResultError {
     }
 }
 
-fn nanoseconds_per_unit(scale: u8) -> i64 {
+pub(super) fn nanoseconds_per_unit(scale: u8) -> i64 {
     10_i64.pow(u32::from(NANOSECOND_DIGITS.saturating_sub(scale)))
 }
 

@@ -46,6 +46,7 @@ impl Worker {
         self.after_write(before, work.query_id, attempted.is_ok().then(DmlStats::default));
         let (plan, kept) = attempted?;
         self.shared.versions.committed(&plan.touched);
+        self.shared.versions.redefined();
         plan.effects.iter().for_each(|effect| self.effect(effect));
         for temporary in kept {
             self.state.keep_temporary(temporary);

@@ -10,6 +10,7 @@ use sqlparser::ast::{
     FromTable, Insert, MergeAction, ObjectName, SetExpr, Statement, TableFactor, TableObject, visit_relations,
 };
 
+use super::described::TableColumns;
 use super::locks::Holder;
 use super::replay::Replay;
 use super::worker::{Work, Worker};
@@ -84,7 +85,11 @@ impl Worker {
     }
 
     fn one(&mut self, statement: &Statement, work: &Work<'_>) -> Result<DmlStats, SqlError> {
-        let lowered = self.lower(statement, work)?;
+        let target = match statement {
+            Statement::Insert(_) | Statement::Update(_) => self.changed_columns(statement)?,
+            _ => None,
+        };
+        let lowered = self.lower_into(statement, work, target.as_deref().unwrap_or_default())?;
         self.run_lowered(statement, lowered, work)
     }
 
@@ -100,6 +105,15 @@ impl Worker {
         let change = self.planned(statement, lowered)?;
         self.change(&change, work)
             .map_err(|error| self.explain_missing(error, &tables))
+    }
+
+    /// The columns of the table that a statement changes; `None` when it is named by an expression or not there.
+    fn changed_columns(&mut self, statement: &Statement) -> Result<TableColumns, SqlError> {
+        let path = target_of(statement).map(|name| self.state.names().object(name, "INSERT"));
+        match path {
+            Some(Ok(path)) => self.table_columns(&path),
+            _ => Ok(None),
+        }
     }
 
     /// Array bindings: an INSERT of values becomes one statement of many rows, others run once for each row.

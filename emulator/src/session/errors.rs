@@ -61,6 +61,11 @@ impl SqlError {
     }
 
     /// `USE` or `ALTER` of something that is not there.
+    pub fn no_statement(id: &str) -> Self {
+        Self::new("000709", "02000", format!("Statement {id} not found"))
+    }
+
+    /// What a statement names is not there, or may not be used so.
     pub fn cannot_perform() -> Self {
         Self::compilation(
             "002043",

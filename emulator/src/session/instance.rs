@@ -17,6 +17,7 @@ use super::samples::Samples;
 use super::versions::Versions;
 use super::{KeptResults, Session, SessionSpec, SqlError, facts};
 use crate::catalog::Catalog;
+use crate::catalog::information_schema;
 use crate::catalog::names::{Name, ObjectPath, SchemaPath};
 use crate::catalog::tables::{CATALOG_SCHEMA, VERSION, migrations};
 use crate::stages::{FileStore, StoreLimits};
@@ -356,6 +357,16 @@ fn prepare_catalog(connection: &mut dyn EngineConnection) -> Result<(), Instance
     connection.execute("BEGIN")?;
     for statement in &statements {
         connection.execute(statement)?;
+    }
+    // The views that older versions made tell less.
+    if found > 0 && found < VERSION {
+        let databases =
+            Catalog::new(connection).rows(&format!("SELECT name FROM {CATALOG_SCHEMA}.databases"))?;
+        for database in databases {
+            for view in information_schema::views(&Name::exact(database.text(0))) {
+                connection.execute(&view)?;
+            }
+        }
     }
     connection.execute("COMMIT")?;
     Ok(())

@@ -23,6 +23,7 @@ mod copy_options;
 mod copy_out;
 mod copy_outcome;
 mod ddl;
+mod described;
 mod dml;
 mod errors;
 mod facts;

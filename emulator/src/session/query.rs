@@ -6,6 +6,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use snowflake_emulator_engine::{BatchReader, EngineColumn, Repeat};
 
+use super::described::described;
 use super::handle::{Reply, Running, Watch};
 use super::replay::Replay;
 use super::worker::{Done, Work, Worker};
@@ -97,6 +98,7 @@ impl Worker {
         for statement in &lowered.before {
             self.connection.execute(statement).map_err(engine)?;
         }
+        let known = self.foreknown(lowered.outline.as_ref())?;
         let reader = match repeat {
             None => self.connection.query(&lowered.sql, batch_rows),
             Some(repeat) => self.connection.query_again(&lowered.sql, batch_rows, repeat),
@@ -105,7 +107,7 @@ impl Worker {
         let mut output = StatementOutput {
             query_id,
             statement_type: kind::SELECT,
-            columns: result_columns(reader.columns()),
+            columns: described(reader.columns(), known),
             rows: Rows::Ready(Vec::new()),
             stats: None,
             context,
@@ -192,12 +194,13 @@ impl Worker {
                 };
                 let lowered = self.lower(statement, &work)?;
                 self.prepare(&lowered)?;
-                let described = self.connection.describe(&lowered.sql);
+                let found = self.connection.describe(&lowered.sql);
                 let columns =
-                    described.map_err(|error| self.explain_missing(from_engine(&error), &lowered.tables))?;
+                    found.map_err(|error| self.explain_missing(from_engine(&error), &lowered.tables))?;
                 if manner(work.parsed) == Manner::Query {
                     let mut output = self.answer(&work, shape::status(""), None);
-                    output.columns = result_columns(&columns);
+                    let known = self.foreknown(lowered.outline.as_ref())?;
+                    output.columns = described(&columns, known);
                     output
                 } else {
                     let counts = super::dml::counts_of(statement);

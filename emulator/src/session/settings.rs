@@ -1,7 +1,6 @@
 //! Statements about the session: USE, SET, ALTER SESSION, and the lists and descriptions.
 
 use super::instance::lock;
-use super::told;
 use super::worker::{Work, Worker};
 use super::{ParameterValue, SqlError, from_engine};
 use crate::catalog::Catalog;
@@ -168,15 +167,8 @@ impl Worker {
         for name in &altered.unset {
             parameters.unset(name)?;
         }
-        told::tell(
-            self.connection.as_mut(),
-            Some(&self.state.parameters),
-            &parameters,
-        )
-        .map_err(|error| from_engine(&error))?;
-        self.told = parameters.clone();
-        self.state.parameters = parameters;
-        Ok(())
+        let before = std::mem::replace(&mut self.state.parameters, parameters);
+        self.tell_engine().inspect_err(|_| self.state.parameters = before)
     }
 
     fn show(&mut self, show: &Show) -> Result<Shaped, SqlError> {

@@ -10,7 +10,7 @@ use sqlparser::ast::{Expr, SelectItem, SetExpr, Statement};
 
 use super::stage_read::Shape;
 use super::worker::{Work, Worker};
-use super::{QueryId, SqlError, from_engine};
+use super::{QueryId, ResultColumn, SqlError, from_engine};
 use crate::catalog::Catalog;
 use crate::catalog::names::{TEMPORARY_SCHEMA, literal, mangle, quote};
 use crate::front::{Location, SettingValue, StageTable};
@@ -34,11 +34,28 @@ pub(super) struct Resolved {
 impl Worker {
     /// Lowers a statement in the session's scope, with the tables that it needs made.
     pub(super) fn lower(&mut self, statement: &Statement, work: &Work<'_>) -> Result<Lowered, SqlError> {
+        self.lower_into(statement, work, &[])
+    }
+
+    /// As [`Worker::lower`], for a statement that changes a table with these columns.
+    pub(super) fn lower_into(
+        &mut self,
+        statement: &Statement,
+        work: &Work<'_>,
+        target: &[ResultColumn],
+    ) -> Result<Lowered, SqlError> {
         let Some(resolved) = self.resolve(statement, work)? else {
-            return lower(statement, &self.scope(work));
+            return lower(
+                statement,
+                &Scope {
+                    target,
+                    ..self.scope(work)
+                },
+            );
         };
         let scope = Scope {
             sources: &resolved.sources,
+            target,
             ..self.scope(work)
         };
         let mut lowered = lower(&resolved.statement, &scope)?;

@@ -109,6 +109,7 @@ impl State {
             },
             variables: &self.variables,
             bindings,
+            target: &[],
             // Inside a transaction a statement may have to be run again with the same outcome.
             random_seed: transaction.map(|_| moment.ns),
         }

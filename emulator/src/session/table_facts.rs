@@ -68,12 +68,16 @@ impl Worker {
         let mut catalog = Catalog::new(self.connection.as_mut());
         let volatile = catalog.rows(&query).map_err(|error| from_engine(&error))?;
         let object = catalog.object(path).map_err(|error| from_engine(&error))?;
-        let is_temporary = self.state.temporary_paths.contains(path);
+        let temporary = self.state.temporary.get(path);
         let facts = TableFacts {
             has_volatile_default: !volatile.is_empty(),
-            is_view: !is_temporary
-                && (path.schema.schema.as_str() == INFORMATION_SCHEMA
-                    || object.is_some_and(|object| object.kind == ObjectKind::View)),
+            is_view: match temporary {
+                Some(temporary) => temporary.object.kind == ObjectKind::View,
+                None => {
+                    path.schema.schema.as_str() == INFORMATION_SCHEMA
+                        || object.is_some_and(|object| object.kind == ObjectKind::View)
+                }
+            },
         };
         if self.table_facts.len() >= REMEMBERED_MAX {
             self.table_facts.clear();

@@ -18,6 +18,7 @@ pub(crate) struct Versions {
 #[derive(Default)]
 struct State {
     latest: u64,
+    definitions: u64,
     tables: HashMap<ObjectPath, u64>,
 }
 
@@ -35,6 +36,22 @@ impl Versions {
         for table in tables {
             state.tables.insert(table.clone(), latest);
         }
+    }
+
+    /// Counts a statement that changed what tables are.
+    pub(crate) fn redefined(&self) {
+        self.state
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .definitions += 1;
+    }
+
+    /// Number of the latest statement that changed what tables are.
+    pub(crate) fn definitions(&self) -> u64 {
+        self.state
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .definitions
     }
 
     /// True when a commit after `version` changed one of these tables.

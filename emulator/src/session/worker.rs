@@ -9,6 +9,7 @@ use snowflake_emulator_engine::EngineConnection;
 
 use super::cache::Cache;
 use super::control::Control;
+use super::described::TableColumns;
 use super::facts;
 use super::handle::{Job, Published, Reply, Running};
 use super::instance::{OpenTransaction, Shared, lock};
@@ -42,6 +43,8 @@ pub(super) struct Worker {
     pub(super) told: Parameters,
     /// Statements of the open transaction that have written.
     pub(super) open_statements: Vec<QueryId>,
+    /// The columns of tables, as of a count of changed definitions.
+    pub(super) table_columns: HashMap<ObjectPath, (u64, TableColumns)>,
     published: Arc<Mutex<Published>>,
 }
 
@@ -89,6 +92,7 @@ impl Worker {
             made_tables: Vec::new(),
             tables_made: 0,
             open_statements: Vec::new(),
+            table_columns: HashMap::new(),
             published,
         };
         worker.publish();
@@ -164,6 +168,7 @@ impl Worker {
             self.clear_sources();
         }
         if submission.bindings.is_empty()
+            && submission.parameters.is_empty()
             && !submission.describe_only
             && submission.statement_count.is_none_or(|count| count <= 1)
             && let Some(lowered) = self.cache.get(&submission.sql)

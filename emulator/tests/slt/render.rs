@@ -2,13 +2,13 @@
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::{
-    Date32Type, Decimal128Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type, Time64NanosecondType,
-    TimestampNanosecondType,
+    Date32Type, Decimal128Type, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type,
+    Time64NanosecondType, TimestampNanosecondType,
 };
 use arrow_array::{Array, ArrayRef, RecordBatch};
 use arrow_schema::DataType;
 use snowflake_emulator::session::ResultColumn;
-use snowflake_emulator_engine::SqlType;
+use snowflake_emulator_engine::{SqlType, VectorElement};
 
 /// The rows of a batch.
 pub(crate) fn rows(columns: &[ResultColumn], batch: &RecordBatch) -> Vec<Vec<String>> {
@@ -64,6 +64,17 @@ fn value(sql_type: &SqlType, array: &ArrayRef, row: usize) -> String {
                 .map(|byte| format!("{byte:02X}"))
                 .collect::<Vec<_>>()
                 .concat()
+        }
+        SqlType::Vector { element, .. } => {
+            let numbers = array.as_fixed_size_list().value(row);
+            let number = |at| match element {
+                VectorElement::Float => {
+                    f64::from(numbers.as_primitive::<Float32Type>().value(at)).to_string()
+                }
+                VectorElement::Int => numbers.as_primitive::<Int32Type>().value(at).to_string(),
+            };
+            let numbers: Vec<String> = (0..numbers.len()).map(number).collect();
+            format!("[{}]", numbers.join(","))
         }
     }
 }

@@ -10,7 +10,7 @@ use duckdb_neo::{
     types::DecimalSignature,
 };
 
-use crate::{EngineError, EngineErrorKind, SqlType, functions::FunctionType};
+use crate::{EngineError, EngineErrorKind, SqlType, VectorElement, functions::FunctionType};
 
 /// Names and definitions of the types that DuckDB lacks.
 pub(super) const CUSTOM_TYPES: &[(&str, &str)] = &[
@@ -85,8 +85,21 @@ pub(super) fn result_type(logical_type: &LogicalType) -> Result<SqlType, EngineE
         FunctionType::Sql(sql_type) => Ok(sql_type),
         FunctionType::Null => Ok(SqlType::Text { length: None }),
         FunctionType::TextList => Err(no_such_type("VARCHAR[]")),
-        FunctionType::Foreign(name) => Err(no_such_type(&name)),
+        // Our functions take no vectors: to them they are foreign.
+        FunctionType::Foreign(name) => vector(&name).ok_or_else(|| no_such_type(&name)),
     }
+}
+
+/// The vector that an engine type such as `FLOAT[3]` holds.
+fn vector(name: &str) -> Option<SqlType> {
+    let (element, dimension) = name.strip_suffix(']')?.split_once('[')?;
+    let element = match element {
+        "FLOAT" => VectorElement::Float,
+        "INTEGER" => VectorElement::Int,
+        _ => return None,
+    };
+    let dimension = dimension.parse().ok()?;
+    Some(SqlType::Vector { element, dimension })
 }
 
 fn no_such_type(name: &str) -> EngineError {
@@ -131,6 +144,10 @@ impl SqlType {
             SqlType::Object => "sf_object".to_owned(),
             SqlType::Array => "sf_array".to_owned(),
             SqlType::Binary => "BLOB".to_owned(),
+            SqlType::Vector { element, dimension } => match element {
+                VectorElement::Float => format!("FLOAT[{dimension}]"),
+                VectorElement::Int => format!("INTEGER[{dimension}]"),
+            },
         }
     }
 }

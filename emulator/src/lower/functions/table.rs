@@ -83,6 +83,14 @@ const NUMBERS: &[Entry] = &[
     ("TAN", 1, 1, Engine("tan")),
     ("TANH", 1, 1, Engine("tanh")),
     ("TRUNCATE", 1, 2, Alias("sf_trunc")),
+    (
+        "VECTOR_COSINE_SIMILARITY",
+        2,
+        2,
+        Engine("array_cosine_similarity"),
+    ),
+    ("VECTOR_INNER_PRODUCT", 2, 2, Engine("array_inner_product")),
+    ("VECTOR_L2_DISTANCE", 2, 2, Engine("array_distance")),
     ("WIDTH_BUCKET", 4, 4, Ours),
 ];
 

@@ -12,9 +12,6 @@ pub(super) fn finish(mut view: CreateView, work: &mut Work<'_>) -> Result<Lowere
     if view.materialized {
         return Err(unsupported("MATERIALIZED VIEW"));
     }
-    if view.temporary {
-        return Err(unsupported("TEMPORARY VIEW"));
-    }
     let path = work.scope.names.object(&view.name, "CREATE VIEW")?;
     let replace = if view.or_replace { "OR REPLACE " } else { "" };
     let exists = if view.if_not_exists { "IF NOT EXISTS " } else { "" };
@@ -28,9 +25,13 @@ pub(super) fn finish(mut view: CreateView, work: &mut Work<'_>) -> Result<Lowere
     } else {
         format!(" ({})", columns.join(", "))
     };
+    let (word, physical_name) = if view.temporary {
+        ("TEMPORARY ", path.physical_temporary())
+    } else {
+        ("", path.physical())
+    };
     let sql = format!(
-        "CREATE {replace}VIEW {exists}{}{columns} AS {}",
-        path.physical(),
+        "CREATE {replace}{word}VIEW {exists}{physical_name}{columns} AS {}",
         physical::part_text(&mut view.query)
     );
     let mut lowered = Lowered {

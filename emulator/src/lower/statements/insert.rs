@@ -4,10 +4,11 @@ use sqlparser::ast::{Expr, Insert, SetExpr, TableObject};
 
 use super::super::build::{raw, raw_name};
 use super::super::expressions::Work;
-use super::super::identifiers::keep_last;
+use super::super::identifiers::{keep_last, simple};
 use super::super::refuse::{syntax, unsupported};
 use super::super::relations::target;
 use super::super::{Answer, Lowered, physical};
+use super::assign;
 use crate::contract::SqlError;
 
 pub(super) fn finish(mut insert: Insert, work: &mut Work<'_>) -> Result<Lowered, SqlError> {
@@ -27,6 +28,17 @@ pub(super) fn finish(mut insert: Insert, work: &mut Work<'_>) -> Result<Lowered,
         for row in &mut values.rows {
             row.iter_mut().for_each(default_word);
         }
+    }
+    let names: Vec<&str> = insert.columns.iter().filter_map(simple).collect();
+    let known = work.scope.target;
+    let targets: Vec<_> = if insert.columns.is_empty() {
+        known.iter().collect()
+    } else {
+        let find = |name: &&str| known.iter().find(|column| column.name == **name);
+        names.iter().filter_map(find).collect()
+    };
+    if insert.columns.is_empty() || targets.len() == insert.columns.len() {
+        assign::source(&mut source.body, &targets);
     }
     let mut lowered = Lowered {
         answer: Answer::Inserted,

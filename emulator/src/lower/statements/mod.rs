@@ -4,6 +4,7 @@
 //! target and the clauses.
 
 mod alter_table;
+mod assign;
 mod create_table;
 mod create_view;
 mod delete;
@@ -32,7 +33,7 @@ pub(super) fn finish(statement: Statement, work: &mut Work<'_>) -> Result<Lowere
             })
         }
         Statement::Insert(insert) => insert::finish(insert, work),
-        Statement::Update(update) => update::finish(update),
+        Statement::Update(update) => update::finish(update, work),
         Statement::Delete(delete) => delete::finish(delete),
         Statement::Merge(merge) => merge::finish(merge),
         Statement::CreateTable(table) => create_table::finish(table, work),

@@ -2,18 +2,27 @@
 
 use sqlparser::ast::{Assignment, AssignmentTarget, Update, UpdateTableFromKind};
 
-use super::super::identifiers::keep_last;
+use super::super::expressions::Work;
+use super::super::identifiers::{keep_last, simple};
 use super::super::refuse::syntax;
 use super::super::{Answer, Lowered, physical};
-use super::single_table;
+use super::{assign, single_table};
 use crate::contract::SqlError;
 
-pub(super) fn finish(mut update: Update) -> Result<Lowered, SqlError> {
+pub(super) fn finish(mut update: Update, work: &Work<'_>) -> Result<Lowered, SqlError> {
     single_table(&update.table)?;
     if matches!(update.from, Some(UpdateTableFromKind::BeforeSet(_))) {
         return Err(syntax("FROM"));
     }
     update.assignments.iter_mut().try_for_each(own_column)?;
+    for assignment in &mut update.assignments {
+        if let AssignmentTarget::ColumnName(name) = &assignment.target
+            && let Some(column) = simple(name)
+            && let Some(target) = work.scope.target.iter().find(|known| known.name == column)
+        {
+            assign::assign(&mut assignment.value, target);
+        }
+    }
     let sql = physical::part_text(&mut update);
     Ok(Lowered {
         sql,

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::support::{Fixture, bind, submission};
-use crate::session::{ContextSnapshot, ParameterValue, SessionSpec};
+use crate::session::{ContextSnapshot, ParameterValue, SessionSpec, Submission};
 
 #[test]
 fn a_login_without_context_has_none() {
@@ -130,6 +130,25 @@ fn parameters_are_set_and_shown() {
     // One that does not fit leaves the others as they were.
     client.error("alter session set query_tag = 'z', lock_timeout = 'x'");
     assert_eq!(value("QUERY_TAG"), ParameterValue::Text(String::new()));
+}
+
+#[test]
+fn parameters_of_a_statement_reach_functions_and_go_with_it() {
+    let fixture = Fixture::new();
+    let client = fixture.client();
+    client.ok("alter session set timezone = 'Asia/Tokyo'");
+    let sql = "select to_varchar('2024-01-01 00:00:00 +0000'::timestamp_ltz, 'HH24 TZH')";
+    assert_eq!(client.one(sql), "09 +09");
+    let utc = ParameterValue::Text("UTC".to_owned());
+    for failing in [false, true] {
+        let output = client.submit(Submission {
+            parameters: [("TIMEZONE".to_owned(), utc.clone())].into(),
+            ..submission(if failing { "select 'x'::int" } else { sql })
+        });
+        let rows = output.and_then(|output| client.rows(output));
+        assert_eq!(rows.ok(), (!failing).then(|| vec!["00 +00".to_owned()]));
+        assert_eq!(client.one(sql), "09 +09");
+    }
 }
 
 #[test]

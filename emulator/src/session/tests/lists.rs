@@ -49,7 +49,9 @@ fn lists_are_filtered() {
     assert_eq!(names(&client, "show views in d.public"), ["V"]);
     assert_eq!(names(&client, "show warehouses"), ["COMPUTE_WH"]);
     assert!(names(&client, "show roles").contains(&"SYSADMIN".to_owned()));
-    assert_eq!(client.error("show tables in schema nope").code, "002003");
+    let missing = client.error("show tables in schema nope");
+    assert_eq!(missing.code, "002043");
+    assert!(missing.message.contains("Object does not exist"), "{missing}");
     let terse = client.output("show terse tables");
     let columns: Vec<&str> = terse.columns.iter().map(|column| column.name.as_str()).collect();
     assert_eq!(

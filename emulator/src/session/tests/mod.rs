@@ -3,6 +3,7 @@
 mod branches;
 mod context;
 mod ddl;
+mod described;
 mod dml;
 mod history;
 mod lists;

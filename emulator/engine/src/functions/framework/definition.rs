@@ -3,7 +3,7 @@
 use std::{fmt, ops::RangeInclusive};
 
 use super::{FunctionError, Result, Settings, Value};
-use crate::SqlType;
+use crate::{SqlType, VectorElement};
 
 /// A scalar function.
 #[derive(Debug)]
@@ -196,6 +196,13 @@ impl fmt::Display for FunctionType {
             Self::Sql(SqlType::Object) => f.write_str("OBJECT"),
             Self::Sql(SqlType::Array) => f.write_str("ARRAY"),
             Self::Sql(SqlType::Binary) => f.write_str("BINARY(8388608)"),
+            Self::Sql(SqlType::Vector { element, dimension }) => {
+                let element = match element {
+                    VectorElement::Float => "FLOAT",
+                    VectorElement::Int => "INT",
+                };
+                write!(f, "VECTOR({element}, {dimension})")
+            }
             Self::Null => f.write_str("NULL"),
             Self::TextList => f.write_str("LIST"),
             Self::Foreign(name) => f.write_str(name),

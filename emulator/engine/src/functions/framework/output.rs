@@ -68,6 +68,10 @@ pub(super) fn write(
             })
         }
         SqlType::TimestampTz { .. } => write_zoned(output, rows, produce),
+        SqlType::Vector { .. } => {
+            let name = sql_type.engine_type();
+            Err(Error::api_error(format!("functions cannot give the type {name}")))
+        }
     }
 }
 

@@ -1,0 +1,1 @@
+select sum(price) as price from {{ ref('recent') }}
