@@ -16,6 +16,7 @@ use snowflake_session::domain::policy::Level;
 use snowflake_session_proto::v1::{self, PolicyLevel};
 use snowflake_session_proto::{AGENT_KEY, CLIENT_KEY};
 use support::watching::{Audited, oversight, policy};
+use support::writes::{dry, limited, write};
 use support::{Memory, Service, eventually, limits, next, sql};
 use tonic::Request;
 
@@ -284,4 +285,57 @@ async fn the_log_can_be_searched() {
         let status = search(wrong).await.unwrap_err();
         assert_eq!(support::reason(&status).0, "INVALID_REQUEST");
     }
+}
+
+#[tokio::test]
+async fn of_a_write_the_log_says_who_decided_and_what_came_of_it() {
+    let (service, audited) = service().await;
+    let logged = || async {
+        eventually("it is logged", || audited.ended().len() == 1).await;
+        let record = audited.take_one();
+        (record.verdict, record.rule, record.outcome)
+    };
+    let told = |verdict, rule: &str, outcome: &str| (verdict, rule.to_owned(), outcome.to_owned());
+
+    service.write(write("insert into t values (1)")).await.unwrap();
+    assert_eq!(logged().await, told(Verdict::Allowed, "", "committed"));
+    service.write(dry("insert into t values (1)")).await.unwrap();
+    assert_eq!(logged().await, told(Verdict::Allowed, "", "rolled_back"));
+
+    for (confirm, verdict, outcome) in [
+        (true, Verdict::Confirmed, "committed"),
+        (false, Verdict::Held, "rolled_back"),
+    ] {
+        audited.sent.lock().unwrap().clear();
+        let held = service
+            .write(limited("insert into t values (1)", 1))
+            .await
+            .unwrap();
+        assert!(audited.ended().is_empty(), "its end is not known yet");
+        let last = audited.sent.lock().unwrap().last().cloned().unwrap();
+        assert_eq!((last.verdict, last.rule.as_str()), (Verdict::Held, "rows"));
+        if confirm {
+            service.confirm(&held.write.token).await.unwrap();
+        } else {
+            service.abandon(&held.write.token).await.unwrap();
+        }
+        assert_eq!(logged().await, told(verdict, "rows", outcome));
+    }
+
+    let held = service
+        .write(limited("insert into t values (1)", 1))
+        .await
+        .unwrap();
+    assert!(!held.write.token.is_empty());
+    service.run(sql("rollback")).await.unwrap();
+    eventually("both are logged", || audited.ended().len() == 2).await;
+    let ended = audited.ended();
+    let lost = ended
+        .iter()
+        .find(|record| record.class == "write insert")
+        .unwrap();
+    assert_eq!(
+        (lost.verdict, lost.outcome.as_str()),
+        (Verdict::Held, "rolled_back")
+    );
 }

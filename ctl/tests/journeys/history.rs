@@ -20,6 +20,7 @@ fn record(id: &str, session: &str) -> AuditRecord {
         targets: vec!["T".to_owned(), "U".to_owned()],
         decision: "allowed".to_owned(),
         state: QueryState::Succeeded.into(),
+        outcome: "rolled_back".to_owned(),
         row_count: 12,
         byte_count: 640,
         elapsed: Some(prost_types::Duration {
@@ -36,6 +37,7 @@ fn refused() -> AuditRecord {
         decision: "refused".to_owned(),
         rule: "read-only".to_owned(),
         state: QueryState::Failed.into(),
+        outcome: String::new(),
         row_count: 0,
         sql: "delete from t".to_owned(),
         error: Some(QueryError {
@@ -59,10 +61,10 @@ fn statements_are_listed_the_latest_first() {
     let ran = house.run(&["job", "history"]);
     assert_eq!(
         ran.ok(),
-        "time | id   | class        | decision            | state     | rows | elapsed | what\n\
-         -----+------+--------------+---------------------+-----------+------+---------+--------------\n\
-         3m   | r-1  | write delete | refused (read-only) | failed    |    0 | 40 ms   | delete from t\n\
-         3m   | 01ab | write delete | allowed             | succeeded |   12 | 40 ms   | T, U\n"
+        "time | id   | class        | decision            | state       | rows | elapsed | what\n\
+         -----+------+--------------+---------------------+-------------+------+---------+--------------\n\
+         3m   | r-1  | write delete | refused (read-only) | failed      |    0 | 40 ms   | delete from t\n\
+         3m   | 01ab | write delete | allowed             | rolled back |   12 | 40 ms   | T, U\n"
     );
     assert_eq!(ran.stderr, "");
     let mixed = self::house(vec![record("01ab", "a"), record("01ac", "b")]).run(&["job", "history"]);
@@ -80,6 +82,10 @@ fn programs_get_everything() {
     assert_eq!(json[0]["error"]["reason"], "REFUSED");
     assert_eq!(json[0]["query_id"], serde_json::Value::Null);
     assert_eq!(json[1]["targets"], serde_json::json!(["T", "U"]));
+    assert_eq!(
+        (&json[1]["state"], &json[1]["outcome"]),
+        (&"succeeded".into(), &"rolled_back".into())
+    );
     assert_eq!((&json[1]["uid"], &json[1]["bytes"]), (&1_000.into(), &640.into()));
     assert_eq!(
         (&json[1]["agent"], &json[1]["elapsed_ms"]),

@@ -57,6 +57,8 @@ struct Line {
     #[serde(default, skip_serializing_if = "String::is_empty")]
     rule: String,
     state: String,
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    outcome: String,
     #[serde(default)]
     row_count: u64,
     #[serde(default)]
@@ -109,6 +111,7 @@ pub(super) fn write(phase: Phase, record: &AuditRecord) -> String {
         decision: record.verdict.to_string(),
         rule: record.rule.clone(),
         state: state_name(record.state).to_owned(),
+        outcome: record.outcome.clone(),
         row_count: record.row_count,
         byte_count: record.byte_count,
         elapsed_us: u64::try_from(record.elapsed.as_micros()).unwrap_or(u64::MAX),
@@ -161,6 +164,7 @@ pub(super) fn read(line: &[u8]) -> Option<AuditRecord> {
         verdict: Verdict::parse(&line.decision)?,
         rule: line.rule,
         state: STATES.iter().find(|(_, name)| *name == line.state)?.0,
+        outcome: line.outcome,
         row_count: line.row_count,
         byte_count: line.byte_count,
         elapsed: Duration::from_micros(line.elapsed_us),
@@ -248,6 +252,7 @@ pub(super) mod tests {
             verdict: Verdict::Allowed,
             rule: String::new(),
             state: QueryState::Succeeded,
+            outcome: "committed".to_owned(),
             row_count: 3,
             byte_count: 1024,
             elapsed: Duration::from_micros(1500),

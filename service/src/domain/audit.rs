@@ -51,9 +51,9 @@ impl Caller {
 pub enum Verdict {
     /// It may run.
     Allowed,
-    /// It ran after a confirmation.
+    /// Somebody confirmed what it asks for.
     Confirmed,
-    /// It is held, or waits, until it is confirmed.
+    /// It asked for a confirmation, and nobody gave one.
     Held,
     /// It was not run.
     Refused,
@@ -148,6 +148,8 @@ pub struct AuditRecord {
     pub rule: String,
     /// How far it is.
     pub state: QueryState,
+    /// What came of a write; empty for other statements and for writes that failed.
+    pub outcome: String,
     /// Rows of its result, or rows changed.
     pub row_count: u64,
     /// Bytes of Arrow data sent to the client.

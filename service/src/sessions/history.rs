@@ -285,7 +285,7 @@ impl Entry {
         self.trail.as_ref()
     }
 
-    fn tell(&self, what: impl FnOnce(&Trail)) {
+    pub(super) fn tell(&self, what: impl FnOnce(&Trail)) {
         if let Some(trail) = &self.trail {
             what(trail);
         }

@@ -14,6 +14,7 @@ use crate::domain::history::{Failure, Observed, QueryState};
 use crate::domain::names::{ConnectionName, RequestId, SessionName};
 use crate::domain::query::{DmlStats, Executed};
 use crate::domain::statement::class::Statement;
+use crate::domain::write::State;
 
 /// What is known of a statement when its record begins.
 pub(super) struct Begun<'a> {
@@ -49,6 +50,7 @@ impl Trail {
             verdict: Verdict::Allowed,
             rule: String::new(),
             state: QueryState::Waiting,
+            outcome: String::new(),
             row_count: 0,
             byte_count: 0,
             elapsed: std::time::Duration::ZERO,
@@ -75,6 +77,27 @@ impl Trail {
             record.rule = rule;
         });
         self.failed(error);
+    }
+
+    /// A rule asks for a confirmation, and it waits for one. What is held may be forgotten by a service that is killed, so
+    /// it is logged now, too.
+    pub(super) fn held(&self, rule: &str) {
+        let mut record = self.lock();
+        if let Some(record) = record.as_mut() {
+            record.verdict = Verdict::Held;
+            rule.clone_into(&mut record.rule);
+            self.audit.sent(record);
+        }
+    }
+
+    /// Somebody confirms it.
+    pub(super) fn confirmed(&self) {
+        self.change(|record| record.verdict = Verdict::Confirmed);
+    }
+
+    /// This came of a write.
+    pub(super) fn came_of(&self, outcome: State) {
+        self.change(|record| outcome.as_str().clone_into(&mut record.outcome));
     }
 
     /// It goes to Snowflake now.

@@ -78,6 +78,7 @@ fn everything(record: &AuditRecord) -> Record {
         ("decision", Value::text(&record.decision)),
         ("rule", Value::text(&record.rule)),
         ("state", Value::text(state(record.state()))),
+        ("outcome", Value::text(&record.outcome)),
         ("rows", Value::Number(record.row_count)),
         ("bytes", Value::Number(record.byte_count)),
         ("elapsed_ms", elapsed(record)),
@@ -114,12 +115,17 @@ fn lines(records: &[AuditRecord]) -> Vec<Record> {
             "" => record.targets.join(", "),
             sql => sql.to_owned(),
         };
+        // Of a write that ran and was rolled back, the latter counts.
+        let end = match record.outcome.as_str() {
+            "" => state(record.state()).to_owned(),
+            outcome => outcome.replace('_', " "),
+        };
         let mut line = vec![
             ("time", record.time.map_or(Value::Nothing, Value::Time)),
             ("id", Value::Whole(id.to_owned())),
             ("class", Value::text(&record.class)),
             ("decision", Value::text(decision)),
-            ("state", Value::text(state(record.state()))),
+            ("state", Value::text(end)),
             ("rows", Value::Number(record.row_count)),
             ("elapsed_ms", elapsed(record)),
             ("what", Value::text(what)),

@@ -27,6 +27,20 @@ pub enum State {
     Abandoned,
 }
 
+impl State {
+    /// Its name, as in the audit log.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Committed => "committed",
+            Self::Joined => "joined",
+            Self::Held => "held",
+            Self::Waiting => "waiting",
+            Self::RolledBack => "rolled_back",
+            Self::Abandoned => "abandoned",
+        }
+    }
+}
+
 /// What came of a write, so far.
 #[derive(Debug, Clone)]
 pub struct Report {

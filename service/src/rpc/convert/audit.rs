@@ -108,5 +108,6 @@ fn record(record: AuditRecord) -> v1::AuditRecord {
         error,
         sql: record.sql.text,
         sql_hash: record.sql.hash,
+        outcome: record.outcome,
     }
 }

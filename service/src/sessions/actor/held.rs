@@ -15,6 +15,7 @@ use crate::domain::write::memory::{Fate, not_waiting};
 use crate::domain::write::{Mode, Report, State};
 use crate::sessions::interrupt::{Events, Interrupt};
 use crate::sessions::mailbox::{Reply, Settling, TransactionVerb};
+use crate::sessions::trail::Trail;
 use crate::sessions::writes::looks;
 use crate::sessions::writes::queued::{HeldWrite, QueuedWrite};
 
@@ -35,6 +36,8 @@ impl Actor {
         } else {
             State::Waiting
         };
+        let rule = concerns.first().map_or("", |concern| concern.rule);
+        write.entry.tell(|trail| trail.held(rule));
         let mut report = write.report(state, concerns, &surroundings);
         report.token = Some(token.clone());
         report.expire_time = Some(expire_time);
@@ -152,8 +155,10 @@ impl Actor {
             cancel: CancellationToken::new(),
             deadline: accepted_at + timeout,
         };
-        if settling == Settling::Expire {
-            self.expired(&write);
+        match settling {
+            Settling::Confirm => write.entry.tell(Trail::confirmed),
+            Settling::Expire => self.expired(&write),
+            Settling::Abandon => {}
         }
         let ran = write.has_run();
         if ran {
@@ -238,6 +243,8 @@ impl Actor {
         let Some(held) = self.rest.held.take() else { return };
         self.desk.book.writes.end(&held.token, fate);
         let ran = held.write.has_run();
+        let outcome = if ran { State::RolledBack } else { State::Abandoned };
+        held.write.entry.tell(|trail| trail.came_of(outcome));
         let request = held.write.submission.request_id;
         self.desk
             .book

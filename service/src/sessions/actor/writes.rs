@@ -21,6 +21,7 @@ use crate::domain::write::staging::{End, Event, Fate, Place, SessionState, Stagi
 use crate::domain::write::{Handling, Report, State, Terms};
 use crate::sessions::chores::{self, Patience};
 use crate::sessions::stage;
+use crate::sessions::trail::Trail;
 use crate::sessions::writes::looks::{self, SampleLimits, Sampled};
 use crate::sessions::writes::queued::{QueuedWrite, Surroundings};
 
@@ -103,6 +104,9 @@ impl Actor {
             confirmed: write.asked.confirmed,
             concerns,
         };
+        if terms.confirmed && !terms.concerns.is_empty() {
+            write.entry.tell(Trail::confirmed);
+        }
         let session = SessionState {
             transaction_open: self.session.transaction_open(),
             autocommit: self.session.autocommit(),
@@ -249,6 +253,7 @@ impl Actor {
         if let Some(executed) = &write.progress.executed {
             write.entry.succeeded(executed);
         }
+        write.entry.tell(|trail| trail.came_of(report.state));
         self.settle(task, Outcome::new(Told::Write(Box::new(report))));
     }
 
