@@ -80,7 +80,9 @@ pub(super) fn say(written: &Written, run: &Run) {
     for notice in &write.notices {
         ui.advice(notice);
     }
-    if !write.sample_omitted.is_empty() {
+    // Of what counts already, nobody decides anything by a sample.
+    let is_open = matches!(write.state(), WriteState::Held | WriteState::RolledBack);
+    if is_open && !write.sample_omitted.is_empty() {
         ui.advice(&format!("no sample of the changes: {}", write.sample_omitted));
     }
     if written.aim == Aim::Abandon && write.transaction_joined && write.state() == WriteState::RolledBack {
