@@ -17,6 +17,11 @@ impl Samples {
         Self(figures.into_iter().collect())
     }
 
+    /// The same figures in another unit.
+    pub(crate) fn map(&self, convert: impl Fn(f64) -> f64) -> Self {
+        Self::of(self.0.iter().copied().map(convert))
+    }
+
     /// The middle one; not a number when there is none.
     pub(crate) fn median(&self) -> f64 {
         self.at(0.5)

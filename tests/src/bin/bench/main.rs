@@ -1,6 +1,6 @@
 //! Measures the programs against their peers in one run and writes `docs/benchmarks.md`. `cargo xtask bench` runs it.
 //!
-//!   bench ROUNDS [PART…]      parts: one start kept crowd rows csv memory
+//!   bench ROUNDS [PART…]      parts: one start kept crowd rows csv memory load
 //!
 //! Rounds are interleaved: each runs every peer once, so that a busy spell falls on all. Figures of two runs are not
 //! comparable; ratios within one are. `scene` starts what is measured; the other files measure a part each.
@@ -9,6 +9,7 @@ mod calls;
 mod commands;
 mod figures;
 mod kept;
+mod load;
 mod replay;
 mod scene;
 mod volume;
@@ -22,7 +23,7 @@ use snowflake_session_tests::config;
 use figures::Page;
 use scene::Scene;
 
-const PARTS: [&str; 7] = ["one", "start", "kept", "crowd", "rows", "csv", "memory"];
+const PARTS: [&str; 8] = ["one", "start", "kept", "crowd", "rows", "csv", "memory", "load"];
 
 #[tokio::main]
 async fn main() -> Result<()> {
@@ -65,6 +66,7 @@ async fn measure(part: &str, scene: &Scene, rounds: u32) -> Result<Page> {
         "crowd" => kept::at_once(scene, rounds).await,
         "rows" => volume::fetched(scene, rounds).await,
         "csv" => commands::csv(scene, rounds),
+        "load" => load::loaded(scene, rounds),
         _ => volume::kept_flat(scene).await,
     }
 }

@@ -27,6 +27,8 @@ const CONNECTOR_5_BARE: [&str; 1] = ["snowflake-connector-python==5.2.0"];
 const ADBC: [&str; 3] = ["adbc-driver-snowflake==1.11.0", "adbc-driver-manager", "pyarrow"];
 /// The daemon, and the client that comes with it.
 const DAEMON: [&str; 4] = ["fastapi", "uvicorn", "httpx", "snowflake-connector-python==4.8.1"];
+/// DuckDB of the release that fakesnow 0.12.1 brings.
+const DUCKDB: [&str; 1] = ["duckdb==2.0.0"];
 const SNOW: [&str; 1] = ["snowflake-cli==3.30.0"];
 
 /// Interpreters of the peers.
@@ -37,6 +39,7 @@ pub(crate) struct Peers {
     pub(crate) connector_5_bare: PathBuf,
     pub(crate) adbc: PathBuf,
     pub(crate) daemon: PathBuf,
+    pub(crate) duckdb: PathBuf,
     pub(crate) snow: PathBuf,
 }
 
@@ -76,6 +79,7 @@ impl Scene {
             connector_5_bare: python::environment(&CONNECTOR_5_BARE),
             adbc: python::environment(&ADBC),
             daemon: python::environment(&DAEMON),
+            duckdb: python::environment(&DUCKDB),
             snow: python::environment(&SNOW).with_file_name("snow"),
         };
         let mut stage = Stage::new();
