@@ -184,14 +184,24 @@ impl<'vector> Column<'vector> {
     /// Appends the unscaled numbers of all rows; a NULL is 0 and clears its row in `valid`.
     pub(super) fn unscaled_all(&self, numbers: &mut Vec<i128>, valid: &mut [bool]) -> duckdb_neo::Result<()> {
         macro_rules! all {
-            ($reader:expr, $unscaled:expr) => {
+            ($reader:expr, $unscaled:expr) => {{
+                if $reader.storage_kind() == StorageKind::Constant && !valid.is_empty() {
+                    // One look serves all rows.
+                    let value = $reader.get(0)?.map($unscaled);
+                    if value.is_none() {
+                        valid.fill(false);
+                    }
+                    numbers.resize(numbers.len() + valid.len(), value.unwrap_or(0));
+                    return Ok(());
+                }
                 for (value, valid) in $reader.iter().zip(valid) {
                     *valid &= value.is_some();
                     numbers.push(value.map_or(0, $unscaled));
                 }
-            };
+            }};
         }
         match self {
+            Self::Decimal128(reader, _) if WideDecimal::append_flat(reader, numbers) => {}
             Self::I32(reader) => all!(reader, |value| i128::from(*value)),
             Self::I64(reader) => all!(reader, |value| i128::from(*value)),
             Self::Decimal16(reader, _) => all!(reader, |value| i128::from(value.0)),
