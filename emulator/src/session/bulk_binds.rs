@@ -155,7 +155,7 @@ impl Worker {
     }
 
     /// Columns into which an INSERT's values go, in their order.
-    fn target_columns(&mut self, insert: &Insert) -> Result<Vec<Column>, SqlError> {
+    pub(super) fn target_columns(&mut self, insert: &Insert) -> Result<Vec<Column>, SqlError> {
         let sqlparser::ast::TableObject::TableName(name) = &insert.table else {
             return Ok(Vec::new());
         };

@@ -75,7 +75,10 @@ impl Worker {
                         let location = work.bind_stage.unwrap_or_default();
                         self.insert_staged(statement, location, work)?
                     }
-                    None => self.one(statement, work)?,
+                    None => match self.insert_literals(statement, work)? {
+                        Some(stats) => stats,
+                        None => self.one(statement, work)?,
+                    },
                     Some(rows) => self.for_each_row(statement, rows, work)?,
                 };
                 Ok(self.answer(work, shape::counts(counts_of(statement), stats), Some(stats)))

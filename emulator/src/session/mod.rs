@@ -31,6 +31,7 @@ mod handle;
 mod history;
 mod instance;
 mod keep_rows;
+mod literal_rows;
 mod locate;
 mod locks;
 mod login;

@@ -7,6 +7,7 @@ mod described;
 mod dml;
 mod history;
 mod lists;
+mod literal_rows;
 mod repeats;
 mod results;
 mod stopping;
