@@ -5,6 +5,8 @@ use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use clap::ValueEnum as _;
+
 use crate::arguments::{GlobalArguments, PolicyChoice, parse_duration};
 use crate::failure::Failure;
 use crate::render::Format;
@@ -33,7 +35,6 @@ pub(crate) struct Environment {
     search_path: Option<OsString>,
     home: Option<PathBuf>,
     configuration_directory: Option<PathBuf>,
-    state_directory: Option<PathBuf>,
 }
 
 /// What this run uses.
@@ -69,8 +70,19 @@ pub(crate) struct Settings {
     pub(crate) home: Option<PathBuf>,
     /// Where the user's configuration is, a manager's units among it.
     pub(crate) configuration_directory: Option<PathBuf>,
-    /// Where a service without a manager keeps its log.
-    pub(crate) state_directory: Option<PathBuf>,
+    /// What can be set by flag or variable, as it was written.
+    pub(crate) own: Vec<OwnSetting>,
+}
+
+/// A setting of `sfctl` itself.
+#[derive(Clone, Debug)]
+pub(crate) struct OwnSetting {
+    /// Its name.
+    pub(crate) name: &'static str,
+    /// What was written; empty when nothing was.
+    pub(crate) value: String,
+    /// The flag or variable; `None` when nothing was written.
+    pub(crate) source: Option<String>,
 }
 
 /// Facts about stdout.
@@ -113,7 +125,6 @@ impl Environment {
             search_path: os("PATH"),
             home: os("HOME").map(PathBuf::from),
             configuration_directory: os("XDG_CONFIG_HOME").map(PathBuf::from),
-            state_directory: os("XDG_STATE_HOME").map(PathBuf::from),
         }
     }
 
@@ -155,10 +166,6 @@ impl Settings {
             ),
             (None, None) => None,
         };
-        let below_home = |named: &Option<PathBuf>, inner: &str| {
-            let usual = environment.home.as_ref().map(|home| home.join(inner));
-            named.clone().or(usual)
-        };
         let policy = environment
             .policy
             .as_deref()
@@ -184,12 +191,11 @@ impl Settings {
             search_path: environment.search_path.clone(),
             runtime_directory: environment.runtime_directory.clone(),
             home: environment.home.clone(),
-            configuration_directory: below_home(&environment.configuration_directory, ".config"),
-            state_directory: if cfg!(target_os = "macos") {
-                below_home(&None, "Library/Application Support")
-            } else {
-                below_home(&environment.state_directory, ".local/state")
-            },
+            configuration_directory: environment
+                .configuration_directory
+                .clone()
+                .or_else(|| environment.home.as_ref().map(|home| home.join(".config"))),
+            own: own_settings(arguments, environment),
         };
         Ok((settings, ui))
     }
@@ -227,6 +233,46 @@ fn default_socket(environment: &Environment) -> PathBuf {
             .join(format!("snowflake-session-{user}"))
     };
     directory.join("grpc.sock")
+}
+
+/// What was written of what can be set by flag or variable.
+fn own_settings(arguments: &GlobalArguments, environment: &Environment) -> Vec<OwnSetting> {
+    let path = |path: &Option<PathBuf>| path.as_ref().map(|path| path.display().to_string());
+    let word = |choice: Option<clap::builder::PossibleValue>| choice.map(|word| word.get_name().to_owned());
+    let format = arguments.format.map(|format| format.name().to_owned());
+    let color = arguments.color.and_then(|choice| choice.to_possible_value());
+    let timeout = arguments.timeout.map(|timeout| format!("{timeout:?}"));
+    let no_autostart = arguments.no_autostart.then(|| "true".to_owned());
+    let (written, variables) = (arguments, environment);
+    let settings = [
+        (
+            "connection",
+            written.connection.clone(),
+            variables.connection.clone(),
+        ),
+        ("session", written.session.clone(), variables.session.clone()),
+        ("socket", path(&written.socket), path(&variables.socket)),
+        ("format", format, variables.format.clone()),
+        ("timeout", timeout, variables.timeout.clone()),
+        ("policy", None, variables.policy.clone()),
+        ("color", word(color), variables.color.clone()),
+        ("no_autostart", no_autostart, variables.no_autostart.clone()),
+    ];
+    settings
+        .into_iter()
+        .map(|(name, flag, variable)| {
+            let source = match (&flag, &variable) {
+                (Some(_), _) => Some(format!("flag --{}", name.replace('_', "-"))),
+                (None, Some(_)) => Some(format!("variable SFCTL_{}", name.to_ascii_uppercase())),
+                (None, None) => None,
+            };
+            OwnSetting {
+                name,
+                value: flag.or(variable).unwrap_or_default(),
+                source,
+            }
+        })
+        .collect()
 }
 
 fn first(argument: Option<&String>, environment: Option<&String>) -> String {

@@ -1,31 +1,42 @@
 //! Puts the rooms together.
 //!
-//! [`run`] serves in the foreground, [`start`] in the background; both load the configuration, take the
+//! [`run`] serves in the foreground, [`start`] in the background, [`print_configuration`] only tells; the first two load the configuration, take the
 //! lock of the state folder, come to a listening socket and hand it all to [`serve()`], which is the life of
 //! the service. Here are no rules of its own: what is decided here is only who gets what.
 
 #[cfg(target_os = "linux")]
 mod carry;
+mod configuration;
 mod failure;
+mod reload;
 mod serve;
 
+use std::cell::RefCell;
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
+use tokio::sync::watch;
+
+pub use configuration::print_configuration;
 pub use failure::Failure;
+pub use reload::Reread;
 pub use serve::{Parts, serve};
 
+use self::reload::Reloader;
 use crate::audit::{AuditFiles, AuditOptions, KeepSql};
 use crate::backend::emulator::{EmulatorOptions, LogOpener};
 use crate::backend::{Backend, BackendSettings};
-use crate::config::{self, Environment, RunFlags, Settings};
+use crate::config::{self, Environment, LogSettings, RunFlags, Settings};
 use crate::domain::audit::AuditSearch;
 use crate::domain::carry::Arrived;
 use crate::domain::journal::record::Kept;
+use crate::domain::names::ConnectionName;
 use crate::platform::activation::{self, Passed};
 use crate::platform::daemon::{self, Fate, Report, Side};
 use crate::platform::lock::FileLock;
+use crate::platform::log_files::LogRules;
 use crate::platform::logging::{self, LogOptions, Logger};
 use crate::platform::own_program::OwnProgram;
 use crate::platform::socket;
@@ -145,11 +156,19 @@ impl Process<'_> {
     /// Lives until told to stop. A failure before the service is ready goes to `report` too.
     fn live(self, passed: (Passed, Manager), report: Option<Report>) -> Result<(), Failure> {
         let ready = Ready(report);
-        let (logger, parts) = match self.prepare(passed) {
+        let describing = watch::Sender::new(self.settings.oversight.describing.clone());
+        let (logger, parts) = match self.prepare(passed, &describing) {
             Ok(prepared) => prepared,
             Err(failure) => return ready.failed(failure),
         };
-        let reload = || reload(self.environment, self.flags, &logger);
+        let reloader = Reloader {
+            environment: self.environment,
+            flags: self.flags,
+            logger: &logger,
+            in_effect: RefCell::new(self.settings.listing.clone()),
+            describing,
+        };
+        let reload = || reloader.read_again();
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2)
             .max_blocking_threads(8)
@@ -166,12 +185,16 @@ impl Process<'_> {
                 .into(),
             ),
         };
-        logger.flush();
+        drop(logger);
         drop(self.lock);
         ended
     }
 
-    fn prepare(&self, (passed, manager): (Passed, Manager)) -> Result<(Logger, Parts), Failure> {
+    fn prepare(
+        &self,
+        (passed, manager): (Passed, Manager),
+        describing: &watch::Sender<HashSet<ConnectionName>>,
+    ) -> Result<(Logger, Parts), Failure> {
         let armed = signals::arm()?;
         let logger = logging::start(&self.log_options())?;
         for warning in &self.settings.warnings {
@@ -201,12 +224,13 @@ impl Process<'_> {
                 audit,
                 query_tag: self.settings.oversight.query_tag,
             },
-            connector: Arc::new(self.pool()),
+            connector: Arc::new(self.pool(describing)),
             kept,
             arrived,
             program: self.program.clone(),
             kept_jobs: crate::journal::open_jobs(&self.settings.folders.state.join("jobs.json")),
             settings: self.settings.clone(),
+            log_file: self.log_file.clone(),
             listener,
             manager,
             armed,
@@ -235,12 +259,13 @@ impl Process<'_> {
             level: log.level.clone(),
             journal_stream: log.journal_stream.clone(),
             queue_max: log.queue_max,
+            queue_bytes_max: log.queue_bytes_max,
             file: self.log_file.clone(),
-            file_bytes_max: log.file_bytes_max,
+            file_rules: log_rules(log),
         }
     }
 
-    fn pool(&self) -> Pool {
+    fn pool(&self, describing: &watch::Sender<HashSet<ConnectionName>>) -> Pool {
         let limits = &self.settings.limits;
         let options = PoolOptions {
             pool: self.settings.pool.clone(),
@@ -248,10 +273,14 @@ impl Process<'_> {
             login_timeout: limits.login_timeout,
             logout_timeout: limits.logout_timeout,
         };
-        Pool::new(Arc::new(self.backend()), options, Arc::new(SystemTime::now))
+        Pool::new(
+            Arc::new(self.backend(describing)),
+            options,
+            Arc::new(SystemTime::now),
+        )
     }
 
-    fn backend(&self) -> Backend {
+    fn backend(&self, describing: &watch::Sender<HashSet<ConnectionName>>) -> Backend {
         let emulator = &self.settings.emulator;
         let state = &self.settings.folders.state;
         let own_folder = std::env::current_exe()
@@ -268,7 +297,7 @@ impl Process<'_> {
             limits: self.settings.limits.clone(),
             network: self.settings.network.clone(),
             batch_bytes_max: self.settings.batch_bytes_max,
-            describing: self.settings.oversight.describing.clone(),
+            describing: describing.subscribe(),
             emulator: EmulatorOptions {
                 command: emulator.command.clone(),
                 search_path: own_folder
@@ -345,6 +374,16 @@ fn lock_state(settings: &Settings) -> Result<FileLock, Failure> {
     )?)
 }
 
+/// When log files end and go.
+fn log_rules(log: &LogSettings) -> LogRules {
+    LogRules {
+        bytes_max: log.file_bytes_max,
+        age_max: log.file_age_max,
+        total_bytes_max: log.total_bytes_max,
+        keep: log.keep,
+    }
+}
+
 /// The sessions that an earlier run of the service has kept.
 fn kept_sessions(settings: &Settings) -> Result<Kept, Failure> {
     let folder = settings.folders.state.join("sessions");
@@ -376,15 +415,4 @@ fn open_audit(settings: &Settings) -> Result<AuditFiles, Failure> {
         search_time_max: audit.search_time_max,
     };
     Ok(AuditFiles::open(options).map_err(|source| PlatformError::Io { what, source })?)
-}
-
-/// Reads the configuration again and applies what can be applied while running: the log level.
-fn reload(environment: &Environment, flags: &RunFlags, logger: &Logger) {
-    let applied = config::load(environment, flags)
-        .map_err(Failure::from)
-        .and_then(|settings| logger.set_level(&settings.log.level).map_err(Failure::from));
-    match applied {
-        Ok(()) => tracing::info!("log level read again; other settings count after a restart"),
-        Err(failure) => tracing::error!(error = %failure, "configuration not reloaded; the old one goes on"),
-    }
 }

@@ -27,6 +27,7 @@ fn main() -> ExitCode {
     let ended = match &cli.command {
         Command::Run(flags) => app::run(&environment, flags),
         Command::Start(flags) => app::start(&environment, flags),
+        Command::Config(flags) => app::print_configuration(&environment, flags, &mut std::io::stdout()),
     };
     match ended {
         Ok(()) => ExitCode::SUCCESS,

@@ -14,7 +14,7 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, SystemTime};
 
 use snowflake_session::app::{Failure, Parts, Ready, serve};
-use snowflake_session::config::{self, Environment, RunFlags, Settings};
+use snowflake_session::config::{self, Environment, Faults, RunFlags, Settings};
 use snowflake_session::domain::audit::NoAudit;
 use snowflake_session::platform::signals::Armed;
 use snowflake_session::platform::socket;
@@ -54,12 +54,13 @@ impl Whole {
             audit: Arc::new(NoAudit),
             kept_jobs: snowflake_session::journal::open_jobs(&home.path().join("jobs.json")),
             settings,
+            log_file: None,
             listener: socket::bind(&socket).unwrap(),
             manager: Manager::None,
             armed: Armed::default(),
             clock: Arc::new(SystemTime::now),
         };
-        let served = tokio::spawn(serve(parts, Ready::nobody(), || ()));
+        let served = tokio::spawn(serve(parts, Ready::nobody(), || Err(Faults(Vec::new()))));
         let channel = support::connect(&socket).await;
         Self {
             seen,

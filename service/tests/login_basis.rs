@@ -28,7 +28,7 @@ fn backend(home: &Path) -> Backend {
         limits: settings.limits,
         network: settings.network,
         batch_bytes_max: settings.batch_bytes_max,
-        describing: std::collections::HashSet::new(),
+        describing: tokio::sync::watch::channel(std::collections::HashSet::new()).1,
         emulator: EmulatorOptions {
             command: Some("/nonexistent/snowflake-emulator".into()),
             search_path: Vec::new(),

@@ -443,3 +443,41 @@ fn the_second_signal_ends_it_at_once() {
     let status = running.0.wait().unwrap();
     assert_eq!((status.code(), status.signal()), (Some(130), None));
 }
+
+#[test]
+fn the_configuration_is_told_whether_or_not_it_can_be_used() {
+    let home = Home::new();
+    let folder = home.path().join(".config/snowflake-session");
+    std::fs::create_dir_all(&folder).unwrap();
+    let told = |code: i32| -> serde_json::Value {
+        let output = home.output(&["config"]);
+        assert_eq!(output.status.code(), Some(code), "{}", stderr_of(&output));
+        serde_json::from_slice(&output.stdout).unwrap()
+    };
+    let fine = told(0);
+    assert_eq!(fine["faults"], serde_json::json!([]));
+    assert_eq!(fine["files"][1]["outcome"], "absent");
+    assert_eq!(fine["socket"], home.socket().display().to_string());
+    assert_eq!(fine["connections"][1]["outcome"], "absent");
+
+    std::fs::write(
+        folder.join("config.toml"),
+        "[query]\ntimeout = 1\n[log]\nlevle = \"info\"\n",
+    )
+    .unwrap();
+    let broken = told(78);
+    let faults: Vec<&str> = broken["faults"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|fault| fault["message"].as_str().unwrap())
+        .collect();
+    assert!(
+        faults.len() == 2
+            && faults[0].contains("did you mean `log.level`")
+            && faults[1].contains("query.timeout"),
+        "{faults:?}"
+    );
+    assert_eq!(broken["files"][1]["outcome"], "read");
+    assert!(broken["settings"].as_array().unwrap().len() > 50);
+}

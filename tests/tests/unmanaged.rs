@@ -34,7 +34,7 @@ fn the_verbs_work_without_a_manager_and_say_so() {
         stage
             .sfctl(&["service", "logs"])
             .ok()
-            .contains("log level read again")
+            .contains("configuration read again")
     });
 
     assert_eq!(stage.rows("select 1"), "1");

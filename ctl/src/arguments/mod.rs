@@ -1,6 +1,7 @@
 //! What can be typed. Doc comments in this room are the help text.
 
 mod comment;
+mod config;
 mod history;
 mod job;
 mod output;
@@ -16,6 +17,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub(crate) use comment::marked;
+pub(crate) use config::{ConfigVerb, ShowArguments};
 pub(crate) use history::{Decision, EndState, HistoryArguments, Moment};
 pub(crate) use job::JobVerb;
 pub(crate) use output::OutputArguments;
@@ -123,6 +125,9 @@ pub(crate) enum Verb {
     /// Run, start, stop and inspect the service
     #[command(subcommand, arg_required_else_help = true)]
     Service(ServiceVerb),
+    /// Show and check the configuration
+    #[command(subcommand, arg_required_else_help = true)]
+    Config(ConfigVerb),
     /// Print a completion script for a shell
     Completions {
         /// The shell

@@ -12,7 +12,9 @@ mod writes;
 use std::time::Duration;
 
 use snowflake_session_proto::v1::lifecycle_service_client::LifecycleServiceClient;
-use snowflake_session_proto::v1::{GetStatusRequest, GetStatusResponse, ShutdownRequest, ShutdownResponse};
+use snowflake_session_proto::v1::{
+    GetStatusRequest, GetStatusResponse, ReloadRequest, ReloadResponse, ShutdownRequest, ShutdownResponse,
+};
 use snowflake_session_proto::{AGENT_KEY, BUILD_ID, BUILD_ID_KEY, CLIENT_KEY};
 use tonic::metadata::AsciiMetadataValue;
 use tonic::transport::Channel;
@@ -61,6 +63,12 @@ impl Client {
         let grace_period = grace_period.and_then(duration);
         let call = lifecycle.shutdown(self.request(ShutdownRequest { grace_period }));
         answer(STATUS_WAIT_MAX, call).await
+    }
+
+    /// Tells the service to read its configuration again. Works across versions that know it.
+    pub(crate) async fn reload(&self) -> Result<ReloadResponse, Failure> {
+        let mut lifecycle = LifecycleServiceClient::new(self.channel.clone());
+        answer(STATUS_WAIT_MAX, lifecycle.reload(self.request(ReloadRequest {}))).await
     }
 
     fn wait_max(&self) -> Duration {

@@ -5,6 +5,7 @@
 
 mod cancel;
 mod completions;
+mod config;
 mod connect;
 mod context;
 mod job;
@@ -49,6 +50,7 @@ pub(crate) fn carry_out(verb: Verb, run: &Run) -> Result<Exit, Failure> {
         Verb::Session(verb) => wait(session::session(verb, run)),
         Verb::Job(verb) => wait(job::job(verb, run)),
         Verb::Service(verb) => service::service(verb, run),
+        Verb::Config(verb) => wait(config::config(verb, run)),
         Verb::Completions { shell } => completions::completions(shell),
         Verb::Version => wait(version::version(run)),
     }

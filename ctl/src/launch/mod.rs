@@ -5,6 +5,7 @@
 //! Who runs the service is found out in one place, [`Manager::find`]. [`units`] and [`launchd`] install it. Every wait
 //! has an end.
 
+pub(crate) mod configuration;
 pub(crate) mod launchd;
 mod lock;
 mod program;

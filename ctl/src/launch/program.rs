@@ -111,7 +111,7 @@ pub(super) async fn start_detached(
 }
 
 /// The socket, where it is not the one that the service chooses by itself.
-fn socket_arguments(settings: &Settings) -> Vec<std::ffi::OsString> {
+pub(super) fn socket_arguments(settings: &Settings) -> Vec<std::ffi::OsString> {
     if settings.socket_chosen {
         vec!["--socket".into(), settings.socket.clone().into()]
     } else {

@@ -126,11 +126,6 @@ impl Unit {
         self.carry_out(&["restart", &self.service], deadline).await
     }
 
-    /// Lets a running service read its configuration again.
-    pub(crate) async fn reload(&self, deadline: Instant) -> Result<(), Failure> {
-        self.carry_out(&["reload", &self.service], deadline).await
-    }
-
     /// Arguments of `journalctl` for the service's records.
     pub(crate) fn journal_arguments(&self) -> Vec<String> {
         match self.scope {

@@ -35,7 +35,7 @@ impl Lookup {
     }
 
     /// The folder with Snowflake's files, which need not exist.
-    pub(crate) fn snowflake_home(&self) -> PathBuf {
+    pub fn snowflake_home(&self) -> PathBuf {
         if let Some(folder) = self.variable("SNOWFLAKE_HOME") {
             return self.expanded(folder);
         }

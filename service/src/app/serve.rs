@@ -1,17 +1,18 @@
 //! The life of the service: ready, serving, draining, gone.
 
 use std::future::Future;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::StreamExt as _;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::timeout;
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
 
-use super::{Failure, Ready};
-use crate::config::Settings;
+use super::{Failure, Ready, Reread};
+use crate::config::{Faults, Settings};
 use crate::domain::audit::AuditSearch;
 use crate::domain::carry::Arrived;
 use crate::domain::history::KeptJobs;
@@ -22,7 +23,7 @@ use crate::platform::own_program::OwnProgram;
 use crate::platform::signals::{Armed, Signals, Wish};
 use crate::platform::socket::Listener;
 use crate::platform::{notify, restart};
-use crate::rpc::{self, About, Connection, Manager, Rpc, RpcLimits};
+use crate::rpc::{self, About, Connection, Manager, Reloaded, Rpc, RpcLimits};
 use crate::sessions::{Oversight, Sessions, WallClock};
 
 /// What a service is made of; a test makes it of other things.
@@ -45,6 +46,8 @@ pub struct Parts {
     pub settings: Settings,
     /// The socket to serve.
     pub listener: Listener,
+    /// File that is logged to, if there is one.
+    pub log_file: Option<PathBuf>,
     /// Who runs the service.
     pub manager: Manager,
     /// Signals that came before the service could listen to them.
@@ -65,12 +68,13 @@ const PROGRAM_LOOK: Duration = Duration::from_secs(2);
 /// How long the manager may take to say whether it restarts us.
 const RESTART_ANSWER: Duration = Duration::from_secs(3);
 
-/// Serves until a signal, a caller, or a long quiet ends it, then drains. `reload` is called at SIGHUP.
+/// Serves until a signal, a caller, or a long quiet ends it, then drains. `reload` reads the configuration again, at SIGHUP
+/// or when a caller wants it.
 ///
 /// # Errors
 ///
 /// When the service cannot begin, or its server breaks down.
-pub async fn serve(parts: Parts, ready: Ready, reload: impl Fn()) -> Result<(), Failure> {
+pub async fn serve(parts: Parts, ready: Ready, reload: impl Reload) -> Result<(), Failure> {
     let mut service = match Service::begin(parts).await {
         Ok(service) => service,
         Err(failure) => return ready.failed(failure),
@@ -84,6 +88,11 @@ pub async fn serve(parts: Parts, ready: Ready, reload: impl Fn()) -> Result<(), 
     watchdog.abort();
     ended
 }
+
+/// Reads the configuration again.
+pub trait Reload: Fn() -> Result<Reread, Faults> {}
+
+impl<F: Fn() -> Result<Reread, Faults>> Reload for F {}
 
 /// A running service.
 struct Service {
@@ -99,6 +108,7 @@ struct Service {
     accept_loop: AcceptLoop,
     signals: Signals,
     shutdown_requests: mpsc::Receiver<Option<Duration>>,
+    reload_requests: mpsc::Receiver<oneshot::Sender<Reloaded>>,
     server: tokio::task::JoinHandle<Result<(), String>>,
     /// Ends the accept loop, and then the server.
     stop: (CancellationToken, CancellationToken),
@@ -123,6 +133,7 @@ impl Service {
             oversight,
             audit,
             settings,
+            log_file,
             listener,
             manager,
             armed,
@@ -149,6 +160,7 @@ impl Service {
             start_time: clock(),
             manager,
             socket: listener.path.clone(),
+            log_file,
             program_replaced: program.watch(),
             state_directory: settings.folders.state.clone(),
         };
@@ -163,11 +175,13 @@ impl Service {
         };
         let (accept_loop, accepted) = AcceptLoop::start(listener, rules, stop.0.clone())?;
         let (shutdown, shutdown_requests) = mpsc::channel(1);
+        let (reload, reload_requests) = mpsc::channel(1);
         let rpc = Rpc {
             about: about.clone(),
             sessions: sessions.clone(),
             audit,
             shutdown,
+            reload,
             limits: RpcLimits {
                 request_bytes_max: settings.rpc.request_bytes_max,
                 calls_max: settings.rpc.calls_max,
@@ -196,6 +210,7 @@ impl Service {
             accept_loop,
             signals,
             shutdown_requests,
+            reload_requests,
             server,
             stop,
         })
@@ -207,16 +222,12 @@ impl Service {
     }
 
     /// Waits for a reason to end.
-    async fn until_end(&mut self, reload: impl Fn()) -> End {
-        let grace = self.settings.grace_period;
+    async fn until_end(&mut self, reload: impl Reload) -> End {
         loop {
+            let grace = self.settings.grace_period;
             tokio::select! {
                 wish = self.signals.next() => match wish {
-                    Wish::Reload => {
-                        notify::reloading();
-                        reload();
-                        notify::ready(&self.status());
-                    }
+                    Wish::Reload => drop(self.reload(&reload)),
                     Wish::Stop => {
                         tracing::info!("stopping: told by a signal");
                         if self.carries && restart::is_under_way(RESTART_ANSWER).await {
@@ -230,6 +241,10 @@ impl Service {
                 Some(asked) = self.shutdown_requests.recv() => {
                     tracing::info!("stopping: told by a caller");
                     return End::Wanted(asked.unwrap_or(grace));
+                }
+                Some(reply) = self.reload_requests.recv() => {
+                    // Who asked and left is not waited for.
+                    let _ = reply.send(self.reload(&reload));
                 }
                 () = unused(&self.sessions, self.settings.idle_exit) => {
                     if self.sessions.drain_if_unused() {
@@ -255,8 +270,46 @@ impl Service {
         }
     }
 
+    /// Reads the configuration again and goes on by it, as far as that is possible.
+    fn reload(&mut self, reload: &impl Reload) -> Reloaded {
+        notify::reloading();
+        let reloaded = match reload() {
+            Ok(Reread {
+                settings,
+                applied,
+                needs_restart,
+            }) => {
+                let oversight = &settings.oversight;
+                self.sessions
+                    .renew(&settings.limits, oversight.policies.clone(), oversight.query_tag);
+                self.settings.idle_exit = settings.idle_exit;
+                self.settings.grace_period = settings.grace_period;
+                let (now, later) = (applied.join(" "), needs_restart.join(" "));
+                tracing::info!(applied = now, needs_restart = later, "configuration read again");
+                Reloaded {
+                    applied,
+                    needs_restart,
+                    warnings: settings.warnings,
+                    faults: Vec::new(),
+                }
+            }
+            Err(faults) => {
+                tracing::error!(error = %faults, "configuration not read again; the old one goes on");
+                let faults = faults.0.into_iter();
+                Reloaded {
+                    faults: faults.map(|fault| (fault.place, fault.message)).collect(),
+                    ..Reloaded::default()
+                }
+            }
+        };
+        notify::ready(&self.status());
+        reloaded
+    }
+
     /// Refuses new work, lets the old end, cancels what does not, logs out, answers the last callers.
-    async fn drain(self, end: End) -> Result<(), Failure> {
+    async fn drain(mut self, end: End) -> Result<(), Failure> {
+        // Whoever still asks for that hears that the service stops.
+        self.reload_requests = mpsc::channel(1).1;
         let limits = &self.settings.limits;
         let (grace, broken) = match end {
             End::Wanted(grace) => (grace, None),

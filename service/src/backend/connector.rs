@@ -10,7 +10,7 @@ use snowflake_session_driver::{
     ConnectOptions, ConnectionSettings, Connections, Credential, Driver, DriverConfig, Lookup, Overrides,
     Owner, Secret, SessionTicket,
 };
-use tokio::sync::OnceCell;
+use tokio::sync::{OnceCell, watch};
 
 use super::emulator::{Emulator, EmulatorOptions, Running};
 use super::error::{explain, from_driver};
@@ -36,9 +36,15 @@ pub struct BackendSettings {
     /// Size at which result batches are cut, in bytes of Arrow data.
     pub batch_bytes_max: usize,
     /// Connections that lead to a server which compiles statements without running them, whatever its name.
-    pub describing: HashSet<ConnectionName>,
+    pub describing: watch::Receiver<HashSet<ConnectionName>>,
     /// The local emulator.
     pub emulator: EmulatorOptions,
+}
+
+/// Snowflake's own files, in which the connections of this user are written, the stronger last.
+pub fn connections_files(home: PathBuf, environment: &BTreeMap<String, String>) -> Vec<PathBuf> {
+    let folder = Lookup::new(home, environment.clone()).snowflake_home();
+    vec![folder.join("config.toml"), folder.join("connections.toml")]
 }
 
 /// Reaches Snowflake through the driver.
@@ -47,7 +53,7 @@ pub struct Backend {
     driver: OnceCell<Driver>,
     driver_config: DriverConfig,
     sizes: Sizes,
-    describing: HashSet<ConnectionName>,
+    describing: watch::Receiver<HashSet<ConnectionName>>,
     emulator: Emulator,
     /// Salt of the fingerprints.
     keys: RandomState,
@@ -156,7 +162,12 @@ impl Backend {
 
     /// True when the server behind a connection is known to compile statements without running them.
     fn describes(&self, host: &str, connection: &str) -> bool {
-        is_snowflake(host) || self.describing.iter().any(|name| name.as_str() == connection)
+        is_snowflake(host)
+            || self
+                .describing
+                .borrow()
+                .iter()
+                .any(|name| name.as_str() == connection)
     }
 
     /// The built-in connection is as new as the emulator behind it.

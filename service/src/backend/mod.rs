@@ -16,4 +16,4 @@ mod look;
 mod network;
 mod upstream;
 
-pub use connector::{Backend, BackendSettings};
+pub use connector::{Backend, BackendSettings, connections_files};

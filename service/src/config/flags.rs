@@ -22,6 +22,8 @@ pub enum Command {
     Run(RunFlags),
     /// Start serving in the background and return when the service answers
     Start(RunFlags),
+    /// Print the configuration as JSON, with everything that is wrong with it; `sfctl config` shows it to people
+    Config(RunFlags),
 }
 
 /// Flags that win over files and environment.

@@ -1,5 +1,6 @@
 //! Where settings come from, and the check that nobody wrote a key that does not exist.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::io::ErrorKind;
 use std::path::Path;
@@ -9,6 +10,7 @@ use figment::{Figment, Metadata, Profile, Provider};
 
 use super::environment::{Environment, PREFIX};
 use super::flags::RunFlags;
+use super::listing::{FileOutcome, LayerName, Listing, Origin, SettingsFile};
 use super::oversight::CONNECTION_KEYS;
 
 /// The defaults, which are also the list of keys.
@@ -41,13 +43,13 @@ impl std::error::Error for Faults {}
 
 /// One source of settings.
 struct Layer {
-    place: String,
+    name: LayerName,
     values: Dict,
 }
 
 impl Provider for Layer {
     fn metadata(&self) -> Metadata {
-        Metadata::named(self.place.clone())
+        Metadata::named(self.name.as_str())
     }
 
     fn data(&self) -> Result<Map<Profile, Dict>, figment::Error> {
@@ -60,7 +62,11 @@ pub(super) struct Layers {
     pub(super) figment: Figment,
     pub(super) faults: Vec<Fault>,
     pub(super) warnings: Vec<String>,
+    /// The files that were looked for, in their order.
+    pub(super) files: Vec<SettingsFile>,
     known: Vec<String>,
+    /// Where the value of each key is from that is not a default.
+    origins: BTreeMap<String, Origin>,
 }
 
 impl Layers {
@@ -70,14 +76,16 @@ impl Layers {
         let mut known = Vec::new();
         collect_keys("", &defaults, &mut known);
         let figment = Figment::from(Layer {
-            place: "the built-in defaults".to_owned(),
+            name: LayerName::Defaults,
             values: defaults,
         });
         Self {
             figment,
             faults: Vec::new(),
             warnings: Vec::new(),
+            files: Vec::new(),
             known,
+            origins: BTreeMap::new(),
         }
     }
 
@@ -88,22 +96,36 @@ impl Layers {
     }
 
     /// Overlays a file. A file that is not there is no fault unless it was asked for.
-    pub(super) fn file(&mut self, path: &Path, must_exist: bool) {
+    pub(super) fn file(&mut self, name: LayerName, path: &Path, must_exist: bool) {
+        let outcome = self.read_file(name, path, must_exist);
+        self.files.push(SettingsFile {
+            layer: name,
+            path: path.to_owned(),
+            outcome,
+        });
+    }
+
+    fn read_file(&mut self, name: LayerName, path: &Path, must_exist: bool) -> FileOutcome {
         let place = path.display().to_string();
         let text = match std::fs::read_to_string(path) {
             Ok(text) => text,
-            Err(error) if error.kind() == ErrorKind::NotFound && !must_exist => return,
-            Err(error) => return self.fault(place, format!("cannot be read: {error}")),
+            Err(error) if error.kind() == ErrorKind::NotFound && !must_exist => return FileOutcome::Absent,
+            Err(error) => {
+                self.fault(place, format!("cannot be read: {error}"));
+                return FileOutcome::Unreadable;
+            }
         };
         match toml::from_str::<Dict>(&text) {
             Ok(values) => {
-                self.check_keys(&place, &text);
-                self.merge(place, values);
+                let places = self.check_keys(name, path, &text);
+                self.merge(name, values, places);
+                FileOutcome::Read
             }
             Err(error) => {
                 let line = error.span().map(|span| line_of(&text, span.start));
                 let place = line.map_or_else(|| place.clone(), |line| format!("{place}:{line}"));
                 self.fault(place, error.message().to_owned());
+                FileOutcome::Unreadable
             }
         }
     }
@@ -117,7 +139,9 @@ impl Layers {
                 continue;
             }
             if self.known.contains(&key) {
-                self.merge(format!("variable {PREFIX}{name}"), nested(&key, value));
+                let origin = Origin::new(LayerName::Environment, format!("variable {PREFIX}{name}"));
+                let values = nested(&key, value);
+                self.merge(LayerName::Environment, values, [(key, origin)]);
             } else {
                 let nearest = self
                     .nearest(&key)
@@ -134,7 +158,8 @@ impl Layers {
     /// Overlays the flags.
     pub(super) fn flags(&mut self, flags: &RunFlags) {
         for (flag, key, value) in flags.given() {
-            self.merge(format!("flag {flag}"), nested(key, &value));
+            let origin = Origin::new(LayerName::Flags, format!("flag {flag}"));
+            self.merge(LayerName::Flags, nested(key, &value), [(key.to_owned(), origin)]);
         }
     }
 
@@ -147,31 +172,52 @@ impl Layers {
 
     /// Where the value of `key` came from.
     pub(super) fn place_of(&self, key: &str) -> String {
-        self.figment.find_metadata(key).map_or_else(
-            || "the configuration".to_owned(),
-            |metadata| metadata.name.to_string(),
-        )
+        self.origin_of(key).place
     }
 
-    fn merge(&mut self, place: String, values: Dict) {
-        self.figment = std::mem::take(&mut self.figment).merge(Layer { place, values });
+    fn origin_of(&self, key: &str) -> Origin {
+        let inside = format!("{key}.");
+        // What should be a value may have been written as a table.
+        let written_inside = || self.origins.iter().find(|(found, _)| found.starts_with(&inside));
+        let found = self.origins.get(key).or_else(|| Some(written_inside()?.1));
+        found.cloned().unwrap_or_default()
     }
 
-    /// Reports keys that do not exist, each with its line and the nearest one that does.
-    fn check_keys(&mut self, place: &str, text: &str) {
-        let Ok(table) = toml::de::DeTable::parse(text) else {
-            return;
-        };
+    /// Every key with its value as it is now.
+    pub(super) fn listing(&self) -> Listing {
+        let (merged, defaults) = (&self.figment, Self::new().figment);
+        let read = |figment: &Figment| figment.extract::<Dict>().unwrap_or_default();
+        let exists = |key: &str| self.known.iter().any(|known| known == key) || is_of_connection(key);
+        // What is no key is not told: who misspells one may have written a secret there.
+        Listing::new(&read(merged), &read(&defaults), |key| {
+            exists(key).then(|| self.origin_of(key))
+        })
+    }
+
+    fn merge(&mut self, name: LayerName, values: Dict, origins: impl IntoIterator<Item = (String, Origin)>) {
+        self.figment = std::mem::take(&mut self.figment).merge(Layer { name, values });
+        self.origins.extend(origins);
+    }
+
+    /// Says where each key of a file stands, and reports those that do not exist, with the nearest one that does.
+    fn check_keys(&mut self, name: LayerName, path: &Path, text: &str) -> Vec<(String, Origin)> {
         let mut found = Vec::new();
-        collect_spans("", table.get_ref(), &mut found);
-        for (key, start) in found {
-            if self.known.contains(&key) || is_of_connection(&key) {
+        if let Ok(table) = toml::de::DeTable::parse(text) {
+            collect_spans("", table.get_ref(), &mut found);
+        }
+        let place = |at: usize| format!("{}:{}", path.display(), line_of(text, at));
+        for (key, start) in &found {
+            if self.known.contains(key) || is_of_connection(key) {
                 continue;
             }
-            let nearest = self.nearest(&key).map(|key| format!(", did you mean `{key}`?"));
+            let nearest = self.nearest(key).map(|key| format!(", did you mean `{key}`?"));
             let message = format!("unknown key `{key}`{}", nearest.unwrap_or_default());
-            self.fault(format!("{place}:{}", line_of(text, start)), message);
+            self.fault(place(*start), message);
         }
+        found
+            .into_iter()
+            .map(|(key, start)| (key, Origin::new(name, place(start))))
+            .collect()
     }
 
     fn nearest(&self, key: &str) -> Option<&str> {

@@ -9,14 +9,22 @@
 mod environment;
 mod flags;
 mod layers;
+mod listing;
+#[cfg(test)]
+mod manual;
 mod network;
 mod oversight;
 mod read;
+mod reload;
 mod settings;
 mod values;
 
 pub use environment::Environment;
 pub use flags::{Cli, Command, RunFlags};
 pub use layers::{Fault, Faults};
+pub use listing::{FileOutcome, LayerName, Listing, Setting, SettingsFile};
 pub use oversight::{AuditSettings, KeepSql, OversightSettings};
-pub use settings::{EmulatorSettings, Folders, LogSettings, RpcSettings, Settings, SocketSettings, load};
+pub(crate) use reload::counts_at_reload;
+pub use settings::{
+    EmulatorSettings, Examined, Folders, LogSettings, RpcSettings, Settings, SocketSettings, examine, load,
+};

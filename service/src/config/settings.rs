@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use super::environment::Environment;
 use super::flags::RunFlags;
-use super::layers::{Faults, Layers};
+use super::layers::{Fault, Faults, Layers};
+use super::listing::{LayerName, Listing, SettingsFile};
 use super::oversight::OversightSettings;
 use super::read::Reader;
 use crate::domain::breaker::BreakerRules;
@@ -49,6 +50,8 @@ pub struct Settings {
     pub emulator: EmulatorSettings,
     /// Things worth telling, whole sentences.
     pub warnings: Vec<String>,
+    /// Every key with its value, as it was read.
+    pub listing: Listing,
 }
 
 /// Where to listen.
@@ -78,10 +81,18 @@ pub struct Folders {
 pub struct LogSettings {
     /// Level or filter.
     pub level: String,
-    /// Size at which a log file is rotated.
+    /// Size at which a log file ends.
     pub file_bytes_max: u64,
-    /// Records that wait for a slow journal.
+    /// Age at which it ends.
+    pub file_age_max: Duration,
+    /// Size of all log files.
+    pub total_bytes_max: u64,
+    /// How long a log file is kept after its last line.
+    pub keep: Duration,
+    /// Records that wait for a slow journal or disk.
     pub queue_max: usize,
+    /// Bytes of them that wait for a disk.
+    pub queue_bytes_max: usize,
     /// Device and inode of the journal's stream, as systemd gives it.
     pub journal_stream: Option<String>,
 }
@@ -129,42 +140,67 @@ const SYSTEM_FILE: &str = "/etc/snowflake-session/config.toml";
 ///
 /// Everything that is wrong with it, at once.
 pub fn load(environment: &Environment, flags: &RunFlags) -> Result<Settings, Faults> {
-    load_with(Path::new(SYSTEM_FILE), environment, flags)
+    examine(environment, flags).settings
 }
 
-fn load_with(system_file: &Path, environment: &Environment, flags: &RunFlags) -> Result<Settings, Faults> {
+/// A configuration as it was found, whether or not it can be used.
+#[derive(Debug)]
+pub struct Examined {
+    /// The files that were looked for, in their order.
+    pub files: Vec<SettingsFile>,
+    /// Every key with its value and where that comes from.
+    pub listing: Listing,
+    /// Things worth telling, whole sentences.
+    pub warnings: Vec<String>,
+    /// What the program would use.
+    pub settings: Result<Settings, Faults>,
+}
+
+/// Reads the whole configuration and tells all that there is to tell of it.
+pub fn examine(environment: &Environment, flags: &RunFlags) -> Examined {
+    examine_with(Path::new(SYSTEM_FILE), environment, flags)
+}
+
+fn examine_with(system_file: &Path, environment: &Environment, flags: &RunFlags) -> Examined {
     let mut layers = Layers::new();
-    layers.file(system_file, false);
+    layers.file(LayerName::System, system_file, false);
     let named = flags
         .config
         .clone()
         .or_else(|| environment.get("SNOWFLAKE_SESSIOND_CONFIG").map(PathBuf::from));
     match named {
-        Some(file) => layers.file(&file, true),
+        Some(file) => layers.file(LayerName::User, &file, true),
         None => {
             if let Some(file) = user_file(environment) {
-                layers.file(&file, false);
+                layers.file(LayerName::User, &file, false);
             }
         }
     }
     layers.environment(environment);
     layers.flags(flags);
-    let Some(home) = environment.folder("HOME") else {
+    let home = environment.folder("HOME");
+    if home.is_none() {
         layers.fault(
             "variable HOME",
             "not set to an absolute path; the user's files cannot be found",
         );
-        return Err(Faults(layers.faults));
-    };
-    let mut reader = Reader::new(&layers);
-    let mut settings = read(&mut reader, home, environment);
-    let mut faults = layers.faults.clone();
-    faults.extend(reader.faults());
-    if !faults.is_empty() {
-        return Err(Faults(faults));
     }
-    settings.warnings = layers.warnings;
-    Ok(settings)
+    let mut reader = Reader::new(&layers);
+    let mut settings = read(&mut reader, home.unwrap_or_default(), environment);
+    let faults: Vec<Fault> = layers.faults.iter().cloned().chain(reader.faults()).collect();
+    let listing = layers.listing();
+    settings.listing = listing.clone();
+    settings.warnings.clone_from(&layers.warnings);
+    Examined {
+        files: layers.files,
+        listing,
+        warnings: layers.warnings,
+        settings: if faults.is_empty() {
+            Ok(settings)
+        } else {
+            Err(Faults(faults))
+        },
+    }
 }
 
 fn user_file(environment: &Environment) -> Option<PathBuf> {
@@ -222,6 +258,7 @@ fn read(reader: &mut Reader<'_>, home: PathBuf, environment: &Environment) -> Se
         emulator,
         folders: Folders { home, state },
         warnings: Vec::new(),
+        listing: Listing::default(),
     }
 }
 
@@ -244,10 +281,15 @@ fn read_log(reader: &mut Reader<'_>, environment: &Environment) -> LogSettings {
             format!("{level:?} is not a level or filter: {error}"),
         );
     }
+    let file_bytes_max = reader.size("log.file_bytes_max", 64 * 1024, 1024 * MEBIBYTE);
     LogSettings {
         level,
-        file_bytes_max: reader.size("log.file_bytes_max", 64 * 1024, 1024 * MEBIBYTE),
+        file_bytes_max,
+        file_age_max: reader.duration("log.file_age_max", Duration::from_mins(1)),
+        total_bytes_max: reader.size("log.total_bytes_max", file_bytes_max, 1024 * 1024 * MEBIBYTE),
+        keep: reader.duration("log.keep", Duration::from_mins(1)),
         queue_max: reader.count("log.queue_max", 16),
+        queue_bytes_max: to_usize(reader.size("log.queue_bytes_max", MEBIBYTE, 1024 * MEBIBYTE)),
         journal_stream: environment.get("JOURNAL_STREAM").map(str::to_owned),
     }
 }

@@ -1,15 +1,11 @@
 //! The layers, their faults and their order.
 
-use super::super::layers::{DEFAULTS, Fault};
+use super::super::layers::DEFAULTS;
+use super::super::listing::FileOutcome;
 use super::*;
 
-/// Loads with a system file, a user file, variables beside `HOME`, and flags.
-fn load_from(
-    system: &str,
-    user: &str,
-    variables: &[(&str, &str)],
-    flags: &RunFlags,
-) -> Result<Settings, Vec<Fault>> {
+/// Examines a system file, a user file, variables beside `HOME`, and flags; the home is `~` in what is told.
+fn examine_from(system: &str, user: &str, variables: &[(&str, &str)], flags: &RunFlags) -> Examined {
     let home = tempfile::tempdir().unwrap();
     let user_folder = home.path().join(".config/snowflake-session");
     std::fs::create_dir_all(&user_folder).unwrap();
@@ -21,16 +17,26 @@ fn load_from(
         .chain(variables)
         .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
         .collect();
-    load_with(&system_file, &environment, flags).map_err(|Faults(faults)| {
-        let shorten = |place: String| place.replace(home.path().to_str().unwrap(), "~");
-        faults
-            .into_iter()
-            .map(|fault| Fault {
-                place: shorten(fault.place),
-                ..fault
-            })
-            .collect()
-    })
+    let shorten = |place: &mut String| *place = place.replace(home.path().to_str().unwrap(), "~");
+    let mut examined = examine_with(&system_file, &environment, flags);
+    if let Err(Faults(faults)) = &mut examined.settings {
+        for fault in faults {
+            shorten(&mut fault.place);
+        }
+    }
+    let settings = examined.listing.0.iter_mut();
+    settings.for_each(|setting| shorten(&mut setting.source));
+    examined
+}
+
+fn load_from(
+    system: &str,
+    user: &str,
+    variables: &[(&str, &str)],
+    flags: &RunFlags,
+) -> Result<Settings, Vec<Fault>> {
+    let examined = examine_from(system, user, variables, flags);
+    examined.settings.map_err(|Faults(faults)| faults)
 }
 
 fn faults_of(user: &str, variables: &[(&str, &str)]) -> Vec<String> {
@@ -89,6 +95,115 @@ fn later_layers_win() {
 }
 
 #[test]
+fn each_value_is_listed_with_its_source() {
+    let flags = RunFlags {
+        idle_exit: Some("4min".into()),
+        ..RunFlags::default()
+    };
+    let examined = examine_from(
+        "[query]\ntimeout = \"1min\"\njobs_max = 3",
+        "[query]\n\ntimeout = \"2min\"\n[policy.connections.\"my prod\"]\nlevel = \"read-only\"",
+        &[
+            ("SNOWFLAKE_SESSIOND_POOL__MAX", "7"),
+            ("SNOWFLAKE_SESSIOND_POLICY__DENY", "drop on a.b.*; call"),
+            ("SNOWFLAKE_SESSIOND_QUERY__TAG", "false"),
+        ],
+        &flags,
+    );
+    let user = "~/.config/snowflake-session/config.toml";
+    for (key, value, layer, source) in [
+        (
+            "query.timeout",
+            "\"2min\"",
+            LayerName::User,
+            &*format!("{user}:3"),
+        ),
+        ("query.jobs_max", "3", LayerName::System, "~/system.toml:3"),
+        (
+            "policy.connections.my prod.level",
+            "\"read-only\"",
+            LayerName::User,
+            &format!("{user}:5"),
+        ),
+        (
+            "pool.max",
+            "7",
+            LayerName::Environment,
+            "variable SNOWFLAKE_SESSIOND_POOL__MAX",
+        ),
+        (
+            "policy.deny",
+            "[\"drop on a.b.*\",\"call\"]",
+            LayerName::Environment,
+            "variable SNOWFLAKE_SESSIOND_POLICY__DENY",
+        ),
+        (
+            "query.tag",
+            "false",
+            LayerName::Environment,
+            "variable SNOWFLAKE_SESSIOND_QUERY__TAG",
+        ),
+        (
+            "service.idle_exit",
+            "\"4min\"",
+            LayerName::Flags,
+            "flag --idle-exit",
+        ),
+        ("policy.allow", "[]", LayerName::Defaults, "the built-in defaults"),
+    ] {
+        let setting = examined
+            .listing
+            .0
+            .iter()
+            .find(|setting| setting.key == key)
+            .unwrap();
+        let found = (setting.value.to_string(), setting.layer, setting.source.as_str());
+        assert_eq!(found, (value.to_owned(), layer, source), "{key}");
+    }
+    let outcomes: Vec<_> = examined
+        .files
+        .iter()
+        .map(|file| (file.layer, file.outcome))
+        .collect();
+    assert_eq!(
+        outcomes,
+        [
+            (LayerName::System, FileOutcome::Read),
+            (LayerName::User, FileOutcome::Read)
+        ]
+    );
+}
+
+/// Somebody writes a password where there is no key for it: it is told of by its name alone.
+#[test]
+fn a_secret_in_a_wrong_place_is_not_told() {
+    let files = [
+        "[login]\npassword = \"hunter2\"",
+        "password = 'hunter2'\n[login\n",
+        "[login]\npassword = hunter2",
+    ];
+    for user in files {
+        let variables = [
+            ("SNOWFLAKE_SESSIOND_LOGIN__PASSWORD", "hunter2"),
+            ("SNOWFLAKE_PASSWORD", "hunter2"),
+        ];
+        let examined = examine_from("", user, &variables, &RunFlags::default());
+        let told = format!("{:?} {:?}", examined.settings, examined.warnings);
+        assert!(examined.settings.is_err() && !told.contains("hunter2"), "{told}");
+        let known: Vec<&str> = examined
+            .listing
+            .0
+            .iter()
+            .map(|setting| setting.key.as_str())
+            .collect();
+        assert!(
+            known.contains(&"login.timeout") && !known.contains(&"login.password"),
+            "{known:?}"
+        );
+    }
+}
+
+#[test]
 fn unknown_keys_are_faults_with_line_and_nearest_key() {
     assert_eq!(
         faults_of(
@@ -114,16 +229,16 @@ fn every_fault_is_told_with_its_place() {
             ],
         ),
         [
-            "~/.config/snowflake-session/config.toml: `socket.path`: \"here\" is not an absolute path",
+            "~/.config/snowflake-session/config.toml:6: `socket.path`: \"here\" is not an absolute path",
             "variable SNOWFLAKE_SESSIOND_LOG__LEVEL: `log.level`: \"a=b=c\" is not a level or filter: invalid filter directive: too many '=' in filter directive, expected 0 or 1",
             "variable SNOWFLAKE_SESSIOND_SERVICE__IDLE_EXIT: `service.idle_exit`: 1s is less than 30s; \"0s\" means for ever",
-            "~/.config/snowflake-session/config.toml: `session.sessions_max`: \"many\" is not a whole number",
-            "~/.config/snowflake-session/config.toml: `query.timeout`: \"20\" is not a duration; write for example \"20s\", \"15min\" or \"4h\"",
+            "~/.config/snowflake-session/config.toml:4: `session.sessions_max`: \"many\" is not a whole number",
+            "~/.config/snowflake-session/config.toml:2: `query.timeout`: \"20\" is not a duration; write for example \"20s\", \"15min\" or \"4h\"",
         ]
     );
     assert_eq!(
         faults_of("[pool]\nmin = 5", &[]),
-        ["~/.config/snowflake-session/config.toml: `pool.min`: 5 is more than `pool.max`, 4"]
+        ["~/.config/snowflake-session/config.toml:2: `pool.min`: 5 is more than `pool.max`, 4"]
     );
     let broken = faults_of("[query\n", &[]);
     assert!(
@@ -299,4 +414,10 @@ fn wrong_policies_are_faults() {
         assert!(found >= 1, "{part} in {faults:#?}");
     }
     assert!(faults.iter().all(|fault| fault.starts_with(place)), "{faults:#?}");
+    assert!(
+        faults
+            .iter()
+            .any(|fault| fault.contains(".toml:2: `policy.level`")),
+        "{faults:#?}"
+    );
 }

@@ -23,6 +23,11 @@ impl<'de> Deserialize<'de> for Texts {
     }
 }
 
+/// The texts of a list that is written as one text.
+pub(super) fn split(text: &str) -> impl Iterator<Item = &str> {
+    text.split(';').map(str::trim).filter(|text| !text.is_empty())
+}
+
 struct ManyTexts;
 
 impl<'de> Visitor<'de> for ManyTexts {
@@ -33,8 +38,7 @@ impl<'de> Visitor<'de> for ManyTexts {
     }
 
     fn visit_str<E: Error>(self, text: &str) -> Result<Texts, E> {
-        let texts = text.split(';').map(str::trim).filter(|text| !text.is_empty());
-        Ok(Texts(texts.map(str::to_owned).collect()))
+        Ok(Texts(split(text).map(str::to_owned).collect()))
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Texts, A::Error> {

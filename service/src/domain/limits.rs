@@ -58,3 +58,19 @@ pub struct Limits {
     /// Time limit of a logout.
     pub logout_timeout: Duration,
 }
+
+impl Limits {
+    /// These limits as far as something was built by them that goes on, and `new` ones for the rest.
+    pub fn renewed(&self, new: &Self) -> Self {
+        Self {
+            history_max: self.history_max,
+            jobs_kept_max: self.jobs_kept_max,
+            submit_timeout: self.submit_timeout,
+            job_check: self.job_check,
+            cancel_wait: self.cancel_wait,
+            login_timeout: self.login_timeout,
+            logout_timeout: self.logout_timeout,
+            ..new.clone()
+        }
+    }
+}

@@ -1,10 +1,10 @@
-//! Where the log goes: to the journal when stderr is the journal, to a file of limited size when nobody
-//! reads stderr, as text to a terminal, else as JSON lines to stderr. Never to two places.
+//! Where the log goes: to the journal when stderr is the journal, to files of limited size when nobody
+//! reads stderr, as text to a terminal, else as JSON lines to stderr. Never to two places, and but for a terminal
+//! never so that anybody waits for it.
 
 use std::io::IsTerminal as _;
 use std::os::fd::AsFd;
 use std::path::PathBuf;
-use std::sync::Mutex;
 use std::time::Duration;
 
 use tracing_subscriber::filter::Targets;
@@ -13,7 +13,8 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{Layer, Registry, fmt, reload};
 
 use super::journal::{self, Flusher};
-use super::log_file::LogFile;
+use super::log_files::{LogFiles, LogRules};
+use super::log_queue::{LineQueue, Stderr};
 use super::{PlatformError, Result};
 
 /// What to log, and what stderr is.
@@ -23,21 +24,24 @@ pub struct LogOptions {
     pub level: String,
     /// Device and inode of the journal's stream, as systemd gives it.
     pub journal_stream: Option<String>,
-    /// Records that wait for the journal.
+    /// Records that wait for the journal or the disk.
     pub queue_max: usize,
+    /// Bytes of them that wait for the disk.
+    pub queue_bytes_max: usize,
     /// File to log to instead of stderr.
     pub file: Option<PathBuf>,
-    /// Size at which that file is rotated.
-    pub file_bytes_max: u64,
+    /// When that file ends, and when those before it go.
+    pub file_rules: LogRules,
 }
 
 /// The running log.
 pub struct Logger {
     level: reload::Handle<Targets, Registry>,
     flusher: Option<Flusher>,
+    lines: Option<LineQueue>,
 }
 
-/// Longest wait for the journal at the end.
+/// Longest wait for the journal or the disk at the end.
 const FLUSH_LIMIT: Duration = Duration::from_secs(1);
 
 type BoxedLayer<S> = Box<dyn Layer<S> + Send + Sync>;
@@ -49,16 +53,13 @@ type BoxedLayer<S> = Box<dyn Layer<S> + Send + Sync>;
 /// When the file cannot be opened or the level is none.
 pub fn start(options: &LogOptions) -> Result<Logger> {
     let (filter, level) = reload::Layer::new(parse(&options.level)?);
-    let mut flusher = None;
+    let (mut flusher, mut lines) = (None, None);
+    let queued = |queue: std::io::Result<LineQueue>| queue.map_err(PlatformError::io("start the log"));
+    let (lines_max, bytes_max) = (options.queue_max, options.queue_bytes_max);
     let output: BoxedLayer<_> = if let Some(path) = &options.file {
-        let file = LogFile::open(path, options.file_bytes_max)
+        let files = LogFiles::open(path, options.file_rules.clone())
             .map_err(PlatformError::io(format!("open log file {}", path.display())))?;
-        fmt::layer()
-            .json()
-            .flatten_event(true)
-            .with_current_span(false)
-            .with_writer(Mutex::new(file))
-            .boxed()
+        json(lines.insert(queued(LineQueue::start(files, lines_max, bytes_max))?))
     } else if is_journal(options.journal_stream.as_deref(), std::io::stderr())
         && let Ok((layer, running)) = journal::journald(options.queue_max)
     {
@@ -70,19 +71,31 @@ pub fn start(options: &LogOptions) -> Result<Logger> {
             .with_writer(std::io::stderr)
             .boxed()
     } else {
-        fmt::layer()
-            .json()
-            .flatten_event(true)
-            .with_current_span(false)
-            .with_writer(std::io::stderr)
-            .boxed()
+        json(lines.insert(queued(LineQueue::start(Stderr, lines_max, bytes_max))?))
     };
     // A test may have started one already; then that one stays.
     let _ = tracing_subscriber::registry()
         .with(filter)
         .with(output)
         .try_init();
-    Ok(Logger { level, flusher })
+    Ok(Logger {
+        level,
+        flusher,
+        lines,
+    })
+}
+
+/// A layer that puts records into the queue as lines of JSON.
+fn json<S>(lines: &LineQueue) -> BoxedLayer<S>
+where
+    S: tracing::Subscriber + for<'span> tracing_subscriber::registry::LookupSpan<'span>,
+{
+    fmt::layer()
+        .json()
+        .flatten_event(true)
+        .with_current_span(false)
+        .with_writer(lines.clone())
+        .boxed()
 }
 
 impl Logger {
@@ -94,10 +107,22 @@ impl Logger {
             .map_err(|error| PlatformError::io("change the log level")(std::io::Error::other(error)))
     }
 
-    /// Waits until what was logged has left the process, but not for ever.
-    pub fn flush(&self) {
+    /// Opens the files anew by their names, so that they can be moved away, under these rules from now on.
+    pub fn reopen(&self, rules: LogRules) {
+        if let Some(lines) = &self.lines {
+            lines.reopen(rules);
+        }
+    }
+}
+
+/// Waits until what was logged has left the process, but not for ever.
+impl Drop for Logger {
+    fn drop(&mut self) {
         if let Some(flusher) = &self.flusher {
             flusher.flush(FLUSH_LIMIT);
+        }
+        if let Some(lines) = &self.lines {
+            lines.flush(FLUSH_LIMIT);
         }
     }
 }

@@ -13,6 +13,8 @@ mod error;
 pub mod journal;
 pub mod lock;
 pub mod log_file;
+pub mod log_files;
+pub mod log_queue;
 pub mod logging;
 #[cfg(target_os = "linux")]
 pub mod memory_file;

@@ -6,11 +6,12 @@ use std::time::{Duration, Instant, SystemTime};
 use snowflake_session_proto::BUILD_ID;
 use snowflake_session_proto::v1;
 use snowflake_session_proto::v1::lifecycle_service_server::LifecycleService;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 use tonic::{Request, Response, Status};
 
 use super::convert;
 use super::status::status;
+use crate::domain::error::{Error, Reason};
 use crate::sessions::Sessions;
 
 /// What the service says of itself; fixed while it runs.
@@ -26,6 +27,8 @@ pub struct About {
     pub socket: PathBuf,
     /// Folder of its state.
     pub state_directory: PathBuf,
+    /// File that it logs to, if it does.
+    pub log_file: Option<PathBuf>,
     /// True once another program was found in the place of the one that runs.
     pub program_replaced: watch::Receiver<bool>,
 }
@@ -44,11 +47,28 @@ pub enum Manager {
 /// Wishes to stop, each with its grace period if the caller named one. One waiting wish is enough.
 pub type ShutdownRequests = mpsc::Sender<Option<Duration>>;
 
+/// Wishes to have the configuration read again, each with the place for what came of it.
+pub type ReloadRequests = mpsc::Sender<oneshot::Sender<Reloaded>>;
+
+/// What came of reading the configuration again.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Reloaded {
+    /// Keys whose new values count from now on.
+    pub applied: Vec<String>,
+    /// Keys whose new values count after a restart.
+    pub needs_restart: Vec<String>,
+    /// Things worth telling, whole sentences.
+    pub warnings: Vec<String>,
+    /// What is wrong with it, each with its place; then nothing has changed.
+    pub faults: Vec<(String, String)>,
+}
+
 /// Tells how the service is and stops it.
 pub(super) struct Lifecycle {
     pub(super) about: About,
     pub(super) sessions: Sessions,
     pub(super) shutdown: ShutdownRequests,
+    pub(super) reload: ReloadRequests,
 }
 
 #[tonic::async_trait]
@@ -86,6 +106,30 @@ impl LifecycleService for Lifecycle {
             pools,
             binary_changed: *self.about.program_replaced.borrow(),
             held_write_count: i32::try_from(self.sessions.writes_waiting()).unwrap_or(i32::MAX),
+            log_file: self
+                .about
+                .log_file
+                .as_ref()
+                .map(|path| path.display().to_string())
+                .unwrap_or_default(),
+        }))
+    }
+
+    async fn reload(&self, _: Request<v1::ReloadRequest>) -> Result<Response<v1::ReloadResponse>, Status> {
+        let (reply, answer) = oneshot::channel();
+        let asked = self.reload.send(reply).await;
+        // Who stops does not read its configuration any more.
+        let gone = || status(&Error::new(Reason::Draining, "the service is stopping"));
+        asked.map_err(|_| gone())?;
+        let reloaded = answer.await.map_err(|_| gone())?;
+        let faults = reloaded.faults.into_iter();
+        Ok(Response::new(v1::ReloadResponse {
+            applied_keys: reloaded.applied,
+            restart_keys: reloaded.needs_restart,
+            warnings: reloaded.warnings,
+            faults: faults
+                .map(|(place, message)| v1::ConfigurationFault { place, message })
+                .collect(),
         }))
     }
 

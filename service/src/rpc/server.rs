@@ -16,7 +16,7 @@ use tonic_health::ServingStatus;
 
 use super::build_check;
 use super::connection::Connection;
-use super::lifecycle_service::{About, Lifecycle, ShutdownRequests};
+use super::lifecycle_service::{About, Lifecycle, ReloadRequests, ShutdownRequests};
 use super::query_service::Queries;
 use super::session_service::SessionRpc;
 use super::write_service::Writes;
@@ -46,6 +46,8 @@ pub struct Rpc {
     pub audit: Arc<dyn AuditSearch>,
     /// Where wishes to stop go.
     pub shutdown: ShutdownRequests,
+    /// Where wishes to read the configuration again go.
+    pub reload: ReloadRequests,
     /// Limits.
     pub limits: RpcLimits,
 }
@@ -65,6 +67,7 @@ pub async fn serve<G: Send + Unpin + 'static>(
         sessions,
         audit,
         shutdown,
+        reload,
         limits,
     } = rpc;
     let (health, health_service) = tonic_health::server::health_reporter();
@@ -104,6 +107,7 @@ pub async fn serve<G: Send + Unpin + 'static>(
             about,
             sessions,
             shutdown,
+            reload,
         }))
         .add_service(health_service)
         .add_service(reflection)

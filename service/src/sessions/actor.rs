@@ -37,6 +37,7 @@ use super::WallClock;
 use super::carry::Adopted;
 use super::errand::{Errand, Returned};
 use super::interrupt::{Events, Interrupt};
+use super::live::Watched;
 use super::luggage::Luggage;
 use super::mailbox::{
     Cancelled, Closed, Ending, Message, QueuedQuery, Reply, Reset, Settling, TransactionVerb,
@@ -64,7 +65,7 @@ pub(super) struct Actor {
     pub(super) mailbox: mpsc::Receiver<Message>,
     pub(super) snapshot: watch::Sender<Snapshot>,
     pub(super) connector: Arc<dyn Connector>,
-    pub(super) limits: Arc<Limits>,
+    pub(super) limits: Watched<Limits>,
     pub(super) clock: WallClock,
     /// Where it goes when it ends, and where its journal is kept.
     pub(super) desk: Desk,
@@ -340,6 +341,7 @@ impl Actor {
                 () = sleep_until_some(first_deadline) => self.fail_overdue(),
                 () = sleep_until_some(hold_ends) => self.expire_hold(),
                 () = sleep_until_some(wake) => self.wake(),
+                () = self.limits.changed() => {}
             }
         }
         self.end().await;
@@ -347,7 +349,7 @@ impl Actor {
 
     /// The most that its statements may do.
     fn limit(&self) -> Limit {
-        let oversight = &self.desk.book.oversight;
+        let oversight = self.desk.book.oversight.now();
         oversight.limit(self.session.policy(), self.session.connection())
     }
 

@@ -70,7 +70,7 @@ impl Sessions {
                         carrier.clear(place);
                         if let Ok(upstream) = upstream {
                             // What is open in it must not stay open.
-                            let limit = self.inner.book.limits.logout_timeout;
+                            let limit = self.inner.book.limits.now().logout_timeout;
                             self.track(async move {
                                 stage::part_with(upstream, true, 0, limit).await;
                             });

@@ -27,6 +27,7 @@ mod errand;
 mod history;
 mod interrupt;
 mod keeper;
+mod live;
 mod luggage;
 mod mailbox;
 mod oversight;

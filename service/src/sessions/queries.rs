@@ -77,8 +77,10 @@ impl Sessions {
         let Watched { trail, gate, tag } = self
             .watch_over(request.asking(), &session, &understood.statements)
             .await?;
-        let describe_limit = self.inner.book.limits.submit_timeout;
-        let time_limit = request.timeout.unwrap_or(self.inner.book.limits.query_timeout);
+        let describe_limit = self.inner.book.limits.now().submit_timeout;
+        let time_limit = request
+            .timeout
+            .unwrap_or(self.inner.book.limits.now().query_timeout);
         for _ in 0..TRIES {
             let handle = self.find_or_make(&session, request.connection.as_ref()).await?;
             let submission = request.submission(tag.as_deref());
@@ -162,8 +164,10 @@ impl Sessions {
         {
             return Err(failure.error());
         }
-        let timeout = request.timeout.unwrap_or(self.inner.book.limits.query_timeout);
-        let (events, receiver) = mpsc::channel(self.inner.book.limits.batches_buffered_max);
+        let timeout = request
+            .timeout
+            .unwrap_or(self.inner.book.limits.now().query_timeout);
+        let (events, receiver) = mpsc::channel(self.inner.book.limits.now().batches_buffered_max);
         self.bring(found, request.window, timeout, events);
         Ok(ResultStream { events: receiver })
     }

@@ -26,7 +26,7 @@ use crate::domain::history::KeptJobs;
 use crate::domain::journal::record::Kept;
 use crate::domain::limits::Limits;
 use crate::domain::names::{ConnectionName, SessionName};
-use crate::domain::policy::Level;
+use crate::domain::policy::{Level, Policies};
 use crate::domain::pool::PoolStatus;
 use crate::domain::session::Session;
 use crate::domain::upstream::Connector;
@@ -81,7 +81,7 @@ impl Sessions {
     /// is asked.
     pub fn keep_jobs(&self, kept: KeptJobs) {
         let book = &self.inner.book;
-        let keeper = JobKeeper::new(Arc::clone(&book.memory), kept, book.limits.jobs_kept_max);
+        let keeper = JobKeeper::new(Arc::clone(&book.memory), kept, book.limits.now().jobs_kept_max);
         let keeping = keeper.begin();
         let _ = self.inner.keeper.set((keeper, keeping));
     }
@@ -169,6 +169,20 @@ impl Sessions {
         if let Some((keeper, _)) = self.inner.keeper.get() {
             keeper.save().await;
         }
+    }
+
+    /// Goes on with other limits and policies. They count for what is asked for from now on, also in sessions that run;
+    /// what was decided about a statement that was accepted stays.
+    pub fn renew(&self, limits: &Limits, policies: Policies, query_tag: bool) {
+        let book = &self.inner.book;
+        let audit = Arc::clone(&book.oversight.now().audit);
+        book.oversight.set(Oversight {
+            policies,
+            audit,
+            query_tag,
+        });
+        // After the policies: each session shows itself anew when it hears of limits.
+        book.limits.set(book.limits.now().renewed(limits));
     }
 
     /// Waits until no session ran for `limit`.
@@ -283,7 +297,7 @@ impl Sessions {
         if let Some(handle) = table.handle(name) {
             return Ok(handle);
         }
-        let sessions_max = book.limits.sessions_max;
+        let sessions_max = book.limits.now().sessions_max;
         if table.running.len() >= sessions_max && !table.running.contains_key(name) {
             return Err(Error::new(
                 Reason::LimitReached,
@@ -307,7 +321,7 @@ impl Sessions {
     fn start(&self, table: &mut Table, session: Session, created: SystemTime, implicit: bool) -> Handle {
         let book = &self.inner.book;
         let last_use = (Instant::now(), (book.clock)());
-        let rest = Rest::new(&book.limits);
+        let rest = Rest::new(&book.limits.now());
         self.start_with(table, session, (created, last_use), implicit, rest)
     }
 
@@ -319,7 +333,7 @@ impl Sessions {
             adopted.record.create_time,
             (last_use, adopted.carried.last_use_time),
         );
-        let rest = Rest::adopting(&book.limits, adopted);
+        let rest = Rest::adopting(&book.limits.now(), adopted);
         self.start_with(table, session, times, false, rest)
     }
 
@@ -336,8 +350,14 @@ impl Sessions {
         let desk = self.desk(session.name(), table.serial);
         let (mailbox, messages) = mpsc::channel(MAILBOX_CAPACITY);
         let policy = session.policy();
-        let limit = book.oversight.limit(policy, session.connection());
-        let shown = Snapshot::of(&session, created, last_use.1, book.limits.session_idle, limit);
+        let limit = book.oversight.now().limit(policy, session.connection());
+        let shown = Snapshot::of(
+            &session,
+            created,
+            last_use.1,
+            book.limits.now().session_idle,
+            limit,
+        );
         let (snapshot, watcher) = watch::channel(shown);
         let connection = session.connection().clone();
         let span = tracing::info_span!("session", session = %session.name(), %connection);
@@ -347,7 +367,7 @@ impl Sessions {
             mailbox: messages,
             snapshot,
             connector: Arc::clone(&self.inner.connector),
-            limits: Arc::clone(&book.limits),
+            limits: book.limits.watch(),
             clock: Arc::clone(&book.clock),
             desk: desk.clone(),
             last_use,

@@ -115,7 +115,7 @@ impl Sessions {
     /// Checks a statement and hands it to its session; its events follow in the answer. A request id that the session
     /// remembers never runs again: its result is read instead.
     pub async fn execute(&self, request: QueryRequest) -> Result<QueryStream, Error> {
-        let limits = Arc::clone(&self.inner.book.limits);
+        let limits = self.inner.book.limits.now();
         let understood = self.check(&request)?;
         let session = self
             .resolve(request.session.as_ref(), request.connection.as_ref())
@@ -190,9 +190,10 @@ impl Sessions {
             sql: asking.sql,
             statements,
         };
-        let trail = book.oversight.begin_trail(begun, &book.clock);
+        let oversight = book.oversight.now();
+        let trail = oversight.begin_trail(begun, &book.clock);
         let own = book.table().policy(session);
-        let policy = book.oversight.policies.of(&connection);
+        let policy = oversight.policies.of(&connection);
         let default = match asking.door {
             Door::Query => Level::ReadOnly,
             Door::Write => Level::Guarded,
@@ -202,7 +203,7 @@ impl Sessions {
         let (gate, rule) = passed
             .map_err(|refusal| refused(&trail, refusal).in_session(session.as_str(), connection.as_str()))?;
         trail.allowed(rule);
-        let tag = book.oversight.tag(asking.caller, session);
+        let tag = oversight.tag(asking.caller, session);
         Ok(Watched { trail, gate, tag })
     }
 
@@ -226,14 +227,15 @@ impl Sessions {
             sql: &sql,
             statements: &understood,
         };
-        let trail = book.oversight.begin_trail(begun, &book.clock);
+        let oversight = book.oversight.now();
+        let trail = oversight.begin_trail(begun, &book.clock);
         let (own, context) = {
             let table = book.table();
             let shown = table.handle(session).map(|handle| handle.snapshot().journal);
             let context = shown.map(|journal| journal.context.clone()).unwrap_or_default();
             (table.policy(session), context)
         };
-        let policy = book.oversight.policies.of(&connection);
+        let policy = oversight.policies.of(&connection);
         let facts = SessionFacts {
             database: context.database.as_deref(),
             schema: context.schema.as_deref(),
@@ -255,7 +257,7 @@ impl Sessions {
 
     /// Checks a statement without anybody's help, and understands it.
     pub(super) fn check(&self, request: &QueryRequest) -> Result<Understood, Error> {
-        let limits = &self.inner.book.limits;
+        let limits = self.inner.book.limits.now();
         let understood = statement::understand(&request.sql, limits.sql_bytes_max)?;
         check_bindings(request.bindings.len(), limits.bindings_max)?;
         Ok(understood)
@@ -279,7 +281,7 @@ impl Sessions {
             }
         } else {
             let connection = self.connection_or_default(new.connection.as_ref()).await?;
-            let policy = Limit::of_session(None, book.oversight.policies.of(&connection).level)
+            let policy = Limit::of_session(None, book.oversight.now().policies.of(&connection).level)
                 .for_session(new.policy)
                 .map_err(|refusal| Error::from(refusal).in_session(name.as_str(), connection.as_str()))?;
             let own = Own {
@@ -306,14 +308,14 @@ impl Sessions {
     ) -> Result<(), Error> {
         let book = &self.inner.book;
         let own = book.table().policy(name);
-        let is = book.oversight.limit(own, connection).level;
+        let is = book.oversight.now().limit(own, connection).level;
         match wanted {
             Some(wanted) if wanted < is => Err(Error::invalid(format!(
                 "session {name} exists already with policy {is}, which is more than {wanted}"
             ))
             .with_hint("choose another name, or close it with `sfctl session close`")),
             Some(wanted) if wanted > is => {
-                let limit = book.oversight.limit(own, connection);
+                let limit = book.oversight.now().limit(own, connection);
                 Err(limit
                     .for_request(Some(wanted), wanted)
                     .map_or_else(Error::from, |_| {

@@ -12,6 +12,7 @@ use tokio::sync::{mpsc, watch};
 
 use super::WallClock;
 use super::history::Memory;
+use super::live::Live;
 use super::mailbox::{Handle, Message};
 use super::oversight::Oversight;
 use super::snapshot::Snapshot;
@@ -37,9 +38,9 @@ pub(super) struct Book {
     pub(super) memory: Arc<Memory>,
     /// What is remembered of writes.
     pub(super) writes: WriteBook,
-    pub(super) limits: Arc<Limits>,
+    pub(super) limits: Live<Limits>,
     pub(super) clock: WallClock,
-    pub(super) oversight: Oversight,
+    pub(super) oversight: Live<Oversight>,
 }
 
 #[derive(Default)]
@@ -76,9 +77,9 @@ impl Book {
             handing_over: AtomicBool::new(false),
             memory: Memory::new(&limits, Arc::clone(&clock)),
             writes: WriteBook::new(&limits),
-            limits: Arc::new(limits),
+            limits: Live::new(limits),
             clock,
-            oversight,
+            oversight: Live::new(oversight),
         };
         let mut table = book.table();
         for mut record in kept.records {
@@ -102,17 +103,17 @@ impl Book {
 
     /// Forgets resting sessions that are too old or too many, the oldest first.
     fn prune(&self, table: &mut Table) {
-        let now = (self.clock)();
+        let (now, limits) = ((self.clock)(), self.limits.now());
         let mut by_age: Vec<(SystemTime, SessionName)> = table
             .resting
             .values()
             .map(|record| (record.last_use_time, record.name.clone()))
             .collect();
         by_age.sort();
-        let too_many = by_age.len().saturating_sub(self.limits.kept_max);
+        let too_many = by_age.len().saturating_sub(limits.kept_max);
         for (index, (last_use, name)) in by_age.into_iter().enumerate() {
             let age = now.duration_since(last_use).unwrap_or(Duration::ZERO);
-            if index < too_many || age > self.limits.keep {
+            if index < too_many || age > limits.keep {
                 tracing::info!(session = %name, "kept session forgotten: it was not used for long, or there are too many");
                 table.resting.remove(&name);
                 drop(self.store.remove(&name));
@@ -122,8 +123,8 @@ impl Book {
 
     /// Shows a session that rests.
     pub(super) fn show(&self, record: &Record) -> Snapshot {
-        let limit = self.oversight.limit(record.policy, &record.connection);
-        Snapshot::of_record(record, self.limits.session_idle, limit)
+        let limit = self.oversight.now().limit(record.policy, &record.connection);
+        Snapshot::of_record(record, self.limits.now().session_idle, limit)
     }
 
     /// Replaces a session that rests.

@@ -28,7 +28,7 @@ impl Watch {
             Found::Known(record) => Some(sessions.inner.book.memory.watch(record)),
             Found::Foreign { .. } => None,
         };
-        let pause = sessions.inner.book.limits.job_check.0;
+        let pause = sessions.inner.book.limits.now().job_check.0;
         Self {
             sessions,
             found,
@@ -49,7 +49,7 @@ impl Watch {
             self.wait().await;
             let looked = self.sessions.look(&self.found).await;
             let now = Instant::now();
-            let interval = self.sessions.inner.book.limits.watch_interval;
+            let interval = self.sessions.inner.book.limits.now().watch_interval;
             match (looked, &self.last) {
                 (Err(error), _) => {
                     self.is_over = true;
@@ -70,7 +70,7 @@ impl Watch {
     /// Waits until it is time to look again.
     async fn wait(&mut self) {
         let Some((last, told)) = &self.last else { return };
-        let silence = *told + self.sessions.inner.book.limits.watch_interval;
+        let silence = *told + self.sessions.inner.book.limits.now().watch_interval;
         match &mut self.changes {
             Some(changes) if last.state.is_under_way() => {
                 tokio::select! {
@@ -84,7 +84,7 @@ impl Watch {
             }
             _ => {
                 tokio::time::sleep(self.pause).await;
-                self.pause = (self.pause * 2).min(self.sessions.inner.book.limits.watch_interval);
+                self.pause = (self.pause * 2).min(self.sessions.inner.book.limits.now().watch_interval);
             }
         }
     }

@@ -146,6 +146,7 @@ impl Service {
             sessions: sessions.clone(),
             audit,
             shutdown,
+            reload: mpsc::channel(1).0,
             limits: RpcLimits {
                 request_bytes_max: 16 * 1024 * 1024,
                 calls_max: 100,
@@ -247,6 +248,7 @@ pub(crate) fn about(socket: PathBuf) -> About {
         manager: Manager::None,
         state_directory: socket.parent().unwrap().to_owned(),
         socket,
+        log_file: None,
         program_replaced: watch::channel(false).1,
     }
 }

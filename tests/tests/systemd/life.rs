@@ -63,7 +63,7 @@ pub(crate) fn start_reload_stop(machine: &Machine) {
         &format!("active running serving {}", alices_socket()),
     );
     until_true("the reload to be logged", PATIENCE, || {
-        machine.log(SERVICE).contains("log level read again")
+        machine.log(SERVICE).contains("configuration read again")
     });
 
     let said = machine.run(ALICE, &["sfctl", "service", "restart"]);

@@ -6,11 +6,12 @@ mod logs;
 
 use std::time::Duration;
 
-use rustix::process::{Pid, Signal, kill_process, test_kill_process};
+use rustix::process::{Pid, test_kill_process};
 use serde_json::json;
 use snowflake_session_proto::v1::{GetStatusResponse, PoolStatus, ServiceManager, ServiceState};
 use tokio::time::Instant;
 
+use super::config::unusable;
 use super::{Run, wait};
 use crate::arguments::ServiceVerb;
 use crate::client::Client;
@@ -70,21 +71,37 @@ async fn status(run: &Run) -> Result<(), Failure> {
     run.print(record(&status))
 }
 
-/// Lets the running service read its configuration again.
+/// Lets the running service read its configuration again, and says what came of it.
 async fn reload(run: &Run) -> Result<(), Failure> {
-    let manager = Manager::find(&run.settings).await;
-    if let Manager::Systemd(unit) = &manager {
-        unit.reload(Instant::now() + STOP_WAIT_MAX).await?;
-    } else {
-        let status = running(run).await?.status().await?;
-        kill_process(process(status.pid)?, Signal::HUP)
-            .map_err(|error| Failure::unreachable("cannot signal the service").caused_by(error))?;
+    let client = running(run).await?;
+    let manager = manager_of(&client.status().await?);
+    let reloaded = client.reload().await?;
+    for warning in &reloaded.warnings {
+        run.ui.warning(warning);
     }
+    if !reloaded.faults.is_empty() {
+        let faults = reloaded.faults.iter();
+        return Err(
+            unusable(faults.map(|fault| format!("{}: {}", fault.place, fault.message)))
+                .caused_by("nothing has changed; the service goes on with what it had"),
+        );
+    }
+    let what = match (&*reloaded.applied_keys, &*reloaded.restart_keys) {
+        ([], []) => "nothing in it has changed",
+        (_, []) => "what has changed counts",
+        (_, _) => "some of it counts after `sfctl service restart`",
+    };
     run.ui.note(&format!(
-        "the configuration is read again, told through {}; `sfctl service logs` says what came of it",
-        manager.name()
+        "the service, run by {manager}, has read its configuration again; {what}"
     ));
-    Ok(())
+    let keys = |keys: Vec<String>| Value::Several {
+        document: keys.iter().map(String::as_str).collect(),
+        lines: keys,
+    };
+    run.print(vec![
+        ("applied", keys(reloaded.applied_keys)),
+        ("needs_restart", keys(reloaded.restart_keys)),
+    ])
 }
 
 /// The service, if it runs. Where a manager holds the socket, dialling it starts the service.
@@ -205,6 +222,7 @@ fn record(status: &GetStatusResponse) -> Record {
         ("queries", Value::Number(status.query_count.into())),
         ("spare_logins", pools(&status.pools)),
         ("socket", Value::text(&status.socket)),
+        ("log_file", Value::text_if_any(&status.log_file)),
         ("emulator", Value::text(&status.emulator_address)),
         ("state_directory", Value::text(&status.state_directory)),
     ]

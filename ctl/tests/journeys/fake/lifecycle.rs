@@ -3,7 +3,8 @@
 use snowflake_session_proto::BUILD_ID;
 use snowflake_session_proto::v1::lifecycle_service_server::LifecycleService;
 use snowflake_session_proto::v1::{
-    GetStatusRequest, GetStatusResponse, ServiceManager, ServiceState, ShutdownRequest, ShutdownResponse,
+    GetStatusRequest, GetStatusResponse, ReloadRequest, ReloadResponse, ServiceManager, ServiceState,
+    ShutdownRequest, ShutdownResponse,
 };
 use tonic::{Request, Response, Status};
 
@@ -34,6 +35,17 @@ impl LifecycleService for Stand {
             binary_changed: false,
             pools: self.0.pools.lock().unwrap().clone(),
             held_write_count: 0,
+            log_file: String::new(),
+        }))
+    }
+
+    async fn reload(&self, request: Request<ReloadRequest>) -> Result<Response<ReloadResponse>, Status> {
+        self.0.check(&request)?;
+        Ok(Response::new(ReloadResponse {
+            applied_keys: vec!["log.level".to_owned()],
+            restart_keys: vec!["rpc.calls_max".to_owned()],
+            warnings: vec!["unknown variable SNOWFLAKE_SESSIOND_X".to_owned()],
+            faults: Vec::new(),
         }))
     }
 

@@ -1,6 +1,5 @@
 //! What can be asked of writes.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
@@ -100,7 +99,7 @@ impl Sessions {
     /// Checks a write and hands it to its session; its events follow in the answer. A request id that the session
     /// remembers never runs again: what came of it is told instead.
     pub async fn write(&self, request: WriteRequest) -> Result<QueryStream, Error> {
-        let limits = Arc::clone(&self.inner.book.limits);
+        let limits = self.inner.book.limits.now();
         let understood = self.check_statement(&request.sql, request.bindings.len())?;
         let session = self
             .resolve(request.session.as_ref(), request.connection.as_ref())
@@ -134,7 +133,7 @@ impl Sessions {
 
     /// Hands what takes an earlier write back to its session, as a write of its own.
     pub async fn undo(&self, request: UndoRequest) -> Result<QueryStream, Error> {
-        let limits = Arc::clone(&self.inner.book.limits);
+        let limits = self.inner.book.limits.now();
         let session = self
             .resolve(request.session.as_ref(), request.connection.as_ref())
             .await;
@@ -249,7 +248,7 @@ impl Sessions {
         ready.submission.tag = tag;
         for _ in 0..TRIES {
             let handle = self.find_or_make(session, ready.connection.as_ref()).await?;
-            let (events, receiver) = mpsc::channel(self.inner.book.limits.batches_buffered_max);
+            let (events, receiver) = mpsc::channel(self.inner.book.limits.now().batches_buffered_max);
             let stream = QueryStream {
                 request_id: ready.submission.request_id,
                 session: session.clone(),
@@ -342,13 +341,13 @@ impl Sessions {
 
     /// Lets a write count that waits under this token.
     pub async fn confirm_write(&self, token: &str, timeout: Option<Duration>) -> Result<Report, Error> {
-        let timeout = timeout.unwrap_or(self.inner.book.limits.query_timeout);
+        let timeout = timeout.unwrap_or(self.inner.book.limits.now().query_timeout);
         self.settle_write(token, Settling::Confirm, timeout).await
     }
 
     /// Gives a write up that waits under this token.
     pub async fn abandon_write(&self, token: &str) -> Result<Report, Error> {
-        let timeout = self.inner.book.limits.query_timeout;
+        let timeout = self.inner.book.limits.now().query_timeout;
         self.settle_write(token, Settling::Abandon, timeout).await
     }
 
@@ -361,7 +360,7 @@ impl Sessions {
         let (session, _) = self.inner.book.writes.session_of(token)?;
         let lost = || Error::new(Reason::NotFound, "the session ended, and the write with it");
         let handle = self.inner.book.table().handle(&session).ok_or_else(lost)?;
-        let (events, mut receiver) = mpsc::channel(self.inner.book.limits.batches_buffered_max);
+        let (events, mut receiver) = mpsc::channel(self.inner.book.limits.now().batches_buffered_max);
         let settle = |accepted| Message::Settle {
             token: token.to_owned(),
             settling,
@@ -385,7 +384,7 @@ impl Sessions {
 
     /// Checks a statement without anybody's help, and understands it.
     fn check_statement(&self, sql: &str, bindings: usize) -> Result<Understood, Error> {
-        let limits = &self.inner.book.limits;
+        let limits = self.inner.book.limits.now();
         let understood = statement::understand(sql, limits.sql_bytes_max)?;
         check_bindings(bindings, limits.bindings_max)?;
         Ok(understood)

@@ -1,0 +1,58 @@
+//! Reading the configuration again while the service runs.
+
+use std::cell::RefCell;
+use std::collections::HashSet;
+
+use tokio::sync::watch;
+
+use super::log_rules;
+use crate::config::{self, Environment, Faults, Listing, RunFlags, Settings, counts_at_reload};
+use crate::domain::names::ConnectionName;
+use crate::platform::logging::Logger;
+
+/// What is read again, and by what it is told what has changed.
+pub(super) struct Reloader<'a> {
+    pub(super) environment: &'a Environment,
+    pub(super) flags: &'a RunFlags,
+    pub(super) logger: &'a Logger,
+    /// What counts: of keys that need a restart, the values since the start.
+    pub(super) in_effect: RefCell<Listing>,
+    /// What the backend is told of connections; it counts at their next login.
+    pub(super) describing: watch::Sender<HashSet<ConnectionName>>,
+}
+
+/// A configuration that can be used.
+pub struct Reread {
+    /// All of it.
+    pub settings: Box<Settings>,
+    /// Keys with another value that counts from now on.
+    pub applied: Vec<String>,
+    /// Keys with another value than the one that counts until a restart.
+    pub needs_restart: Vec<String>,
+}
+
+impl Reloader<'_> {
+    /// Reads the configuration and applies it to the log and the backend; the rest is for whoever serves.
+    pub(super) fn read_again(&self) -> Result<Reread, Faults> {
+        let settings = config::load(self.environment, self.flags)?;
+        self.logger.set_level(&settings.log.level).map_err(|error| {
+            Faults(vec![config::Fault {
+                place: "log.level".to_owned(),
+                message: error.to_string(),
+            }])
+        })?;
+        self.logger.reopen(log_rules(&settings.log));
+        self.describing
+            .send_replace(settings.oversight.describing.clone());
+        let mut in_effect = self.in_effect.borrow_mut();
+        let changed = in_effect.changed(&settings.listing).into_iter();
+        let (applied, needs_restart) = changed.map(str::to_owned).partition(|key| counts_at_reload(key));
+        let renewed = in_effect.overlaid(&settings.listing, counts_at_reload);
+        *in_effect = renewed;
+        Ok(Reread {
+            settings: Box::new(settings),
+            applied,
+            needs_restart,
+        })
+    }
+}

@@ -1,0 +1,254 @@
+//! The log in files of limited size, age and number: `NAME` is written, `NAME.20260131T235959.123Z` was written until then.
+//!
+//! A file that is full is renamed and never written again, so that whoever reads it, or follows it, finds the rest.
+
+use std::ffi::OsString;
+use std::fs::{self, File, OpenOptions, Permissions};
+use std::io::{self, Write as _};
+use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+use super::log_queue::Output;
+
+/// When a file ends, and when files go.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogRules {
+    /// Size at which a file is full.
+    pub bytes_max: u64,
+    /// Age at which a file is full.
+    pub age_max: Duration,
+    /// Size of all files at which the oldest go.
+    pub total_bytes_max: u64,
+    /// How long a file is kept after its last line.
+    pub keep: Duration,
+}
+
+/// The files of one log, of which the newest is written.
+#[derive(Debug)]
+pub struct LogFiles {
+    path: PathBuf,
+    rules: LogRules,
+    current: Option<Current>,
+}
+
+#[derive(Debug)]
+struct Current {
+    file: File,
+    begun: SystemTime,
+    bytes: u64,
+    /// The last write may have ended in the middle of a line.
+    torn: bool,
+}
+
+impl LogFiles {
+    /// Opens the file to go on at its end, for its owner alone.
+    ///
+    /// # Errors
+    ///
+    /// What the system says.
+    pub fn open(path: &Path, rules: LogRules) -> io::Result<Self> {
+        let mut files = Self {
+            path: path.to_owned(),
+            rules,
+            current: None,
+        };
+        let now = SystemTime::now();
+        files.current = Some(files.resume(now)?);
+        files.prune(now);
+        Ok(files)
+    }
+
+    fn append(&mut self, line: &[u8], now: SystemTime) -> io::Result<()> {
+        let mut current = match self.current.take() {
+            Some(current) => current,
+            None => self.resume(now)?,
+        };
+        let age = now.duration_since(current.begun).unwrap_or_default();
+        let is_full = current.bytes + line.len() as u64 > self.rules.bytes_max || age > self.rules.age_max;
+        if is_full && current.bytes > 0 {
+            self.set_aside(now)?;
+            current = self.resume(now)?;
+            self.prune(now);
+        }
+        if current.torn {
+            // What was torn is one line that is not whole; what comes is not to be part of it.
+            current.file.write_all(b"\n")?;
+            current.bytes += 1;
+            current.torn = false;
+        }
+        // After an error it is opened anew next time: by then it may be possible again.
+        current.file.write_all(line)?;
+        current.bytes += line.len() as u64;
+        self.current = Some(current);
+        Ok(())
+    }
+
+    fn resume(&self, now: SystemTime) -> io::Result<Current> {
+        let file = OpenOptions::new()
+            .append(true)
+            .read(true)
+            .create(true)
+            .mode(0o600)
+            .open(&self.path)?;
+        // Whoever moves logs away may have put a file there that others can read.
+        file.set_permissions(Permissions::from_mode(0o600))?;
+        let found = file.metadata()?;
+        let bytes = found.len();
+        let begun = match bytes {
+            0 => now,
+            // Where the file system does not tell when a file was made, its last line is the best there is.
+            _ => found.created().or_else(|_| found.modified()).unwrap_or(now),
+        };
+        let mut last = [b'\n'];
+        if bytes > 0 {
+            file.read_exact_at(&mut last, bytes - 1)?;
+        }
+        Ok(Current {
+            file,
+            begun,
+            bytes,
+            torn: last != [b'\n'],
+        })
+    }
+
+    /// Renames the file that is full.
+    fn set_aside(&self, now: SystemTime) -> io::Result<()> {
+        let mut moment = jiff::Timestamp::try_from(now).map_err(io::Error::other)?;
+        loop {
+            let mut name = self.path.clone().into_os_string();
+            name.push(moment.strftime(".%Y%m%dT%H%M%S.%3fZ").to_string());
+            if !fs::exists(&name)? {
+                return fs::rename(&self.path, name);
+            }
+            moment += jiff::SignedDuration::from_millis(1);
+        }
+    }
+
+    /// Removes what is too old or too much. What cannot be removed is tried again at the next file.
+    fn prune(&self, now: SystemTime) {
+        let files: Vec<(PathBuf, u64, Duration)> = older(&self.path)
+            .into_iter()
+            .filter_map(|path| {
+                let found = fs::metadata(&path).ok()?;
+                let age = now.duration_since(found.modified().ok()?).unwrap_or_default();
+                Some((path, found.len(), age))
+            })
+            .collect();
+        // The one that is written is left room to become full.
+        let total_max = self.rules.total_bytes_max.saturating_sub(self.rules.bytes_max);
+        let mut total: u64 = files.iter().map(|(_, bytes, _)| bytes).sum();
+        for (path, bytes, age) in files {
+            if (total > total_max || age > self.rules.keep) && fs::remove_file(path).is_ok() {
+                total -= bytes;
+            }
+        }
+    }
+}
+
+impl Output for LogFiles {
+    fn write(&mut self, line: &[u8], now: SystemTime) -> io::Result<()> {
+        self.append(line, now)
+    }
+
+    fn reopen(&mut self, rules: LogRules) {
+        self.rules = rules;
+        self.current = None;
+    }
+}
+
+/// The files of a log that are full, the oldest first.
+fn older(path: &Path) -> Vec<PathBuf> {
+    let (Some(folder), Some(name)) = (path.parent(), path.file_name()) else {
+        return Vec::new();
+    };
+    let mut beginning = OsString::from(name);
+    beginning.push(".");
+    let is_older = |name: &OsString| {
+        name.as_encoded_bytes()
+            .strip_prefix(beginning.as_encoded_bytes())
+            .is_some_and(|rest| rest.first().is_some_and(u8::is_ascii_digit))
+    };
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    let mut names: Vec<OsString> = entries.map(|entry| entry.file_name()).filter(is_older).collect();
+    names.sort();
+    names.into_iter().map(|name| folder.join(name)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::MetadataExt as _;
+
+    use super::*;
+
+    const DAY: Duration = Duration::from_hours(24);
+
+    fn rules() -> LogRules {
+        LogRules {
+            bytes_max: 10,
+            age_max: DAY,
+            total_bytes_max: 25,
+            keep: 14 * DAY,
+        }
+    }
+
+    /// The files, the newest last.
+    fn texts(path: &Path) -> Vec<String> {
+        let all = older(path).into_iter().chain([path.to_owned()]);
+        all.map(|path| fs::read_to_string(path).unwrap()).collect()
+    }
+
+    #[test]
+    fn size_age_and_total_are_bounded() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("service.log");
+        fs::write(&path, "").unwrap();
+        fs::set_permissions(&path, Permissions::from_mode(0o644)).unwrap();
+        let now = SystemTime::now();
+        let mut files = LogFiles::open(&path, rules()).unwrap();
+        for line in ["one\n", "two\n", "three\n"] {
+            files.write(line.as_bytes(), now).unwrap();
+        }
+        assert_eq!(texts(&path), ["one\ntwo\n", "three\n"]);
+        files.write(b"4\n", now + 2 * DAY).unwrap();
+        assert_eq!(texts(&path), ["one\ntwo\n", "three\n", "4\n"]);
+        // Another run goes on with the newest file, at the same moment too.
+        let mut files = LogFiles::open(&path, rules()).unwrap();
+        files.write(b"5\n", now + 2 * DAY).unwrap();
+        files.write(b"a long one\n", now + 2 * DAY).unwrap();
+        assert_eq!(texts(&path), ["three\n", "4\n5\n", "a long one\n"]);
+        for file in older(&path).into_iter().chain([path.clone()]) {
+            assert_eq!(fs::metadata(file).unwrap().mode() & 0o777, 0o600);
+        }
+        files.write(b"6\n", now + 200 * DAY).unwrap();
+        assert_eq!(texts(&path), ["6\n"]);
+    }
+
+    #[test]
+    fn a_file_that_was_moved_away_is_made_anew_when_told() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("service.log");
+        let now = SystemTime::now();
+        let mut files = LogFiles::open(&path, rules()).unwrap();
+        files.write(b"one\n", now).unwrap();
+        fs::rename(&path, folder.path().join("moved")).unwrap();
+        files.write(b"two\n", now).unwrap();
+        files.reopen(rules());
+        files.write(b"3\n", now).unwrap();
+        assert_eq!(
+            fs::read_to_string(folder.path().join("moved")).unwrap(),
+            "one\ntwo\n"
+        );
+        assert_eq!(texts(&path), ["3\n"]);
+    }
+
+    #[test]
+    fn a_torn_line_does_not_spoil_the_next() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("service.log");
+        fs::write(&path, "{\"to").unwrap();
+        let mut files = LogFiles::open(&path, rules()).unwrap();
+        files.write(b"next\n", SystemTime::now()).unwrap();
+        assert_eq!(texts(&path), ["{\"to\nnext\n"]);
+    }
+}
