@@ -81,10 +81,8 @@ pub fn start(environment: &Environment, flags: &RunFlags) -> Result<(), Failure>
     if socket::answers(&path) {
         return Ok(());
     }
-    let lock = match lock_state(&settings) {
-        Ok(lock) => lock,
-        Err(failure) if failure.is_in_use() => return wait_for_other(&path, settings.start_timeout, failure),
-        Err(failure) => return Err(failure),
+    let Some(lock) = lock_unless_answered(&settings, &path)? else {
+        return Ok(());
     };
     let state = settings.folders.state.clone();
     let limit = settings.start_timeout;
@@ -105,16 +103,18 @@ pub fn start(environment: &Environment, flags: &RunFlags) -> Result<(), Failure>
     }
 }
 
-/// Somebody else holds the state folder: very likely a start at the same moment.
-fn wait_for_other(path: &Path, limit: Duration, failure: Failure) -> Result<(), Failure> {
-    let deadline = Instant::now() + limit;
-    while !socket::answers(path) {
-        if Instant::now() >= deadline {
-            return Err(failure);
+/// The state folder, or nothing once another service answers. Who holds it meanwhile is very likely a start at the same
+/// moment, or a service that is just leaving.
+fn lock_unless_answered(settings: &Settings, path: &Path) -> Result<Option<FileLock>, Failure> {
+    let deadline = Instant::now() + settings.start_timeout;
+    loop {
+        match lock_state(settings) {
+            Ok(lock) => return Ok(Some(lock)),
+            Err(failure) if !failure.is_in_use() || Instant::now() >= deadline => return Err(failure),
+            Err(_) if socket::answers(path) => return Ok(None),
+            Err(_) => std::thread::sleep(Duration::from_millis(5)),
         }
-        std::thread::sleep(Duration::from_millis(5));
     }
-    Ok(())
 }
 
 /// What the parent says of its child's fate.

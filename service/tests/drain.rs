@@ -175,3 +175,14 @@ async fn an_unused_service_ends_by_itself() {
     let seen = service.end().await;
     assert_eq!(seen.closes.load(Ordering::SeqCst), 1);
 }
+
+#[tokio::test]
+async fn a_connection_that_stays_open_meets_the_next_run() {
+    let service = Whole::start(|settings| settings.idle_exit = Some(Duration::from_millis(500))).await;
+    let mut lifecycle = LifecycleServiceClient::new(service.channel.clone());
+    lifecycle.get_status(v1::GetStatusRequest {}).await.unwrap();
+    service.end().await;
+    // It was said goodbye to, so the client dials again, and finds that nobody is there.
+    let status = lifecycle.get_status(v1::GetStatusRequest {}).await.unwrap_err();
+    assert_eq!(status.code(), tonic::Code::Unavailable, "{status}");
+}

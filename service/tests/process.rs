@@ -389,7 +389,7 @@ fn a_failed_start_says_why_and_fails() {
 }
 
 #[test]
-fn hangup_reads_the_log_level_again() {
+fn hangup_reads_the_configuration_again() {
     let home = Home::new();
     let running = home.serve();
     let folder = home.path().join(".config/snowflake-session");
@@ -414,7 +414,7 @@ fn hangup_reads_the_log_level_again() {
     heard("serving");
     for (text, words) in [
         ("[log]\nlevle = \"debug\"", "did you mean `log.level`?"),
-        ("[log]\nlevel = \"debug\"", "log level read again"),
+        ("[log]\nlevel = \"debug\"", "configuration read again"),
     ] {
         std::fs::write(folder.join("config.toml"), text).unwrap();
         running.signal(Signal::HUP);

@@ -103,6 +103,7 @@ on_each_systemd! {
         a_connection_starts_the_service_and_waits_for_it,
         start_reload_stop,
         an_unused_service_ends_and_comes_back,
+        nobody_is_turned_away_by_a_service_that_leaves,
         a_drain_is_waited_for_and_a_second_signal_ends_it;
     failing:
         a_killed_service_is_back_before_anybody_notices,

@@ -62,6 +62,9 @@ const LAST_ANSWERS: Duration = Duration::from_secs(1);
 /// How long a connection that was accepted last has to make its call before the server says goodbye to it.
 const LAST_CALLS: Duration = Duration::from_millis(100);
 
+/// The same for a service that leaves because nobody uses it: there is no hurry, and who comes meanwhile waits.
+const LAST_CALLS_UNUSED: Duration = Duration::from_millis(500);
+
 /// Pause between two looks at the program's file.
 const PROGRAM_LOOK: Duration = Duration::from_secs(2);
 
@@ -118,6 +121,8 @@ struct Service {
 enum End {
     /// Somebody wants it, with this grace period for what runs.
     Wanted(Duration),
+    /// Nobody uses it, and nobody comes in any more.
+    Unused,
     /// The server broke down.
     Broken(String),
 }
@@ -247,15 +252,15 @@ impl Service {
                     let _ = reply.send(self.reload(&reload));
                 }
                 () = unused(&self.sessions, self.settings.idle_exit) => {
-                    if self.sessions.drain_if_unused() {
+                    if self.leave_if_unused().await {
                         tracing::info!("stopping: no session for the idle limit");
-                        return End::Wanted(Duration::ZERO);
+                        return End::Unused;
                     }
                 }
                 () = self.program.replaced() => {
-                    if self.sessions.drain_if_unused() {
+                    if self.leave_if_unused().await {
                         tracing::info!("stopping: the program was replaced and holds no session");
-                        return End::Wanted(Duration::ZERO);
+                        return End::Unused;
                     }
                 }
                 ended = &mut self.server => {
@@ -268,6 +273,22 @@ impl Service {
                 }
             }
         }
+    }
+
+    /// Lets nobody in any more and looks once more whether anybody uses the service; if so, it goes on as if nothing
+    /// had been. Whoever comes meanwhile waits for that, or for the next run.
+    async fn leave_if_unused(&self) -> bool {
+        if self.sessions.counts().0 > 0 {
+            return false;
+        }
+        self.accept_loop.pause().await;
+        // One that was accepted a moment ago must be heard first.
+        tokio::time::sleep(LAST_CALLS_UNUSED).await;
+        let leaves = self.sessions.drain_if_unused();
+        if !leaves {
+            self.accept_loop.resume().await;
+        }
+        leaves
     }
 
     /// Reads the configuration again and goes on by it, as far as that is possible.
@@ -311,9 +332,10 @@ impl Service {
         // Whoever still asks for that hears that the service stops.
         self.reload_requests = mpsc::channel(1).1;
         let limits = &self.settings.limits;
-        let (grace, broken) = match end {
-            End::Wanted(grace) => (grace, None),
-            End::Broken(why) => (Duration::ZERO, Some(why)),
+        let (grace, left, broken) = match end {
+            End::Wanted(grace) => (grace, false, None),
+            End::Unused => (Duration::ZERO, true, None),
+            End::Broken(why) => (Duration::ZERO, false, Some(why)),
         };
         let closing = limits.cancel_wait + 2 * limits.logout_timeout + limits.journal_wait + LAST_ANSWERS;
         let connector = 2 * limits.logout_timeout + self.settings.emulator.stop_timeout + LAST_ANSWERS;
@@ -322,6 +344,10 @@ impl Service {
             // Who comes now is better served by the next run; who has just come is still let through.
             self.stop.0.cancel();
             tokio::time::sleep(LAST_CALLS).await;
+        }
+        if left {
+            // Connections that are open and idle are said goodbye to, so that their next call goes to the next run.
+            self.stop.1.cancel();
         }
         self.sessions.start_draining();
         if timeout(grace, self.sessions.quiet()).await.is_err() {
@@ -332,11 +358,12 @@ impl Service {
         }
         within(closing, "sessions", self.sessions.close_all()).await;
         within(connector, "spare logins and emulator", self.connector.shutdown()).await;
-        if !self.restarting {
+        if !self.restarting && !left {
             // One that was accepted a moment ago must not be cut before its call came.
             self.stop.0.cancel();
             tokio::time::sleep(LAST_CALLS).await;
         }
+        self.stop.0.cancel();
         self.stop.1.cancel();
         if let Some(why) = broken {
             return Err(Failure::defect(format!("the gRPC server broke down: {why}")));

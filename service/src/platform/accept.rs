@@ -40,7 +40,18 @@ pub struct AcceptRules {
 /// A running accept loop.
 #[derive(Debug, Clone)]
 pub struct AcceptLoop {
-    pings: mpsc::Sender<oneshot::Sender<()>>,
+    wishes: mpsc::Sender<(Wish, oneshot::Sender<()>)>,
+}
+
+/// What an accept loop can be asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Wish {
+    /// An answer.
+    Ping,
+    /// To accept nothing more, so that whoever comes meets the next run of the service.
+    Pause,
+    /// To go on.
+    Resume,
 }
 
 /// Pause after the system refused a connection, for lack of descriptors for example.
@@ -57,17 +68,38 @@ impl AcceptLoop {
         let handle = listener.socket.try_clone().and_then(UnixListener::from_std);
         let socket = handle.map_err(PlatformError::io("watch the listening socket"))?;
         let (connections, accepted) = mpsc::channel(1);
-        let (pings, mut pinged) = mpsc::channel::<oneshot::Sender<()>>(1);
+        let (wishes, mut wished) = mpsc::channel::<(Wish, oneshot::Sender<()>)>(1);
         let places = Arc::new(Semaphore::new(rules.connections_max));
         tokio::spawn(async move {
             // Owns the socket file until the end.
-            let _listener = listener;
+            let mut listener = listener;
+            let mut paused = false;
             loop {
                 tokio::select! {
                     biased;
                     () = stop.cancelled() => return,
-                    Some(pong) = pinged.recv() => drop(pong.send(())),
-                    accepted = accept_one(&socket, &places, rules.peers) => {
+                    Some((wish, done)) = wished.recv() => {
+                        match wish {
+                            Wish::Ping => {}
+                            Wish::Pause => {
+                                paused = true;
+                                // Of a socket that is ours nobody else accepts who connected before it was hidden.
+                                if listener.hide() {
+                                    for accepted in pending(&listener, &places, rules.peers) {
+                                        if connections.send(accepted).await.is_err() {
+                                            return;
+                                        }
+                                    }
+                                }
+                            }
+                            Wish::Resume => {
+                                paused = false;
+                                listener.show();
+                            }
+                        }
+                        let _ = done.send(());
+                    }
+                    accepted = accept_one(&socket, &places, rules.peers), if !paused => {
                         if let Some(accepted) = accepted && connections.send(accepted).await.is_err() {
                             return;
                         }
@@ -75,27 +107,61 @@ impl AcceptLoop {
                 }
             }
         });
-        Ok((Self { pings }, accepted))
+        Ok((Self { wishes }, accepted))
     }
 
     /// True when the loop answers within `limit`.
     pub async fn is_alive(&self, limit: Duration) -> bool {
-        let (pong, answer) = oneshot::channel();
-        let asked = async { self.pings.send(pong).await.is_ok() && answer.await.is_ok() };
-        tokio::time::timeout(limit, asked).await.unwrap_or(false)
+        tokio::time::timeout(limit, self.ask(Wish::Ping))
+            .await
+            .unwrap_or(false)
     }
+
+    /// Accepts nothing from now on; whoever is in already stays. Who comes waits in the queue of a socket that a service manager
+    /// holds, for the next run; a socket of our own is hidden, so that nobody is found there and the next run is started.
+    pub async fn pause(&self) {
+        self.ask(Wish::Pause).await;
+    }
+
+    /// Accepts again after a pause.
+    pub async fn resume(&self) {
+        self.ask(Wish::Resume).await;
+    }
+
+    async fn ask(&self, wish: Wish) -> bool {
+        let (done, answer) = oneshot::channel();
+        self.wishes.send((wish, done)).await.is_ok() && answer.await.is_ok()
+    }
+}
+
+/// Accepts the connections that wait already. The system is asked, since the runtime may not have heard of the latest.
+fn pending(listener: &Listener, places: &Arc<Semaphore>, peers: Peers) -> Vec<Accepted> {
+    let mut pending = Vec::new();
+    while let Ok(permit) = Arc::clone(places).try_acquire_owned()
+        && let Ok((stream, _)) = listener.socket.accept()
+    {
+        let stream = stream
+            .set_nonblocking(true)
+            .and_then(|()| UnixStream::from_std(stream));
+        pending.extend(stream.ok().and_then(|stream| let_in(stream, permit, peers)));
+    }
+    pending
 }
 
 async fn accept_one(socket: &UnixListener, places: &Arc<Semaphore>, peers: Peers) -> Option<Accepted> {
     let permit = Arc::clone(places).acquire_owned().await.ok()?;
-    let stream = match socket.accept().await {
-        Ok((stream, _)) => stream,
+    match socket.accept().await {
+        Ok((stream, _)) => let_in(stream, permit, peers),
         Err(error) => {
             tracing::warn!(error = %error, "connection not accepted");
             tokio::time::sleep(REFUSED_PAUSE).await;
-            return None;
+            None
         }
-    };
+    }
+}
+
+/// The connection, if it is from somebody who may connect.
+fn let_in(stream: UnixStream, permit: OwnedSemaphorePermit, peers: Peers) -> Option<Accepted> {
     match peer_uid(&stream) {
         Ok(peer) if peers == Peers::Permitted || peers == Peers::Own(peer) => {
             Some(Accepted { stream, permit })
@@ -164,6 +230,29 @@ mod tests {
         tokio::task::yield_now().await;
         assert!(accepted.try_recv().is_err());
         drop(first);
+        assert!(accepted.recv().await.is_some());
+    }
+
+    #[tokio::test]
+    async fn a_pause_hides_our_own_socket_and_loses_nobody() {
+        let (folder, accept_loop, mut accepted) = start(own_uid(), 8);
+        let path = folder.path().join("s");
+        // The channel takes one, the loop holds another; the third waits in the socket's queue.
+        let mut clients = Vec::new();
+        for _ in 0..3 {
+            clients.push(UnixStream::connect(&path).await.unwrap());
+        }
+        let taking = tokio::spawn(async move {
+            for _ in 0..3 {
+                accepted.recv().await.unwrap();
+            }
+            accepted
+        });
+        accept_loop.pause().await;
+        let mut accepted = taking.await.unwrap();
+        assert!(!path.exists());
+        accept_loop.resume().await;
+        let _client = UnixStream::connect(&path).await.unwrap();
         assert!(accepted.recv().await.is_some());
     }
 

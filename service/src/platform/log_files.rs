@@ -213,7 +213,11 @@ mod tests {
         files.write(b"4\n", now + 2 * DAY).unwrap();
         assert_eq!(texts(&path), ["one\ntwo\n", "three\n", "4\n"]);
         // Another run goes on with the newest file, at the same moment too.
-        let mut files = LogFiles::open(&path, rules()).unwrap();
+        let patient = LogRules {
+            age_max: 30 * DAY,
+            ..rules()
+        };
+        let mut files = LogFiles::open(&path, patient).unwrap();
         files.write(b"5\n", now + 2 * DAY).unwrap();
         files.write(b"a long one\n", now + 2 * DAY).unwrap();
         assert_eq!(texts(&path), ["three\n", "4\n5\n", "a long one\n"]);

@@ -45,6 +45,32 @@ impl Listener {
     }
 }
 
+/// What a socket file is called while nobody is to find it.
+const HIDDEN: &str = "leaving";
+
+impl Listener {
+    /// Hides a socket file of ours from those who come; says whether it is ours.
+    pub(super) fn hide(&mut self) -> bool {
+        self.rename(&self.path.with_extension(HIDDEN))
+    }
+
+    /// Shows it again.
+    pub(super) fn show(&mut self) {
+        self.rename(&self.path.clone());
+    }
+
+    fn rename(&mut self, to: &Path) -> bool {
+        let Some(own) = &mut self.own else {
+            return false;
+        };
+        // A file that somebody has removed cannot be found either.
+        if own.path != to && std::fs::rename(&own.path, to).is_ok() {
+            to.clone_into(&mut own.path);
+        }
+        true
+    }
+}
+
 impl Drop for OwnFile {
     fn drop(&mut self) {
         // Only the very file that we made: somebody may have replaced it.

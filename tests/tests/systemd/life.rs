@@ -115,6 +115,36 @@ pub(crate) fn an_unused_service_ends_and_comes_back(machine: &Machine) {
     assert_ne!(main_pid(machine), first);
 }
 
+/// Connections that come all the time do not keep a service that holds no session, and none of them is refused or cut
+/// while it decides to leave and the next run begins; nor is a statement that comes at that moment.
+pub(crate) fn nobody_is_turned_away_by_a_service_that_leaves(machine: &Machine) {
+    listen(machine);
+    machine.write_home(
+        ".config/snowflake-session/config.toml",
+        "[service]\nidle_exit = \"30s\"\n[session]\nidle_limit = \"1s\"\n",
+    );
+    machine.alice(&["sfctl", "service", "start"]);
+    let first = main_pid(machine);
+    let socket = alices_socket();
+    let script = "(until [ -e /tmp/enough ]; do sleep 0.1; done) | knock \"$0\" 500";
+    let knocking = machine.start(ALICE, &["bash", "-c", script, &socket]);
+    // Each begins when the first run is gone from where it was, or is just about to go.
+    let script = "until [ \"$(systemctl --user show --value --property MainPID \"$0\")\" != \"$1\" ]; do :; done; \
+                  for n in 1 2 3 4 5; do sfctl --no-autostart --session \"s$n\" query 'select 1' >/dev/null || exit 9; done";
+    let asking = machine.start(ALICE, &["bash", "-c", script, SERVICE, &first]);
+    let ran = asking.wait(Duration::from_mins(2));
+    assert_eq!(
+        ran.code, 0,
+        "a statement was turned away by a service that left: {ran}"
+    );
+    assert_ne!(main_pid(machine), first);
+    assert!(machine.log(SERVICE).contains("no session for the idle limit"));
+    machine.write("/tmp/enough", "");
+    let ran = knocking.wait(PATIENCE);
+    assert!(ran.out().trim_end().ends_with("refused 0 broken 0"), "{ran}");
+    assert_eq!(machine.show(SERVICE, &["NRestarts"]), "0");
+}
+
 /// `STOPPING=1` with `EXTEND_TIMEOUT_USEC` carries a drain beyond the unit's limit; who signals twice does not wait.
 pub(crate) fn a_drain_is_waited_for_and_a_second_signal_ends_it(machine: &Machine) {
     listen(machine);
