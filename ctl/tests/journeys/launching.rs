@@ -213,3 +213,19 @@ fn stopping_what_does_not_run_is_no_failure() {
         ("", "the service does not run\n")
     );
 }
+
+#[test]
+fn a_reload_says_what_the_service_made_of_it() {
+    let house = House::new(Script::Events(Vec::new()));
+    let ran = house.run(&["service", "reload", "--format", "json"]);
+    let said: serde_json::Value = serde_json::from_str(ran.ok()).unwrap();
+    let wanted = serde_json::json!({"applied": ["log.level"], "needs_restart": ["rpc.calls_max"]});
+    assert_eq!(said, wanted);
+    for part in [
+        "unknown variable SNOWFLAKE_SESSIOND_X",
+        "no service manager",
+        "sfctl service restart",
+    ] {
+        assert!(ran.stderr.contains(part), "{ran:?}");
+    }
+}

@@ -102,13 +102,6 @@ fn a_socket_that_was_given_up_is_reset_by_those_who_ask_for_it_only() {
 }
 
 #[test]
-fn a_reload_goes_through_the_manager() {
-    let managed = Managed::new();
-    managed.run(&["service", "reload"]).ok();
-    assert_eq!(managed.calls(), "--user reload snowflake-session.service\n");
-}
-
-#[test]
 fn a_unit_for_another_socket_is_left_alone() {
     let managed = Managed::new();
     let ran = managed.run_listening(Path::new("/run/other.sock"), &["context"]);
