@@ -7,6 +7,7 @@
 #[cfg(target_os = "linux")]
 mod carry;
 mod failure;
+mod measure;
 mod serve;
 
 use std::path::{Path, PathBuf};
@@ -23,6 +24,8 @@ use crate::config::{self, Environment, RunFlags, Settings};
 use crate::domain::audit::AuditSearch;
 use crate::domain::carry::Arrived;
 use crate::domain::journal::record::Kept;
+use crate::domain::meter::Meter;
+use crate::metrics::Metrics;
 use crate::platform::activation::{self, Passed};
 use crate::platform::daemon::{self, Fate, Report, Side};
 use crate::platform::lock::FileLock;
@@ -194,11 +197,14 @@ impl Process<'_> {
         let mut kept = kept_sessions(&self.settings)?;
         let arrived = self.arrived(passed.stored, manager, &mut kept);
         let audit = Arc::new(open_audit(&self.settings)?);
+        let metrics = Metrics::new(self.settings.metrics.connections_max);
         let parts = Parts {
+            metrics: Arc::clone(&metrics),
             audit: Arc::clone(&audit) as Arc<dyn AuditSearch>,
             oversight: Oversight {
                 policies: self.settings.oversight.policies.clone(),
                 audit,
+                meter: Arc::clone(&metrics) as Arc<dyn Meter>,
                 query_tag: self.settings.oversight.query_tag,
             },
             connector: Arc::new(self.pool()),

@@ -213,3 +213,21 @@ fn stopping_what_does_not_run_is_no_failure() {
         ("", "the service does not run\n")
     );
 }
+
+#[test]
+fn service_metrics_prints_what_the_service_wrote() {
+    let house = House::new(Script::Events(Vec::new()));
+    let ran = house.run(&["service", "metrics"]);
+    assert_eq!(ran.ok(), "# TYPE snowflake_jobs gauge\nsnowflake_jobs 3\n");
+    let directory = tempfile::tempdir().unwrap();
+    let ran = asked_in_vain(directory.path());
+    assert!(ran.failed(3).contains("the service does not run"), "{ran:?}");
+}
+
+/// Asks a service that is not there, which is not started for it.
+fn asked_in_vain(directory: &Path) -> Ran {
+    ran(sfctl(
+        directory,
+        &["--socket", "nobody.sock", "service", "metrics"],
+    ))
+}

@@ -9,6 +9,7 @@
 mod environment;
 mod flags;
 mod layers;
+mod metrics;
 mod network;
 mod oversight;
 mod read;
@@ -18,5 +19,6 @@ mod values;
 pub use environment::Environment;
 pub use flags::{Cli, Command, RunFlags};
 pub use layers::{Fault, Faults};
+pub use metrics::MetricsSettings;
 pub use oversight::{AuditSettings, KeepSql, OversightSettings};
 pub use settings::{EmulatorSettings, Folders, LogSettings, RpcSettings, Settings, SocketSettings, load};

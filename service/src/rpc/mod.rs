@@ -18,5 +18,5 @@ mod status;
 mod write_service;
 
 pub use connection::Connection;
-pub use lifecycle_service::{About, Manager, ShutdownRequests};
+pub use lifecycle_service::{About, Counted, Manager, ShutdownRequests};
 pub use server::{Rpc, RpcLimits, serve};

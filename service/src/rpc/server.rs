@@ -16,7 +16,7 @@ use tonic_health::ServingStatus;
 
 use super::build_check;
 use super::connection::Connection;
-use super::lifecycle_service::{About, Lifecycle, ShutdownRequests};
+use super::lifecycle_service::{About, Counted, Lifecycle, ShutdownRequests};
 use super::query_service::Queries;
 use super::session_service::SessionRpc;
 use super::write_service::Writes;
@@ -44,6 +44,8 @@ pub struct Rpc {
     pub sessions: Sessions,
     /// Where the audit log is searched.
     pub audit: Arc<dyn AuditSearch>,
+    /// What the service has counted.
+    pub counted: Counted,
     /// Where wishes to stop go.
     pub shutdown: ShutdownRequests,
     /// Limits.
@@ -64,6 +66,7 @@ pub async fn serve<G: Send + Unpin + 'static>(
         about,
         sessions,
         audit,
+        counted,
         shutdown,
         limits,
     } = rpc;
@@ -103,6 +106,7 @@ pub async fn serve<G: Send + Unpin + 'static>(
         .add_service(LifecycleServiceServer::new(Lifecycle {
             about,
             sessions,
+            counted,
             shutdown,
         }))
         .add_service(health_service)
