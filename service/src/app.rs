@@ -8,6 +8,7 @@
 mod carry;
 mod configuration;
 mod failure;
+mod measure;
 mod reload;
 mod serve;
 
@@ -32,7 +33,9 @@ use crate::config::{self, Environment, LogSettings, RunFlags, Settings};
 use crate::domain::audit::AuditSearch;
 use crate::domain::carry::Arrived;
 use crate::domain::journal::record::Kept;
+use crate::domain::meter::Meter;
 use crate::domain::names::ConnectionName;
+use crate::metrics::Metrics;
 use crate::platform::activation::{self, Passed};
 use crate::platform::daemon::{self, Fate, Report, Side};
 use crate::platform::lock::FileLock;
@@ -217,11 +220,14 @@ impl Process<'_> {
         let mut kept = kept_sessions(&self.settings)?;
         let arrived = self.arrived(passed.stored, manager, &mut kept);
         let audit = Arc::new(open_audit(&self.settings)?);
+        let metrics = Metrics::new(self.settings.metrics.connections_max);
         let parts = Parts {
+            metrics: Arc::clone(&metrics),
             audit: Arc::clone(&audit) as Arc<dyn AuditSearch>,
             oversight: Oversight {
                 policies: self.settings.oversight.policies.clone(),
                 audit,
+                meter: Arc::clone(&metrics) as Arc<dyn Meter>,
                 query_tag: self.settings.oversight.query_tag,
             },
             connector: Arc::new(self.pool(describing)),

@@ -16,6 +16,7 @@ use std::time::{Duration, SystemTime};
 use snowflake_session::app::{Failure, Parts, Ready, serve};
 use snowflake_session::config::{self, Environment, Faults, RunFlags, Settings};
 use snowflake_session::domain::audit::NoAudit;
+use snowflake_session::metrics::Metrics;
 use snowflake_session::platform::signals::Armed;
 use snowflake_session::platform::socket;
 use snowflake_session::rpc::Manager;
@@ -46,6 +47,7 @@ impl Whole {
         let connector = FakeConnector::default();
         let seen = Arc::clone(&connector.seen);
         let parts = Parts {
+            metrics: Metrics::new(8),
             connector: Arc::new(connector),
             arrived: None,
             program: None,

@@ -481,3 +481,43 @@ fn the_configuration_is_told_whether_or_not_it_can_be_used() {
     assert_eq!(broken["files"][1]["outcome"], "read");
     assert!(broken["settings"].as_array().unwrap().len() > 50);
 }
+
+#[test]
+fn metrics_are_answered_over_http_where_that_is_configured() {
+    let home = Home::new();
+    let mut command = home.command(&["run"]);
+    command.env("SNOWFLAKE_SESSIOND_METRICS__LISTEN", "127.0.0.1:0");
+    let mut running = Running(command.spawn().unwrap());
+    let log = BufReader::new(running.0.stderr.take().unwrap());
+    let said = log.lines().map(Result::unwrap);
+    let line = said.into_iter().find(|line| line.contains("serving metrics"));
+    let record: serde_json::Value = serde_json::from_str(&line.unwrap()).unwrap();
+    let address = record["address"].as_str().unwrap();
+    let ask = |path: &str| {
+        let mut stream = std::net::TcpStream::connect(address).unwrap();
+        let request = format!("GET {path} HTTP/1.1\r\nHost: {address}\r\n\r\n");
+        std::io::Write::write_all(&mut stream, request.as_bytes()).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        answer
+    };
+    let metrics = ask("/metrics");
+    assert!(metrics.starts_with("HTTP/1.1 200 OK\r\n"), "{metrics}");
+    assert!(
+        metrics.contains("\nsnowflake_sessions{state=\"busy\"} 0\n"),
+        "{metrics}"
+    );
+    assert!(ask("/ready").ends_with("\r\n\r\nready\n"));
+    assert!(ask("/nothing").starts_with("HTTP/1.1 404 "));
+    // Another one does not get the same port, and says so.
+    let other = Home::new();
+    let mut command = other.command(&["run"]);
+    command.env("SNOWFLAKE_SESSIOND_METRICS__LISTEN", address);
+    let output = command.output().unwrap();
+    assert!(!output.status.success());
+    assert!(
+        stderr_of(&output).contains("`metrics.listen`"),
+        "{}",
+        stderr_of(&output)
+    );
+}

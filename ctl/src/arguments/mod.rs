@@ -168,6 +168,8 @@ pub(crate) enum ServiceVerb {
     Restart,
     /// Show version, process, manager, sessions, socket and emulator
     Status,
+    /// Print what the running service has counted, as Prometheus reads it
+    Metrics,
     /// Let the running service read its configuration again
     Reload,
     /// Print what the service has logged, newest last

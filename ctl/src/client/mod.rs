@@ -13,7 +13,8 @@ use std::time::Duration;
 
 use snowflake_session_proto::v1::lifecycle_service_client::LifecycleServiceClient;
 use snowflake_session_proto::v1::{
-    GetStatusRequest, GetStatusResponse, ReloadRequest, ReloadResponse, ShutdownRequest, ShutdownResponse,
+    GetMetricsRequest, GetMetricsResponse, GetStatusRequest, GetStatusResponse, ReloadRequest,
+    ReloadResponse, ShutdownRequest, ShutdownResponse,
 };
 use snowflake_session_proto::{AGENT_KEY, BUILD_ID, BUILD_ID_KEY, CLIENT_KEY};
 use tonic::metadata::AsciiMetadataValue;
@@ -54,6 +55,13 @@ impl Client {
     pub(crate) async fn status(&self) -> Result<GetStatusResponse, Failure> {
         let mut lifecycle = LifecycleServiceClient::new(self.channel.clone());
         let call = lifecycle.get_status(self.request(GetStatusRequest {}));
+        answer(self.timeout.unwrap_or(STATUS_WAIT_MAX), call).await
+    }
+
+    /// Asks what the service has counted. Works across versions.
+    pub(crate) async fn metrics(&self) -> Result<GetMetricsResponse, Failure> {
+        let mut lifecycle = LifecycleServiceClient::new(self.channel.clone());
+        let call = lifecycle.get_metrics(self.request(GetMetricsRequest {}));
         answer(self.timeout.unwrap_or(STATUS_WAIT_MAX), call).await
     }
 

@@ -229,3 +229,21 @@ fn a_reload_says_what_the_service_made_of_it() {
         assert!(ran.stderr.contains(part), "{ran:?}");
     }
 }
+
+#[test]
+fn service_metrics_prints_what_the_service_wrote() {
+    let house = House::new(Script::Events(Vec::new()));
+    let ran = house.run(&["service", "metrics"]);
+    assert_eq!(ran.ok(), "# TYPE snowflake_jobs gauge\nsnowflake_jobs 3\n");
+    let directory = tempfile::tempdir().unwrap();
+    let ran = asked_in_vain(directory.path());
+    assert!(ran.failed(3).contains("the service does not run"), "{ran:?}");
+}
+
+/// Asks a service that is not there, which is not started for it.
+fn asked_in_vain(directory: &Path) -> Ran {
+    ran(sfctl(
+        directory,
+        &["--socket", "nobody.sock", "service", "metrics"],
+    ))
+}

@@ -11,13 +11,14 @@ use tokio::time::timeout;
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
 
-use super::{Failure, Ready, Reread};
+use super::{Failure, Ready, Reread, measure};
 use crate::config::{Faults, Settings};
 use crate::domain::audit::AuditSearch;
 use crate::domain::carry::Arrived;
 use crate::domain::history::KeptJobs;
 use crate::domain::journal::record::Kept;
 use crate::domain::upstream::Connector;
+use crate::metrics::Metrics;
 use crate::platform::accept::{AcceptLoop, AcceptRules, Peers};
 use crate::platform::own_program::OwnProgram;
 use crate::platform::signals::{Armed, Signals, Wish};
@@ -40,6 +41,8 @@ pub struct Parts {
     pub kept_jobs: KeptJobs,
     /// What watches over the sessions.
     pub oversight: Oversight,
+    /// What was counted.
+    pub metrics: Arc<Metrics>,
     /// Where the audit log is searched.
     pub audit: Arc<dyn AuditSearch>,
     /// The configuration.
@@ -136,6 +139,7 @@ impl Service {
             program,
             kept_jobs,
             oversight,
+            metrics,
             audit,
             settings,
             log_file,
@@ -181,7 +185,10 @@ impl Service {
         let (accept_loop, accepted) = AcceptLoop::start(listener, rules, stop.0.clone())?;
         let (shutdown, shutdown_requests) = mpsc::channel(1);
         let (reload, reload_requests) = mpsc::channel(1);
+        let counted = measure::counted(metrics, &about, sessions.clone());
+        measure::publish(&settings.metrics, &counted, sessions.clone(), stop.1.clone())?;
         let rpc = Rpc {
+            counted,
             about: about.clone(),
             sessions: sessions.clone(),
             audit,

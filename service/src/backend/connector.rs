@@ -19,6 +19,7 @@ use super::upstream::{DriverSession, QUERY_TAG, Sizes, context_of};
 use crate::domain::carry::Ticket;
 use crate::domain::error::Error;
 use crate::domain::limits::Limits;
+use crate::domain::meter::Traffic;
 use crate::domain::names::ConnectionName;
 use crate::domain::network::NetworkLimits;
 use crate::domain::upstream::{Connector, Fingerprint, Identity, Login, LoginBasis, Upstream};
@@ -255,6 +256,28 @@ impl Connector for Backend {
 
     fn emulator_address(&self) -> Option<String> {
         self.emulator.address().map(|address| address.to_string())
+    }
+
+    fn traffic(&self) -> Traffic {
+        let Some(driver) = self.driver.get() else {
+            return Traffic::default();
+        };
+        let counted = driver.metrics();
+        Traffic {
+            requests: counted.requests,
+            retries_connect: counted.retries_connect,
+            retries_transport: counted.retries_transport,
+            retries_silence: counted.retries_silence,
+            retries_busy: counted.retries_busy,
+            renewals: counted.renewals,
+            renewals_failed: counted.renewals_failed,
+            heartbeats: counted.heartbeats,
+            heartbeats_failed: counted.heartbeats_failed,
+            connections_opened: counted.connections_opened,
+            sleeps: counted.sleeps,
+            bytes_received: counted.bytes_received,
+            bytes_sent: counted.bytes_sent,
+        }
     }
 
     async fn shutdown(&self) {

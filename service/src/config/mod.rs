@@ -12,6 +12,7 @@ mod layers;
 mod listing;
 #[cfg(test)]
 mod manual;
+mod metrics;
 mod network;
 mod oversight;
 mod read;
@@ -23,6 +24,7 @@ pub use environment::Environment;
 pub use flags::{Cli, Command, RunFlags};
 pub use layers::{Fault, Faults};
 pub use listing::{FileOutcome, LayerName, Listing, Setting, SettingsFile};
+pub use metrics::MetricsSettings;
 pub use oversight::{AuditSettings, KeepSql, OversightSettings};
 pub(crate) use reload::counts_at_reload;
 pub use settings::{

@@ -8,6 +8,7 @@ use super::environment::Environment;
 use super::flags::RunFlags;
 use super::layers::{Fault, Faults, Layers};
 use super::listing::{LayerName, Listing, SettingsFile};
+use super::metrics::MetricsSettings;
 use super::oversight::OversightSettings;
 use super::read::Reader;
 use crate::domain::breaker::BreakerRules;
@@ -38,6 +39,8 @@ pub struct Settings {
     pub pool: PoolRules,
     /// Limits of what goes over the network.
     pub network: NetworkLimits,
+    /// What is told Prometheus.
+    pub metrics: MetricsSettings,
     /// What watches over the sessions.
     pub oversight: OversightSettings,
     /// Size at which result batches are cut.
@@ -251,6 +254,7 @@ fn read(reader: &mut Reader<'_>, home: PathBuf, environment: &Environment) -> Se
         breaker: read_breaker(reader),
         network: super::network::read(reader),
         pool: read_pool(reader),
+        metrics: super::metrics::read(reader),
         oversight: super::oversight::read(reader),
         batch_bytes_max: to_usize(reader.size("query.batch_bytes_max", 4096, 64 * MEBIBYTE)),
         journal_bytes_max: reader.size("journal.bytes_max", 64 * 1024, 64 * MEBIBYTE),

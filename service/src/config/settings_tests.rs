@@ -421,3 +421,35 @@ fn wrong_policies_are_faults() {
         "{faults:#?}"
     );
 }
+
+#[test]
+fn metrics_are_for_this_machine_unless_it_is_said() {
+    for (section, fault) in [
+        ("listen = \"127.0.0.1:9464\"", None),
+        ("listen = \"[::1]:0\"", None),
+        ("listen = \"0.0.0.0:9464\"\npublic = true", None),
+        (
+            "listen = \"0.0.0.0:9464\"",
+            Some("`metrics.listen`: 0.0.0.0:9464 is reached from other machines"),
+        ),
+        (
+            "listen = \"9464\"",
+            Some("`metrics.listen`: \"9464\" is not an address"),
+        ),
+    ] {
+        let text = format!("[metrics]\n{section}");
+        match fault {
+            None => {
+                let settings = load_from("", &text, &[], &RunFlags::default()).unwrap();
+                assert!(settings.metrics.listen.is_some(), "{section}");
+            }
+            Some(part) => {
+                let faults = faults_of(&text, &[]);
+                assert!(
+                    faults.iter().any(|fault| fault.contains(part)),
+                    "{part} in {faults:#?}"
+                );
+            }
+        }
+    }
+}

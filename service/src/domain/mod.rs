@@ -16,6 +16,7 @@ pub mod history;
 pub mod journal;
 pub mod limits;
 pub mod loss;
+pub mod meter;
 pub mod names;
 pub mod network;
 pub mod policy;

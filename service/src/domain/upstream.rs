@@ -12,6 +12,7 @@ use crate::domain::carry::Ticket;
 use crate::domain::context::Context;
 use crate::domain::error::Error;
 use crate::domain::history::Observed;
+use crate::domain::meter::Traffic;
 use crate::domain::names::{ConnectionName, RequestId};
 use crate::domain::pool::PoolStatus;
 use crate::domain::query::{Batch, CancelOutcome, Executed, RowWindow, StatementKind, Submission};
@@ -47,6 +48,11 @@ pub trait Connector: Send + Sync + 'static {
     /// The connections that are kept warm, by name; a connector that keeps none says nothing.
     fn pools(&self) -> Vec<PoolStatus> {
         Vec::new()
+    }
+
+    /// What went to Snowflake and came from there; a connector that does not count says nothing.
+    fn traffic(&self) -> Traffic {
+        Traffic::default()
     }
 
     /// Stops what was started for the connections. Sessions are closed before.

@@ -232,6 +232,7 @@ where
             .is_err()
         {
             self.dropped.fetch_add(1, Ordering::Relaxed);
+            super::dropped::count();
         }
     }
 }

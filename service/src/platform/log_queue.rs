@@ -87,6 +87,7 @@ impl LineQueue {
         let mut pending = self.shared.pending();
         if pending.lines >= self.shared.lines_max || pending.bytes + line.len() > self.shared.bytes_max {
             pending.dropped += 1;
+            super::dropped::count();
             return;
         }
         pending.lines += 1;

@@ -9,6 +9,7 @@
 pub mod accept;
 pub mod activation;
 pub mod daemon;
+pub mod dropped;
 mod error;
 pub mod journal;
 pub mod lock;
@@ -20,6 +21,7 @@ pub mod logging;
 pub mod memory_file;
 pub mod notify;
 pub mod own_program;
+pub mod process;
 pub mod restart;
 pub mod signals;
 pub mod socket;

@@ -16,6 +16,7 @@ use super::keeper::{Keeper, Message, draining};
 use crate::domain::breaker::BreakerRules;
 use crate::domain::carry::Ticket;
 use crate::domain::error::Error;
+use crate::domain::meter::Traffic;
 use crate::domain::names::ConnectionName;
 use crate::domain::pool::{BreakerStatus, PoolRules, PoolStatus};
 use crate::domain::upstream::{Connector, Identity, Login, LoginBasis, Upstream};
@@ -167,6 +168,10 @@ impl Connector for Pool {
 
     fn emulator_address(&self) -> Option<String> {
         self.connector.emulator_address()
+    }
+
+    fn traffic(&self) -> Traffic {
+        self.connector.traffic()
     }
 
     fn pools(&self) -> Vec<PoolStatus> {

@@ -1,6 +1,7 @@
 //! Tells how the service is, and passes on the wish to stop it. Works across builds.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use snowflake_session_proto::BUILD_ID;
@@ -44,6 +45,15 @@ pub enum Manager {
     Launchd,
 }
 
+/// What the service has counted, as it is when asked.
+#[derive(Clone)]
+pub struct Counted {
+    /// Writes it down.
+    pub text: Arc<dyn Fn() -> String + Send + Sync>,
+    /// Type of the text.
+    pub content_type: &'static str,
+}
+
 /// Wishes to stop, each with its grace period if the caller named one. One waiting wish is enough.
 pub type ShutdownRequests = mpsc::Sender<Option<Duration>>;
 
@@ -63,10 +73,11 @@ pub struct Reloaded {
     pub faults: Vec<(String, String)>,
 }
 
-/// Tells how the service is and stops it.
+/// Tells how the service is and what it counted, and stops it.
 pub(super) struct Lifecycle {
     pub(super) about: About,
     pub(super) sessions: Sessions,
+    pub(super) counted: Counted,
     pub(super) shutdown: ShutdownRequests,
     pub(super) reload: ReloadRequests,
 }
@@ -130,6 +141,16 @@ impl LifecycleService for Lifecycle {
             faults: faults
                 .map(|(place, message)| v1::ConfigurationFault { place, message })
                 .collect(),
+        }))
+    }
+
+    async fn get_metrics(
+        &self,
+        _: Request<v1::GetMetricsRequest>,
+    ) -> Result<Response<v1::GetMetricsResponse>, Status> {
+        Ok(Response::new(v1::GetMetricsResponse {
+            text: (self.counted.text)(),
+            content_type: self.counted.content_type.to_owned(),
         }))
     }
 

@@ -18,5 +18,5 @@ mod status;
 mod write_service;
 
 pub use connection::Connection;
-pub use lifecycle_service::{About, Manager, ReloadRequests, Reloaded, ShutdownRequests};
+pub use lifecycle_service::{About, Counted, Manager, ReloadRequests, Reloaded, ShutdownRequests};
 pub use server::{Rpc, RpcLimits, serve};

@@ -16,7 +16,7 @@ use tonic_health::ServingStatus;
 
 use super::build_check;
 use super::connection::Connection;
-use super::lifecycle_service::{About, Lifecycle, ReloadRequests, ShutdownRequests};
+use super::lifecycle_service::{About, Counted, Lifecycle, ReloadRequests, ShutdownRequests};
 use super::query_service::Queries;
 use super::session_service::SessionRpc;
 use super::write_service::Writes;
@@ -44,6 +44,8 @@ pub struct Rpc {
     pub sessions: Sessions,
     /// Where the audit log is searched.
     pub audit: Arc<dyn AuditSearch>,
+    /// What the service has counted.
+    pub counted: Counted,
     /// Where wishes to stop go.
     pub shutdown: ShutdownRequests,
     /// Where wishes to read the configuration again go.
@@ -66,6 +68,7 @@ pub async fn serve<G: Send + Unpin + 'static>(
         about,
         sessions,
         audit,
+        counted,
         shutdown,
         reload,
         limits,
@@ -106,6 +109,7 @@ pub async fn serve<G: Send + Unpin + 'static>(
         .add_service(LifecycleServiceServer::new(Lifecycle {
             about,
             sessions,
+            counted,
             shutdown,
             reload,
         }))

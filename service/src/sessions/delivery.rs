@@ -9,6 +9,7 @@ use super::interrupt::{Cause, Events, Interrupt};
 use super::mailbox::Ending;
 use super::trail::Trail;
 use crate::domain::error::{Error, Reason};
+use crate::domain::meter::Meter;
 use crate::domain::names::{ConnectionName, RequestId, SessionName};
 use crate::domain::query::{QueryEvent, ResultSchema, Summary};
 use crate::domain::upstream::Execution;
@@ -18,6 +19,8 @@ pub(super) struct Delivery {
     pub(super) request_id: RequestId,
     /// Where its size is noted; `None` for a result that is read again.
     pub(super) trail: Option<Arc<Trail>>,
+    /// Where what is sent is counted.
+    pub(super) meter: Arc<dyn Meter>,
     /// Rows of the result that were left out before the first one.
     pub(super) row_offset: u64,
     pub(super) execution: Execution,
@@ -71,6 +74,7 @@ impl Delivery {
         while let Some(batch) = self.execution.batches.next().await? {
             let row_offset = self.row_offset + row_count;
             row_count += batch.row_count;
+            self.meter.delivered(batch.row_count, batch.bytes.len() as u64);
             if let Some(trail) = &self.trail {
                 trail.delivered(batch.bytes.len() as u64);
             }

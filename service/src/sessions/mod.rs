@@ -24,6 +24,7 @@ mod carry;
 mod chores;
 mod delivery;
 mod errand;
+mod figures;
 mod history;
 mod interrupt;
 mod keeper;

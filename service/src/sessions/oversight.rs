@@ -1,4 +1,4 @@
-//! What watches over the sessions: policies, the audit log, the tag of queries.
+//! What watches over the sessions: policies, the audit log, the meter, the tag of queries.
 
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -7,6 +7,7 @@ use super::WallClock;
 use super::trail::{Begun, Trail};
 use crate::domain::audit::{AuditLog, Caller, NoAudit};
 use crate::domain::error::Error;
+use crate::domain::meter::{Meter, NoMeter};
 use crate::domain::names::{ConnectionName, RequestId, SessionName};
 use crate::domain::policy::{
     AskServer, Concern, Decision, Door, Level, Limit, Policies, Policy, Refusal, SessionFacts, asks_server,
@@ -23,6 +24,8 @@ pub struct Oversight {
     pub policies: Policies,
     /// Who is told of them.
     pub audit: Arc<dyn AuditLog>,
+    /// Who counts them.
+    pub meter: Arc<dyn Meter>,
     /// Queries are tagged with who asked for them.
     pub query_tag: bool,
 }
@@ -33,6 +36,7 @@ impl Oversight {
         Self {
             policies: Policies::all(Policy::open()),
             audit: Arc::new(NoAudit),
+            meter: Arc::new(NoMeter),
             query_tag: false,
         }
     }
@@ -44,7 +48,8 @@ impl Oversight {
 
     /// Begins the record of a statement.
     pub(super) fn begin_trail(&self, begun: Begun<'_>, clock: &WallClock) -> Arc<Trail> {
-        Arc::new(Trail::begin(Arc::clone(&self.audit), begun, (clock)()))
+        let watchers = (Arc::clone(&self.audit), Arc::clone(&self.meter));
+        Arc::new(Trail::begin(watchers, begun, (clock)()))
     }
 
     /// The tag of a query.

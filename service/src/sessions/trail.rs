@@ -11,6 +11,7 @@ use tokio::time::Instant;
 use crate::domain::audit::{AuditFailure, AuditLog, AuditRecord, Caller, Verdict, class_of, targets_of};
 use crate::domain::error::{Error, Reason};
 use crate::domain::history::{Failure, Observed, QueryState};
+use crate::domain::meter::Meter;
 use crate::domain::names::{ConnectionName, RequestId, SessionName};
 use crate::domain::query::{DmlStats, Executed};
 use crate::domain::statement::class::Statement;
@@ -29,6 +30,7 @@ pub(super) struct Begun<'a> {
 /// The record of one statement.
 pub(super) struct Trail {
     audit: Arc<dyn AuditLog>,
+    meter: Arc<dyn Meter>,
     begun: Instant,
     /// Certainly changes nothing.
     is_read: bool,
@@ -37,7 +39,11 @@ pub(super) struct Trail {
 }
 
 impl Trail {
-    pub(super) fn begin(audit: Arc<dyn AuditLog>, begun: Begun<'_>, now: SystemTime) -> Self {
+    pub(super) fn begin(
+        (audit, meter): (Arc<dyn AuditLog>, Arc<dyn Meter>),
+        begun: Begun<'_>,
+        now: SystemTime,
+    ) -> Self {
         let record = AuditRecord {
             time: now,
             caller: begun.caller.clone(),
@@ -59,6 +65,7 @@ impl Trail {
         };
         Self {
             audit,
+            meter,
             begun: Instant::now(),
             is_read: !begun.statements.is_empty() && begun.statements.iter().all(Statement::is_read),
             record: Mutex::new(Some(record)),
@@ -200,6 +207,7 @@ impl Trail {
             ended => ended,
         };
         record.elapsed = self.begun.elapsed();
+        self.meter.ended(&record);
         self.audit.ended(record);
     }
 

@@ -21,7 +21,7 @@ pub(crate) use seen::Seen;
 pub(crate) use snowflake::FakeConnector;
 use snowflake_session::domain::audit::{AuditSearch, NoAudit};
 use snowflake_session::domain::limits::Limits;
-use snowflake_session::rpc::{About, Connection, Manager, Rpc, RpcLimits, serve};
+use snowflake_session::rpc::{About, Connection, Counted, Manager, Rpc, RpcLimits, serve};
 use snowflake_session::sessions::{Oversight, Sessions};
 use snowflake_session_proto::v1::execute_query_response::Event;
 use snowflake_session_proto::v1::lifecycle_service_client::LifecycleServiceClient;
@@ -142,6 +142,10 @@ impl Service {
         let listener = UnixListener::bind(&path).unwrap();
         let (shutdown, shutdown_requests) = mpsc::channel(1);
         let rpc = Rpc {
+            counted: Counted {
+                text: Arc::new(String::new),
+                content_type: "text/plain",
+            },
             about: about(path.clone()),
             sessions: sessions.clone(),
             audit,

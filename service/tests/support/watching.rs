@@ -8,6 +8,7 @@ use snowflake_session::domain::audit::{
     AuditFilter, AuditLog, AuditPage, AuditRecord, AuditSearch, SqlTrace,
 };
 use snowflake_session::domain::error::Error;
+use snowflake_session::domain::meter::NoMeter;
 use snowflake_session::domain::policy::{AskServer, Level, Policies, Policy, Rule};
 use snowflake_session::sessions::Oversight;
 
@@ -84,6 +85,7 @@ pub(crate) fn oversight(general: Policy, strict: Policy, audited: &Audited) -> O
             connections: HashMap::from([("strict".parse().unwrap(), Arc::new(strict))]),
         },
         audit: Arc::new(audited.clone()),
+        meter: Arc::new(NoMeter),
         query_tag: true,
     }
 }

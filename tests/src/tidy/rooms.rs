@@ -9,7 +9,7 @@ use super::tree::{Finding, Source, Tree};
 type Arrows = (&'static str, &'static [&'static str]);
 
 /// Rooms of the service. `domain` is pure; `app` composes.
-const SERVICE: [Arrows; 11] = [
+const SERVICE: [Arrows; 12] = [
     ("domain", &[]),
     ("config", &["domain"]),
     ("platform", &[]),
@@ -17,12 +17,14 @@ const SERVICE: [Arrows; 11] = [
     ("backend", &["domain", "sessions"]),
     ("journal", &["domain"]),
     ("audit", &["domain"]),
+    ("metrics", &["domain", "platform"]),
     ("pool", &["domain"]),
     ("rpc", &["domain", "sessions"]),
     (
         "app",
         &[
-            "domain", "config", "platform", "sessions", "backend", "journal", "audit", "pool", "rpc",
+            "domain", "config", "platform", "sessions", "backend", "journal", "audit", "metrics", "pool",
+            "rpc",
         ],
     ),
     ("main", &["app", "config", "platform"]),

@@ -19,8 +19,8 @@ use crate::client::dial::{DialError, dial};
 use crate::exit_code::Exit;
 use crate::failure::Failure;
 use crate::launch::{self, Manager, Occasion, POLL_INTERVAL, Start};
-use crate::render::Clock;
 use crate::render::record::{Record, Value, utc};
+use crate::render::{Clock, RenderError, write_stdout};
 
 /// Most time for a service to end when the user set none. Longer than its own grace period.
 const STOP_WAIT_MAX: Duration = Duration::from_mins(1);
@@ -42,6 +42,7 @@ pub(super) fn service(verb: ServiceVerb, run: &Run) -> Result<(), Failure> {
         }),
         ServiceVerb::Restart => wait(restart(run)),
         ServiceVerb::Status => wait(status(run)),
+        ServiceVerb::Metrics => wait(metrics(run)),
         ServiceVerb::Reload => wait(reload(run)),
         ServiceVerb::Logs(arguments) => wait(logs::logs(arguments, run)),
         ServiceVerb::Install => wait(install::install(run)),
@@ -69,6 +70,12 @@ async fn status(run: &Run) -> Result<(), Failure> {
         );
     }
     run.print(record(&status))
+}
+
+/// Prints what the service has counted, as it comes.
+async fn metrics(run: &Run) -> Result<(), Failure> {
+    let counted = running(run).await?.metrics().await?;
+    Ok(write_stdout(counted.text.as_bytes()).map_err(RenderError::Output)?)
 }
 
 /// Lets the running service read its configuration again, and says what came of it.

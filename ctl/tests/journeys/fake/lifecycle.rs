@@ -3,8 +3,8 @@
 use snowflake_session_proto::BUILD_ID;
 use snowflake_session_proto::v1::lifecycle_service_server::LifecycleService;
 use snowflake_session_proto::v1::{
-    GetStatusRequest, GetStatusResponse, ReloadRequest, ReloadResponse, ServiceManager, ServiceState,
-    ShutdownRequest, ShutdownResponse,
+    GetMetricsRequest, GetMetricsResponse, GetStatusRequest, GetStatusResponse, ReloadRequest,
+    ReloadResponse, ServiceManager, ServiceState, ShutdownRequest, ShutdownResponse,
 };
 use tonic::{Request, Response, Status};
 
@@ -12,6 +12,17 @@ use super::Stand;
 
 #[tonic::async_trait]
 impl LifecycleService for Stand {
+    async fn get_metrics(
+        &self,
+        request: Request<GetMetricsRequest>,
+    ) -> Result<Response<GetMetricsResponse>, Status> {
+        self.0.check(&request)?;
+        Ok(Response::new(GetMetricsResponse {
+            text: "# TYPE snowflake_jobs gauge\nsnowflake_jobs 3\n".to_owned(),
+            content_type: "text/plain; version=0.0.4".to_owned(),
+        }))
+    }
+
     async fn get_status(
         &self,
         request: Request<GetStatusRequest>,

@@ -217,7 +217,7 @@ impl Shape {
     }
 
     /// The result for operands that fit machine words and are at the result's scale, as most are; none for others.
-    #[inline(always)]
+    #[inline]
     fn apply_to_words(&self, left: i128, right: i128) -> Option<i128> {
         if self.left_factor != 1 || self.right_factor != 1 {
             return None;
@@ -233,7 +233,7 @@ impl Shape {
         }
     }
 
-    #[inline(always)]
+    #[inline]
     fn apply(&self, left: i128, right: i128) -> Result<i128> {
         match self.apply_to_words(left, right) {
             Some(result) => Ok(result),

@@ -1,0 +1,50 @@
+//! The section `[metrics]`.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use super::read::Reader;
+
+/// What is told Prometheus, and where.
+#[derive(Debug, Clone)]
+pub struct MetricsSettings {
+    /// Where to answer over HTTP; `None` is nowhere.
+    pub listen: Option<SocketAddr>,
+    /// Most connections that are told apart in labels.
+    pub connections_max: usize,
+    /// Most clients at a time.
+    pub clients_max: usize,
+    /// How long a client may take.
+    pub client_time_max: Duration,
+}
+
+/// Reads the section.
+pub(super) fn read(reader: &mut Reader<'_>) -> MetricsSettings {
+    const LISTEN: &str = "metrics.listen";
+    let public = reader.truth("metrics.public");
+    let text = reader.text(LISTEN);
+    let listen = if text.is_empty() {
+        None
+    } else {
+        let address = text.parse::<SocketAddr>();
+        if address.is_err() {
+            reader.fault(
+                LISTEN,
+                format!("{text:?} is not an address such as \"127.0.0.1:9464\""),
+            );
+        }
+        address.ok()
+    };
+    if let Some(address) = listen.filter(|address| !public && !address.ip().is_loopback()) {
+        reader.fault(
+            LISTEN,
+            format!("{address} is reached from other machines, and nobody has to say who they are; `metrics.public = true` allows it"),
+        );
+    }
+    MetricsSettings {
+        listen,
+        connections_max: reader.count("metrics.connections_max", 1),
+        clients_max: reader.count("metrics.clients_max", 1),
+        client_time_max: reader.duration("metrics.client_time_max", Duration::from_millis(100)),
+    }
+}
