@@ -206,6 +206,39 @@ def everyday():
         equal(sum(batch.num_rows for batch in reader), 15000)
 
 
+def files():
+    """Tables are written by way of a stage, as Parquet files."""
+    with connect() as connection, connection.cursor() as cursor:
+        cursor.execute("create database staged")
+        cursor.execute("use schema staged.public")
+        count = 100_000
+        numbers = list(range(count))
+        table = pyarrow.table(
+            {
+                "n": numbers,
+                "x": [number / 4 for number in numbers],
+                "s": [None if number % 10 == 0 else f"text {number}" for number in numbers],
+                "d": [datetime.date(2024, 2, 29)] * count,
+                "t": pyarrow.array([datetime.datetime(2024, 2, 29, 1, 2, 3, 456000)] * count, pyarrow.timestamp("us")),
+                "b": [number % 2 == 0 for number in numbers],
+            }
+        )
+        equal(cursor.adbc_ingest("INGESTED", table, mode="create"), count)
+        equal(cursor.adbc_ingest("INGESTED", table.slice(0, 10), mode="append"), 10)
+        found = rows(cursor, 'select count(*), sum("n"), sum("x"), count("s"), min("d"), max("t"), count_if("b") from ingested')
+        total = sum(numbers) + 45
+        expected = (
+            count + 10,
+            total,
+            total / 4,
+            count * 9 // 10 + 9,
+            datetime.date(2024, 2, 29),
+            datetime.datetime(2024, 2, 29, 1, 2, 3, 456000),
+            count // 2 + 5,
+        )
+        equal(found, [expected])
+
+
 def renewal():
     with connect() as connection, connection.cursor() as cursor:
         cursor.execute("create database renewed")
@@ -255,6 +288,7 @@ cells.run(
     transaction=transaction,
     metadata=metadata,
     everyday=everyday,
+    files=files,
     renewal=renewal,
     errors=errors,
     close=close,

@@ -176,6 +176,28 @@ def everyday():
     equal(answers, [[{"A": "x"}], [{"B": 2}]])
 
 
+def files():
+    """`snow stage` puts, lists and fetches; COPY is a statement as any other."""
+    here = ("--database", "staged", "--schema", "public")
+    home = pathlib.Path.home()
+    for name in ("a", "b"):
+        (home / f"{name}.csv").write_text(f"1,{name}\n")
+    snow("sql", "--query", "create database staged; create table t (id int, name varchar)")
+    snow("stage", "create", "s", *here)
+    put = json.loads(snow("stage", "copy", f"{home}/*.csv", "@s/in", "--format", "json", *here))
+    equal(sorted((row["target"], row["status"]) for row in put), [("a.csv", "UPLOADED"), ("b.csv", "UPLOADED")])
+    listed = json.loads(snow("stage", "list-files", "@s", "--format", "json", *here))
+    equal([row["name"] for row in listed], ["s/in/a.csv", "s/in/b.csv"])
+    copied = sql("copy into t from @s/in", *here)
+    equal(sorted(row["file"] for row in copied), ["s/in/a.csv", "s/in/b.csv"])
+    equal(sql("select name from t order by 1", *here), [{"NAME": "a"}, {"NAME": "b"}])
+    target = home / "fetched"
+    snow("stage", "copy", "@s/in", f"{target}/", "--format", "json", *here)
+    equal((target / "b.csv").read_text(), "1,b\n")
+    snow("stage", "remove", "s", "in/a.csv", "--format", "json", *here)
+    equal([row["name"] for row in sql("list @s", *here)], ["s/in/b.csv"])
+
+
 def renewal():
     SERVER.expire_next_statement()
     answers = sql("select 1 as a; select 2 as b")
@@ -226,6 +248,7 @@ cells.run(
     transaction=transaction,
     metadata=metadata,
     everyday=everyday,
+    files=files,
     renewal=renewal,
     errors=errors,
     close=close,

@@ -6,13 +6,16 @@
 import datetime
 import decimal
 import json
+import pathlib
 import sys
+import tempfile
 import uuid
 
 import cells
 import pandas
 import session
 import snowflake.connector
+import stages
 from cells import equal
 from snowflake.connector.errors import DatabaseError, IntegrityError, ProgrammingError
 
@@ -191,6 +194,7 @@ def array_binds():
         cursor.executemany("insert into t values (?, ?, ?)", values)
         equal(cursor.rowcount, 1000)
         equal(rows(cursor, "select count(*), count(b), min(c) from t"), [(1000, 900, datetime.date(2024, 1, 1))])
+        stages.bulk(cursor)
 
 
 def asynchronous():
@@ -323,6 +327,19 @@ def everyday():
         query = "select o_orderkey as k from snowflake_sample_data.tpch_sf001.orders"
         frames = connection.cursor().execute(query).fetch_pandas_batches()
         equal(sum(len(frame) for frame in frames), 15000)
+        cursor = connection.cursor()
+        cursor.execute("create database history")
+        stages.past(cursor)
+
+
+def files():
+    """PUT, COPY, GET, and frames written by way of a stage."""
+    with connect() as connection, tempfile.TemporaryDirectory() as folder:
+        cursor = connection.cursor()
+        cursor.execute("create database staged")
+        stages.files(cursor, pathlib.Path(folder))
+        stages.several(cursor, pathlib.Path(folder))
+        stages.frames(connection, cursor)
 
 
 def renewal():
@@ -383,6 +400,7 @@ cells.run(
     transaction=transaction,
     metadata=metadata,
     everyday=everyday,
+    files=files,
     renewal=renewal,
     errors=errors,
     close=close,

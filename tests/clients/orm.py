@@ -6,7 +6,9 @@
 import datetime
 import decimal
 import json
+import pathlib
 import sys
+import tempfile
 from importlib.metadata import version
 
 import cells
@@ -198,6 +200,26 @@ def metadata():
     Base.metadata.drop_all(database)
 
 
+def files():
+    """PUT, COPY and GET are statements that give rows."""
+    database = fresh("staged")
+    with database.begin() as connection, tempfile.TemporaryDirectory() as folder:
+        run = lambda sql: [tuple(row) for row in connection.exec_driver_sql(sql)]
+        source = pathlib.Path(folder) / "a.csv"
+        source.write_text("1,one\n2,two\n")
+        run("create stage s")
+        run("create table t (id int, name varchar)")
+        (put,) = run(f"put file://{source} @s/in")
+        equal((put[1], put[6]), ("a.csv.gz", "UPLOADED"))
+        (copied,) = run("copy into t from @s/in")
+        equal(copied[:3], ("s/in/a.csv.gz", "LOADED", 2))
+        equal(run("select * from t order by id"), [(1, "one"), (2, "two")])
+        run("copy into @s/out/ from t file_format = (type = csv compression = none)")
+        (got,) = run(f"get @s/out file://{folder}")
+        equal((got[0], got[2]), ("data_0_0_0.csv", "DOWNLOADED"))
+        equal((pathlib.Path(folder) / "data_0_0_0.csv").read_text(), "1,one\n2,two\n")
+
+
 def renewal():
     database = fresh("renewed")
     with database.begin() as connection:
@@ -253,6 +275,7 @@ cells.run(
     transaction=transaction,
     metadata=metadata,
     everyday=everyday,
+    files=files,
     renewal=renewal,
     errors=errors,
     close=close,

@@ -135,6 +135,7 @@ cells.run(
     multi_statement=cells.absent("the adapter splits texts into statements"),
     transaction=cells.absent("its transactions are part of its job"),
     everyday=everyday,
+    files=cells.absent("dbt leaves files to others"),
     metadata=metadata,
     renewal=renewal,
     errors=errors,

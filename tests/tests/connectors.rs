@@ -60,24 +60,3 @@ fn connector_4_gets_the_published_answers() {
 fn connector_5_gets_the_published_answers() {
     answers("connector5");
 }
-
-fn stages(environment: &str) {
-    let stage = Stage::new();
-    let server = emulator::start(&stage, &[]);
-    let folder = stage.path("files");
-    std::fs::create_dir(&folder).expect("the stage is writable");
-    let folder = folder.to_str().expect("the stage's path is text");
-    let arguments = [&server.port.to_string(), folder];
-    let out = python::script(&stage, environment, "stages.py", &arguments).ok();
-    assert!(out.contains("is content"), "{out}");
-}
-
-#[test]
-fn connector_4_moves_files_and_rows_in_bulk() {
-    stages("connector4");
-}
-
-#[test]
-fn connector_5_moves_files_and_rows_in_bulk() {
-    stages("connector5");
-}

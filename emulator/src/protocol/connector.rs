@@ -12,7 +12,7 @@ use crate::results::Spool;
 use crate::session::{KeptResult, KeptResults, ParameterValue, QueryId};
 use crate::stages::FileStore;
 
-use super::format::ResultFormat;
+use super::format::{ClientNeeds, Puts, ResultFormat};
 use super::message::Exchange;
 use super::parameters;
 use super::refusal::{Refusal, unkept};
@@ -56,6 +56,7 @@ pub(crate) struct ClientSession {
     pub(crate) backend: Arc<dyn BackendSession>,
     id: u64,
     format: AtomicU8,
+    puts: Puts,
     /// The parameters about the form, as last seen.
     format_parameters: Mutex<BTreeMap<String, ParameterValue>>,
     /// All parameters as every answer tells them; written when they change.
@@ -79,7 +80,7 @@ impl ClientSession {
     pub(super) fn new(
         user: String,
         backend: Arc<dyn BackendSession>,
-        format: ResultFormat,
+        needs: ClientNeeds,
         now: Instant,
     ) -> Arc<Self> {
         let parameters = backend.parameters();
@@ -92,7 +93,8 @@ impl ClientSession {
             user,
             id: backend.id(),
             backend,
-            format: AtomicU8::new(format as u8),
+            format: AtomicU8::new(needs.format as u8),
+            puts: needs.puts,
             written_parameters: Mutex::new(parameters::write(parameters).into()),
             running: AtomicUsize::new(0),
             ended: AtomicBool::new(false),
@@ -103,7 +105,11 @@ impl ClientSession {
 
     /// A client that gets JSON, whatever the session's parameters say.
     pub(crate) fn new_json(user: String, backend: Arc<dyn BackendSession>, now: Instant) -> Arc<Self> {
-        Self::new(user, backend, ResultFormat::Json, now)
+        let needs = ClientNeeds {
+            format: ResultFormat::Json,
+            puts: Puts::ByUrl,
+        };
+        Self::new(user, backend, needs, now)
     }
 
     pub(super) fn id(&self) -> u64 {
@@ -116,6 +122,14 @@ impl ClientSession {
             ResultFormat::Arrow
         } else {
             ResultFormat::Json
+        }
+    }
+
+    /// What the server does for this client in a way of its own.
+    pub(super) fn needs(&self) -> ClientNeeds {
+        ClientNeeds {
+            format: self.format(),
+            puts: self.puts,
         }
     }
 

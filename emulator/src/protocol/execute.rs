@@ -188,9 +188,11 @@ impl Run {
     ) -> Result<Statement, SqlError> {
         let statement_type = output.statement_type;
         let now = self.connector.now();
-        let moving = output
-            .transfer
-            .map(|transfer| self.connector.tickets.issue(*transfer, now));
+        let moving = output.transfer.map(|transfer| {
+            self.connector
+                .tickets
+                .issue(*transfer, self.session.needs().puts, now)
+        });
         let is_query = statement_type & CLASS_MASK == SELECT && !described;
         let (rows, cut) = self.collect(output.columns, output.rows).await?;
         if matches!(statement_type, ALTER_SESSION | MULTI_STATEMENT) {

@@ -2,6 +2,44 @@
 
 use crate::session::ParameterValue;
 
+/// What the server does differently for different clients.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct ClientNeeds {
+    /// The form in which it gets rows.
+    pub(super) format: ResultFormat,
+    /// How it puts files into stages.
+    pub(super) puts: Puts,
+}
+
+/// How a client puts files into stages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Puts {
+    /// Under a signed URL, good for one file; it asks again for each.
+    ByUrl,
+    /// With a token that is good for the whole place. Python's connector moves files so from its fifth generation on;
+    /// signed URLs are to it what older servers have.
+    ByToken,
+}
+
+/// The name by which Python's connector identifies itself.
+const PYTHON: &str = "PythonConnector";
+/// Its first generation that puts files with a token.
+const PYTHON_WITH_TOKENS: u32 = 5;
+
+impl Puts {
+    /// The way of a client that identifies itself so.
+    pub(super) fn for_client(application: Option<&str>, version: Option<&str>) -> Self {
+        let generation = version
+            .and_then(|version| version.split('.').next()?.parse::<u32>().ok())
+            .unwrap_or_default();
+        if application == Some(PYTHON) && generation >= PYTHON_WITH_TOKENS {
+            Self::ByToken
+        } else {
+            Self::ByUrl
+        }
+    }
+}
+
 /// The form in which rows travel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
@@ -18,7 +56,7 @@ const PARAMETER_SUFFIX: &str = "_QUERY_RESULT_FORMAT";
 /// Programs that read Arrow. All others, and those that do not say who they are, get JSON, which
 /// everyone reads.
 const ARROW_READERS: [&str; 7] = [
-    "PythonConnector",
+    PYTHON,
     "PythonSnowpark",
     "SnowflakeSQLAlchemy",
     "Go",
@@ -80,6 +118,16 @@ impl ResultFormat {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_connectors_generation_decides_how_files_are_put() {
+        let puts = |application: &str, version: &str| Puts::for_client(Some(application), Some(version));
+        assert_eq!(puts("PythonConnector", "4.8.1"), Puts::ByUrl);
+        assert_eq!(puts("PythonConnector", "5.2.0"), Puts::ByToken);
+        assert_eq!(puts("PythonConnector", "five"), Puts::ByUrl);
+        assert_eq!(puts("JavaScript", "5.0.0"), Puts::ByUrl);
+        assert_eq!(Puts::for_client(None, None), Puts::ByUrl);
+    }
 
     #[test]
     fn identity_decides_unless_a_parameter_does() {

@@ -79,7 +79,7 @@ async fn clone(
             .into_iter()
             .collect::<BTreeMap<_, _>>(),
     };
-    login::open(connector, spec, session.user.clone(), session.format()).await
+    login::open(connector, spec, session.user.clone(), session.needs()).await
 }
 
 /// `POST /session/heartbeat`: the session is still wanted.

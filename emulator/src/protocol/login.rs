@@ -11,7 +11,7 @@ use crate::session::{ContextSnapshot, SessionSpec};
 
 use super::accounts::Credentials;
 use super::connector::{ClientSession, Connector};
-use super::format::ResultFormat;
+use super::format::{ClientNeeds, Puts, ResultFormat};
 use super::message::{Exchange, ObjectWriter, Reply, success};
 use super::parameters;
 use super::refusal::Refusal;
@@ -30,6 +30,7 @@ struct LoginRequest {
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 struct LoginData {
     client_app_id: Option<String>,
+    client_app_version: Option<String>,
     login_name: Option<String>,
     password: Option<String>,
     authenticator: Option<String>,
@@ -51,8 +52,11 @@ pub(super) async fn login(connector: &Arc<Connector>, exchange: &Exchange) -> Re
         .accounts
         .authenticate(&credentials, seconds_since_1970())?;
     let parameters = parameters::read(data.session_parameters.unwrap_or_default());
-    let format = ResultFormat::asked(&parameters)
-        .unwrap_or_else(|| ResultFormat::for_client(data.client_app_id.as_deref()));
+    let application = data.client_app_id.as_deref();
+    let needs = ClientNeeds {
+        format: ResultFormat::asked(&parameters).unwrap_or_else(|| ResultFormat::for_client(application)),
+        puts: Puts::for_client(application, data.client_app_version.as_deref()),
+    };
     let spec = SessionSpec {
         user: user.clone(),
         role: exchange.query("roleName"),
@@ -61,7 +65,7 @@ pub(super) async fn login(connector: &Arc<Connector>, exchange: &Exchange) -> Re
         schema: exchange.query("schemaName"),
         parameters,
     };
-    let session = open(connector, spec, user, format).await?;
+    let session = open(connector, spec, user, needs).await?;
     tracing::info!(session = session.id(), "logged in");
     Ok(success(&login_data(connector, &session)))
 }
@@ -71,11 +75,11 @@ pub(super) async fn open(
     connector: &Arc<Connector>,
     spec: SessionSpec,
     user: String,
-    format: ResultFormat,
+    needs: ClientNeeds,
 ) -> Result<Arc<ClientSession>, Refusal> {
     let opened = connector.backend.open_session(spec).await;
     let backend = opened.map_err(|error| Refusal::new(error.code, error.message))?;
-    let session = ClientSession::new(user, backend, format, connector.now());
+    let session = ClientSession::new(user, backend, needs, connector.now());
     if !connector.admit(&session) {
         session.backend.close().await;
         return Err(Refusal::http(

@@ -93,6 +93,9 @@ async fn handle(connector: &Arc<Connector>, exchange: &Exchange) -> Reply {
 
 async fn dispatch(connector: &Arc<Connector>, exchange: &Exchange) -> Result<Reply, Refusal> {
     let path = exchange.path();
+    if stage_urls::is_look(exchange) {
+        return stage_urls::look(connector, exchange).await;
+    }
     // Empty segments do not count: Python's connector 5 asks for `/monitoring/queries//<id>`.
     let mut segments = path.split('/').filter(|segment| !segment.is_empty());
     let route: [&str; 4] = std::array::from_fn(|_| segments.next().unwrap_or_default());

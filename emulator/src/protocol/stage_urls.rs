@@ -1,29 +1,32 @@
 //! URLs under which clients put files into stages and fetch them, without any other proof.
 //!
 //! They have the form that Google's storage signs: `PUT` and `GET` of a URL that nobody guesses, that is good for
-//! one file and for a while. Bytes go through as they come: neither an upload nor a download is ever whole in
-//! memory.
+//! one file and for a while. A client that wants a token instead gets one that is good for the place it puts files
+//! into, and asks (`HEAD`) whether a file is there before it puts it. Bytes go through as they come: neither an upload
+//! nor a download is ever whole in memory.
 
 use std::collections::{HashMap, VecDeque};
+use std::fmt;
 use std::fs::File;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use http::header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE};
 use http::request::Parts;
-use http::{HeaderValue, Method, Response, StatusCode};
+use http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
 use tokio::sync::mpsc;
 use uuid::Uuid;
 
 use crate::session::{Transfer, Upload};
-use crate::stages::{Area, Compression, FileStore, Key, StoreError};
+use crate::stages::{Area, Compression, FileStore, Key, StoreError, decode};
 
 use super::connector::Connector;
-use super::message::{Reply, ReplyBody};
+use super::format::Puts;
+use super::message::{Exchange, Reply, ReplyBody};
 use super::refusal::Refusal;
 
 /// How the paths of the URLs begin.
@@ -60,6 +63,12 @@ enum Ticket {
         key: Key,
         overwrite: bool,
     },
+    /// A token, with which any file may be put whose name begins so.
+    PutAll {
+        area: Area,
+        prefix: String,
+        overwrite: bool,
+    },
     Get {
         path: PathBuf,
     },
@@ -67,11 +76,28 @@ enum Ticket {
     Nothing,
 }
 
-/// Files that move, with the paths of their URLs.
+/// Files that move.
 #[derive(Debug)]
 pub(super) struct Moving {
     pub(super) transfer: Transfer,
-    pub(super) paths: Vec<String>,
+    pub(super) access: Access,
+}
+
+/// What allows a client to move files. Has no readable `Debug`: who has it needs nothing else.
+pub(super) enum Access {
+    /// Paths of URLs, one for each file.
+    Urls(Vec<String>),
+    /// A token for all of them.
+    Token(String),
+}
+
+impl fmt::Debug for Access {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::Urls(_) => "Urls(…)",
+            Self::Token(_) => "Token(…)",
+        })
+    }
 }
 
 impl Tickets {
@@ -82,9 +108,17 @@ impl Tickets {
         }
     }
 
-    /// Makes URLs for the files of a statement.
-    pub(super) fn issue(&self, transfer: Transfer, now: Instant) -> Moving {
-        let paths = match &transfer {
+    /// Makes what a client needs to move the files of a statement.
+    pub(super) fn issue(&self, transfer: Transfer, puts: Puts, now: Instant) -> Moving {
+        let access = match &transfer {
+            Transfer::Upload(upload) if puts == Puts::ByToken => {
+                let ticket = Ticket::PutAll {
+                    area: Area::of_folder(&upload.area),
+                    prefix: upload.prefix.clone(),
+                    overwrite: upload.overwrite,
+                };
+                Access::Token(self.add(ticket, now))
+            }
             Transfer::Upload(upload) => {
                 let ticket = match target(upload) {
                     Some(key) => Ticket::Put {
@@ -94,15 +128,19 @@ impl Tickets {
                     },
                     None => Ticket::Nothing,
                 };
-                vec![format!("{}?{SIGNED_HEADERS}", self.add(ticket, now))]
+                Access::Urls(vec![format!("{}?{SIGNED_HEADERS}", self.add_url(ticket, now))])
             }
-            Transfer::Download(download) => download
-                .files
-                .iter()
-                .map(|(_, path, _)| self.add(Ticket::Get { path: path.clone() }, now))
-                .collect(),
+            Transfer::Download(download) => {
+                let files = download.files.iter();
+                let paths = files.map(|(_, path, _)| self.add_url(Ticket::Get { path: path.clone() }, now));
+                Access::Urls(paths.collect())
+            }
         };
-        Moving { transfer, paths }
+        Moving { transfer, access }
+    }
+
+    fn add_url(&self, ticket: Ticket, now: Instant) -> String {
+        format!("/{FOLDER}/{}", self.add(ticket, now))
     }
 
     fn add(&self, ticket: Ticket, now: Instant) -> String {
@@ -115,7 +153,7 @@ impl Tickets {
         }
         inner.order.push_back(secret.clone());
         inner.tickets.insert(secret.clone(), (ticket, now + self.life));
-        format!("/{FOLDER}/{secret}")
+        secret
     }
 
     fn find(&self, secret: &str, now: Instant) -> Option<Ticket> {
@@ -147,10 +185,7 @@ fn target(upload: &Upload) -> Option<Key> {
 
 /// Takes a file in, as it comes.
 pub(super) async fn put(connector: &Connector, parts: &Parts, body: Incoming) -> Result<Reply, Refusal> {
-    let ticket = ticket(connector, parts)?;
-    let Ticket::Put { area, key, overwrite } = ticket else {
-        return Err(forbidden());
-    };
+    let Target { area, key, overwrite } = target_of(connector, parts.uri.path(), &parts.headers)?;
     let store = connector.store.clone().ok_or_else(forbidden)?;
     let must_be_new = parts.headers.get(IF_NEW).is_some_and(|value| value == "0");
     if must_be_new && store.find(&area, &key).is_ok_and(|found| found.is_some()) {
@@ -252,15 +287,64 @@ pub(super) fn is_put(parts: &Parts) -> bool {
     parts.method == Method::PUT && parts.uri.path().trim_start_matches('/').starts_with(FOLDER)
 }
 
-fn ticket(connector: &Connector, parts: &Parts) -> Result<Ticket, Refusal> {
-    let mut segments = parts.uri.path().split('/').filter(|segment| !segment.is_empty());
-    let (Some(FOLDER), Some(secret), None) = (segments.next(), segments.next(), segments.next()) else {
+/// True for a request that asks whether a file is there.
+pub(super) fn is_look(exchange: &Exchange) -> bool {
+    exchange.method() == Method::HEAD && exchange.path().trim_start_matches('/').starts_with(FOLDER)
+}
+
+/// Says whether a file is there, to whom may put it.
+pub(super) async fn look(connector: &Connector, exchange: &Exchange) -> Result<Reply, Refusal> {
+    let target = target_of(connector, exchange.path(), exchange.headers())?;
+    let store = connector.store.clone().ok_or_else(forbidden)?;
+    let found = tokio::task::spawn_blocking(move || store.find(&target.area, &target.key)).await;
+    match found {
+        Ok(Ok(Some(_))) => Ok(Response::new(ReplyBody::default())),
+        _ => Err(Refusal::http(StatusCode::NOT_FOUND, "There is no such file.")),
+    }
+}
+
+/// A file that may be put.
+struct Target {
+    area: Area,
+    key: Key,
+    overwrite: bool,
+}
+
+/// The file that a request may put: a URL says which, a token says where.
+fn target_of(connector: &Connector, path: &str, headers: &HeaderMap) -> Result<Target, Refusal> {
+    let Some(name) = path.trim_start_matches('/').strip_prefix(FOLDER) else {
         return Err(forbidden());
     };
-    connector
-        .tickets
-        .find(secret, connector.now())
-        .ok_or_else(forbidden)
+    let name = name.trim_matches('/');
+    let bearer = headers.get(AUTHORIZATION).map(|value| value.to_str().ok());
+    let secret = match bearer {
+        Some(value) => value.and_then(|value| value.strip_prefix("Bearer ")),
+        None => Some(name),
+    };
+    let ticket = secret.and_then(|secret| connector.tickets.find(secret, connector.now()));
+    match (bearer.is_some(), ticket) {
+        (false, Some(Ticket::Put { area, key, overwrite })) => Ok(Target { area, key, overwrite }),
+        (
+            true,
+            Some(Ticket::PutAll {
+                area,
+                prefix,
+                overwrite,
+            }),
+        ) => {
+            let folder = format!("{}/{prefix}", area.folder());
+            let name = decode(name).filter(|name| name.starts_with(&folder));
+            let key = name.and_then(|name| Key::new(&name[area.folder().len() + 1..]).ok());
+            key.map(|key| Target { area, key, overwrite })
+                .ok_or_else(forbidden)
+        }
+        // The client asks for another token, once.
+        (true, None) => Err(Refusal::http(
+            StatusCode::UNAUTHORIZED,
+            "This token is not good, or no more.",
+        )),
+        _ => Err(forbidden()),
+    }
 }
 
 /// As storage answers to a URL that is wrong or whose time is over.
@@ -314,9 +398,16 @@ mod tests {
     fn a_url_is_good_for_one_file_and_for_a_while() {
         let now = Instant::now();
         let tickets = Tickets::new(Duration::from_mins(1));
-        let moving = tickets.issue(Transfer::Upload(upload("/tmp/a.csv", false)), now);
-        let path = moving.paths[0].split_once('?').unwrap().0;
-        let secret = path.strip_prefix("/stages/").unwrap();
+        let secret_of = |source: &str| {
+            let moving = tickets.issue(Transfer::Upload(upload(source, false)), Puts::ByUrl, now);
+            let Access::Urls(paths) = moving.access else {
+                panic!("no URL");
+            };
+            let path = paths[0].split_once('?').unwrap().0;
+            path.strip_prefix("/stages/").unwrap().to_owned()
+        };
+        let secret = secret_of("/tmp/a.csv");
+        let secret = secret.as_str();
         assert_eq!(secret.len(), 64);
         let found = tickets.find(secret, now).unwrap();
         assert!(matches!(found, Ticket::Put { key, .. } if key.as_str() == "in/a.csv"));
@@ -328,9 +419,7 @@ mod tests {
         assert!(tickets.find(secret, now + Duration::from_mins(1)).is_none());
         tickets.sweep(now + Duration::from_mins(1));
         assert!(tickets.inner.lock().unwrap().tickets.is_empty());
-        let several = tickets.issue(Transfer::Upload(upload("/tmp/*.csv", false)), now);
-        let path = several.paths[0].split_once('?').unwrap().0;
-        let found = tickets.find(path.strip_prefix("/stages/").unwrap(), now).unwrap();
+        let found = tickets.find(&secret_of("/tmp/*.csv"), now).unwrap();
         assert!(matches!(found, Ticket::Nothing));
     }
 }

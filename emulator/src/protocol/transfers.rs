@@ -5,21 +5,33 @@ use serde_json::{Value, json};
 use crate::session::Transfer;
 
 use super::message::ObjectWriter;
-use super::stage_urls::Moving;
+use super::stage_urls::{Access, FOLDER, Moving};
 
 /// Size from which clients cut files into parts; every file here goes in one.
 const THRESHOLD: u64 = 200 * 1024 * 1024;
 
 /// Writes what a client needs for PUT or GET; `origin` begins the URLs.
 pub(super) fn write(data: &mut ObjectWriter, moving: &Moving, origin: &str) {
-    let urls: Vec<String> = moving
-        .paths
-        .iter()
-        .map(|path| format!("{origin}{path}"))
-        .collect();
+    let urls = |paths: &[String]| -> Vec<String> {
+        let urls = paths.iter().map(|path| format!("{origin}{path}"));
+        urls.collect()
+    };
     match &moving.transfer {
         Transfer::Upload(upload) => {
-            let place = stage_info(&format!("{}/{}", upload.area, upload.prefix), urls.first());
+            let place = match &moving.access {
+                Access::Urls(paths) => Place {
+                    location: format!("{}/{}", upload.area, upload.prefix),
+                    url: urls(paths).pop(),
+                    ..Place::default()
+                },
+                Access::Token(token) => Place {
+                    location: format!("{FOLDER}/{}/{}", upload.area, upload.prefix),
+                    token: Some(token),
+                    origin: Some(origin),
+                    ..Place::default()
+                },
+            };
+            let place = stage_info(&place);
             data.field("command", "UPLOAD");
             data.field("src_locations", &[&upload.source]);
             data.field("parallel", &upload.parallel);
@@ -39,15 +51,41 @@ pub(super) fn write(data: &mut ObjectWriter, moving: &Moving, origin: &str) {
             data.field("localLocation", &download.local);
             data.field("parallel", &download.parallel);
             data.field("threshold", &THRESHOLD);
-            data.field("presignedUrls", &urls);
+            let paths: &[String] = match &moving.access {
+                Access::Urls(paths) => paths,
+                Access::Token(_) => &[],
+            };
+            data.field("presignedUrls", &urls(paths));
             data.raw("encryptionMaterial", b"[]");
-            data.field("stageInfo", &stage_info("stages/", None));
+            let place = Place {
+                location: format!("{FOLDER}/"),
+                ..Place::default()
+            };
+            data.field("stageInfo", &stage_info(&place));
         }
     }
 }
 
-/// The stage as storage that signs URLs.
-fn stage_info(location: &str, url: Option<&String>) -> Value {
+/// Where a client finds a stage.
+#[derive(Default)]
+struct Place<'a> {
+    /// Bucket and what the names in it begin with.
+    location: String,
+    /// The URL that is good for the file.
+    url: Option<String>,
+    /// What is good for all files.
+    token: Option<&'a str>,
+    /// Where the bucket is, for who has a token.
+    origin: Option<&'a str>,
+}
+
+/// The stage as Google's storage.
+fn stage_info(place: &Place<'_>) -> Value {
+    let location = &place.location;
+    let credentials = match place.token {
+        Some(token) => json!({ "GCS_ACCESS_TOKEN": token }),
+        None => json!({}),
+    };
     json!({
         "locationType": "GCS",
         "location": location,
@@ -56,9 +94,9 @@ fn stage_info(location: &str, url: Option<&String>) -> Value {
         "region": "local",
         "storageAccount": null,
         "isClientSideEncrypted": false,
-        "creds": {},
-        "presignedUrl": url,
-        "endPoint": null,
+        "creds": credentials,
+        "presignedUrl": place.url,
+        "endPoint": place.origin,
         "useS3RegionalUrl": false,
         "useRegionalUrl": false,
         "useVirtualUrl": false,

@@ -24,6 +24,9 @@ const ENDINGS: [(&str, &str); 8] = [
     (".xz", "XZ"),
 ];
 
+/// Endings of files that are compressed within: clients tell them by their first bytes and leave them as they are.
+const COMPRESSED_WITHIN: [&str; 2] = [".parquet", ".orc"];
+
 /// How a file is compressed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Compression {
@@ -74,7 +77,10 @@ impl Compression {
     /// True for a file name that tells of a compression: a client does not compress it again.
     pub fn is_told_by(name: &str) -> bool {
         let name = name.to_ascii_lowercase();
-        ENDINGS.iter().any(|(ending, _)| name.ends_with(ending))
+        let endings = ENDINGS.iter().map(|(ending, _)| *ending);
+        endings
+            .chain(COMPRESSED_WITHIN)
+            .any(|ending| name.ends_with(ending))
     }
 
     /// Reads a file unpacked.
@@ -139,5 +145,6 @@ mod tests {
             "SQL compilation error:\nUnsupported feature 'COMPRESSION = ZSTD'."
         );
         assert!(Compression::is_told_by("a.CSV.GZ") && !Compression::is_told_by("a.csv"));
+        assert!(Compression::is_told_by("a.parquet"));
     }
 }

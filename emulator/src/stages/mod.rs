@@ -18,6 +18,6 @@ pub mod store;
 
 pub use compression::Compression;
 pub use format::{FileFormat, FileKind};
-pub use key::{Area, Key};
+pub use key::{Area, Key, decode};
 pub use scratch::Scratch;
 pub use store::{FileStore, StageFile, StoreError, StoreLimits, Upload};

@@ -43,18 +43,25 @@ impl Served {
         let address = server.address().unwrap();
         let stop = CancellationToken::new();
         tokio::spawn(server.serve(stop.clone()));
-        let login = json!({ "data": { "LOGIN_NAME": "ann", "PASSWORD": "any" } });
-        let answer = post(address, "/session/v1/login-request", None, &login)
-            .await
-            .json();
-        let served = Self {
+        let mut served = Self {
             address,
-            token: answer["data"]["token"].as_str().unwrap().to_owned(),
+            token: String::new(),
             _stop: stop.drop_guard(),
             _folder: folder,
         };
+        served.log_in(json!({})).await;
         served.run("create database d").await;
         served
+    }
+
+    /// Goes on as a client that identifies itself so.
+    async fn log_in(&mut self, mut data: Value) {
+        data["LOGIN_NAME"] = json!("ann");
+        data["PASSWORD"] = json!("any");
+        let login = json!({ "data": data });
+        let answer = post(self.address, "/session/v1/login-request", None, &login).await;
+        let answer = answer.json();
+        self.token = String::from(answer["data"]["token"].as_str().unwrap());
     }
 
     async fn ask(&self, body: Value) -> Value {
@@ -125,6 +132,64 @@ async fn a_file_goes_in_and_comes_out() {
         let answer = served.go(method, &url, &[], "x").await;
         assert_eq!(answer.status, StatusCode::FORBIDDEN, "{url}");
     }
+}
+
+#[tokio::test]
+async fn a_token_is_good_for_all_files_of_a_place() {
+    let mut served = Served::start().await;
+    served.run("create stage s").await;
+    served.run("create stage other").await;
+    served
+        .log_in(json!({ "CLIENT_APP_ID": "PythonConnector", "CLIENT_APP_VERSION": "5.2.0" }))
+        .await;
+    let put = served.run("put file:///tmp/*.csv @d.public.s/in").await;
+    let place = &put["stageInfo"];
+    assert_eq!(place["presignedUrl"], Value::Null);
+    let folder = format!(
+        "{}/{}",
+        place["endPoint"].as_str().unwrap(),
+        place["location"].as_str().unwrap()
+    );
+    let token = place["creds"]["GCS_ACCESS_TOKEN"].as_str().unwrap();
+    let bearer = |token: &str| [("authorization", format!("Bearer {token}"))];
+    let try_all = async |name: &str, token: &str| {
+        let url = json!(format!("{folder}{name}"));
+        let looked = served.go(Method::HEAD, &url, &bearer(token), "").await.status;
+        let put = served.go(Method::PUT, &url, &bearer(token), name).await.status;
+        (looked, put)
+    };
+    for name in ["a.csv.gz", "b%20%C3%BC.csv.gz"] {
+        assert_eq!(
+            try_all(name, token).await,
+            (StatusCode::NOT_FOUND, StatusCode::OK)
+        );
+        assert_eq!(try_all(name, token).await, (StatusCode::OK, StatusCode::OK));
+    }
+    let listed = served.run("list @d.public.s").await;
+    assert_eq!(
+        [&listed["rowset"][0][0], &listed["rowset"][1][0]],
+        ["s/in/a.csv.gz", "s/in/b ü.csv.gz"]
+    );
+
+    let forbidden = (StatusCode::FORBIDDEN, StatusCode::FORBIDDEN);
+    for name in ["../x", "%2e%2e/x", "", "%zz", "../../named-2/x"] {
+        assert_eq!(try_all(name, token).await, forbidden, "{name}");
+    }
+    let unknown = (StatusCode::UNAUTHORIZED, StatusCode::UNAUTHORIZED);
+    assert_eq!(try_all("a.csv.gz", "0123").await, unknown);
+    // A token is no URL, and a URL's secret no token.
+    let url = json!(format!("http://{}/stages/{token}", served.address));
+    let answer = served.go(Method::PUT, &url, &[], "x").await;
+    assert_eq!(answer.status, StatusCode::FORBIDDEN);
+    let get = served.run("get @d.public.s/in file:///tmp").await;
+    let secret = get["presignedUrls"][0]
+        .as_str()
+        .unwrap()
+        .rsplit('/')
+        .next()
+        .unwrap();
+    assert_eq!(try_all("a.csv.gz", secret).await, forbidden);
+    assert_eq!(served.run("list @d.public.other").await["rowset"], json!([]));
 }
 
 #[tokio::test]

@@ -2,33 +2,23 @@
 //
 //   java --class-path snowflake-jdbc.jar Witness.java PORT
 
+import java.io.ByteArrayInputStream;
 import java.math.BigDecimal;
 import java.net.URI;
 import java.net.http.HttpClient;
 import java.net.http.HttpRequest;
 import java.net.http.HttpResponse.BodyHandlers;
-import java.sql.BatchUpdateException;
-import java.sql.Connection;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.sql.*;
 import java.sql.Date;
-import java.sql.DriverManager;
-import java.sql.PreparedStatement;
-import java.sql.ResultSet;
-import java.sql.ResultSetMetaData;
-import java.sql.SQLException;
-import java.sql.Statement;
-import java.sql.Time;
-import java.sql.Timestamp;
-import java.sql.Types;
 import java.time.Instant;
-import java.util.ArrayList;
-import java.util.Arrays;
-import java.util.List;
-import java.util.Objects;
-import java.util.Properties;
+import java.util.*;
 import java.util.concurrent.atomic.AtomicReference;
 import java.util.logging.Level;
 import java.util.logging.Logger;
 import java.util.regex.Pattern;
+import net.snowflake.client.api.connection.DownloadStreamConfig;
 import net.snowflake.client.api.connection.SnowflakeConnection;
 import net.snowflake.client.api.datasource.SnowflakeDataSource;
 import net.snowflake.client.api.datasource.SnowflakeDataSourceFactory;
@@ -63,6 +53,7 @@ public final class Witness {
     cell("transaction", Witness::transaction);
     cell("metadata", Witness::metadata);
     cell("everyday", Witness::everyday);
+    cell("files", Witness::files);
     cell("renewal", Witness::renewal);
     cell("errors", Witness::errors);
     cell("close", Witness::close);
@@ -133,8 +124,7 @@ public final class Witness {
         ResultSet rows = statement.executeQuery("select n, s from t order by n");
         long count = 0;
         while (rows.next()) {
-          check(rows.getLong(1), count);
-          count++;
+          check(rows.getLong(1), count++);
         }
         check(count, 200000L);
       }
@@ -203,17 +193,14 @@ public final class Witness {
         Statement statement = connection.createStatement()) {
       SnowflakeConnection snowflake = connection.unwrap(SnowflakeConnection.class);
       SnowflakeStatement submitting = statement.unwrap(SnowflakeStatement.class);
-      String slow = submitting.executeAsyncQuery("call system$wait(1, 'hours')")
-          .unwrap(SnowflakeResultSet.class).getQueryID();
+      String slow = submitting.executeAsyncQuery("call system$wait(1, 'hours')").unwrap(SnowflakeResultSet.class).getQueryID();
       check(snowflake.getQueryStatus(slow).isStillRunning(), true);
-      String fast =
-          submitting.executeAsyncQuery("select 42").unwrap(SnowflakeResultSet.class).getQueryID();
+      String fast = submitting.executeAsyncQuery("select 42").unwrap(SnowflakeResultSet.class).getQueryID();
       ResultSet row = snowflake.createResultSet(fast);
       check(row.next(), true);
       check(row.getInt(1), 42);
       check(snowflake.getQueryStatus(fast).isSuccess(), true);
-      String failing = submitting.executeAsyncQuery("select * from no_such_database.public.t")
-          .unwrap(SnowflakeResultSet.class).getQueryID();
+      String failing = submitting.executeAsyncQuery("select no_such_column").unwrap(SnowflakeResultSet.class).getQueryID();
       QueryStatus status = snowflake.getQueryStatus(failing);
       while (status.isStillRunning()) {
         status = snowflake.getQueryStatus(failing);
@@ -352,6 +339,32 @@ public final class Witness {
     }
   }
 
+  /** By statements and as streams. */
+  private static void files() throws Exception {
+    try (Connection connection = connect();
+        Statement statement = connection.createStatement()) {
+      statement.execute("create database staged");
+      statement.execute("create stage s");
+      statement.execute("create table t (id int, name varchar)");
+      Path folder = Files.createTempDirectory("witness");
+      Files.writeString(folder.resolve("a.csv"), "1,a\n");
+      Files.writeString(folder.resolve("b.csv"), "1,b\n");
+      String put = "put file://" + folder + "/*.csv @s/in";
+      check(column(statement.executeQuery(put), "status"), List.of("UPLOADED", "UPLOADED"));
+      check(column(statement.executeQuery("copy into t from @s/in"), "file"),
+          List.of("s/in/a.csv.gz", "s/in/b.csv.gz"));
+      check(texts(connection, "select listagg(name) within group (order by name) from t"), List.of("ab"));
+      statement.execute("copy into @s/out/ from (select * from t order by name) file_format = (compression = none)");
+      check(column(statement.executeQuery("get @s/out file://" + folder), "status"), List.of("DOWNLOADED"));
+      check(Files.readString(folder.resolve("data_0_0_0.csv")), "1,a\n1,b\n");
+      SnowflakeConnection snowflake = connection.unwrap(SnowflakeConnection.class);
+      snowflake.uploadStream("s", "c.csv", new ByteArrayInputStream("streamed".getBytes()));
+      try (var stream = snowflake.downloadStream("s", "c.csv.gz", DownloadStreamConfig.builder().setDecompress(true).build())) {
+        check(new String(stream.readAllBytes()), "streamed");
+      }
+    }
+  }
+
   private static void renewal() throws Exception {
     try (Connection connection = connect();
         Statement statement = connection.createStatement()) {
@@ -481,16 +494,7 @@ public final class Witness {
   }
 
   private static String json(String text) {
-    StringBuilder quoted = new StringBuilder("\"");
-    for (char character : text.toCharArray()) {
-      if (character == '"' || character == '\\') {
-        quoted.append('\\').append(character);
-      } else if (character < ' ') {
-        quoted.append(String.format("\\u%04x", (int) character));
-      } else {
-        quoted.append(character);
-      }
-    }
-    return quoted.append('"').toString();
+    String escaped = text.replace("\\", "\\\\").replace("\"", "\\\"");
+    return '"' + escaped.replace("\n", "\\n").replace("\r", "\\r").replace("\t", "\\t") + '"';
   }
 }

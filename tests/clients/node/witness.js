@@ -5,6 +5,9 @@
 'use strict';
 
 const assert = require('node:assert/strict');
+const fs = require('node:fs');
+const os = require('node:os');
+const path = require('node:path');
 const snowflake = require('snowflake-sdk');
 
 const port = process.argv[2];
@@ -245,6 +248,28 @@ async function everyday() {
   await pool.clear();
 }
 
+const files = connected(async (connection) => {
+  const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'witness-'));
+  for (const name of ['a', 'b']) fs.writeFileSync(path.join(folder, `${name}.csv`), `1,${name}\n`);
+  fs.mkdirSync(path.join(folder, 'out'));
+  await execute(connection, 'create database staged');
+  await execute(connection, 'create stage s');
+  await execute(connection, 'create table t (id int, name varchar)');
+  const put = await rows(connection, `put file://${folder}/*.csv @s/in`, { rowMode: 'object' });
+  assert.deepEqual(
+    put.map((row) => [row.target, row.status]).sort(),
+    [['a.csv.gz', 'UPLOADED'], ['b.csv.gz', 'UPLOADED']],
+  );
+  const copied = await rows(connection, 'copy into t from @s/in');
+  assert.deepEqual(copied.map((row) => row.slice(0, 3)), [['s/in/a.csv.gz', 'LOADED', 1], ['s/in/b.csv.gz', 'LOADED', 1]]);
+  assert.deepEqual(await rows(connection, 'select name from t order by 1'), [['a'], ['b']]);
+  await execute(connection, 'copy into @s/out/ from t file_format = (type = csv compression = none)');
+  const got = await rows(connection, `get @s/out file://${folder}/out/`, { rowMode: 'object' });
+  assert.deepEqual(got.map((row) => [row.file, row.status]), [['data_0_0_0.csv', 'DOWNLOADED']]);
+  assert.equal(fs.readFileSync(path.join(folder, 'out', 'data_0_0_0.csv'), 'utf8'), '1,a\n1,b\n');
+  fs.rmSync(folder, { recursive: true });
+});
+
 const renewal = connected(async (connection) => {
   await execute(connection, 'create database renewed');
   await execute(connection, 'create table t (a int)');
@@ -296,6 +321,7 @@ const cells = {
   transaction,
   metadata,
   everyday,
+  files,
   renewal,
   errors,
   close,

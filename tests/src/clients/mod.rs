@@ -22,9 +22,7 @@ pub use report::{Outcome, Report};
 const WITNESS_DEADLINE: Duration = Duration::from_mins(5);
 
 /// What every witness is asked, in the page's order: the name in its report, and what it means.
-///
-/// Stages have their cell (`files`: PUT, GET and COPY) when the emulator has them.
-pub const CELLS: [(&str, &str); 15] = [
+pub const CELLS: [(&str, &str); 16] = [
     ("login", "log in"),
     ("types_json", "every type over JSON"),
     ("types_arrow", "every type over Arrow"),
@@ -37,6 +35,7 @@ pub const CELLS: [(&str, &str); 15] = [
     ("transaction", "transactions"),
     ("metadata", "descriptions and lists of objects"),
     ("everyday", "the client's own job"),
+    ("files", "files into stages and out of them"),
     ("renewal", "an expired token in the middle of work"),
     ("errors", "errors with code and SQLSTATE"),
     ("close", "log out"),
