@@ -33,6 +33,8 @@ pub struct ServeConfig {
     pub ready_file: Option<PathBuf>,
     /// Stop when standard input ends.
     pub stop_with_stdin: bool,
+    /// What followed `serve` on the command line; told to whoever looks into the data folder.
+    pub command_line: Vec<String>,
     /// How the protocol behaves.
     pub settings: Settings,
     /// Who may log in.
@@ -231,6 +233,7 @@ impl ServeConfig {
             instance,
             ready_file: arguments.ready_file,
             stop_with_stdin: arguments.stop_with_stdin,
+            command_line: Vec::new(),
             settings,
             accounts,
             spool_limits: SpoolLimits {
