@@ -213,7 +213,7 @@ impl DataFolder {
             }
             let before = self.fingerprint()?;
             let is_folding = before.files.len() > 2 && self.is_locked()?;
-            if is_folding || !self.copy_files(copy, &before.files)? {
+            if is_folding || !copy.take_copies(&before.files)? {
                 continue;
             }
             if self.fingerprint()? == before {
@@ -223,13 +223,13 @@ impl DataFolder {
         Err(SnapshotError::Busy)
     }
 
-    /// Copies logs, then the database; false when one went away meanwhile.
-    fn copy_files(&self, copy: &Self, files: &[PathBuf]) -> io::Result<bool> {
-        for old in copy.database_files()? {
+    /// Makes this folder's files copies of logs, then the database; false when one went away meanwhile.
+    fn take_copies(&self, files: &[PathBuf]) -> io::Result<bool> {
+        for old in self.database_files()? {
             fs::remove_file(old)?;
         }
         for file in files {
-            match fs::copy(file, copy.path().join(file.file_name().unwrap_or_default())) {
+            match fs::copy(file, self.path().join(file.file_name().unwrap_or_default())) {
                 Ok(_) => {}
                 Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
                 Err(error) => return Err(error),

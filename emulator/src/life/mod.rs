@@ -9,6 +9,7 @@ mod data;
 mod logs;
 mod process;
 
+use std::fmt::Write as _;
 use std::io::{self, Write as _};
 use std::path::PathBuf;
 
@@ -82,7 +83,8 @@ fn print(document: &Value, json: bool) -> Result<(), LifeError> {
             for (name, value) in parts {
                 let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
                 if value != "null" {
-                    text.push_str(&format!("{name:width$}  {value}\n"));
+                    // Writing to a text cannot fail.
+                    let _ = writeln!(text, "{name:width$}  {value}");
                 }
             }
         }

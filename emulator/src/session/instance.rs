@@ -12,6 +12,7 @@ use super::control::Control;
 use super::history::{History, HistoryLimits};
 use super::locks::Locks;
 use super::samples::Samples;
+use super::turns::Turns;
 use super::versions::Versions;
 use super::{KeptResults, Session, SessionSpec, SqlError, facts};
 use crate::catalog::Catalog;
@@ -34,6 +35,8 @@ pub struct InstanceConfig {
     pub batch_rows: usize,
     /// Most sessions at a time.
     pub sessions_max: usize,
+    /// Statements that the engine works on at a time, 1 or more; the users' other ones wait, in fair order.
+    pub statements_running_max: usize,
     /// How much the files in stages take.
     pub stages: StoreLimits,
     /// How far back tables can be read.
@@ -50,6 +53,7 @@ impl InstanceConfig {
             threads: engine.threads,
             batch_rows: 16_384,
             sessions_max: 1000,
+            statements_running_max: 32,
             stages: StoreLimits::default(),
             history: HistoryLimits::default(),
         }
@@ -101,6 +105,7 @@ pub struct Instance {
 pub(super) struct Shared {
     pub(super) engine: Arc<dyn Engine>,
     pub(super) locks: Locks,
+    pub(super) turns: Arc<Turns>,
     pub(super) versions: Versions,
     pub(super) buried: Buried,
     pub(super) samples: Samples,
@@ -167,6 +172,7 @@ impl Instance {
             shared: Arc::new(Shared {
                 engine,
                 locks: Locks::default(),
+                turns: Turns::new(config.statements_running_max),
                 versions: Versions::default(),
                 buried,
                 samples: Samples::default(),
