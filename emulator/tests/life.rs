@@ -101,7 +101,10 @@ impl Client {
         };
         let data = json!({ "data": { "LOGIN_NAME": "ann", "PASSWORD": "x" } });
         let answer = client.post("/session/v1/login-request", &data).unwrap();
-        client.token = answer["data"]["token"].as_str().unwrap().to_owned();
+        answer["data"]["token"]
+            .as_str()
+            .unwrap()
+            .clone_into(&mut client.token);
         client
     }
 

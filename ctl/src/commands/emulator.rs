@@ -58,13 +58,12 @@ fn start_own(run: &Run) -> Result<(), Failure> {
 fn logs(lines: usize, which: Which, run: &Run) -> Result<(), Failure> {
     let lines = lines.to_string();
     let mut words = words(&["logs", "--lines", &lines]);
-    let folder = match which.data {
-        Some(folder) => folder,
-        None => {
-            let own = own(run)?;
-            words.extend(["--log-file".into(), own.log.into()]);
-            own.data
-        }
+    let folder = if let Some(folder) = which.data {
+        folder
+    } else {
+        let own = own(run)?;
+        words.extend(["--log-file".into(), own.log.into()]);
+        own.data
     };
     Err(hand_over(words, folder, run))
 }
@@ -78,7 +77,7 @@ struct Own {
 fn own(run: &Run) -> Result<Own, Failure> {
     let status = wait(async {
         let client = launch::reach(&run.settings, &run.ui).await?;
-        Ok(client.status().await?)
+        client.status().await
     })?;
     if status.emulator_data_directory.is_empty() {
         return Err(
