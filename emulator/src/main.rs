@@ -1,6 +1,7 @@
-//! `snowflake-emulator`: reads the command line, runs the emulator, tells how it ended.
+//! `snowflake-emulator`: reads the command line, runs the emulator or a command about one, tells how it ended.
 
 use std::error::Error;
+use std::ffi::OsString;
 use std::io::Write as _;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -8,10 +9,12 @@ use std::time::Duration;
 use clap::Parser as _;
 use snowflake_emulator::app::{self, AppError};
 use snowflake_emulator::config::{Cli, Command, ServeArguments, ServeConfig};
+use snowflake_emulator::life::{self, LifeError};
 use tracing_subscriber::EnvFilter;
 
 const USAGE: u8 = 2;
 const CANNOT_SERVE: u8 = 3;
+const LATE: u8 = 4;
 const INTERNAL: u8 = 70;
 const INTERRUPTED: u8 = 130;
 
@@ -31,12 +34,49 @@ fn main() -> ExitCode {
             };
         }
     };
-    match cli.command {
-        Command::Serve(arguments) => serve(arguments),
+    // What stands after the name of the command.
+    let line: Vec<_> = std::env::args_os().skip(2).collect();
+    let done = match cli.command {
+        Command::Serve(arguments) => return serve(*arguments, &line),
+        Command::Start(arguments) => match ServeConfig::resolve(*arguments) {
+            Ok(config) => life::start(&config, line),
+            Err(error) => return fail(&error, USAGE),
+        },
+        Command::Stop(folder) => life::stop(&folder),
+        Command::Status { folder, json } => life::status(&folder, json),
+        Command::Reset(replace) => life::reset(&replace),
+        Command::Snapshot(verb) => life::snapshot(&verb),
+        Command::Restore { name, replace } => life::restore(&name, &replace),
+        Command::Logs {
+            folder,
+            lines,
+            log_file,
+        } => life::logs(&folder, lines, log_file),
+        Command::Fault(verb) => life::fault(&verb),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => fail(&error, life_exit_code(&error)),
     }
 }
 
-fn serve(arguments: ServeArguments) -> ExitCode {
+fn life_exit_code(error: &LifeError) -> u8 {
+    match error {
+        LifeError::NoFolder | LifeError::Snapshot(_) | LifeError::Io { .. } | LifeError::Output(_) => USAGE,
+        LifeError::Serving { .. }
+        | LifeError::InUse { .. }
+        | LifeError::NotServing(_)
+        | LifeError::Ended(_)
+        | LifeError::Control(_) => CANNOT_SERVE,
+        LifeError::Late(_) => LATE,
+    }
+}
+
+fn serve(arguments: ServeArguments, line: &[OsString]) -> ExitCode {
+    if arguments.new_session {
+        // Fails for the leader of a process group only, which needs none.
+        let _ = rustix::process::setsid();
+    }
     let filter = match EnvFilter::try_new(&arguments.log) {
         Ok(filter) => filter,
         Err(error) => return fail(&error, USAGE),
@@ -47,7 +87,13 @@ fn serve(arguments: ServeArguments) -> ExitCode {
         .with_ansi(false)
         .init();
     let config = match ServeConfig::resolve(arguments) {
-        Ok(config) => config,
+        Ok(config) => ServeConfig {
+            command_line: line
+                .iter()
+                .map(|word| word.to_string_lossy().into_owned())
+                .collect(),
+            ..config
+        },
         Err(error) => return fail(&error, USAGE),
     };
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {

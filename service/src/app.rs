@@ -311,6 +311,7 @@ impl Process<'_> {
                     .chain(emulator.search_path.iter().cloned())
                     .collect(),
                 data_directory: emulator.data_directory.clone(),
+                fault_control: emulator.fault_control,
                 state_directory: state.clone(),
                 start_timeout: emulator.start_timeout,
                 stop_timeout: emulator.stop_timeout,

@@ -33,6 +33,7 @@ fn backend(home: &Path) -> Backend {
             command: Some("/nonexistent/snowflake-emulator".into()),
             search_path: Vec::new(),
             data_directory: home.join("data"),
+            fault_control: false,
             state_directory: home.to_owned(),
             start_timeout: Duration::from_secs(1),
             stop_timeout: Duration::from_secs(1),

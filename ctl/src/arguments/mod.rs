@@ -2,6 +2,7 @@
 
 mod comment;
 mod config;
+mod emulator;
 mod history;
 mod job;
 mod output;
@@ -18,6 +19,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub(crate) use comment::marked;
 pub(crate) use config::{ConfigVerb, ShowArguments};
+pub(crate) use emulator::{EmulatorVerb, FaultVerb, Replace, SnapshotVerb, Which};
 pub(crate) use history::{Decision, EndState, HistoryArguments, Moment};
 pub(crate) use job::JobVerb;
 pub(crate) use output::OutputArguments;
@@ -128,6 +130,12 @@ pub(crate) enum Verb {
     /// Show and check the configuration
     #[command(subcommand, arg_required_else_help = true)]
     Config(ConfigVerb),
+    /// Start, stop, copy and reset a local Snowflake: the service's own, or the one of a data folder
+    ///
+    /// Without --data a command is about the emulator behind the connection `local`, which the service starts when it is
+    /// needed; with it, about one that runs by itself.
+    #[command(subcommand, arg_required_else_help = true)]
+    Emulator(EmulatorVerb),
     /// Print a completion script for a shell
     Completions {
         /// The shell

@@ -8,6 +8,7 @@ mod completions;
 mod config;
 mod connect;
 mod context;
+mod emulator;
 mod job;
 mod query;
 mod result;
@@ -49,6 +50,7 @@ pub(crate) fn carry_out(verb: Verb, run: &Run) -> Result<Exit, Failure> {
         Verb::Connect => wait(connect::connect(run)),
         Verb::Session(verb) => wait(session::session(verb, run)),
         Verb::Job(verb) => wait(job::job(verb, run)),
+        Verb::Emulator(verb) => emulator::emulator(verb, run),
         Verb::Service(verb) => service::service(verb, run),
         Verb::Config(verb) => wait(config::config(verb, run)),
         Verb::Completions { shell } => completions::completions(shell),

@@ -23,7 +23,7 @@ use crate::exit_code::Exit;
 use crate::failure::Failure;
 use crate::ui::Ui;
 
-pub(crate) use program::{run_in_foreground, service_program};
+pub(crate) use program::{emulator_program, run_in_foreground, service_program};
 pub(crate) use systemd::{Unit, find_unit, has_user_manager};
 
 use self::launchd::Agent;

@@ -22,26 +22,43 @@ const COMPLAINT_BYTES_MAX: u64 = 16 << 10;
 /// Most time for reading what an ended program said: a child of its may hold the pipe open.
 const COMPLAINT_WAIT_MAX: Duration = Duration::from_millis(200);
 
-/// Finds the program: beside sfctl, so that two installations do not mix, else on the search path.
-pub(crate) fn service_program(settings: &Settings) -> Result<PathBuf, Failure> {
+/// Name of the local Snowflake's program.
+const EMULATOR: &str = "snowflake-emulator";
+
+/// Finds a program: beside sfctl, so that two installations do not mix, else on the search path.
+fn find(name: &str, settings: &Settings) -> Option<PathBuf> {
     let beside = std::env::current_exe()
         .ok()
-        .and_then(|own| Some(own.parent()?.join(PROGRAM)));
+        .and_then(|own| Some(own.parent()?.join(name)));
     let path = settings.search_path.as_deref().unwrap_or_default();
-    let on_path = std::env::split_paths(path).map(|directory| directory.join(PROGRAM));
+    let on_path = std::env::split_paths(path).map(|directory| directory.join(name));
     beside
         .into_iter()
         .chain(on_path)
         .find(|program| is_executable(program))
-        .ok_or_else(|| {
-            Failure::unreachable("the service does not run and cannot be started")
-                .caused_by(format!(
-                    "`{PROGRAM}` is neither beside sfctl nor on the search path"
-                ))
-                .hint(format!(
-                    "install `{PROGRAM}`, or name a running service's socket with `--socket`"
-                ))
-        })
+}
+
+/// Finds the local Snowflake's program.
+pub(crate) fn emulator_program(settings: &Settings) -> Result<PathBuf, Failure> {
+    find(EMULATOR, settings).ok_or_else(|| {
+        Failure::usage(format!(
+            "`{EMULATOR}` is neither beside sfctl nor on the search path"
+        ))
+        .hint(format!("install `{EMULATOR}`"))
+    })
+}
+
+/// Finds the service's program.
+pub(crate) fn service_program(settings: &Settings) -> Result<PathBuf, Failure> {
+    find(PROGRAM, settings).ok_or_else(|| {
+        Failure::unreachable("the service does not run and cannot be started")
+            .caused_by(format!(
+                "`{PROGRAM}` is neither beside sfctl nor on the search path"
+            ))
+            .hint(format!(
+                "install `{PROGRAM}`, or name a running service's socket with `--socket`"
+            ))
+    })
 }
 
 fn is_executable(program: &Path) -> bool {

@@ -11,13 +11,11 @@ use std::sync::Arc;
 use tokio::net::TcpListener;
 
 use crate::config::ServeConfig;
+use crate::folder::{DataFolder, Serving};
 use crate::protocol::{Backend, Connector, Server};
 use crate::results::Spool;
 use crate::session::{Instance, InstanceError};
 use crate::stages::FileStore;
-
-/// Folder of the data folder in which results lie that outgrow memory.
-const RESULTS_FOLDER: &str = "results";
 
 /// Why the emulator did not run, or did not end well.
 #[derive(Debug, thiserror::Error)]
@@ -72,13 +70,13 @@ pub async fn serve(config: ServeConfig) -> Result<(), AppError> {
         .map_err(|source| AppError::Listen { address, source })?;
     let stop = stop::Stop::watch(config.stop_with_stdin).map_err(AppError::Signals)?;
 
-    let data = config.instance.data.clone();
+    let data = config.instance.data.clone().map(DataFolder::new);
     let instance = aside(move || Instance::open(&config.instance))
         .await
         .map_err(AppError::Open)?;
     let instance = Arc::new(instance);
     let results_folder = match &data {
-        Some(folder) => folder.join(RESULTS_FOLDER),
+        Some(folder) => folder.results(),
         None => std::env::temp_dir(),
     };
     let spool = Spool::open(&results_folder, config.spool_limits).map_err(|source| AppError::Results {
@@ -96,13 +94,29 @@ pub async fn serve(config: ServeConfig) -> Result<(), AppError> {
     let _ending = EndOfStore(Instance::store(&instance));
     let server = Server::new(listener, connector);
 
+    let _announced = data.as_ref().map(|folder| Announced(folder.clone()));
+    if let Some(folder) = &data {
+        let serving = Serving {
+            address,
+            scheme: scheme.to_owned(),
+            pid: std::process::id(),
+            supervised: config.stop_with_stdin,
+            directory: std::env::current_dir().unwrap_or_default(),
+            arguments: config.command_line,
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+        };
+        folder.announce(&serving).map_err(|source| AppError::ReadyFile {
+            path: folder.path().to_owned(),
+            source,
+        })?;
+    }
     if let Some(path) = &config.ready_file {
         ready::write(path, address).map_err(|source| AppError::ReadyFile {
             path: path.clone(),
             source,
         })?;
     }
-    announce(scheme, address, data.as_deref());
+    announce(scheme, address, data.as_ref().map(DataFolder::path));
     tokio::select! {
         () = server.serve(stop.requested()) => {}
         () = stop.repeated() => return Err(AppError::Interrupted),
@@ -110,6 +124,15 @@ pub async fn serve(config: ServeConfig) -> Result<(), AppError> {
     tokio::select! {
         flushed = aside(move || instance.checkpoint()) => flushed.map_err(AppError::Flush),
         () = stop.repeated() => Err(AppError::Interrupted),
+    }
+}
+
+/// Takes back who serves a folder, when serving ends in whichever way.
+struct Announced(DataFolder);
+
+impl Drop for Announced {
+    fn drop(&mut self) {
+        self.0.retract();
     }
 }
 

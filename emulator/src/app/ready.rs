@@ -1,20 +1,14 @@
 //! Tells whoever started the emulator where it listens.
 
-use std::io::Write as _;
 use std::net::SocketAddr;
 use std::path::Path;
 
+use crate::folder::Serving;
+
 /// Writes the ready file: complete or not at all, so that whoever waits for it never reads half of it.
 pub(super) fn write(path: &Path, address: SocketAddr) -> std::io::Result<()> {
-    let process_id = std::process::id();
-    let mut name = path.file_name().unwrap_or_default().to_owned();
-    name.push(format!(".{process_id}"));
-    let unfinished = path.with_file_name(name);
-    let text = serde_json::json!({ "address": address.to_string(), "pid": process_id });
-    let mut file = std::fs::File::create(&unfinished)?;
-    writeln!(file, "{text}")?;
-    drop(file);
-    std::fs::rename(unfinished, path)
+    let document = serde_json::json!({ "address": address.to_string(), "pid": std::process::id() });
+    Serving::write_whole(path, &document)
 }
 
 #[cfg(test)]

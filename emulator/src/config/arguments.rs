@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::folder::SnapshotName;
+
 /// A Snowflake that runs on this machine.
 ///
 /// Speaks Snowflake's connector protocol over HTTP; point any Snowflake driver at it with host, port
@@ -21,7 +23,129 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Serve until stopped by a signal
-    Serve(ServeArguments),
+    Serve(Box<ServeArguments>),
+    /// Start an emulator in the background that serves a data folder; takes the options of `serve`
+    Start(Box<ServeArguments>),
+    /// Stop the emulator of a data folder: its statements end, what is committed stays
+    Stop(FolderArguments),
+    /// Tell whether an emulator serves a data folder, and where
+    Status {
+        #[command(flatten)]
+        folder: FolderArguments,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Remove all databases and files in stages; snapshots stay
+    Reset(ReplaceArguments),
+    /// Keep copies of a data folder, also while an emulator serves it
+    #[command(subcommand, arg_required_else_help = true)]
+    Snapshot(SnapshotVerb),
+    /// Put a snapshot in the place of what a data folder holds
+    Restore {
+        /// Name of the snapshot
+        name: SnapshotName,
+        #[command(flatten)]
+        replace: ReplaceArguments,
+    },
+    /// Print what the emulator of a data folder has logged
+    Logs {
+        #[command(flatten)]
+        folder: FolderArguments,
+        /// How many lines, at most
+        #[arg(short = 'n', long, value_name = "NUMBER", default_value_t = 1000)]
+        lines: usize,
+        /// Read this file instead of the one in the folder
+        #[arg(long, value_name = "FILE", hide = true)]
+        log_file: Option<PathBuf>,
+    },
+    /// Make faults in a running emulator that was started with --fault or --fault-control
+    #[command(subcommand, arg_required_else_help = true)]
+    Fault(FaultVerb),
+}
+
+/// Which data folder.
+#[derive(Clone, Debug, Args)]
+pub struct FolderArguments {
+    /// The data folder
+    #[arg(long, value_name = "DIR")]
+    pub data: PathBuf,
+}
+
+/// How to replace what a data folder holds.
+#[derive(Clone, Debug, Args)]
+pub struct ReplaceArguments {
+    /// The data folder
+    #[command(flatten)]
+    pub folder: FolderArguments,
+    /// If an emulator serves the folder: stop it, which ends its sessions, and start it again as it was
+    #[arg(long)]
+    pub restart: bool,
+}
+
+/// What to do with snapshots.
+#[derive(Debug, Subcommand)]
+pub enum SnapshotVerb {
+    /// Copy databases and files in stages under a name
+    Create {
+        /// Name of the snapshot
+        name: SnapshotName,
+        #[command(flatten)]
+        folder: FolderArguments,
+    },
+    /// List the snapshots of a data folder
+    List {
+        #[command(flatten)]
+        folder: FolderArguments,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Delete a snapshot
+    Delete {
+        /// Name of the snapshot
+        name: SnapshotName,
+        #[command(flatten)]
+        folder: FolderArguments,
+    },
+}
+
+/// What to do with faults.
+#[derive(Debug, Subcommand)]
+pub enum FaultVerb {
+    /// Add rules after those that are there
+    Add {
+        /// Rules, such as "status=503,on=query,times=2"
+        #[arg(required = true, value_name = "RULE")]
+        rules: Vec<String>,
+        #[command(flatten)]
+        target: FaultTarget,
+    },
+    /// List the rules, with how often each fired
+    List {
+        #[command(flatten)]
+        target: FaultTarget,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Remove all rules
+    Clear {
+        #[command(flatten)]
+        target: FaultTarget,
+    },
+}
+
+/// Which running emulator.
+#[derive(Clone, Debug, Args)]
+#[group(required = true, multiple = false)]
+pub struct FaultTarget {
+    /// The one that serves this data folder
+    #[arg(long, value_name = "DIR")]
+    pub data: Option<PathBuf>,
+    /// The one that listens here
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    pub address: Option<SocketAddr>,
 }
 
 /// Options of `serve`. What is not given comes from the configuration file, then from the defaults.
@@ -90,6 +214,9 @@ pub struct ServeArguments {
     /// Show metrics at /metrics to this machine, as Prometheus reads them
     #[arg(long)]
     pub metrics: bool,
+    /// Begin a session of the system's own, which outlives the terminal
+    #[arg(long, hide = true)]
+    pub new_session: bool,
     /// Read users and further settings from this TOML file
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,

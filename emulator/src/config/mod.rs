@@ -5,5 +5,7 @@ mod file;
 mod resolve;
 mod sql_api;
 
-pub use arguments::{Cli, Command, ServeArguments};
+pub use arguments::{
+    Cli, Command, FaultTarget, FaultVerb, FolderArguments, ReplaceArguments, ServeArguments, SnapshotVerb,
+};
 pub use resolve::{ConfigError, ServeConfig};

@@ -33,6 +33,8 @@ pub struct ServeConfig {
     pub ready_file: Option<PathBuf>,
     /// Stop when standard input ends.
     pub stop_with_stdin: bool,
+    /// What followed `serve` on the command line; told to whoever looks into the data folder.
+    pub command_line: Vec<String>,
     /// How the protocol behaves.
     pub settings: Settings,
     /// Who may log in.
@@ -177,6 +179,8 @@ impl ServeConfig {
                 limits.result_seconds,
                 defaults.result_life,
             )?,
+            inline_bytes_kept_max: positive("result_inline_mib", limits.result_inline_mib)?
+                .map_or(defaults.inline_bytes_kept_max, |mib| mib.saturating_mul(MIB)),
             body_bytes_max: positive("body_mib", limits.body_mib)?
                 .map_or(defaults.body_bytes_max, |mib| (mib * MIB) as usize),
             connections_max: positive("connections", limits.connections)?.unwrap_or(defaults.connections_max),
@@ -210,6 +214,8 @@ impl ServeConfig {
             memory_bytes_max: engine_memory.map_or(defaults.memory_bytes_max, |mib| mib.saturating_mul(MIB)),
             threads: positive("threads", arguments.threads.or(limits.threads))?.unwrap_or(defaults.threads),
             sessions_max: settings.sessions_max,
+            statements_running_max: positive("statements_running", limits.statements_running)?
+                .unwrap_or(defaults.statements_running_max),
             stages: StoreLimits {
                 file_bytes_max: size(None, limits.stage_file_mib, defaults.stages.file_bytes_max / MIB),
                 bytes_max: size(None, limits.stages_mib, defaults.stages.bytes_max / MIB),
@@ -231,6 +237,7 @@ impl ServeConfig {
             instance,
             ready_file: arguments.ready_file,
             stop_with_stdin: arguments.stop_with_stdin,
+            command_line: Vec::new(),
             settings,
             accounts,
             spool_limits: SpoolLimits {

@@ -36,6 +36,14 @@ const KEYS: [&str; 20] = [
     "stall",
 ];
 
+/// Words for what goes wrong most often, with the items they stand for.
+const KINDS: [(&str, &[(&str, &str)]); 4] = [
+    ("expire-token", &[("code", "390112")]),
+    ("session-gone", &[("code", "390111"), ("end-session", "true")]),
+    ("warehouse-suspended", &[("code", "000606")]),
+    ("drop-connection", &[("reset", "")]),
+];
+
 /// Short words for paths, after `on=`.
 const PLACES: [(&str, &str); 8] = [
     ("login", "/session/v1/login-request"),
@@ -158,10 +166,16 @@ fn value<'a>(text: &'a str, key: &str) -> Result<(&'a str, &'a str), String> {
 
 impl Written {
     fn take(&mut self, item: &Item<'_>) -> Result<(), String> {
-        let key = KEYS
-            .into_iter()
-            .find(|key| *key == item.key)
-            .ok_or_else(|| unknown("key", item.key, &KEYS))?;
+        if let Some((kind, items)) = KINDS.into_iter().find(|(kind, _)| *kind == item.key) {
+            if item.value.is_some() {
+                return Err(format!("{kind} takes no value"));
+            }
+            return items.iter().try_for_each(|(key, text)| self.set(key, text));
+        }
+        let key = KEYS.into_iter().find(|key| *key == item.key).ok_or_else(|| {
+            let words: Vec<&str> = KEYS.into_iter().chain(KINDS.map(|(kind, _)| kind)).collect();
+            unknown("key", item.key, &words)
+        })?;
         let text = match (key, item.value) {
             ("reset" | "stall", Some(_)) => return Err(format!("{key} takes no value")),
             ("reset" | "stall", None) => "",
@@ -217,7 +231,8 @@ impl Written {
         let mut actions = std::mem::take(&mut self.actions);
         let Some((key, mut action)) = actions.pop() else {
             return Err(
-                "it says not what happens; add one of delay, delay-answer, status, code, cut, throttle, reset, stall"
+                "it says not what happens; add one of delay, delay-answer, status, code, cut, throttle, reset, stall, or one of expire-token, session-gone, \
+                 warehouse-suspended, drop-connection"
                     .to_owned(),
             );
         };

@@ -22,7 +22,7 @@ pub struct Faults {
 struct Setting {
     /// How often rules were set; part of the dice, so that equal rules set again do not repeat themselves.
     number: u64,
-    rules: Arc<[Armed]>,
+    rules: Arc<[Arc<Armed>]>,
 }
 
 #[derive(Debug)]
@@ -71,21 +71,36 @@ impl Faults {
 
     /// Replaces all rules; the counts of the new ones begin at 0.
     pub fn set(&self, rules: Vec<Rule>, now: Instant) {
-        let arm = |rule| Armed {
-            rule,
-            since: now,
-            counts: Mutex::default(),
-        };
-        let rules: Arc<[Armed]> = rules.into_iter().map(arm).collect();
-        let about_connections = |armed: &Armed| matches!(armed.rule.aim, Aim::Connection(_));
+        let rules = rules
+            .into_iter()
+            .map(|rule| Arc::new(Armed::new(rule, now)))
+            .collect();
         let mut setting = self.setting.write().unwrap_or_else(PoisonError::into_inner);
+        setting.number += 1;
+        self.put(&mut setting, rules);
+    }
+
+    /// Adds rules after those that are there, which keep their counts. False, and nothing is added, when there would be
+    /// more than `rules_max`.
+    pub fn add(&self, rules: Vec<Rule>, rules_max: usize, now: Instant) -> bool {
+        let mut setting = self.setting.write().unwrap_or_else(PoisonError::into_inner);
+        if setting.rules.len() + rules.len() > rules_max {
+            return false;
+        }
+        let added = rules.into_iter().map(|rule| Arc::new(Armed::new(rule, now)));
+        let rules = setting.rules.iter().cloned().chain(added).collect();
+        self.put(&mut setting, rules);
+        true
+    }
+
+    fn put(&self, setting: &mut Setting, rules: Arc<[Arc<Armed>]>) {
+        let about_connections = |armed: &Arc<Armed>| matches!(armed.rule.aim, Aim::Connection(_));
         self.on_connections
             .store(rules.iter().any(about_connections), Ordering::Release);
         self.on_requests.store(
             rules.iter().any(|armed| !about_connections(armed)),
             Ordering::Release,
         );
-        setting.number += 1;
         setting.rules = rules;
     }
 
@@ -130,13 +145,21 @@ impl Faults {
         })
     }
 
-    fn current(&self) -> (u64, Arc<[Armed]>) {
+    fn current(&self) -> (u64, Arc<[Arc<Armed>]>) {
         let setting = self.setting.read().unwrap_or_else(PoisonError::into_inner);
         (setting.number, Arc::clone(&setting.rules))
     }
 }
 
 impl Armed {
+    fn new(rule: Rule, now: Instant) -> Self {
+        Self {
+            rule,
+            since: now,
+            counts: Mutex::default(),
+        }
+    }
+
     /// Counts a match; true when it fires.
     fn meet(&self, seed: u64, setting: u64, index: u64, now: Instant) -> bool {
         let schedule = &self.rule.schedule;
@@ -236,6 +259,19 @@ mod tests {
         assert_eq!(faults.meet_request(&Post(""), later), None);
         assert_eq!(faults.meet_request(&Post(""), later), None);
         assert_eq!(counts(&faults, later), [(2, 1, true), (0, 0, false)]);
+    }
+
+    #[test]
+    fn added_rules_come_last_and_leave_the_others_their_counts() {
+        let now = Instant::now();
+        let faults = faults(&["reset,times=1"], now);
+        assert!(faults.meet_request(&Post(""), now).is_some());
+        let rule = |text| vec![Rule::parse(text).unwrap()];
+        assert!(faults.add(rule("on=connect,stall"), 2, now));
+        assert_eq!(counts(&faults, now), [(1, 1, true), (0, 0, false)]);
+        assert_eq!(faults.meet_connection(now), Some(ConnectFault::Stall));
+        assert!(!faults.add(rule("stall"), 2, now), "more than there may be");
+        assert_eq!(counts(&faults, now).len(), 2);
     }
 
     #[test]

@@ -18,7 +18,7 @@ pub(super) const PATH: &str = "/faults";
 /// Most rules at a time: each is looked at for every request.
 const RULES_MAX: usize = 1000;
 
-/// Answers `GET`, `PUT` and `DELETE`.
+/// Answers `GET`, `PUT` (replace), `PATCH` (add) and `DELETE`.
 ///
 /// There is no `POST`: a web page can make a browser send one anywhere, but not these without being asked.
 pub(super) fn answer(
@@ -43,11 +43,16 @@ pub(super) fn answer(
     match *exchange.method() {
         Method::GET => {}
         Method::PUT => faults.set(rules(exchange.body())?, now),
+        Method::PATCH => {
+            if !faults.add(rules(exchange.body())?, RULES_MAX, now) {
+                return Err(too_many());
+            }
+        }
         Method::DELETE => faults.set(Vec::new(), now),
         _ => {
             return Err(Refusal::http(
                 StatusCode::METHOD_NOT_ALLOWED,
-                "Faults take GET, PUT and DELETE.",
+                "Faults take GET, PUT, PATCH and DELETE.",
             ));
         }
     }
@@ -96,12 +101,19 @@ fn rules(body: &[u8]) -> Result<Vec<Rule>, Refusal> {
             .collect()
     };
     if texts.len() > RULES_MAX {
-        return Err(bad(format!("There may be {RULES_MAX} rules at a time.")));
+        return Err(too_many());
     }
     texts
         .iter()
         .map(|text| Rule::parse(text).map_err(|error| bad(error.to_string())))
         .collect()
+}
+
+fn too_many() -> Refusal {
+    Refusal::http(
+        StatusCode::BAD_REQUEST,
+        format!("There may be {RULES_MAX} rules at a time."),
+    )
 }
 
 #[cfg(test)]

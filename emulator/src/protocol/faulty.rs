@@ -14,8 +14,10 @@ use tokio::io::AsyncReadExt as _;
 use tokio::net::TcpStream;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
 
 use crate::faults::{self, Action, ConnectFault, Faults, Phase, RequestFault};
+use crate::session::SqlError;
 
 use super::connector::{ClientSession, Connector};
 use super::fault_control;
@@ -181,7 +183,7 @@ impl Station {
                 if *end_session && let Some(session) = holder(&self.connector, exchange) {
                     self.connector.end(&session).await;
                 }
-                return Then::Answer(Refusal::new(code.clone(), words(code)).into_reply());
+                return Then::Answer(refusal(code).into_reply());
             }
             Action::Cut(_) | Action::Throttle(_) => {}
         }
@@ -264,6 +266,16 @@ fn status_reply(status: u16, retry_after: Option<u64>) -> Reply {
             .insert(RETRY_AFTER, HeaderValue::from(seconds));
     }
     reply
+}
+
+/// What Snowflake says under a code: of a statement, if the code is one of statements.
+fn refusal(code: &str) -> Refusal {
+    if code == "000606" {
+        let words = "No active warehouse selected in the current session.  Select an active warehouse with the 'use \
+                     warehouse' command.\n";
+        return Refusal::sql(&SqlError::new("000606", "57P03", words), Uuid::new_v4());
+    }
+    Refusal::new(code.to_owned(), words(code))
 }
 
 /// Snowflake's words for a code, where it is one of a session's.

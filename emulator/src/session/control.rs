@@ -103,6 +103,20 @@ impl Control {
         self.check()
     }
 
+    /// Waits until `done` is true, which [`Control::nudge`] makes it ask again; fails when the running statement is to stop.
+    pub(super) fn wait_for(&self, done: &dyn Fn() -> bool) -> Result<(), SqlError> {
+        let waits = |state: &mut State| !state.is_stopped() && !done();
+        drop(self.stopped.wait_while(self.lock(), waits));
+        self.check()
+    }
+
+    /// Lets what waits look again.
+    pub(super) fn nudge(&self) {
+        // Under the lock, so that this comes after a waiter's look and before its sleep, or wakes it.
+        let _state = self.lock();
+        self.stopped.notify_all();
+    }
+
     /// The error of the stopped statement.
     pub(super) fn reason(&self) -> SqlError {
         self.lock().reason.clone().unwrap_or_else(SqlError::canceled)

@@ -198,8 +198,17 @@ impl Worker {
                     }
                 })?;
         }
+        let result = self.in_turn(|worker| worker.change_now(change, work));
+        if self.transaction.is_none() {
+            self.shared.locks.release(self.state.id);
+        }
+        result
+    }
+
+    /// Changes what is locked.
+    fn change_now(&mut self, change: &Change, work: &Work<'_>) -> Result<DmlStats, SqlError> {
         let before = self.before_write(work, &change.target);
-        let result = match before {
+        match before {
             Ok(before) => {
                 let result = if self.transaction.is_some() {
                     self.change_inside(change)
@@ -210,11 +219,7 @@ impl Worker {
                 result
             }
             Err(error) => Err(error),
-        };
-        if self.transaction.is_none() {
-            self.shared.locks.release(self.state.id);
         }
-        result
     }
 
     /// In an open transaction: a success goes to its log, a failure undoes itself only.

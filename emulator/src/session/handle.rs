@@ -45,7 +45,7 @@ pub struct Session {
 /// How far a statement is that has not ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Progress {
-    /// It waits for its turn in the session.
+    /// It waits for its turn in the session, or for its user's turn.
     Queued,
     /// It waits for a table that another transaction has locked.
     Blocked,
@@ -276,7 +276,8 @@ impl Session {
         if let Some(branch) = self.branches.session(query_id) {
             return branch.progress(query_id);
         }
-        if self.control.waits(query_id) {
+        if self.control.waits(query_id) || (self.control.runs(query_id) && self.shared.turns.awaits(self.id))
+        {
             Progress::Queued
         } else if self.control.runs(query_id) && self.shared.locks.is_blocked(self.id) {
             Progress::Blocked

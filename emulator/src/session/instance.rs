@@ -1,25 +1,25 @@
 //! An instance: one database file, and all sessions on it.
 
 use std::collections::{BTreeMap, HashSet};
-use std::fs::{File, OpenOptions};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use rustix::fs::{FlockOperation, flock};
 use snowflake_emulator_engine::{Engine, EngineConfig, EngineConnection, EngineError, Storage};
 
 use super::control::Control;
 use super::history::{History, HistoryLimits};
 use super::locks::Locks;
 use super::samples::Samples;
+use super::turns::Turns;
 use super::versions::Versions;
 use super::{KeptResults, Session, SessionSpec, SqlError, facts};
 use crate::catalog::Catalog;
 use crate::catalog::information_schema;
 use crate::catalog::names::{Name, ObjectPath, SchemaPath};
 use crate::catalog::tables::{CATALOG_SCHEMA, VERSION, migrations};
+use crate::folder::{DataFolder, FolderLock};
 use crate::stages::{FileStore, StoreLimits};
 
 /// How an instance is opened.
@@ -35,6 +35,8 @@ pub struct InstanceConfig {
     pub batch_rows: usize,
     /// Most sessions at a time.
     pub sessions_max: usize,
+    /// Statements that the engine works on at a time, 1 or more; the users' other ones wait, in fair order.
+    pub statements_running_max: usize,
     /// How much the files in stages take.
     pub stages: StoreLimits,
     /// How far back tables can be read.
@@ -51,26 +53,15 @@ impl InstanceConfig {
             threads: engine.threads,
             batch_rows: 16_384,
             sessions_max: 1000,
+            statements_running_max: 32,
             stages: StoreLimits::default(),
             history: HistoryLimits::default(),
         }
     }
 }
 
-/// The database in a data folder.
-const DATABASE_FILE: &str = "emulator.duckdb";
-
-/// The engine's log beside it.
-const LOG_FILE: &str = "emulator.duckdb.wal";
-
-/// Folder of a data folder for the files in stages.
-const STAGES_FOLDER: &str = "stages";
-
 /// Longest wait for an emulator that is ending to give up the data folder.
 const PREDECESSOR_WAIT_MAX: Duration = Duration::from_secs(10);
-
-/// Pause between two tries.
-const PREDECESSOR_POLL: Duration = Duration::from_millis(10);
 
 /// Why an instance did not open.
 #[derive(Debug, thiserror::Error)]
@@ -114,6 +105,7 @@ pub struct Instance {
 pub(super) struct Shared {
     pub(super) engine: Arc<dyn Engine>,
     pub(super) locks: Locks,
+    pub(super) turns: Arc<Turns>,
     pub(super) versions: Versions,
     pub(super) buried: Buried,
     pub(super) samples: Samples,
@@ -128,7 +120,7 @@ pub(super) struct Shared {
     sessions_max: usize,
     next_session: AtomicU64,
     /// Held while the instance lives; the system unlocks it even when the process dies.
-    _lock: Option<File>,
+    _lock: Option<FolderLock>,
 }
 
 /// An open transaction as SHOW TRANSACTIONS lists it.
@@ -144,49 +136,43 @@ pub(super) struct OpenTransaction {
 impl Instance {
     /// Opens the engine and makes or migrates the catalog in its file.
     pub fn open(config: &InstanceConfig) -> Result<Self, InstanceError> {
-        let (storage, temp_directory, lock) = match &config.data {
-            None => (Storage::InMemory, None, None),
-            Some(folder) => {
-                let lock = lock_folder(folder)?;
-                (
-                    Storage::OnDisk(folder.join(DATABASE_FILE)),
-                    Some(folder.join("spill")),
-                    Some(lock),
-                )
-            }
+        let folder = config.data.as_ref().map(DataFolder::new);
+        let lock = folder.as_ref().map(lock_folder).transpose()?;
+        let storage = match &folder {
+            None => Storage::InMemory,
+            Some(folder) => Storage::OnDisk(folder.database()),
         };
+        let temp_directory = folder.as_ref().map(DataFolder::spill);
         let engine = snowflake_emulator_engine::open(&EngineConfig {
             storage,
             memory_bytes_max: config.memory_bytes_max,
             threads: config.threads,
             temp_directory,
         })?;
-        Self::with_engine(engine, config, lock)
+        Self::with_engine(engine, config, folder.as_ref(), lock)
     }
 
     fn with_engine(
         engine: Arc<dyn Engine>,
         config: &InstanceConfig,
-        lock: Option<File>,
+        folder: Option<&DataFolder>,
+        lock: Option<FolderLock>,
     ) -> Result<Self, InstanceError> {
         let mut connection = engine.connect()?;
         prepare_catalog(connection.as_mut())?;
         let store = FileStore::open(
-            config
-                .data
-                .as_ref()
-                .map(|data| data.join(STAGES_FOLDER))
-                .as_deref(),
+            folder.map(DataFolder::stages).as_deref(),
             &std::env::temp_dir(),
             config.stages,
         )?;
-        let log = config.data.as_ref().map(|data| data.join(LOG_FILE));
+        let log = folder.map(DataFolder::log);
         let buried = Buried::default();
         buried.add(&buried_schemas(connection.as_mut())?);
         Ok(Self {
             shared: Arc::new(Shared {
                 engine,
                 locks: Locks::default(),
+                turns: Turns::new(config.statements_running_max),
                 versions: Versions::default(),
                 buried,
                 samples: Samples::default(),
@@ -303,35 +289,14 @@ pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Makes the folder and takes it for this process. An emulator whose parent was killed needs a moment to end, so
-/// a folder in use is waited for.
-fn lock_folder(folder: &Path) -> Result<File, InstanceError> {
-    let failed = |source| InstanceError::Folder {
-        path: folder.to_path_buf(),
-        source,
-    };
-    std::fs::create_dir_all(folder).map_err(failed)?;
-    let file = OpenOptions::new()
-        .create(true)
-        .truncate(false)
-        .write(true)
-        .open(folder.join("lock"))
-        .map_err(failed)?;
-    let deadline = Instant::now() + PREDECESSOR_WAIT_MAX;
-    loop {
-        match flock(&file, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => return Ok(file),
-            Err(rustix::io::Errno::WOULDBLOCK) if Instant::now() < deadline => {
-                std::thread::sleep(PREDECESSOR_POLL);
-            }
-            Err(rustix::io::Errno::WOULDBLOCK) => {
-                return Err(InstanceError::InUse {
-                    path: folder.to_path_buf(),
-                });
-            }
-            Err(error) => return Err(failed(error.into())),
-        }
-    }
+/// Takes the folder for this process. An emulator whose parent was killed needs a moment to end, so a folder in use is
+/// waited for.
+fn lock_folder(folder: &DataFolder) -> Result<FolderLock, InstanceError> {
+    let path = || folder.path().to_path_buf();
+    folder
+        .lock(PREDECESSOR_WAIT_MAX)
+        .map_err(|source| InstanceError::Folder { path: path(), source })?
+        .ok_or_else(|| InstanceError::InUse { path: path() })
 }
 
 /// Brings the catalog to this program's version, and clears away what was dropped long ago.

@@ -8,7 +8,7 @@
 //! nothing of their session run beside it ([`branches`]). A statement goes through `front`
 //! and `plan` and is carried out by [`query`], [`dml`], [`ddl`] or [`settings`]. What makes the engine
 //! behave like Snowflake between statements is in [`transaction`] (an error undoes its own statement only),
-//! [`locks`] (writers wait) and [`versions`] (what has been committed since).
+//! [`locks`] (writers wait), [`turns`] (users take turns) and [`versions`] (what has been committed since).
 
 mod array_binds;
 mod branches;
@@ -52,6 +52,7 @@ mod state;
 mod table_facts;
 mod told;
 mod transaction;
+mod turns;
 mod unload_text;
 mod versions;
 mod worker;

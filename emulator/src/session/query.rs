@@ -80,7 +80,7 @@ impl Worker {
         reply: &mut Option<Reply>,
     ) -> Result<Done, SqlError> {
         self.prepare(lowered)?;
-        let result = self.rows(lowered, repeat, query_id, reply);
+        let result = self.in_turn(|worker| worker.rows(lowered, repeat, query_id, reply));
         result.map_err(|error| self.explain_missing(error, &lowered.tables))
     }
 

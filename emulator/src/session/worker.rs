@@ -45,6 +45,8 @@ pub(super) struct Worker {
     pub(super) open_statements: Vec<QueryId>,
     /// The columns of tables, as of a count of changed definitions.
     pub(super) table_columns: HashMap<ObjectPath, (u64, TableColumns)>,
+    /// The running statement has a turn, which it may take only once.
+    has_turn: bool,
     published: Arc<Mutex<Published>>,
 }
 
@@ -93,6 +95,7 @@ impl Worker {
             tables_made: 0,
             open_statements: Vec::new(),
             table_columns: HashMap::new(),
+            has_turn: false,
             published,
         };
         worker.publish();
@@ -125,6 +128,8 @@ impl Worker {
 
     fn run(&mut self, submission: &Submission, reply: Reply) {
         self.control.begin(submission.query_id);
+        // A defect may have left it.
+        self.has_turn = false;
         let mut reply = Some(reply);
         // A defect in the parser, the lowering or the engine must not take the session with it.
         let result = std::panic::catch_unwind(AssertUnwindSafe(|| self.submission(submission, &mut reply)));
@@ -155,6 +160,25 @@ impl Worker {
         };
         // The asker may have gone; the statement has run all the same.
         let _ = reply.send(answer);
+    }
+
+    /// Does the engine's part of a statement when its user's turn comes.
+    pub(super) fn in_turn<T>(
+        &mut self,
+        work: impl FnOnce(&mut Self) -> Result<T, SqlError>,
+    ) -> Result<T, SqlError> {
+        // Others may wait for what an open transaction has locked.
+        if self.has_turn || self.transaction.is_some() {
+            return work(self);
+        }
+        let shared = Arc::clone(&self.shared);
+        let _turn = shared
+            .turns
+            .take(&self.state.user, self.state.id, &self.control)?;
+        self.has_turn = true;
+        let done = work(self);
+        self.has_turn = false;
+        done
     }
 
     pub(super) fn publish(&self) {

@@ -172,6 +172,7 @@ impl Service {
             log_file,
             program_replaced: program.watch(),
             state_directory: settings.folders.state.clone(),
+            emulator_data_directory: settings.emulator.data_directory.clone(),
         };
         let stop = (CancellationToken::new(), CancellationToken::new());
         let rules = AcceptRules {

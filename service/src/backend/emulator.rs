@@ -29,6 +29,8 @@ pub struct EmulatorOptions {
     pub search_path: Vec<PathBuf>,
     /// Folder of its data.
     pub data_directory: PathBuf,
+    /// Lets faults be made in it.
+    pub fault_control: bool,
     /// Folder of ours for the file with which it says that it is ready, and for its log.
     pub state_directory: PathBuf,
     /// How long it may take to be ready.

@@ -124,6 +124,8 @@ pub struct EmulatorSettings {
     pub search_path: Vec<PathBuf>,
     /// Folder of its data.
     pub data_directory: PathBuf,
+    /// Lets faults be made in it.
+    pub fault_control: bool,
     /// How long it may take to be ready.
     pub start_timeout: Duration,
     /// How long it may take to stop.
@@ -395,6 +397,7 @@ fn read_emulator(reader: &mut Reader<'_>, state: &Path, environment: &Environmen
         data_directory: reader
             .path("emulator.data_directory")
             .unwrap_or_else(|| state.join("emulator")),
+        fault_control: reader.truth("emulator.fault_control"),
         start_timeout: reader.duration("emulator.start_timeout", SECOND),
         stop_timeout: reader.duration("emulator.stop_timeout", Duration::from_millis(100)),
         log_bytes_max: reader.size("emulator.log_bytes_max", 64 * 1024, 1024 * MEBIBYTE),

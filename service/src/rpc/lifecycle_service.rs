@@ -30,6 +30,8 @@ pub struct About {
     pub state_directory: PathBuf,
     /// File that it logs to, if it does.
     pub log_file: Option<PathBuf>,
+    /// Folder with the data of the local emulator.
+    pub emulator_data_directory: PathBuf,
     /// True once another program was found in the place of the one that runs.
     pub program_replaced: watch::Receiver<bool>,
 }
@@ -114,6 +116,7 @@ impl LifecycleService for Lifecycle {
             socket: self.about.socket.display().to_string(),
             emulator_address: self.sessions.emulator_address().unwrap_or_default(),
             state_directory: self.about.state_directory.display().to_string(),
+            emulator_data_directory: self.about.emulator_data_directory.display().to_string(),
             pools,
             binary_changed: *self.about.program_replaced.borrow(),
             held_write_count: i32::try_from(self.sessions.writes_waiting()).unwrap_or(i32::MAX),

@@ -251,6 +251,7 @@ pub(crate) fn about(socket: PathBuf) -> About {
         start_time: SystemTime::now(),
         manager: Manager::None,
         state_directory: socket.parent().unwrap().to_owned(),
+        emulator_data_directory: PathBuf::from("/nowhere/emulator"),
         socket,
         log_file: None,
         program_replaced: watch::channel(false).1,

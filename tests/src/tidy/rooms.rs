@@ -31,9 +31,10 @@ const SERVICE: [Arrows; 12] = [
 ];
 
 /// Rooms of the emulator, from the shared words up to the wire. The engine is a crate of its own.
-const EMULATOR: [Arrows; 14] = [
+const EMULATOR: [Arrows; 16] = [
     ("contract", &[]),
     ("faults", &[]),
+    ("folder", &[]),
     ("catalog", &["contract"]),
     ("front", &["contract", "catalog"]),
     ("lower", &["contract", "front", "catalog"]),
@@ -41,7 +42,9 @@ const EMULATOR: [Arrows; 14] = [
     ("plan", &["contract", "front", "catalog", "lower", "stages"]),
     (
         "session",
-        &["contract", "front", "catalog", "lower", "plan", "stages"],
+        &[
+            "contract", "folder", "front", "catalog", "lower", "plan", "stages",
+        ],
     ),
     ("results", &["contract"]),
     (
@@ -52,16 +55,17 @@ const EMULATOR: [Arrows; 14] = [
     (
         "config",
         &[
-            "contract", "faults", "results", "session", "stages", "protocol", "sql_api",
+            "contract", "faults", "folder", "results", "session", "stages", "protocol", "sql_api",
         ],
     ),
+    ("life", &["config", "folder", "session"]),
     (
         "app",
         &[
-            "config", "contract", "results", "catalog", "session", "stages", "protocol", "sql_api",
+            "config", "contract", "folder", "results", "catalog", "session", "stages", "protocol", "sql_api",
         ],
     ),
-    ("main", &["app", "config"]),
+    ("main", &["app", "config", "life"]),
 ];
 
 /// A name that only these files may use, and what to do instead.

@@ -43,6 +43,7 @@ impl LifecycleService for Stand {
             socket: "/run/there.sock".to_owned(),
             emulator_address: "127.0.0.1:4000".to_owned(),
             state_directory: "/var/there".to_owned(),
+            emulator_data_directory: "/var/there/emulator".to_owned(),
             binary_changed: false,
             pools: self.0.pools.lock().unwrap().clone(),
             held_write_count: 0,

@@ -50,6 +50,22 @@ fn every_action_has_its_phase() {
 }
 
 #[test]
+fn what_happens_most_often_has_a_word() {
+    for (word, items) in [
+        ("expire-token", "code=390112"),
+        ("session-gone", "code=390111,end-session=true"),
+        ("warehouse-suspended", "code=000606"),
+        ("drop-connection", "reset"),
+    ] {
+        assert_eq!(request(word).1, request(items).1, "{word}");
+        assert!(Rule::parse(&format!("{word}=1")).is_err(), "{word}");
+        assert!(Rule::parse(&format!("{word},status=503")).is_err(), "{word}");
+    }
+    let error = Rule::parse("expired-token").unwrap_err().to_string();
+    assert!(error.ends_with("did you mean expire-token?"), "{error}");
+}
+
+#[test]
 fn a_rule_says_where() {
     let (filter, ..) = request("reset,on=/queries/*/result,method=get,session=17");
     assert_eq!(

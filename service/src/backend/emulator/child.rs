@@ -154,6 +154,7 @@ fn spawn(
         .arg(&options.data_directory)
         .arg("--ready-file")
         .arg(ready_file)
+        .args(options.fault_control.then_some("--fault-control"))
         .env_clear()
         .envs(options.environment.iter().map(|(name, value)| (name, value)))
         .stdin(Stdio::piped())
@@ -207,6 +208,7 @@ mod tests {
             command: None,
             search_path: vec!["/no/such/folder".into(), folder.to_owned()],
             data_directory: folder.join("data"),
+            fault_control: false,
             state_directory: folder.to_owned(),
             start_timeout: Duration::from_secs(20),
             stop_timeout: Duration::from_secs(6),
