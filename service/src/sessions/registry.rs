@@ -175,10 +175,11 @@ impl Sessions {
     /// what was decided about a statement that was accepted stays.
     pub fn renew(&self, limits: &Limits, policies: Policies, query_tag: bool) {
         let book = &self.inner.book;
-        let audit = Arc::clone(&book.oversight.now().audit);
+        let before = book.oversight.now();
         book.oversight.set(Oversight {
             policies,
-            audit,
+            audit: Arc::clone(&before.audit),
+            meter: Arc::clone(&before.meter),
             query_tag,
         });
         // After the policies: each session shows itself anew when it hears of limits.

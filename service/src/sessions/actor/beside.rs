@@ -306,7 +306,7 @@ impl Actor {
         let delivery = Delivery {
             request_id: read.reading,
             trail: None,
-            meter: Arc::clone(&self.desk.book.oversight.meter),
+            meter: Arc::clone(&self.desk.book.oversight.now().meter),
             row_offset: read.window.offset,
             execution,
             interrupt: read.interrupt,

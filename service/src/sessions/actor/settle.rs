@@ -253,7 +253,7 @@ impl Actor {
         let delivery = Delivery {
             request_id,
             trail: query.entry.trail().cloned(),
-            meter: Arc::clone(&self.desk.book.oversight.meter),
+            meter: Arc::clone(&self.desk.book.oversight.now().meter),
             row_offset: 0,
             execution,
             interrupt,
