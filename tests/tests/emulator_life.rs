@@ -7,7 +7,7 @@ use snowflake_session_tests::stage::Stage;
 use snowflake_session_tests::wait::until_true;
 
 /// Longest wait for what must come.
-const DEADLINE: Duration = Duration::from_secs(60);
+const DEADLINE: Duration = Duration::from_mins(1);
 
 fn status(stage: &Stage, more: &[&str]) -> Value {
     let words: Vec<&str> = ["emulator", "status", "--format", "json"]

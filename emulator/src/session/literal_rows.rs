@@ -92,8 +92,14 @@ impl Kind {
     }
 }
 
-/// A literal's kind and text; the outer none is for anything else, the inner one for NULL.
-fn literal(expr: &Expr) -> Option<Option<(Kind, String)>> {
+/// A literal of a row.
+enum Literal {
+    Null,
+    Value(Kind, String),
+}
+
+/// Reads a literal; none for anything else.
+fn literal(expr: &Expr) -> Option<Literal> {
     let (negative, expr) = match expr {
         Expr::UnaryOp {
             op: UnaryOperator::Minus,
@@ -103,16 +109,16 @@ fn literal(expr: &Expr) -> Option<Option<(Kind, String)>> {
     };
     let Expr::Value(value) = expr else { return None };
     match &value.value {
-        Value::Null if !negative => Some(None),
-        Value::SingleQuotedString(text) if !negative => Some(Some((Kind::Text, text.clone()))),
-        Value::Boolean(value) if !negative => Some(Some((Kind::Boolean, value.to_string()))),
+        Value::Null if !negative => Some(Literal::Null),
+        Value::SingleQuotedString(text) if !negative => Some(Literal::Value(Kind::Text, text.clone())),
+        Value::Boolean(value) if !negative => Some(Literal::Value(Kind::Boolean, value.to_string())),
         // One with an exponent is a FLOAT.
         Value::Number(digits, _)
             if digits.len() <= DIGITS_MAX
                 && digits.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.') =>
         {
             let sign = if negative { "-" } else { "" };
-            Some(Some((Kind::Number, format!("{sign}{digits}"))))
+            Some(Literal::Value(Kind::Number, format!("{sign}{digits}")))
         }
         _ => None,
     }
@@ -129,7 +135,7 @@ fn bindings(values: &Values, targets: &[Column]) -> Option<BTreeMap<String, Bind
             return None;
         }
         for ((expr, (kind, texts)), target) in row.iter().zip(&mut columns).zip(targets) {
-            let Some((found, text)) = literal(expr)? else {
+            let Literal::Value(found, text) = literal(expr)? else {
                 texts.push(None);
                 continue;
             };
