@@ -22,6 +22,10 @@ pub(crate) enum Exit {
     Defect,
     /// Interrupted or cancelled.
     Interrupted,
+    /// `doctor` has only warnings to tell. Its codes are its own: nothing went wrong with the command.
+    Warnings,
+    /// `doctor` found something that is broken.
+    Ailing,
 }
 
 impl Exit {
@@ -36,6 +40,8 @@ impl Exit {
             Exit::Refused => 5,
             Exit::Defect => 70,
             Exit::Interrupted => 130,
+            Exit::Warnings => 1,
+            Exit::Ailing => 2,
         }
     }
 

@@ -79,6 +79,14 @@ impl Client {
         answer(STATUS_WAIT_MAX, lifecycle.reload(self.request(ReloadRequest {}))).await
     }
 
+    /// The same connection with another limit for its calls.
+    pub(crate) fn with_timeout(self, timeout: Duration) -> Self {
+        Self {
+            timeout: Some(timeout),
+            ..self
+        }
+    }
+
     fn wait_max(&self) -> Duration {
         self.timeout.unwrap_or(CALL_WAIT_MAX)
     }

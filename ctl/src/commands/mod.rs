@@ -8,6 +8,7 @@ mod completions;
 mod config;
 mod connect;
 mod context;
+mod doctor;
 mod emulator;
 mod job;
 mod query;
@@ -21,6 +22,8 @@ mod version;
 mod write;
 
 use snowflake_session_proto::v1::PolicyLevel;
+
+pub(crate) use doctor::proxies_of;
 
 use crate::arguments::{PolicyArguments, PolicyChoice, Verb};
 use crate::config::{Screen, Settings};
@@ -53,6 +56,7 @@ pub(crate) fn carry_out(verb: Verb, run: &Run) -> Result<Exit, Failure> {
         Verb::Emulator(verb) => emulator::emulator(verb, run),
         Verb::Service(verb) => service::service(verb, run),
         Verb::Config(verb) => wait(config::config(verb, run)),
+        Verb::Doctor(arguments) => return wait(doctor::doctor(arguments, run)),
         Verb::Completions { shell } => completions::completions(shell),
         Verb::Version => wait(version::version(run)),
     }
