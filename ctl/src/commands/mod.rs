@@ -15,6 +15,7 @@ mod query;
 mod result;
 mod service;
 mod session;
+mod skew;
 mod statement;
 mod transaction;
 mod use_context;
@@ -63,8 +64,15 @@ pub(crate) fn carry_out(verb: Verb, run: &Run) -> Result<Exit, Failure> {
     .map(|()| Exit::Done)
 }
 
-/// Adds to a failure to reach the service what its manager knows about that.
-pub(crate) fn explained(failure: Failure, settings: &Settings) -> Failure {
+/// Adds to a failure to reach the service what its manager knows about that, and to one of versions what is to be done.
+pub(crate) fn explained(failure: Failure, run: &Run) -> Failure {
+    if failure.exit == Exit::Skew {
+        return match wait(skew::resolve(run)) {
+            Ok(Some(better)) | Err(better) => better,
+            Ok(None) => failure,
+        };
+    }
+    let settings = &run.settings;
     if failure.exit != Exit::Unreachable {
         return failure;
     }
