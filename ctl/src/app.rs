@@ -31,7 +31,7 @@ pub(crate) fn main(arguments: impl Iterator<Item = OsString>) -> Exit {
     match commands::carry_out(arguments.verb, &run) {
         Ok(exit) => exit,
         Err(failure) => {
-            let failure = commands::explained(failure, &run.settings);
+            let failure = commands::explained(failure, &run);
             ui.failure(&failure);
             failure.exit
         }

@@ -1,5 +1,6 @@
 //! What the command line and the environment amount to. The only reader of the environment.
 
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::io::IsTerminal;
 use std::path::PathBuf;
@@ -8,6 +9,7 @@ use std::time::Duration;
 use clap::ValueEnum as _;
 
 use crate::arguments::{GlobalArguments, PolicyChoice, parse_duration};
+use crate::commands::proxies_of;
 use crate::failure::Failure;
 use crate::render::Format;
 use crate::ui::{ColorChoice, Ui};
@@ -35,6 +37,7 @@ pub(crate) struct Environment {
     search_path: Option<OsString>,
     home: Option<PathBuf>,
     configuration_directory: Option<PathBuf>,
+    proxies: BTreeMap<String, String>,
 }
 
 /// What this run uses.
@@ -70,6 +73,8 @@ pub(crate) struct Settings {
     pub(crate) home: Option<PathBuf>,
     /// Where the user's configuration is, a manager's units among it.
     pub(crate) configuration_directory: Option<PathBuf>,
+    /// What the shell says of proxies, without passwords; `sfctl` itself uses none.
+    pub(crate) proxies: BTreeMap<String, String>,
     /// What can be set by flag or variable, as it was written.
     pub(crate) own: Vec<OwnSetting>,
 }
@@ -125,6 +130,12 @@ impl Environment {
             search_path: os("PATH"),
             home: os("HOME").map(PathBuf::from),
             configuration_directory: os("XDG_CONFIG_HOME").map(PathBuf::from),
+            proxies: proxies_of(
+                ["http_proxy", "https_proxy", "all_proxy", "no_proxy"]
+                    .into_iter()
+                    .flat_map(|name| [name.to_ascii_uppercase(), name.to_owned()])
+                    .filter_map(|name| Some((name.clone(), text(&name)?))),
+            ),
         }
     }
 
@@ -196,6 +207,7 @@ impl Settings {
                 .clone()
                 .or_else(|| environment.home.as_ref().map(|home| home.join(".config"))),
             own: own_settings(arguments, environment),
+            proxies: environment.proxies.clone(),
         };
         Ok((settings, ui))
     }

@@ -18,10 +18,18 @@ pub(crate) enum Exit {
     Timeout,
     /// Policy, a budget, a limit or a missing confirmation forbids it.
     Refused,
+    /// The service and sfctl speak no common protocol.
+    Skew,
+    /// It can be done later: a service of another version has to go first.
+    Later,
     /// A defect of ours.
     Defect,
     /// Interrupted or cancelled.
     Interrupted,
+    /// `doctor` has only warnings to tell. Its codes are its own: nothing went wrong with the command.
+    Warnings,
+    /// `doctor` found something that is broken.
+    Ailing,
 }
 
 impl Exit {
@@ -31,11 +39,14 @@ impl Exit {
             Exit::Done => 0,
             Exit::SqlRejected => 1,
             Exit::Usage => 2,
-            Exit::Unreachable => 3,
+            Exit::Unreachable | Exit::Skew => 3,
+            Exit::Later => 75,
             Exit::Timeout => 4,
             Exit::Refused => 5,
             Exit::Defect => 70,
             Exit::Interrupted => 130,
+            Exit::Warnings => 1,
+            Exit::Ailing => 2,
         }
     }
 
@@ -45,12 +56,10 @@ impl Exit {
             // Nothing is wrong with service or account: whoever wrote the SQL must decide, as for a mistake in it.
             ErrorReason::SqlRejected | ErrorReason::SessionLost => Exit::SqlRejected,
             ErrorReason::InvalidRequest | ErrorReason::Configuration | ErrorReason::NotFound => Exit::Usage,
-            // A stopping service and a service of another version have in common that there is nobody to
-            // answer until something is started.
-            ErrorReason::Unreachable
-            | ErrorReason::LoginRefused
-            | ErrorReason::Draining
-            | ErrorReason::VersionSkew => Exit::Unreachable,
+            // A stopping service has with one that is not there in common that nobody answers until something is
+            // started.
+            ErrorReason::Unreachable | ErrorReason::LoginRefused | ErrorReason::Draining => Exit::Unreachable,
+            ErrorReason::VersionSkew => Exit::Skew,
             ErrorReason::Timeout => Exit::Timeout,
             ErrorReason::Refused | ErrorReason::LimitReached => Exit::Refused,
             ErrorReason::Cancelled => Exit::Interrupted,

@@ -16,11 +16,18 @@ pub mod v1 {
     tonic::include_proto!("snowflake_session.v1");
 }
 
+mod protocol;
+
+pub use protocol::{PROTOCOL, ProtocolRange};
+
 /// Encoded `FileDescriptorSet` of the package, for server reflection.
 pub const FILE_DESCRIPTOR_SET: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/snowflake_session.v1.bin"));
 
 /// Metadata key with which a client names its build on each request.
 pub const BUILD_ID_KEY: &str = "snowflake-session-build";
+
+/// Metadata key with which a client says which protocols it speaks, as `MIN-MAX`, on each request.
+pub const PROTOCOL_KEY: &str = "snowflake-session-protocol";
 
 /// Metadata key with which a client names itself and its version, for the audit log and the query tag.
 pub const CLIENT_KEY: &str = "snowflake-session-client";
@@ -28,7 +35,7 @@ pub const CLIENT_KEY: &str = "snowflake-session-client";
 /// Metadata key with which a client names the session of the agent that it works for, if it does.
 pub const AGENT_KEY: &str = "snowflake-session-agent";
 
-/// Build of this crate; equal ends always understand each other.
+/// Build of this crate. Different builds understand each other where their protocols meet.
 pub const BUILD_ID: &str = env!("CARGO_PKG_VERSION");
 
 /// Domain of the `google.rpc.ErrorInfo` in every error status.

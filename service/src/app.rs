@@ -7,6 +7,7 @@
 #[cfg(target_os = "linux")]
 mod carry;
 mod configuration;
+mod connections;
 mod failure;
 mod measure;
 mod reload;
@@ -21,6 +22,7 @@ use std::time::{Duration, Instant, SystemTime};
 use tokio::sync::watch;
 
 pub use configuration::print_configuration;
+pub use connections::print_connections;
 pub use failure::Failure;
 pub use reload::Reread;
 pub use serve::{Parts, serve};

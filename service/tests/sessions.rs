@@ -1,4 +1,4 @@
-//! Sessions over gRPC: making, showing, losing, ending them; builds and lifecycle.
+//! Sessions over gRPC: making, showing, losing, ending them.
 
 #![allow(
     clippy::unwrap_used,
@@ -13,11 +13,10 @@ use std::time::Duration;
 
 use snowflake_session::domain::audit::Caller;
 use snowflake_session::domain::limits::Limits;
-use snowflake_session_proto::v1::query_service_client::QueryServiceClient;
-use snowflake_session_proto::{BUILD_ID, BUILD_ID_KEY, v1};
+use snowflake_session_proto::v1;
 use support::engine::{Engine, name, request};
 use support::{Service, eventually, limits, reason, sql};
-use tonic::{Code, Request};
+use tonic::Code;
 
 fn create(name: &str, connection: &str) -> v1::CreateSessionRequest {
     v1::CreateSessionRequest {
@@ -339,56 +338,6 @@ async fn the_number_of_sessions_is_limited() {
     assert_eq!(
         (status.code(), status.message()),
         (Code::ResourceExhausted, "there are 1 sessions already")
-    );
-}
-
-#[tokio::test]
-async fn other_builds_get_status_and_shutdown_only() {
-    let mut service = Service::start().await;
-    for build in [None, Some("0.0.0-other")] {
-        let mut request = Request::new(sql("select 1"));
-        if let Some(build) = build {
-            request
-                .metadata_mut()
-                .insert(BUILD_ID_KEY, build.parse().unwrap());
-        }
-        let status = QueryServiceClient::new(service.channel.clone())
-            .execute_query(request)
-            .await
-            .unwrap_err();
-        let (reason, metadata) = reason(&status);
-        assert_eq!(
-            (status.code(), reason.as_str()),
-            (Code::FailedPrecondition, "VERSION_SKEW")
-        );
-        let told = if build.is_some() {
-            "sfctl service restart"
-        } else {
-            BUILD_ID_KEY
-        };
-        assert!(metadata["hint"].contains(told), "{metadata:?}");
-    }
-    let status = service
-        .lifecycle()
-        .get_status(v1::GetStatusRequest {})
-        .await
-        .unwrap()
-        .into_inner();
-    assert_eq!(
-        (status.build_id.as_str(), status.state()),
-        (BUILD_ID, v1::ServiceState::Serving)
-    );
-    assert_eq!(status.socket, service.socket().display().to_string());
-    let grace = Some(prost_types::Duration { seconds: 3, nanos: 0 });
-    let answer = service
-        .lifecycle()
-        .shutdown(v1::ShutdownRequest { grace_period: grace })
-        .await
-        .unwrap();
-    assert_eq!(answer.into_inner().pid, i64::from(std::process::id()));
-    assert_eq!(
-        service.shutdown_requests.recv().await,
-        Some(Some(Duration::from_secs(3)))
     );
 }
 

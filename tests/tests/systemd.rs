@@ -6,6 +6,8 @@
 
 #[path = "systemd/carrying.rs"]
 mod carrying;
+#[path = "systemd/doctor.rs"]
+mod doctor;
 #[path = "systemd/failing.rs"]
 mod failing;
 #[path = "systemd/installing.rs"]
@@ -111,6 +113,10 @@ on_each_systemd! {
         a_program_that_always_fails_is_explained,
         a_stopped_journal_stops_nobody,
         sockets_of_others_are_left_alone;
+    doctor:
+        a_managed_service_is_examined,
+        what_systemd_gave_up_is_explained,
+        a_sandbox_that_is_denied_is_told_from_other_failures;
     restarts:
         nobody_is_turned_away_by_a_restart,
         other_users_stay_out;

@@ -2,6 +2,7 @@
 
 mod comment;
 mod config;
+mod doctor;
 mod emulator;
 mod history;
 mod job;
@@ -19,6 +20,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub(crate) use comment::marked;
 pub(crate) use config::{ConfigVerb, ShowArguments};
+pub(crate) use doctor::DoctorArguments;
 pub(crate) use emulator::{EmulatorVerb, FaultVerb, Replace, SnapshotVerb, Which};
 pub(crate) use history::{Decision, EndState, HistoryArguments, Moment};
 pub(crate) use job::JobVerb;
@@ -136,6 +138,11 @@ pub(crate) enum Verb {
     /// needed; with it, about one that runs by itself.
     #[command(subcommand, arg_required_else_help = true)]
     Emulator(EmulatorVerb),
+    /// Look for what is wrong with service, connections and machine, and say what repairs it
+    ///
+    /// Works with no service running. Each check is ok, warn, fail or skip; exit code 0 when all is well, 1 with
+    /// warnings, 2 with failures. No secret is printed.
+    Doctor(DoctorArguments),
     /// Print a completion script for a shell
     Completions {
         /// The shell

@@ -13,10 +13,10 @@ use std::time::Duration;
 
 use snowflake_session_proto::v1::lifecycle_service_client::LifecycleServiceClient;
 use snowflake_session_proto::v1::{
-    GetMetricsRequest, GetMetricsResponse, GetStatusRequest, GetStatusResponse, ReloadRequest,
-    ReloadResponse, ShutdownRequest, ShutdownResponse,
+    GetMetricsRequest, GetMetricsResponse, GetStatusRequest, GetStatusResponse, HelloRequest, HelloResponse,
+    ReloadRequest, ReloadResponse, ShutdownRequest, ShutdownResponse,
 };
-use snowflake_session_proto::{AGENT_KEY, BUILD_ID, BUILD_ID_KEY, CLIENT_KEY};
+use snowflake_session_proto::{AGENT_KEY, BUILD_ID, BUILD_ID_KEY, CLIENT_KEY, PROTOCOL, PROTOCOL_KEY};
 use tonic::metadata::AsciiMetadataValue;
 use tonic::transport::Channel;
 use tonic::{Request, Response, Status, Streaming};
@@ -51,6 +51,17 @@ pub(crate) struct Client {
 }
 
 impl Client {
+    /// Asks what the service speaks. Works across versions; services that know no hello answer with a failure.
+    pub(crate) async fn hello(&self) -> Result<HelloResponse, Failure> {
+        let mut lifecycle = LifecycleServiceClient::new(self.channel.clone());
+        let call = lifecycle.hello(self.request(HelloRequest {
+            client_version: env!("CARGO_PKG_VERSION").to_owned(),
+            protocol_min: PROTOCOL.min,
+            protocol_max: PROTOCOL.max,
+        }));
+        answer(self.timeout.unwrap_or(STATUS_WAIT_MAX), call).await
+    }
+
     /// Asks how the service is. Works across versions.
     pub(crate) async fn status(&self) -> Result<GetStatusResponse, Failure> {
         let mut lifecycle = LifecycleServiceClient::new(self.channel.clone());
@@ -79,6 +90,14 @@ impl Client {
         answer(STATUS_WAIT_MAX, lifecycle.reload(self.request(ReloadRequest {}))).await
     }
 
+    /// The same connection with another limit for its calls.
+    pub(crate) fn with_timeout(self, timeout: Duration) -> Self {
+        Self {
+            timeout: Some(timeout),
+            ..self
+        }
+    }
+
     fn wait_max(&self) -> Duration {
         self.timeout.unwrap_or(CALL_WAIT_MAX)
     }
@@ -88,6 +107,9 @@ impl Client {
         let mut request = Request::new(message);
         let metadata = request.metadata_mut();
         metadata.insert(BUILD_ID_KEY, AsciiMetadataValue::from_static(BUILD_ID));
+        if let Ok(range) = PROTOCOL.to_string().parse() {
+            metadata.insert(PROTOCOL_KEY, range);
+        }
         metadata.insert(CLIENT_KEY, AsciiMetadataValue::from_static(CLIENT_NAME));
         if let Some(agent) = &self.agent {
             metadata.insert(AGENT_KEY, agent.clone());

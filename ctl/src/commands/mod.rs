@@ -8,12 +8,14 @@ mod completions;
 mod config;
 mod connect;
 mod context;
+mod doctor;
 mod emulator;
 mod job;
 mod query;
 mod result;
 mod service;
 mod session;
+mod skew;
 mod statement;
 mod transaction;
 mod use_context;
@@ -21,6 +23,8 @@ mod version;
 mod write;
 
 use snowflake_session_proto::v1::PolicyLevel;
+
+pub(crate) use doctor::proxies_of;
 
 use crate::arguments::{PolicyArguments, PolicyChoice, Verb};
 use crate::config::{Screen, Settings};
@@ -53,14 +57,22 @@ pub(crate) fn carry_out(verb: Verb, run: &Run) -> Result<Exit, Failure> {
         Verb::Emulator(verb) => emulator::emulator(verb, run),
         Verb::Service(verb) => service::service(verb, run),
         Verb::Config(verb) => wait(config::config(verb, run)),
+        Verb::Doctor(arguments) => return wait(doctor::doctor(arguments, run)),
         Verb::Completions { shell } => completions::completions(shell),
         Verb::Version => wait(version::version(run)),
     }
     .map(|()| Exit::Done)
 }
 
-/// Adds to a failure to reach the service what its manager knows about that.
-pub(crate) fn explained(failure: Failure, settings: &Settings) -> Failure {
+/// Adds to a failure to reach the service what its manager knows about that, and to one of versions what is to be done.
+pub(crate) fn explained(failure: Failure, run: &Run) -> Failure {
+    if failure.exit == Exit::Skew {
+        return match wait(skew::resolve(run)) {
+            Ok(Some(better)) | Err(better) => better,
+            Ok(None) => failure,
+        };
+    }
+    let settings = &run.settings;
     if failure.exit != Exit::Unreachable {
         return failure;
     }

@@ -24,7 +24,7 @@ use crate::failure::Failure;
 use crate::ui::Ui;
 
 pub(crate) use program::{emulator_program, run_in_foreground, service_program};
-pub(crate) use systemd::{Unit, find_unit, has_user_manager};
+pub(crate) use systemd::{Scope, Unit, find_unit, has_user_manager, property, run as run_program, show};
 
 use self::launchd::Agent;
 

@@ -27,10 +27,20 @@ pub(crate) enum Scope {
     System,
 }
 
+impl Scope {
+    /// What is typed to tell this manager something.
+    pub(crate) fn command(self) -> &'static str {
+        match self {
+            Self::User => "systemctl --user",
+            Self::System => "systemctl",
+        }
+    }
+}
+
 /// The units of an installed service.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Unit {
-    scope: Scope,
+    pub(crate) scope: Scope,
     /// Name of the socket unit.
     pub(crate) socket: String,
     /// Name of the service unit.
@@ -164,10 +174,7 @@ impl Unit {
     }
 
     fn command(&self) -> &'static str {
-        match self.scope {
-            Scope::User => "systemctl --user",
-            Scope::System => "systemctl",
-        }
+        self.scope.command()
     }
 
     async fn carry_out(&self, arguments: &[&str], deadline: Instant) -> Result<(), Failure> {
@@ -197,7 +204,7 @@ pub(super) fn succeeded(command: &str, output: &Output) -> Result<(), Failure> {
 }
 
 /// Asks for properties of a unit; `None` when the manager does not answer.
-pub(super) async fn show(scope: Scope, unit: &str, properties: &str) -> Option<String> {
+pub(crate) async fn show(scope: Scope, unit: &str, properties: &str) -> Option<String> {
     let properties = format!("--property={properties}");
     let answer = systemctl(
         scope,
@@ -209,7 +216,7 @@ pub(super) async fn show(scope: Scope, unit: &str, properties: &str) -> Option<S
 }
 
 /// Values of a property in an answer.
-pub(super) fn property<'a>(answer: &'a str, name: &'a str) -> impl Iterator<Item = &'a str> {
+pub(crate) fn property<'a>(answer: &'a str, name: &'a str) -> impl Iterator<Item = &'a str> {
     answer
         .lines()
         .filter_map(move |line| line.strip_prefix(name)?.strip_prefix('='))
@@ -229,7 +236,7 @@ pub(super) async fn systemctl(
 }
 
 /// Runs a program of the manager's to its end.
-pub(super) async fn run(program: &str, arguments: &[&str], deadline: Instant) -> Result<Output, Failure> {
+pub(crate) async fn run(program: &str, arguments: &[&str], deadline: Instant) -> Result<Output, Failure> {
     let mut command = tokio::process::Command::new(program);
     command.args(arguments).stdin(Stdio::null()).kill_on_drop(true);
     match timeout_at(deadline, command.output()).await {

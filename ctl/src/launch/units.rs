@@ -21,7 +21,7 @@ const EXEC_START: &str = "ExecStart=snowflake-session run";
 const STEP_WAIT_MAX: Duration = Duration::from_mins(1);
 
 /// Exit codes with which systemd says that it cannot set a sandbox up: namespaces, capabilities, mounts.
-const NO_SANDBOX: [i32; 3] = [217, 218, 226];
+pub(crate) const NO_SANDBOX: [i32; 3] = [217, 218, 226];
 
 /// Which sandbox the service got.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -91,7 +91,7 @@ async fn is_packaged(folder: &Path, program: &Path) -> bool {
 const SEARCHED: [&str; 4] = ["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin"];
 
 /// The program in what systemd shows of `ExecStart=`: `{ path=/usr/bin/true ; argv[]=… }`.
-fn started_program(start: &str) -> Option<PathBuf> {
+pub(crate) fn started_program(start: &str) -> Option<PathBuf> {
     let (_, rest) = start.split_once("path=")?;
     let path = Path::new(rest.split_once(" ;")?.0);
     if path.is_absolute() {

@@ -1,5 +1,6 @@
 //! Failures: exit codes, an empty stdout, and what is said.
 
+use snowflake_session_proto::v1::HelloResponse;
 use snowflake_session_proto::v1::execute_query_response::Event;
 use snowflake_session_proto::v1::{ErrorReason, QuerySummary};
 use tonic::Status;
@@ -176,6 +177,59 @@ fn version_skew_says_how_to_mend_it() {
             .contains("hint: restart the service with `sfctl service restart`"),
         "{ran:?}"
     );
+}
+
+#[test]
+fn whoever_is_too_old_is_told_what_to_do() {
+    let skewed = || Script::Fails(Vec::new(), error(ErrorReason::VersionSkew, "apart", &[]));
+    let hello = |protocol_min, protocol_max, names: &[&str]| HelloResponse {
+        service_version: "0.0.9".to_owned(),
+        protocol_min,
+        protocol_max,
+        open_sessions: names.iter().map(|name| (*name).to_owned()).collect(),
+        open_session_count: i32::try_from(names.len()).unwrap(),
+        ..HelloResponse::default()
+    };
+    let check = |hello: HelloResponse, code, told: &[&str]| {
+        let house = House::new(skewed());
+        *house.fake.state.hello.lock().unwrap() = Some(hello);
+        let ran = house.run(&["--no-autostart", "query", "select 1"]);
+        let stderr = ran.failed(code);
+        assert!(told.iter().all(|told| stderr.contains(told)), "{ran:?}");
+    };
+    check(
+        hello(7, 9, &[]),
+        3,
+        &[
+            "sfctl is older",
+            "update the client",
+            "the service 0.0.9 speaks 7-9",
+        ],
+    );
+    check(
+        hello(0, 0, &[]),
+        75,
+        &["older version", "`sfctl service restart`", "no session"],
+    );
+    check(
+        hello(0, 0, &["default", "etl"]),
+        75,
+        &["open sessions: default, etl", "`sfctl service restart`"],
+    );
+}
+
+#[test]
+fn an_idle_service_of_an_older_version_is_told_to_end() {
+    let house = House::new(Script::Fails(
+        Vec::new(),
+        error(ErrorReason::VersionSkew, "apart", &[]),
+    ));
+    let old = HelloResponse::default();
+    *house.fake.state.hello.lock().unwrap() = Some(old);
+    // Nobody runs the stand-in, so it is told to end; that it refuses is the failure that is reported.
+    let ran = house.run(&["query", "select 1"]);
+    let stderr = ran.failed(5);
+    assert!(stderr.contains("the test gave no process"), "{ran:?}");
 }
 
 #[test]

@@ -8,6 +8,7 @@
 //! emulator, not even the reading of `connections.toml`.
 
 mod by_id;
+mod connections;
 mod connector;
 pub mod emulator;
 mod encode;
@@ -16,4 +17,5 @@ mod look;
 mod network;
 mod upstream;
 
+pub use connections::{ConnectionsReport, report_connections};
 pub use connector::{Backend, BackendSettings, connections_files};

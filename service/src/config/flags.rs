@@ -24,6 +24,8 @@ pub enum Command {
     Start(RunFlags),
     /// Print the configuration as JSON, with everything that is wrong with it; `sfctl config` shows it to people
     Config(RunFlags),
+    /// Print the connections as JSON, with everything that is wrong with them and without secrets, for `sfctl doctor`
+    Connections,
 }
 
 /// Flags that win over files and environment.

@@ -4,9 +4,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
-use snowflake_session_proto::BUILD_ID;
 use snowflake_session_proto::v1;
 use snowflake_session_proto::v1::lifecycle_service_server::LifecycleService;
+use snowflake_session_proto::{BUILD_ID, PROTOCOL, ProtocolRange};
 use tokio::sync::{mpsc, oneshot, watch};
 use tonic::{Request, Response, Status};
 
@@ -35,6 +35,9 @@ pub struct About {
     /// True once another program was found in the place of the one that runs.
     pub program_replaced: watch::Receiver<bool>,
 }
+
+/// Most open sessions that a hello names.
+const SESSIONS_NAMED_MAX: usize = 20;
 
 /// Who runs the service.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -86,6 +89,29 @@ pub(super) struct Lifecycle {
 
 #[tonic::async_trait]
 impl LifecycleService for Lifecycle {
+    async fn hello(&self, request: Request<v1::HelloRequest>) -> Result<Response<v1::HelloResponse>, Status> {
+        let asked = request.into_inner();
+        let theirs = ProtocolRange {
+            min: asked.protocol_min,
+            max: asked.protocol_max,
+        };
+        let mut open_sessions = self.sessions.running_names();
+        let open_session_count = i32::try_from(open_sessions.len()).unwrap_or(i32::MAX);
+        open_sessions.truncate(SESSIONS_NAMED_MAX);
+        Ok(Response::new(v1::HelloResponse {
+            service_version: env!("CARGO_PKG_VERSION").to_owned(),
+            protocol: PROTOCOL.agreed_with(theirs).unwrap_or_default(),
+            protocol_min: PROTOCOL.min,
+            protocol_max: PROTOCOL.max,
+            build_id: BUILD_ID.to_owned(),
+            start_time: Some(convert::timestamp(self.about.start_time)),
+            features: Vec::new(),
+            binary_changed: *self.about.program_replaced.borrow(),
+            open_sessions,
+            open_session_count,
+        }))
+    }
+
     async fn get_status(
         &self,
         _: Request<v1::GetStatusRequest>,

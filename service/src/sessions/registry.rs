@@ -115,6 +115,14 @@ impl Sessions {
         (table.running.len(), queries)
     }
 
+    /// Names of the sessions that run, sorted.
+    pub fn running_names(&self) -> Vec<String> {
+        let table = self.inner.book.table();
+        let mut names: Vec<String> = table.running.keys().map(ToString::to_string).collect();
+        names.sort();
+        names
+    }
+
     /// True once [`start_draining`](Self::start_draining) was called.
     pub fn is_draining(&self) -> bool {
         self.inner.book.table().draining

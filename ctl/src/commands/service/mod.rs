@@ -153,13 +153,27 @@ async fn stop(manager: &Manager, run: &Run) -> Result<bool, Failure> {
 }
 
 async fn restart(run: &Run) -> Result<(), Failure> {
+    end_for_restart(run).await?;
+    start(run).await
+}
+
+/// Restarts the service for a command that needs a newer one; it is not what was asked for, so nothing is printed.
+pub(super) async fn restart_quietly(run: &Run) -> Result<(), Failure> {
+    end_for_restart(run).await?;
+    launch::start(&run.settings, Occasion::AskedFor, &run.ui)
+        .await
+        .map(drop)
+}
+
+/// Lets the manager restart the service, or ends one without a manager.
+async fn end_for_restart(run: &Run) -> Result<(), Failure> {
     let manager = Manager::find(&run.settings).await;
     match &manager {
         Manager::Systemd(unit) => unit.restart(Instant::now() + STOP_WAIT_MAX).await?,
         Manager::Launchd(agent) => agent.restart().await?,
         Manager::Nobody => drop(stop(&manager, run).await?),
     }
-    start(run).await
+    Ok(())
 }
 
 fn process(pid: i64) -> Result<Pid, Failure> {

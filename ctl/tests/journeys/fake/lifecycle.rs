@@ -3,8 +3,8 @@
 use snowflake_session_proto::BUILD_ID;
 use snowflake_session_proto::v1::lifecycle_service_server::LifecycleService;
 use snowflake_session_proto::v1::{
-    GetMetricsRequest, GetMetricsResponse, GetStatusRequest, GetStatusResponse, ReloadRequest,
-    ReloadResponse, ServiceManager, ServiceState, ShutdownRequest, ShutdownResponse,
+    GetMetricsRequest, GetMetricsResponse, GetStatusRequest, GetStatusResponse, HelloRequest, HelloResponse,
+    ReloadRequest, ReloadResponse, ServiceManager, ServiceState, ShutdownRequest, ShutdownResponse,
 };
 use tonic::{Request, Response, Status};
 
@@ -21,6 +21,13 @@ impl LifecycleService for Stand {
             text: "# TYPE snowflake_jobs gauge\nsnowflake_jobs 3\n".to_owned(),
             content_type: "text/plain; version=0.0.4".to_owned(),
         }))
+    }
+
+    async fn hello(&self, _: Request<HelloRequest>) -> Result<Response<HelloResponse>, Status> {
+        let hello = self.0.hello.lock().unwrap().clone();
+        hello
+            .map(Response::new)
+            .ok_or_else(|| Status::unimplemented("an older service knows no hello"))
     }
 
     async fn get_status(

@@ -18,9 +18,9 @@ use snowflake_session_proto::v1::session_service_server::SessionServiceServer;
 use snowflake_session_proto::v1::write_service_server::WriteServiceServer;
 use snowflake_session_proto::v1::{
     AuditRecord, BeginTransactionRequest, CancelOutcome, CancelQueryRequest, CreateSessionRequest,
-    ErrorReason, ExecuteQueryRequest, ExecuteQueryResponse, ListQueriesRequest, PoolStatus, Query,
-    ReadQueryResultsRequest, SearchHistoryRequest, Session, SubmitQueryRequest, UpdateSessionContextRequest,
-    WatchQueryRequest,
+    ErrorReason, ExecuteQueryRequest, ExecuteQueryResponse, HelloResponse, ListQueriesRequest, PoolStatus,
+    Query, ReadQueryResultsRequest, SearchHistoryRequest, Session, SubmitQueryRequest,
+    UpdateSessionContextRequest, WatchQueryRequest,
 };
 use snowflake_session_proto::{AGENT_KEY, BUILD_ID, BUILD_ID_KEY, CLIENT_KEY, ERROR_DOMAIN};
 use tokio::sync::oneshot;
@@ -63,6 +63,8 @@ pub(crate) struct State {
     pub(crate) error: Mutex<Option<Status>>,
     /// Process that `Shutdown` ends and names.
     pub(crate) process: Mutex<Option<std::process::Child>>,
+    /// What it says of its versions; one of an older generation says nothing.
+    pub(crate) hello: Mutex<Option<HelloResponse>>,
     pub(crate) pools: Mutex<Vec<PoolStatus>>,
     pub(crate) sessions: Mutex<Vec<Session>>,
     /// Queries that it remembers, the latest first.
@@ -108,6 +110,7 @@ impl Fake {
             cancel_outcome: Mutex::new(CancelOutcome::Confirmed),
             error: Mutex::default(),
             process: Mutex::default(),
+            hello: Mutex::default(),
             pools: Mutex::default(),
             sessions: Mutex::default(),
             jobs: Mutex::default(),
