@@ -86,7 +86,7 @@ fn every_fault_is_told_at_once() {
 /// What a reload says, as JSON.
 fn reload(stage: &Stage) -> Value {
     let said = stage.sfctl(&["service", "reload", "--format", "json"]).ok();
-    serde_json::from_str(&said).unwrap()
+    serde_json::from_str(&said).expect("it is JSON")
 }
 
 #[test]
