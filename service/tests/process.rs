@@ -6,6 +6,8 @@
     reason = "a test fails by panicking"
 )]
 
+#[path = "process/home.rs"]
+mod home;
 mod support;
 
 use std::io::{BufRead as _, BufReader, Read as _};
@@ -13,115 +15,13 @@ use std::os::fd::OwnedFd;
 use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::{UnixDatagram, UnixListener};
 use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
-use std::time::{Duration, Instant};
+use std::process::{Command, Stdio};
+use std::time::Duration;
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::Signal;
 use snowflake_session_proto::v1;
-use snowflake_session_proto::v1::lifecycle_service_client::LifecycleServiceClient;
 
-/// A home of its own, and the binary in it with nothing else in its environment.
-struct Home {
-    folder: tempfile::TempDir,
-}
-
-impl Home {
-    fn new() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let runtime = folder.path().join("run");
-        std::fs::create_dir(&runtime).unwrap();
-        std::fs::set_permissions(&runtime, std::fs::Permissions::from_mode(0o700)).unwrap();
-        Self { folder }
-    }
-
-    fn path(&self) -> &Path {
-        self.folder.path()
-    }
-
-    fn socket(&self) -> PathBuf {
-        self.path().join("run/snowflake-session/grpc.sock")
-    }
-
-    fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_snowflake-session"));
-        command
-            .args(arguments)
-            .env_clear()
-            .env("HOME", self.path())
-            .env("XDG_RUNTIME_DIR", self.path().join("run"))
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped());
-        command
-    }
-
-    fn output(&self, arguments: &[&str]) -> Output {
-        self.command(arguments).output().unwrap()
-    }
-
-    /// Starts `run` and waits until it accepts connections.
-    fn serve(&self) -> Running {
-        let running = Running(self.command(&["run"]).spawn().unwrap());
-        wait_until("the service accepts", || {
-            std::os::unix::net::UnixStream::connect(self.socket()).is_ok()
-        });
-        running
-    }
-
-    async fn status(&self) -> v1::GetStatusResponse {
-        let mut client = LifecycleServiceClient::new(support::connect(&self.socket()).await);
-        client
-            .get_status(v1::GetStatusRequest {})
-            .await
-            .unwrap()
-            .into_inner()
-    }
-
-    async fn shut_down(&self) {
-        let mut client = LifecycleServiceClient::new(support::connect(&self.socket()).await);
-        client
-            .shutdown(v1::ShutdownRequest { grace_period: None })
-            .await
-            .unwrap();
-        wait_until("the socket went", || !self.socket().exists());
-    }
-}
-
-/// A child that does not outlive its test.
-struct Running(Child);
-
-impl Running {
-    fn signal(&self, signal: Signal) {
-        kill_process(Pid::from_child(&self.0), signal).unwrap();
-    }
-
-    /// Exit code and stderr.
-    fn end(mut self) -> (Option<i32>, String) {
-        let mut stderr = String::new();
-        self.0.stderr.take().unwrap().read_to_string(&mut stderr).unwrap();
-        (self.0.wait().unwrap().code(), stderr)
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
-    let deadline = Instant::now() + Duration::from_secs(20);
-    while !is_so() {
-        assert!(Instant::now() < deadline, "still not so: {what}");
-        std::thread::sleep(Duration::from_millis(2));
-    }
-}
-
-fn stderr_of(output: &Output) -> String {
-    String::from_utf8(output.stderr.clone()).unwrap()
-}
+use home::{Home, Running, stderr_of, wait_until};
 
 #[tokio::test]
 async fn it_serves_until_a_signal_and_leaves_nothing_behind() {
