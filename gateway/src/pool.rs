@@ -67,13 +67,24 @@ impl Generation {
             }))
             .build()
             .map_err(|error| GatewayError::Configuration {
-                message: format!("the HTTP client cannot be set up: {}", describe(error)),
+                message: set_up_failure(&describe(error)),
             })?;
         Ok(Self {
             client,
             given_up: CancellationToken::new(),
         })
     }
+}
+
+/// Why there is no client. Small systems have no CA certificates; who speaks to `local` alone needs them too, because the
+/// driver's crate and the client look for them before they know where to they will connect.
+fn set_up_failure(reason: &str) -> String {
+    let what_to_do = if reason.contains("CA certificates") {
+        "; install them (most systems call the package ca-certificates) or name a file of them in SSL_CERT_FILE"
+    } else {
+        ""
+    };
+    format!("the HTTP client cannot be set up: {reason}{what_to_do}")
 }
 
 /// Unanswered probes after which a quiet connection is dead.
@@ -117,4 +128,19 @@ fn client_builder(config: &GatewayConfig) -> Result<reqwest::ClientBuilder, Gate
         builder = builder.proxy(proxy.no_proxy(except));
     }
     Ok(builder)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_system_without_certificates_is_told_what_to_do() {
+        let told = set_up_failure("No CA certificates were loaded from the system");
+        assert!(
+            told.contains("ca-certificates") && told.contains("SSL_CERT_FILE"),
+            "{told}"
+        );
+        assert_eq!(set_up_failure("odd"), "the HTTP client cannot be set up: odd");
+    }
 }
