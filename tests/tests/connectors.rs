@@ -1,12 +1,14 @@
-//! The official Python connector, unmodified and in both generations, gets the published TPC-H answers and moves files
-//! and rows in bulk.
+//! The official Python connector, unmodified and in both generations, gets the published TPC-H answers; and the example for
+//! pytest works.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use serde_json::Value;
 use snowflake_session_tests::csv::Table;
+use snowflake_session_tests::process::Running;
 use snowflake_session_tests::stage::Stage;
-use snowflake_session_tests::{emulator, python, tpch};
+use snowflake_session_tests::{config, emulator, python, tpch};
 
 fn answers(environment: &str) {
     let stage = Stage::new();
@@ -59,4 +61,28 @@ fn connector_4_gets_the_published_answers() {
 #[test]
 fn connector_5_gets_the_published_answers() {
     answers("connector5");
+}
+
+/// What `docs/emulator.md` offers to copy, as it stands there.
+#[test]
+fn the_pytest_example_passes() {
+    let stage = Stage::new();
+    let tests = stage.path("tests");
+    std::fs::create_dir_all(&tests).expect("our own folder");
+    for name in ["conftest.py", "test_orders.py"] {
+        let example = config::repository().join("examples/pytest").join(name);
+        std::fs::copy(&example, tests.join(name)).expect("an example and our own folder");
+    }
+    let interpreter = python::environment(&["pytest==9.2.0", "snowflake-connector-python==5.2.0"]);
+    let mut command = stage.command(&interpreter);
+    command.args(["-m", "pytest", "-q"]).arg(&tests);
+    command
+        .env("SNOWFLAKE_EMULATOR", config::program("snowflake-emulator"))
+        .env("SNOWFLAKE_DISABLE_PLATFORM_DETECTION", "true");
+    let out = Running::start(command, None).wait(Duration::from_mins(3)).ok();
+    assert!(out.contains("3 passed"), "{out}");
+    assert!(
+        stage.processes("snowflake-emulator").is_empty(),
+        "the emulator is stopped"
+    );
 }
