@@ -1,7 +1,8 @@
 //! One file, or folder, per verb: read the arguments, make the calls, hand the answer to `render`.
 //!
-//! Four have more than one user: `statement` reads what is to be run; `result` prints results, whether of `query` or of `job`; `cancel` cancels a
-//! query when its command is interrupted; `session` knows how a session is shown.
+//! Five have more than one user: `statement` reads what is to be run; `result` prints results, whether of `query` or of
+//! `job`; `cancel` cancels a query when its command is interrupted; `session` knows how a session is shown; `log_files`
+//! reads the service's log.
 
 mod cancel;
 mod completions;
@@ -11,6 +12,7 @@ mod context;
 mod doctor;
 mod emulator;
 mod job;
+mod log_files;
 mod query;
 mod result;
 mod service;

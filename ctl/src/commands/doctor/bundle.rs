@@ -15,14 +15,12 @@ use super::check::Check;
 use super::redact::redact;
 use super::scene::{Scene, output_of};
 use super::{report, version};
+use crate::commands::log_files::{FILE, Log};
 use crate::failure::Failure;
 use crate::launch::{Manager, run_program};
 
 /// Records of the log that go along.
 const RECORDS: usize = 500;
-
-/// Most of the end of a log file that is searched for them, in bytes.
-const LOG_BYTES_MAX: usize = 4 << 20;
 
 /// Most time for one command.
 const COMMAND_WAIT_MAX: Duration = Duration::from_secs(10);
@@ -122,7 +120,7 @@ async fn of_manager(scene: &Scene<'_>) -> Vec<Text> {
         }
         Manager::Launchd(_) | Manager::Nobody => {
             if let Some(folder) = &scene.state_directory {
-                texts.push(text("log.jsonl", last_records(&folder.join("service.log"))));
+                texts.push(text("log.jsonl", last_records(&folder.join(FILE))));
             }
         }
     }
@@ -154,17 +152,15 @@ fn without_environment(shown: &str) -> String {
         .collect()
 }
 
-/// The last records of a log file and of the one before it.
+/// The last records of a log in files, or why there are none.
 fn last_records(path: &Path) -> String {
-    let older = fs::read(path.with_added_extension("1")).unwrap_or_default();
-    let newer = fs::read(path).unwrap_or_default();
-    let all = [older, newer].concat();
-    let tail = &all[all.len().saturating_sub(LOG_BYTES_MAX)..];
-    let text = String::from_utf8_lossy(tail);
-    let lines: Vec<&str> = text.lines().collect();
-    let mut last = lines[lines.len().saturating_sub(RECORDS)..].join("\n");
-    last.push('\n');
-    last
+    let last = Log::open(path).and_then(|mut log| log.last(RECORDS, |line| Some(line.to_owned())));
+    match last {
+        Ok(lines) => lines
+            .into_iter()
+            .fold(String::new(), |text, line| text + &line + "\n"),
+        Err(error) => format!("{}: {error}\n", path.display()),
+    }
 }
 
 fn archive(path: &Path, texts: &[Text]) -> io::Result<()> {
@@ -224,10 +220,15 @@ mod tests {
     }
 
     #[test]
-    fn the_last_records_span_both_files() {
+    fn the_last_records_span_files() {
         let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("service.log");
-        fs::write(path.with_added_extension("1"), "1\n".repeat(400)).unwrap();
+        let path = folder.path().join(FILE);
+        // Named as the service names those that are full.
+        fs::write(
+            path.with_added_extension("20261129T080000.000"),
+            "1\n".repeat(400),
+        )
+        .unwrap();
         fs::write(&path, "2\n".repeat(200)).unwrap();
         let text = last_records(&path);
         assert_eq!((text.matches('1').count(), text.matches('2').count()), (300, 200));

@@ -12,6 +12,7 @@ use uuid::Uuid;
 use super::check::{Check, Fix};
 use super::resources::{bytes, free_bytes};
 use super::scene::Scene;
+use crate::commands::log_files::{self, FILE, Log};
 use crate::launch::{Manager, POLL_INTERVAL, Scope, run_program};
 
 /// Where journald takes records.
@@ -27,9 +28,9 @@ const RECORD_WAIT_MAX: Duration = Duration::from_secs(2);
 const QUESTION_WAIT_MAX: Duration = Duration::from_secs(5);
 
 /// Most of the service's latest records that are searched for complaints about the log itself.
-const RECORDS_SEARCHED: &str = "--lines=5000";
+const RECORDS_SEARCHED: usize = 5000;
 
-/// What the service says when its queue for the journal was full.
+/// What the service says when its queue for the log was full.
 const DROPPED: &str = "log records were dropped";
 
 /// Less room than this for a log is worth a word.
@@ -64,7 +65,9 @@ pub(super) struct Journal {
 #[derive(Clone, Debug, Default)]
 pub(super) struct LogFile {
     pub(super) path: PathBuf,
-    /// Size of it and the older one; `None` when there is none yet.
+    /// Complaints about lost records among the service's latest.
+    pub(super) losses: Vec<String>,
+    /// Size of it and the older ones; `None` when there is none yet.
     pub(super) bytes: Option<u64>,
     /// Its folder is there and can be written to.
     pub(super) is_writable: bool,
@@ -97,7 +100,8 @@ async fn journal(of_service: &[String], of_user: bool) -> Journal {
         _ => None,
     };
     let mut arguments: Vec<&str> = of_service.iter().map(String::as_str).collect();
-    arguments.extend(["--quiet", "--no-pager", "--output=cat", RECORDS_SEARCHED]);
+    let lines = format!("--lines={RECORDS_SEARCHED}");
+    arguments.extend(["--quiet", "--no-pager", "--output=cat", &lines]);
     let records = journalctl(&arguments).await;
     let losses = records.as_deref().unwrap_or_default().lines();
     Journal {
@@ -154,10 +158,15 @@ async fn journalctl(arguments: &[&str]) -> Result<String, String> {
 }
 
 fn file(folder: &Path) -> LogFile {
-    let path = folder.join("service.log");
+    let path = folder.join(FILE);
     let size = |path: &Path| fs::metadata(path).ok().map(|found| found.len());
-    let older = size(&path.with_added_extension("1")).unwrap_or_default();
+    let older: u64 = log_files::older(&path).iter().filter_map(|path| size(path)).sum();
+    // Other records count, and are not kept.
+    let complaint = |line: &str| Some(if line.contains(DROPPED) { line } else { "" }.to_owned());
+    let latest = Log::open(&path).and_then(|mut log| log.last(RECORDS_SEARCHED, complaint));
+    let losses = latest.unwrap_or_default().into_iter();
     LogFile {
+        losses: losses.filter(|line| !line.is_empty()).collect(),
         bytes: size(&path).map(|size| size + older),
         is_writable: access(folder, Access::WRITE_OK | Access::EXEC_OK).is_ok(),
         is_absent: !folder.exists(),
@@ -172,12 +181,8 @@ fn file(folder: &Path) -> LogFile {
 /// What it means.
 pub(super) fn judge(facts: &Facts) -> Vec<Check> {
     match facts {
-        Facts::Journal(journal) => vec![of_journal(journal), losses(journal), usage(journal)],
-        Facts::File(file) => vec![
-            of_file(file),
-            Check::skip("logging.losses", "a file takes every record"),
-            space(file),
-        ],
+        Facts::Journal(journal) => vec![of_journal(journal), losses(&journal.losses), usage(journal)],
+        Facts::File(file) => vec![of_file(file), losses(&file.losses), space(file)],
         Facts::Unknown => vec![Check::skip(
             "logging.place",
             "neither XDG_STATE_HOME nor HOME is set",
@@ -220,13 +225,13 @@ fn of_journal(journal: &Journal) -> Check {
     }
 }
 
-fn losses(journal: &Journal) -> Check {
+fn losses(losses: &[String]) -> Check {
     const ID: &str = "logging.losses";
-    match journal.losses.last() {
+    match losses.last() {
         None => Check::ok(ID, "no record was dropped"),
-        Some(last) => Check::warn(ID, format!("{} times records were dropped", journal.losses.len()))
+        Some(last) => Check::warn(ID, format!("{} times records were dropped", losses.len()))
             .and(format!("the last time: {last}"))
-            .repair("a lower `log.level`, or a larger `log.queue_max` where the journal is slow at times"),
+            .repair("a lower `log.level`, or a larger `log.queue_max` where the log is slow at times"),
     }
 }
 
@@ -262,7 +267,7 @@ fn of_file(file: &LogFile) -> Check {
         });
     }
     match file.bytes {
-        Some(size) => Check::ok(ID, format!("{shown}, {} with the older one", bytes(size))),
+        Some(size) => Check::ok(ID, format!("{shown}, {} with the older ones", bytes(size))),
         None => Check::ok(ID, format!("{shown}, nothing is logged yet")),
     }
 }
@@ -357,6 +362,7 @@ mod tests {
     fn a_file_is_looked_at() {
         let file = LogFile {
             path: "/s/service.log".into(),
+            losses: vec!["3 log records were dropped".into()],
             bytes: Some(3 << 20),
             is_writable: true,
             mode: 0o600,
@@ -365,6 +371,12 @@ mod tests {
         };
         let check = |file: LogFile, id, state, told| check(&Facts::File(file), id, state, told);
         check(file.clone(), "logging.place", State::Ok, "3.0 MiB");
+        check(
+            file.clone(),
+            "logging.losses",
+            State::Warn,
+            "records were dropped",
+        );
         check(
             LogFile {
                 is_writable: false,

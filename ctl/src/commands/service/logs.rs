@@ -1,6 +1,5 @@
 //! `service logs`: what the service has logged, from the journal or from its files.
 
-mod files;
 mod record;
 
 use std::collections::VecDeque;
@@ -9,16 +8,13 @@ use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use self::files::Log;
 use super::Run;
 use crate::arguments::LogsArguments;
 use crate::client::dial::dial;
+use crate::commands::log_files::{FILE, Log};
 use crate::failure::Failure;
 use crate::launch::{Manager, configuration};
 use crate::render::write_stdout;
-
-/// Name of the log of a service without a journal, in its state folder.
-const FILE: &str = "service.log";
 
 /// Pause between two looks at a file that is followed.
 const FOLLOW_PAUSE: Duration = Duration::from_millis(200);

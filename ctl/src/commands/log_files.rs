@@ -13,6 +13,9 @@ use std::path::{Path, PathBuf};
 /// Longest line that is printed, in bytes; a longer one is cut.
 const LINE_BYTES_MAX: usize = 64 << 10;
 
+/// Name of the log of a service without a journal, in its state folder.
+pub(super) const FILE: &str = "service.log";
+
 /// A log, read on and on.
 pub(super) struct Log {
     path: PathBuf,
@@ -108,7 +111,7 @@ fn last_of(
 }
 
 /// The files that are full, the oldest first.
-fn older(path: &Path) -> Vec<PathBuf> {
+pub(super) fn older(path: &Path) -> Vec<PathBuf> {
     let (Some(folder), Some(name)) = (path.parent(), path.file_name()) else {
         return Vec::new();
     };
