@@ -45,7 +45,8 @@ fn ask(target: &FaultTarget, method: &str, body: &str) -> Result<Value, LifeErro
     match status {
         200 if answer["data"]["faults"].is_array() => Ok(answer),
         200 | 404 => Err(LifeError::Control(format!(
-            "the emulator at {address} makes no faults; start it with --fault-control"
+            "the emulator at {address} makes no faults; start it with --fault-control, or set `emulator.fault_control` and \
+             restart the service if it is the service's own"
         ))),
         _ => {
             let said = answer["message"].as_str().unwrap_or(&body);
