@@ -6,6 +6,7 @@ mod doctor;
 mod emulator;
 mod history;
 mod job;
+mod late;
 mod output;
 mod policy;
 mod query;
@@ -24,6 +25,7 @@ pub(crate) use doctor::DoctorArguments;
 pub(crate) use emulator::{EmulatorVerb, FaultVerb, Replace, SnapshotVerb, Which};
 pub(crate) use history::{Decision, EndState, HistoryArguments, Moment};
 pub(crate) use job::JobVerb;
+pub(crate) use late::Late;
 pub(crate) use output::OutputArguments;
 pub(crate) use policy::{PolicyArguments, PolicyChoice};
 pub(crate) use query::QueryArguments;
@@ -93,15 +95,15 @@ pub(crate) struct GlobalArguments {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Verb {
     /// Run one SQL statement and print its result
-    Query(QueryArguments),
+    Query(Late<QueryArguments>),
     /// Run one SQL statement that changes something, so that it can be looked at before it counts
     ///
     /// Rows are changed in a transaction. Within its limits it is committed; otherwise it is held, with exit code 5,
     /// and a token says how to go on: `--confirm TOKEN` or `--abandon TOKEN`. What commits by itself and needs a
     /// confirmation waits for it and has not run.
-    Write(Box<WriteArguments>),
+    Write(Late<Box<WriteArguments>>),
     /// Begin a transaction that stays open until `commit` or `rollback`
-    Begin(LossArguments),
+    Begin(Late<LossArguments>),
     /// Commit the open transaction
     Commit,
     /// Roll the open transaction back
@@ -122,27 +124,27 @@ pub(crate) enum Verb {
     Connect,
     /// List, make, show, close and reset sessions
     #[command(subcommand, arg_required_else_help = true)]
-    Session(SessionVerb),
+    Session(Late<SessionVerb>),
     /// List, await, read and cancel submitted queries
     #[command(subcommand, arg_required_else_help = true)]
-    Job(JobVerb),
+    Job(Late<JobVerb>),
     /// Run, start, stop and inspect the service
     #[command(subcommand, arg_required_else_help = true)]
-    Service(ServiceVerb),
+    Service(Late<ServiceVerb>),
     /// Show and check the configuration
     #[command(subcommand, arg_required_else_help = true)]
-    Config(ConfigVerb),
+    Config(Late<ConfigVerb>),
     /// Start, stop, copy and reset a local Snowflake: the service's own, or the one of a data folder
     ///
     /// Without --data a command is about the emulator behind the connection `local`, which the service starts when it is
     /// needed; with it, about one that runs by itself.
     #[command(subcommand, arg_required_else_help = true)]
-    Emulator(EmulatorVerb),
+    Emulator(Late<EmulatorVerb>),
     /// Look for what is wrong with service, connections and machine, and say what repairs it
     ///
     /// Works with no service running. Each check is ok, warn, fail or skip; exit code 0 when all is well, 1 with
     /// warnings, 2 with failures. No secret is printed.
-    Doctor(DoctorArguments),
+    Doctor(Late<DoctorArguments>),
     /// Print a completion script for a shell
     Completions {
         /// The shell

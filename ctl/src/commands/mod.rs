@@ -28,7 +28,7 @@ use snowflake_session_proto::v1::PolicyLevel;
 
 pub(crate) use doctor::proxies_of;
 
-use crate::arguments::{PolicyArguments, PolicyChoice, Verb};
+use crate::arguments::{Late, PolicyArguments, PolicyChoice, Verb};
 use crate::config::{Screen, Settings};
 use crate::exit_code::Exit;
 use crate::failure::Failure;
@@ -46,20 +46,20 @@ pub(crate) struct Run {
 /// Carries out a verb. An exit that is not a failure was said by the verb itself.
 pub(crate) fn carry_out(verb: Verb, run: &Run) -> Result<Exit, Failure> {
     match verb {
-        Verb::Query(arguments) => query::query(arguments, run),
-        Verb::Write(arguments) => return write::write(*arguments, run),
+        Verb::Query(Late(arguments)) => query::query(arguments, run),
+        Verb::Write(Late(arguments)) => return write::write(*arguments, run),
         Verb::Context => wait(context::context(run)),
-        Verb::Begin(loss) => wait(transaction::begin(loss, run)),
+        Verb::Begin(Late(loss)) => wait(transaction::begin(loss, run)),
         Verb::Commit => wait(transaction::commit(run)),
         Verb::Rollback => wait(transaction::rollback(run)),
         Verb::Use { part, name, loss } => wait(use_context::use_context(part, name, loss, run)),
         Verb::Connect => wait(connect::connect(run)),
-        Verb::Session(verb) => wait(session::session(verb, run)),
-        Verb::Job(verb) => wait(job::job(verb, run)),
-        Verb::Emulator(verb) => emulator::emulator(verb, run),
-        Verb::Service(verb) => service::service(verb, run),
-        Verb::Config(verb) => wait(config::config(verb, run)),
-        Verb::Doctor(arguments) => return wait(doctor::doctor(arguments, run)),
+        Verb::Session(Late(verb)) => wait(session::session(verb, run)),
+        Verb::Job(Late(verb)) => wait(job::job(verb, run)),
+        Verb::Emulator(Late(verb)) => emulator::emulator(verb, run),
+        Verb::Service(Late(verb)) => service::service(verb, run),
+        Verb::Config(Late(verb)) => wait(config::config(verb, run)),
+        Verb::Doctor(Late(arguments)) => return wait(doctor::doctor(arguments, run)),
         Verb::Completions { shell } => completions::completions(shell),
         Verb::Version => wait(version::version(run)),
     }

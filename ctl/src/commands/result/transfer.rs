@@ -112,17 +112,21 @@ impl Transfer {
         let waiting = source.awaited().filter(|_| run.ui.shows_progress());
         let watching = waiting.map(|name| watch(client.clone(), name, Arc::clone(&progress)));
         let (pieces, queue) = mpsc::channel(BATCHES_QUEUED_MAX);
+        let query = source.own_query();
+        let reading = tokio::spawn(read(
+            client.clone(),
+            source,
+            pieces,
+            Arc::clone(&progress),
+            run.ui,
+        ));
+        // Lets the request out, so that the writer's thread comes to be while the service works.
+        tokio::task::yield_now().await;
         let underway = Underway {
             interrupts,
-            query: source.own_query(),
+            query,
             written: spawn_writer(taker, queue)?,
-            reading: tokio::spawn(read(
-                client.clone(),
-                source,
-                pieces,
-                Arc::clone(&progress),
-                run.ui,
-            )),
+            reading,
             client,
             ui: run.ui,
         };
