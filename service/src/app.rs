@@ -8,9 +8,11 @@
 mod carry;
 mod configuration;
 mod connections;
+mod doors;
 mod failure;
 mod measure;
 mod reload;
+mod remote;
 mod serve;
 
 use std::cell::RefCell;
@@ -25,6 +27,7 @@ pub use configuration::print_configuration;
 pub use connections::print_connections;
 pub use failure::Failure;
 pub use reload::Reread;
+pub use remote::Remote;
 pub use serve::{Parts, serve};
 
 use self::reload::Reloader;
@@ -47,6 +50,7 @@ use crate::platform::own_program::OwnProgram;
 use crate::platform::socket;
 use crate::platform::{PlatformError, signals, socket_path};
 use crate::pool::{Pool, PoolOptions};
+use crate::remote::credentials::Credentials;
 use crate::rpc::Manager;
 use crate::sessions::Oversight;
 
@@ -162,7 +166,7 @@ impl Process<'_> {
     fn live(self, passed: (Passed, Manager), report: Option<Report>) -> Result<(), Failure> {
         let ready = Ready(report);
         let describing = watch::Sender::new(self.settings.oversight.describing.clone());
-        let (logger, parts) = match self.prepare(passed, &describing) {
+        let (logger, parts, credentials) = match self.prepare(passed, &describing) {
             Ok(prepared) => prepared,
             Err(failure) => return ready.failed(failure),
         };
@@ -172,6 +176,7 @@ impl Process<'_> {
             logger: &logger,
             in_effect: RefCell::new(self.settings.listing.clone()),
             describing,
+            credentials,
         };
         let reload = || reloader.read_again();
         let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -199,7 +204,7 @@ impl Process<'_> {
         &self,
         (passed, manager): (Passed, Manager),
         describing: &watch::Sender<HashSet<ConnectionName>>,
-    ) -> Result<(Logger, Parts), Failure> {
+    ) -> Result<(Logger, Parts, Option<watch::Sender<Credentials>>), Failure> {
         let armed = signals::arm()?;
         let logger = logging::start(&self.log_options())?;
         for warning in &self.settings.warnings {
@@ -219,6 +224,7 @@ impl Process<'_> {
             }
             None => socket::bind(&expected)?,
         };
+        let (remote, credentials) = remote::open(&self.settings, passed.tcp)?.unzip();
         let mut kept = kept_sessions(&self.settings)?;
         let arrived = self.arrived(passed.stored, manager, &mut kept);
         let audit = Arc::new(open_audit(&self.settings)?);
@@ -240,11 +246,12 @@ impl Process<'_> {
             settings: self.settings.clone(),
             log_file: self.log_file.clone(),
             listener,
+            remote,
             manager,
             armed,
             clock: Arc::new(SystemTime::now),
         };
-        Ok((logger, parts))
+        Ok((logger, parts, credentials))
     }
 
     /// What goes on from the run before, where a manager carries anything over.
@@ -352,7 +359,7 @@ impl Ready {
 /// What a manager passed, and which one it is.
 fn passed(environment: &Environment) -> Result<(Passed, Manager), Failure> {
     let passed = activation::from_systemd(environment.get("LISTEN_FDS"))?;
-    if passed.listener.is_some() || environment.get("NOTIFY_SOCKET").is_some() {
+    if passed.listener.is_some() || passed.tcp.is_some() || environment.get("NOTIFY_SOCKET").is_some() {
         return Ok((passed, Manager::Systemd));
     }
     let listener = activation::from_launchd()?;

@@ -3,7 +3,7 @@
 //! The rooms, from the inside out: [`domain`] is the pure rules, [`sessions`] drives one task per session,
 //! [`backend`] reaches Snowflake through the driver and keeps the local emulator, [`pool`] keeps spare logins of
 //! it, [`journal`] keeps sessions in files, [`audit`] the log of who ran what, [`metrics`] counts, [`rpc`] speaks
-//! gRPC, [`platform`] deals with the operating system, [`config`] reads what the user configured, and [`app`]
+//! gRPC, [`remote`] lets clients of other machines in over TCP and TLS, [`platform`] deals with the operating system, [`config`] reads what the user configured, and [`app`]
 //! puts them together. `main` is one page. The crate is a library only so that tests can compose it with
 //! another listener, clock, configuration or Snowflake.
 
@@ -16,5 +16,6 @@ pub mod journal;
 pub mod metrics;
 pub mod platform;
 pub mod pool;
+pub mod remote;
 pub mod rpc;
 pub mod sessions;

@@ -58,6 +58,7 @@ impl Whole {
             settings,
             log_file: None,
             listener: socket::bind(&socket).unwrap(),
+            remote: None,
             manager: Manager::None,
             armed: Armed::default(),
             clock: Arc::new(SystemTime::now),

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
-use super::{Failure, socket_of};
+use super::{Failure, remote, socket_of};
 use crate::backend;
 use crate::config::{self, Environment, Examined, FileOutcome, Listing, RunFlags, SettingsFile};
 
@@ -52,6 +52,8 @@ pub fn print_configuration(
         warnings,
         settings,
     } = config::examine(environment, flags);
+    // What the files of `[tcp]` hold belongs to the question whether the configuration can be used.
+    let settings = settings.and_then(|settings| remote::read(&settings).map(|_| settings));
     let faults = settings.as_ref().err().map(|faults| faults.0.as_slice());
     let document = Document {
         files,

@@ -2,13 +2,15 @@
 
 use std::cell::RefCell;
 use std::collections::HashSet;
+use std::time::SystemTime;
 
 use tokio::sync::watch;
 
-use super::log_rules;
+use super::{log_rules, remote};
 use crate::config::{self, Environment, Faults, Listing, RunFlags, Settings, counts_at_reload};
 use crate::domain::names::ConnectionName;
 use crate::platform::logging::Logger;
+use crate::remote::credentials::Credentials;
 
 /// What is read again, and by what it is told what has changed.
 pub(super) struct Reloader<'a> {
@@ -19,6 +21,8 @@ pub(super) struct Reloader<'a> {
     pub(super) in_effect: RefCell<Listing>,
     /// What the backend is told of connections; it counts at their next login.
     pub(super) describing: watch::Sender<HashSet<ConnectionName>>,
+    /// What counts for clients of other machines who come from then on, where they are served.
+    pub(super) credentials: Option<watch::Sender<Credentials>>,
 }
 
 /// A configuration that can be used.
@@ -35,6 +39,8 @@ impl Reloader<'_> {
     /// Reads the configuration and applies it to the log and the backend; the rest is for whoever serves.
     pub(super) fn read_again(&self) -> Result<Reread, Faults> {
         let settings = config::load(self.environment, self.flags)?;
+        // Before anything is applied: the whole counts or nothing.
+        let credentials = self.read_credentials(&settings)?;
         self.logger.set_level(&settings.log.level).map_err(|error| {
             Faults(vec![config::Fault {
                 place: "log.level".to_owned(),
@@ -44,6 +50,10 @@ impl Reloader<'_> {
         self.logger.reopen(log_rules(&settings.log));
         self.describing
             .send_replace(settings.oversight.describing.clone());
+        if let Some((served, new)) = credentials {
+            remote::complain(&new, SystemTime::now());
+            served.send_replace(new);
+        }
         let mut in_effect = self.in_effect.borrow_mut();
         let changed = in_effect.changed(&settings.listing).into_iter();
         let (applied, needs_restart) = changed.map(str::to_owned).partition(|key| counts_at_reload(key));
@@ -54,5 +64,21 @@ impl Reloader<'_> {
             applied,
             needs_restart,
         })
+    }
+
+    /// The certificates and names anew, where somebody asks for them.
+    fn read_credentials(
+        &self,
+        settings: &Settings,
+    ) -> Result<Option<(&watch::Sender<Credentials>, Credentials)>, Faults> {
+        let read = remote::read(settings)?;
+        match (&self.credentials, read) {
+            (None, _) => Ok(None),
+            (Some(served), Some(new)) => Ok(Some((served, new))),
+            (Some(_), None) => Err(Faults(vec![config::Fault {
+                place: "tcp.certificate".to_owned(),
+                message: "is gone while clients of other machines are served; a restart ends that".to_owned(),
+            }])),
+        }
     }
 }

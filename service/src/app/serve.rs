@@ -5,12 +5,12 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::StreamExt as _;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::timeout;
-use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
 
+use super::doors::Doors;
+use super::remote::Remote;
 use super::{Failure, Ready, Reread, measure};
 use crate::config::{Faults, Settings};
 use crate::domain::audit::AuditSearch;
@@ -19,12 +19,11 @@ use crate::domain::history::KeptJobs;
 use crate::domain::journal::record::Kept;
 use crate::domain::upstream::Connector;
 use crate::metrics::Metrics;
-use crate::platform::accept::{AcceptLoop, AcceptRules, Peers};
 use crate::platform::own_program::OwnProgram;
 use crate::platform::signals::{Armed, Signals, Wish};
 use crate::platform::socket::Listener;
 use crate::platform::{notify, restart};
-use crate::rpc::{self, About, Connection, Manager, Reloaded, Rpc, RpcLimits};
+use crate::rpc::{self, About, Manager, Reloaded, Rpc, RpcLimits};
 use crate::sessions::{Oversight, Sessions, WallClock};
 
 /// What a service is made of; a test makes it of other things.
@@ -49,6 +48,8 @@ pub struct Parts {
     pub settings: Settings,
     /// The socket to serve.
     pub listener: Listener,
+    /// What it takes to serve other machines, if they are.
+    pub remote: Option<Remote>,
     /// File that is logged to, if there is one.
     pub log_file: Option<PathBuf>,
     /// Who runs the service.
@@ -86,9 +87,12 @@ pub async fn serve(parts: Parts, ready: Ready, reload: impl Reload) -> Result<()
         Err(failure) => return ready.failed(failure),
     };
     tracing::info!(socket = %service.about.socket.display(), version = env!("CARGO_PKG_VERSION"), "serving");
+    if let Some(address) = service.about.tcp_address {
+        tracing::info!(%address, "serving other machines");
+    }
     notify::ready(&service.status());
     ready.ready();
-    let watchdog = tokio::spawn(watch_over(service.accept_loop.clone(), service.sessions.clone()));
+    let watchdog = tokio::spawn(watch_over(service.doors.clone(), service.sessions.clone()));
     let end = service.until_end(reload).await;
     let ended = service.drain(end).await;
     watchdog.abort();
@@ -111,7 +115,7 @@ struct Service {
     /// The next run comes as soon as this one is gone.
     restarting: bool,
     program: Program,
-    accept_loop: AcceptLoop,
+    doors: Doors,
     signals: Signals,
     shutdown_requests: mpsc::Receiver<Option<Duration>>,
     reload_requests: mpsc::Receiver<oneshot::Sender<Reloaded>>,
@@ -144,6 +148,7 @@ impl Service {
             settings,
             log_file,
             listener,
+            remote,
             manager,
             armed,
             clock,
@@ -164,26 +169,20 @@ impl Service {
             tracing::debug!(count, "sessions go on");
         }
         let program = Program::new(program);
+        let stop = (CancellationToken::new(), CancellationToken::new());
+        let socket = listener.path.clone();
+        let (doors, connections) = Doors::open(listener, remote, &settings, &stop.0)?;
         let about = About {
             pid: std::process::id(),
             start_time: clock(),
             manager,
-            socket: listener.path.clone(),
+            socket,
+            tcp_address: doors.tcp_address(),
             log_file,
             program_replaced: program.watch(),
             state_directory: settings.folders.state.clone(),
             emulator_data_directory: settings.emulator.data_directory.clone(),
         };
-        let stop = (CancellationToken::new(), CancellationToken::new());
-        let rules = AcceptRules {
-            peers: if settings.socket.shared {
-                Peers::Permitted
-            } else {
-                Peers::Own(rustix::process::geteuid().as_raw())
-            },
-            connections_max: settings.rpc.connections_max,
-        };
-        let (accept_loop, accepted) = AcceptLoop::start(listener, rules, stop.0.clone())?;
         let (shutdown, shutdown_requests) = mpsc::channel(1);
         let (reload, reload_requests) = mpsc::channel(1);
         let counted = measure::counted(metrics, &about, sessions.clone());
@@ -202,10 +201,6 @@ impl Service {
                 connection_window_bytes: settings.rpc.connection_window,
             },
         };
-        let connections =
-            ReceiverStream::new(accepted).map(|accepted| Connection::new(accepted.stream, accepted.permit));
-        // The server goes on when no more connections come.
-        let connections = connections.chain(futures_util::stream::pending());
         let stopped = stop.1.clone().cancelled_owned();
         let server = tokio::spawn(async move {
             rpc::serve(rpc, connections, stopped)
@@ -220,7 +215,7 @@ impl Service {
             carries,
             restarting: false,
             program,
-            accept_loop,
+            doors,
             signals,
             shutdown_requests,
             reload_requests,
@@ -238,6 +233,7 @@ impl Service {
     async fn until_end(&mut self, reload: impl Reload) -> End {
         loop {
             let grace = self.settings.grace_period;
+            let idle_exit = self.settings.idle_exit.filter(|_| self.doors.may_be_left());
             tokio::select! {
                 wish = self.signals.next() => match wish {
                     Wish::Reload => drop(self.reload(&reload)),
@@ -259,7 +255,7 @@ impl Service {
                     // Who asked and left is not waited for.
                     let _ = reply.send(self.reload(&reload));
                 }
-                () = unused(&self.sessions, self.settings.idle_exit) => {
+                () = unused(&self.sessions, idle_exit) => {
                     if self.leave_if_unused().await {
                         tracing::info!("stopping: no session for the idle limit");
                         return End::Unused;
@@ -286,15 +282,15 @@ impl Service {
     /// Lets nobody in any more and looks once more whether anybody uses the service; if so, it goes on as if nothing
     /// had been. Whoever comes meanwhile waits for that, or for the next run.
     async fn leave_if_unused(&self) -> bool {
-        if self.sessions.counts().0 > 0 {
+        if self.sessions.counts().0 > 0 || !self.doors.may_be_left() {
             return false;
         }
-        self.accept_loop.pause().await;
+        self.doors.pause().await;
         // One that was accepted a moment ago must be heard first.
         tokio::time::sleep(LAST_CALLS_UNUSED).await;
         let leaves = self.sessions.drain_if_unused();
         if !leaves {
-            self.accept_loop.resume().await;
+            self.doors.resume().await;
         }
         leaves
     }
@@ -439,14 +435,14 @@ async fn unused(sessions: &Sessions, limit: Option<Duration>) {
 }
 
 /// Tells systemd that we are alive, as long as we are: connections are accepted and the sessions answer.
-async fn watch_over(accept_loop: AcceptLoop, sessions: Sessions) {
+async fn watch_over(doors: Doors, sessions: Sessions) {
     let Some(interval) = notify::watchdog_interval() else {
         return;
     };
     let mut ticks = tokio::time::interval(interval);
     loop {
         ticks.tick().await;
-        if accept_loop.is_alive(interval).await {
+        if doors.are_alive(interval).await {
             // Answers only if the table of sessions can be reached.
             let (sessions, queries) = sessions.counts();
             tracing::trace!(sessions, queries, "alive");

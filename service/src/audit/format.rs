@@ -42,6 +42,10 @@ struct Line {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pid: Option<i32>,
     #[serde(default, skip_serializing_if = "String::is_empty")]
+    identity: String,
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    address: String,
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     client: String,
     #[serde(default, skip_serializing_if = "String::is_empty")]
     agent: String,
@@ -100,6 +104,8 @@ pub(super) fn write(phase: Phase, record: &AuditRecord) -> String {
         time: timestamp(record.time),
         uid: caller.uid,
         pid: caller.pid,
+        identity: caller.identity.clone(),
+        address: caller.address.clone(),
         client: caller.client.clone(),
         agent: caller.agent.clone(),
         session: record.session.to_string(),
@@ -152,6 +158,8 @@ pub(super) fn read(line: &[u8]) -> Option<AuditRecord> {
         caller: Caller {
             uid: line.uid,
             pid: line.pid,
+            identity: line.identity,
+            address: line.address,
             client: line.client,
             agent: line.agent,
         },
@@ -277,6 +285,19 @@ pub(super) mod tests {
         assert_eq!(read(line.as_bytes()), Some(written));
         let told = head(line.as_bytes()).unwrap();
         assert_eq!(told.phase, Phase::Ended);
+    }
+
+    #[test]
+    fn a_caller_of_another_machine_is_told_by_name_and_address() {
+        let mut written = record(1);
+        written.caller =
+            Caller::new(None, None, "sfctl/0.1.0", "").from_afar("cn:etl".into(), "10.0.0.7:4711".into());
+        let line = write(Phase::Ended, &written);
+        assert!(
+            line.contains(r#""identity":"cn:etl","address":"10.0.0.7:4711""#),
+            "{line}"
+        );
+        assert_eq!(read(line.as_bytes()), Some(written));
     }
 
     #[test]

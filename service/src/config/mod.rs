@@ -18,6 +18,7 @@ mod oversight;
 mod read;
 mod reload;
 mod settings;
+mod tcp;
 mod values;
 
 pub use environment::Environment;
@@ -30,3 +31,4 @@ pub(crate) use reload::counts_at_reload;
 pub use settings::{
     EmulatorSettings, Examined, Folders, LogSettings, RpcSettings, Settings, SocketSettings, examine, load,
 };
+pub use tcp::{TcpSettings, TlsFiles};

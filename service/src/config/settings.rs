@@ -11,6 +11,7 @@ use super::listing::{LayerName, Listing, SettingsFile};
 use super::metrics::MetricsSettings;
 use super::oversight::OversightSettings;
 use super::read::Reader;
+use super::tcp::TcpSettings;
 use crate::domain::breaker::BreakerRules;
 use crate::domain::limits::Limits;
 use crate::domain::network::NetworkLimits;
@@ -21,6 +22,8 @@ use crate::domain::pool::PoolRules;
 pub struct Settings {
     /// Where to listen.
     pub socket: SocketSettings,
+    /// Clients of other machines.
+    pub tcp: TcpSettings,
     /// Folders of this user.
     pub folders: Folders,
     /// What to log, and where.
@@ -248,6 +251,7 @@ fn read(reader: &mut Reader<'_>, home: PathBuf, environment: &Environment) -> Se
             runtime_directory: environment.folder("XDG_RUNTIME_DIR"),
             temporary_directory: environment.folder("TMPDIR").unwrap_or_else(|| "/tmp".into()),
         },
+        tcp: super::tcp::read(reader, environment),
         log: read_log(reader, environment),
         idle_exit: read_idle_exit(reader),
         grace_period: reader.duration("service.grace_period", Duration::ZERO),

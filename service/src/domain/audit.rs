@@ -20,6 +20,11 @@ pub struct Caller {
     pub uid: Option<u32>,
     /// Process id of the client.
     pub pid: Option<i32>,
+    /// Of a client of another machine: the name in its certificate by which it was let in, `uri:spiffe://corp/etl` for
+    /// example; else empty.
+    pub identity: String,
+    /// Of such a client: where it calls from; else empty.
+    pub address: String,
     /// The client program and its version, as it says itself.
     pub client: String,
     /// Session of the agent that it works for, as it says itself.
@@ -40,8 +45,28 @@ impl Caller {
         Self {
             uid,
             pid,
+            identity: String::new(),
+            address: String::new(),
             client: tame(client, Self::CLIENT_MAX),
             agent: tame(agent, Self::AGENT_MAX),
+        }
+    }
+
+    /// The same caller, calling from another machine.
+    pub fn from_afar(self, identity: String, address: String) -> Self {
+        Self {
+            identity,
+            address,
+            ..self
+        }
+    }
+
+    /// Who it is in one word, as far as somebody else than itself says so: for logs.
+    pub fn peer(&self) -> String {
+        match self.uid {
+            _ if !self.identity.is_empty() => self.identity.clone(),
+            Some(uid) => format!("uid:{uid}"),
+            None => String::new(),
         }
     }
 }

@@ -9,6 +9,7 @@
 pub mod audit;
 pub mod breaker;
 pub mod carry;
+pub mod client_names;
 pub mod context;
 pub mod error;
 pub mod hint;

@@ -4,6 +4,7 @@
 //! The one place that turns a file descriptor number into an owned descriptor, which the language cannot
 //! check; the checks here are what stands in for that.
 
+use std::net::TcpListener;
 use std::os::fd::{FromRawFd as _, OwnedFd, RawFd};
 use std::os::unix::net::UnixListener;
 use std::path::PathBuf;
@@ -15,6 +16,9 @@ use super::{PlatformError, Result};
 
 /// Name under which our units pass the gRPC socket.
 const NAME: &str = "grpc";
+
+/// Name under which our units pass the TCP socket.
+const TCP_NAME: &str = "grpc-tcp";
 
 /// Beginning of the names under which this service, in any version, stores what it leaves for its next run.
 const STORED: &str = "stored-";
@@ -33,6 +37,8 @@ pub struct Stored {
 pub struct Passed {
     /// The gRPC socket.
     pub listener: Option<Listener>,
+    /// The TCP socket, for clients of other machines.
+    pub tcp: Option<TcpListener>,
     /// What was stored.
     pub stored: Vec<Stored>,
 }
@@ -69,30 +75,34 @@ pub fn from_systemd(announced: Option<&str>) -> Result<Passed> {
     if passed.is_empty() {
         // Then nobody holds a socket for us, and the path is ours to bind.
         return Ok(Passed {
-            listener: None,
             stored,
+            ..Passed::default()
         });
     }
     let only = passed.len() == 1;
-    let ours: Vec<_> = passed
-        .iter()
-        .filter(|(_, name)| name == NAME || (only && name == "unknown"))
-        .map(|(fd, _)| *fd)
-        .collect();
-    match ours[..] {
-        [fd] => Ok(Passed {
-            listener: Some(adopt(fd)?),
-            stored,
-        }),
-        [] => {
-            let names: Vec<_> = passed.into_iter().map(|(_, name)| name).collect();
-            Err(unusable(format!(
-                "no socket named {NAME}, only {}",
-                names.join(", ")
-            )))
-        }
-        _ => Err(unusable(format!("several sockets named {NAME}"))),
+    let named = |wanted: &str| -> Vec<RawFd> {
+        let is_wanted = |name: &str| name == wanted || (only && wanted == NAME && name == "unknown");
+        let named = passed.iter().filter(|(_, name)| is_wanted(name));
+        named.map(|(fd, _)| *fd).collect()
+    };
+    let one = |wanted: &str| match named(wanted)[..] {
+        [] => Ok(None),
+        [fd] => Ok(Some(fd)),
+        _ => Err(unusable(format!("several sockets named {wanted}"))),
+    };
+    let (local, tcp) = (one(NAME)?, one(TCP_NAME)?);
+    if local.is_none() && tcp.is_none() {
+        let names: Vec<_> = passed.iter().map(|(_, name)| name.as_str()).collect();
+        return Err(unusable(format!(
+            "no socket named {NAME} or {TCP_NAME}, only {}",
+            names.join(", ")
+        )));
     }
+    Ok(Passed {
+        listener: local.map(adopt).transpose()?,
+        tcp: tcp.map(adopt_tcp).transpose()?,
+        stored,
+    })
 }
 
 /// Takes the socket that launchd passed, if we run under launchd.
@@ -129,22 +139,9 @@ fn own(fd: RawFd) -> OwnedFd {
     unsafe { OwnedFd::from_raw_fd(fd) }
 }
 
-/// Becomes the owner of a passed socket after checking what it is.
+/// Becomes the owner of a passed Unix socket after checking what it is.
 fn adopt(fd: RawFd) -> Result<Listener> {
-    let owned = own(fd);
-    let unusable = |what: &str| PlatformError::Activation {
-        what: format!("descriptor {fd}, which {what}"),
-    };
-    let is = |answer: rustix::io::Result<bool>| answer.map_err(|_| unusable("is not a socket"));
-    if !is(sockopt::socket_domain(&owned).map(|family| family == AddressFamily::UNIX))? {
-        return Err(unusable("is not a Unix socket"));
-    }
-    if !is(sockopt::socket_type(&owned).map(|kind| kind == SocketType::STREAM))? {
-        return Err(unusable("is not a stream socket"));
-    }
-    if !is(sockopt::socket_acceptconn(&owned))? {
-        return Err(unusable("does not listen"));
-    }
+    let owned = listening(fd, "a Unix socket", |family| family == AddressFamily::UNIX)?;
     let socket = UnixListener::from(owned);
     socket
         .set_nonblocking(true)
@@ -154,6 +151,31 @@ fn adopt(fd: RawFd) -> Result<Listener> {
         .map_err(PlatformError::io("ask the passed socket for its path"))?;
     let path = address.as_pathname().map(PathBuf::from).unwrap_or_default();
     Ok(Listener::passed(socket, path))
+}
+
+/// Becomes the owner of a passed TCP socket after checking what it is.
+fn adopt_tcp(fd: RawFd) -> Result<TcpListener> {
+    let is_internet = |family| family == AddressFamily::INET || family == AddressFamily::INET6;
+    listening(fd, "a TCP socket", is_internet).map(TcpListener::from)
+}
+
+/// Becomes the owner of a passed socket of this kind that listens.
+fn listening(fd: RawFd, kind: &str, is_kind: impl Fn(AddressFamily) -> bool) -> Result<OwnedFd> {
+    let owned = own(fd);
+    let unusable = |what: &str| PlatformError::Activation {
+        what: format!("descriptor {fd}, which {what}"),
+    };
+    let is = |answer: rustix::io::Result<bool>| answer.map_err(|_| unusable("is not a socket"));
+    if !is(sockopt::socket_domain(&owned).map(is_kind))? {
+        return Err(unusable(&format!("is not {kind}")));
+    }
+    if !is(sockopt::socket_type(&owned).map(|kind| kind == SocketType::STREAM))? {
+        return Err(unusable("is not a stream socket"));
+    }
+    if !is(sockopt::socket_acceptconn(&owned))? {
+        return Err(unusable("does not listen"));
+    }
+    Ok(owned)
 }
 
 #[cfg(test)]
@@ -167,6 +189,15 @@ mod tests {
             unit.lines()
                 .any(|line| line == format!("FileDescriptorName={NAME}"))
         );
+        for unit in [
+            include_str!("../../../systemd/user/snowflake-session-tcp.socket"),
+            include_str!("../../../systemd/system/snowflake-session-tcp.socket"),
+        ] {
+            assert!(
+                unit.lines()
+                    .any(|line| line == format!("FileDescriptorName={TCP_NAME}"))
+            );
+        }
         let agent = include_str!("../../../launchd/com.github.snowflake-session.plist");
         let (_, sockets) = agent
             .split_once("<key>Sockets</key>")

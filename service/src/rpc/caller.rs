@@ -1,17 +1,13 @@
-//! Who calls: what the system says of the other end of the socket, and what the client says of itself.
+//! Who calls: what the system or a certificate says of the other end of the connection, and what the client says of itself.
 
 use snowflake_session_proto::{AGENT_KEY, CLIENT_KEY};
 use tonic::Request;
-use tonic::transport::server::UdsConnectInfo;
 
+use super::connection::Peer;
 use crate::domain::audit::Caller;
 
 /// Who sent a request.
 pub(super) fn caller<T>(request: &Request<T>) -> Caller {
-    let peer = request
-        .extensions()
-        .get::<UdsConnectInfo>()
-        .and_then(|info| info.peer_cred.as_ref());
     let said = |key| {
         request
             .metadata()
@@ -19,10 +15,12 @@ pub(super) fn caller<T>(request: &Request<T>) -> Caller {
             .and_then(|value| value.to_str().ok())
             .unwrap_or_default()
     };
-    Caller::new(
-        peer.map(tokio::net::unix::UCred::uid),
-        peer.and_then(tokio::net::unix::UCred::pid),
-        said(CLIENT_KEY),
-        said(AGENT_KEY),
-    )
+    let (client, agent) = (said(CLIENT_KEY), said(AGENT_KEY));
+    match request.extensions().get::<Peer>() {
+        Some(Peer::Process { uid, pid }) => Caller::new(Some(*uid), *pid, client, agent),
+        Some(Peer::Remote { name, address }) => {
+            Caller::new(None, None, client, agent).from_afar(name.clone(), address.to_string())
+        }
+        Some(Peer::Unknown) | None => Caller::new(None, None, client, agent),
+    }
 }

@@ -1,34 +1,72 @@
-//! A connection with whatever must be kept as long as it.
+//! A connection, who is at its other end, and whatever must be kept as long as it.
 
 use std::io;
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::UnixStream;
-use tonic::transport::server::{Connected, UdsConnectInfo};
+use tonic::transport::server::Connected;
 
-/// A Unix connection and a guard that is dropped with it, its place among the allowed ones for example.
+/// A stream of bytes in both directions.
+pub trait Duplex: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<S: AsyncRead + AsyncWrite + Send + Unpin> Duplex for S {}
+
+/// Who is at the other end, by the word of somebody else.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Peer {
+    /// A process of this machine, says its system.
+    Process {
+        /// User id.
+        uid: u32,
+        /// Process id, where the system tells.
+        pid: Option<i32>,
+    },
+    /// A client of another machine, says its certificate.
+    Remote {
+        /// The name by which it was let in.
+        name: String,
+        /// Where it calls from.
+        address: SocketAddr,
+    },
+    /// The system does not say.
+    Unknown,
+}
+
+/// A connection and a guard that is dropped with it, its place among the allowed ones for example.
 pub struct Connection<G> {
-    stream: UnixStream,
+    stream: Box<dyn Duplex>,
+    peer: Peer,
     _guard: G,
 }
 
 impl<G> Connection<G> {
-    /// Keeps `guard` as long as `stream`.
+    /// A process of this machine; keeps `guard` as long as `stream`.
     pub fn new(stream: UnixStream, guard: G) -> Self {
+        let peer = stream.peer_cred().map_or(Peer::Unknown, |told| Peer::Process {
+            uid: told.uid(),
+            pid: told.pid(),
+        });
+        Self::of(Box::new(stream), peer, guard)
+    }
+
+    /// A client that somebody has looked at.
+    pub fn of(stream: Box<dyn Duplex>, peer: Peer, guard: G) -> Self {
         Self {
             stream,
+            peer,
             _guard: guard,
         }
     }
 }
 
 impl<G> Connected for Connection<G> {
-    type ConnectInfo = UdsConnectInfo;
+    type ConnectInfo = Peer;
 
-    fn connect_info(&self) -> UdsConnectInfo {
-        self.stream.connect_info()
+    fn connect_info(&self) -> Peer {
+        self.peer.clone()
     }
 }
 

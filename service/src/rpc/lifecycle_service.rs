@@ -1,5 +1,6 @@
 //! Tells how the service is, and passes on the wish to stop it. Works across builds.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
@@ -26,6 +27,8 @@ pub struct About {
     pub manager: Manager,
     /// Path of the socket it serves.
     pub socket: PathBuf,
+    /// Where clients of other machines are served, if they are.
+    pub tcp_address: Option<SocketAddr>,
     /// Folder of its state.
     pub state_directory: PathBuf,
     /// File that it logs to, if it does.
@@ -140,6 +143,10 @@ impl LifecycleService for Lifecycle {
             query_count: i32::try_from(query_count).unwrap_or(i32::MAX),
             manager: manager.into(),
             socket: self.about.socket.display().to_string(),
+            tcp_address: self
+                .about
+                .tcp_address
+                .map_or_else(String::new, |address| address.to_string()),
             emulator_address: self.sessions.emulator_address().unwrap_or_default(),
             state_directory: self.about.state_directory.display().to_string(),
             emulator_data_directory: self.about.emulator_data_directory.display().to_string(),

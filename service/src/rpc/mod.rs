@@ -17,6 +17,6 @@ mod session_service;
 mod status;
 mod write_service;
 
-pub use connection::Connection;
+pub use connection::{Connection, Duplex, Peer};
 pub use lifecycle_service::{About, Counted, Manager, ReloadRequests, Reloaded, ShutdownRequests};
 pub use server::{Rpc, RpcLimits, serve};

@@ -42,8 +42,12 @@ impl QueryService for Queries {
         let caller = caller(&request);
         let query = convert::query_request(request.into_inner(), call_timeout, caller)
             .map_err(|error| status(&error))?;
-        let span =
-            tracing::info_span!("query", session = tracing::field::Empty, request_id = %query.request_id);
+        let span = tracing::info_span!(
+            "query",
+            session = tracing::field::Empty,
+            request_id = %query.request_id,
+            peer = query.caller.peer(),
+        );
         let executed = self.sessions.execute(query).await;
         let stream = executed.map_err(|error| span.in_scope(|| status(&error)))?;
         span.record("session", stream.session.as_str());
@@ -62,7 +66,7 @@ impl QueryService for Queries {
     ) -> Result<Response<v1::SubmitQueryResponse>, Status> {
         let caller = caller(&request);
         let query = convert::submit_request(request.into_inner(), caller).map_err(|error| status(&error))?;
-        let span = tracing::info_span!("submit", request_id = %query.request_id);
+        let span = tracing::info_span!("submit", request_id = %query.request_id, peer = query.caller.peer());
         let submitted = self.sessions.submit(query).await;
         let record = submitted.map_err(|error| span.in_scope(|| status(&error)))?;
         Ok(Response::new(v1::SubmitQueryResponse {
@@ -123,9 +127,9 @@ impl QueryService for Queries {
         &self,
         request: Request<v1::ReadQueryResultsRequest>,
     ) -> Result<Response<Self::ReadQueryResultsStream>, Status> {
-        let call_timeout = grpc_timeout(request.metadata());
+        let (call_timeout, caller) = (grpc_timeout(request.metadata()), caller(&request));
         let request = request.into_inner();
-        let span = tracing::info_span!("read", query = request.query);
+        let span = tracing::info_span!("read", query = request.query, peer = caller.peer());
         let read = async {
             let request = convert::read_request(&request, call_timeout)?;
             self.sessions.read_results(request).await

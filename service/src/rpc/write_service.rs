@@ -34,8 +34,12 @@ impl WriteService for Writes {
         let (call_timeout, caller) = (grpc_timeout(request.metadata()), caller(&request));
         let write = convert::write_request(request.into_inner(), call_timeout, caller)
             .map_err(|error| status(&error))?;
-        let span =
-            tracing::info_span!("write", session = tracing::field::Empty, request_id = %write.request_id);
+        let span = tracing::info_span!(
+            "write",
+            session = tracing::field::Empty,
+            request_id = %write.request_id,
+            peer = write.caller.peer(),
+        );
         let accepted = self.sessions.write(write).await;
         let stream = accepted.map_err(|error| span.in_scope(|| status(&error)))?;
         span.record("session", stream.session.as_str());
@@ -54,8 +58,12 @@ impl WriteService for Writes {
         let (call_timeout, caller) = (grpc_timeout(request.metadata()), caller(&request));
         let undo = convert::undo_request(request.into_inner(), call_timeout, caller)
             .map_err(|error| status(&error))?;
-        let span =
-            tracing::info_span!("undo", session = tracing::field::Empty, request_id = %undo.request_id);
+        let span = tracing::info_span!(
+            "undo",
+            session = tracing::field::Empty,
+            request_id = %undo.request_id,
+            peer = undo.caller.peer(),
+        );
         let accepted = self.sessions.undo(undo).await;
         let stream = accepted.map_err(|error| span.in_scope(|| status(&error)))?;
         span.record("session", stream.session.as_str());

@@ -247,6 +247,7 @@ pub(crate) fn name_build(mut request: Request<()>) -> Result<Request<()>, Status
 
 pub(crate) fn about(socket: PathBuf) -> About {
     About {
+        tcp_address: None,
         pid: std::process::id(),
         start_time: SystemTime::now(),
         manager: Manager::None,

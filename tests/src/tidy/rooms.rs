@@ -9,7 +9,7 @@ use super::tree::{Finding, Source, Tree};
 type Arrows = (&'static str, &'static [&'static str]);
 
 /// Rooms of the service. `domain` is pure; `app` composes.
-const SERVICE: [Arrows; 12] = [
+const SERVICE: [Arrows; 13] = [
     ("domain", &[]),
     ("config", &["domain"]),
     ("platform", &[]),
@@ -19,12 +19,13 @@ const SERVICE: [Arrows; 12] = [
     ("audit", &["domain"]),
     ("metrics", &["domain", "platform"]),
     ("pool", &["domain"]),
+    ("remote", &["domain"]),
     ("rpc", &["domain", "sessions"]),
     (
         "app",
         &[
             "domain", "config", "platform", "sessions", "backend", "journal", "audit", "metrics", "pool",
-            "rpc",
+            "remote", "rpc",
         ],
     ),
     ("main", &["app", "config", "platform"]),

@@ -91,6 +91,8 @@ fn record(record: AuditRecord) -> v1::AuditRecord {
         time: Some(timestamp(record.time)),
         uid: caller.uid.map_or(-1, i64::from),
         pid: caller.pid.map_or(0, i64::from),
+        identity: caller.identity,
+        address: caller.address,
         client: caller.client,
         agent: caller.agent,
         session: record.session.to_string(),

@@ -1,0 +1,202 @@
+//! Reads certificates, key and authorities, and makes of them what TLS needs.
+
+use std::fmt;
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use tokio_rustls::rustls::crypto::aws_lc_rs::default_provider;
+use tokio_rustls::rustls::pki_types::pem::{self, PemObject};
+use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use tokio_rustls::rustls::server::{NoServerSessionStorage, WebPkiClientVerifier};
+use tokio_rustls::rustls::version::TLS13;
+use tokio_rustls::rustls::{RootCertStore, ServerConfig};
+
+use super::names::end_of;
+use super::verifier::{Admission, name_of};
+use crate::domain::client_names::AllowedClient;
+
+/// Largest file that is read, in bytes; a store of all public authorities has a fifth of it.
+const FILE_BYTES_MAX: u64 = 1 << 20;
+
+/// Where everything is, and who may come.
+#[derive(Debug, Clone)]
+pub struct CredentialFiles {
+    /// PEM file with the service's certificate and those up to its authority.
+    pub certificate: PathBuf,
+    /// PEM file with the key of that certificate.
+    pub key: PathBuf,
+    /// PEM file with the authorities of the clients' certificates.
+    pub client_authorities: PathBuf,
+    /// Where a service manager keeps files for this service alone; the modes of those are its own.
+    pub credentials_directory: Option<PathBuf>,
+    /// Who may come.
+    pub allowed: Vec<AllowedClient>,
+}
+
+/// One of the files.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CredentialFile {
+    /// The service's certificate.
+    Certificate,
+    /// Its key.
+    Key,
+    /// The authorities of the clients.
+    ClientAuthorities,
+}
+
+/// Why a file cannot be used. No text quotes what is in it.
+#[derive(Debug, thiserror::Error)]
+#[error("{}: {why}", path.display())]
+pub struct CredentialError {
+    /// Which one it is.
+    pub file: CredentialFile,
+    /// Where it is.
+    pub path: PathBuf,
+    /// What is wrong with it.
+    pub why: String,
+}
+
+/// What it takes to shake hands with clients.
+#[derive(Clone)]
+pub struct Credentials {
+    pub(super) config: Arc<ServerConfig>,
+    allowed: Arc<[AllowedClient]>,
+    end: SystemTime,
+}
+
+impl fmt::Debug for Credentials {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Credentials").finish_non_exhaustive()
+    }
+}
+
+impl Credentials {
+    /// Reads and checks the files.
+    ///
+    /// # Errors
+    ///
+    /// The first file that cannot be used: unreadable, not PEM, a key that others can read or that is not the
+    /// certificate's, no authority.
+    pub fn read(files: &CredentialFiles) -> Result<Self, CredentialError> {
+        use CredentialFile::{Certificate, ClientAuthorities, Key};
+        let of = |file, path: &Path| {
+            let path = path.to_owned();
+            move |why: String| CredentialError {
+                file,
+                path: path.clone(),
+                why,
+            }
+        };
+        let (certificate_error, key_error, authorities_error) = (
+            of(Certificate, &files.certificate),
+            of(Key, &files.key),
+            of(ClientAuthorities, &files.client_authorities),
+        );
+        let chain: Vec<CertificateDer<'static>> =
+            all(&files.certificate, "certificate").map_err(&certificate_error)?;
+        let end = end_of(&chain[0]).map_err(|error| certificate_error(error.to_string()))?;
+        is_private(files).map_err(&key_error)?;
+        let key = contents(&files.key).map_err(&key_error)?;
+        let key = PrivateKeyDer::from_pem_slice(&key).map_err(|error| key_error(not_pem(&error, "key")))?;
+        let mut roots = RootCertStore::empty();
+        for authority in all::<CertificateDer<'static>>(&files.client_authorities, "certificate")
+            .map_err(&authorities_error)?
+        {
+            roots
+                .add(authority)
+                .map_err(|error| authorities_error(error.to_string()))?;
+        }
+        let provider = Arc::new(default_provider());
+        let signed = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider))
+            .build()
+            .map_err(|error| authorities_error(error.to_string()))?;
+        let allowed: Arc<[AllowedClient]> = files.allowed.clone().into();
+        let mut config = ServerConfig::builder_with_provider(provider)
+            .with_protocol_versions(&[&TLS13])
+            .map_err(|error| key_error(error.to_string()))?
+            .with_client_cert_verifier(Arc::new(Admission {
+                signed,
+                allowed: Arc::clone(&allowed),
+            }))
+            .with_single_cert(chain, key)
+            .map_err(|error| key_error(format!("it cannot be used with the certificate: {error}")))?;
+        config.alpn_protocols = vec![b"h2".to_vec()];
+        // A session that is resumed is not judged again: neither by the clock nor by who may come now.
+        config.session_storage = Arc::new(NoServerSessionStorage {});
+        config.send_tls13_tickets = 0;
+        Ok(Self {
+            config: Arc::new(config),
+            allowed,
+            end,
+        })
+    }
+
+    /// When the service's certificate stops to count.
+    pub fn end(&self) -> SystemTime {
+        self.end
+    }
+
+    /// The name under which a client with this certificate was let in.
+    pub(super) fn name_of(&self, certificate: &CertificateDer<'_>) -> Option<String> {
+        name_of(certificate, &self.allowed).ok()
+    }
+}
+
+/// Checks that a key is its owner's alone.
+fn is_private(files: &CredentialFiles) -> Result<(), String> {
+    let path = &files.key;
+    // systemd lets the service read by an access list, which the mode shows as the group's right.
+    if files
+        .credentials_directory
+        .as_ref()
+        .is_some_and(|folder| path.starts_with(folder))
+    {
+        return Ok(());
+    }
+    let found = fs::metadata(path).map_err(|error| format!("cannot be read: {error}"))?;
+    let mode = found.permissions().mode() & 0o7777;
+    if mode & 0o077 != 0 {
+        return Err(format!(
+            "its mode is {mode:04o}, so others can read the key; run `chmod 600 {}`",
+            path.display()
+        ));
+    }
+    Ok(())
+}
+
+fn contents(path: &Path) -> Result<Vec<u8>, String> {
+    let unreadable = |error: std::io::Error| format!("cannot be read: {error}");
+    let found = fs::metadata(path).map_err(unreadable)?;
+    if !found.is_file() {
+        return Err("is not a file".to_owned());
+    }
+    if found.len() > FILE_BYTES_MAX {
+        return Err(format!(
+            "has {} bytes, at most {FILE_BYTES_MAX} are read",
+            found.len()
+        ));
+    }
+    fs::read(path).map_err(unreadable)
+}
+
+/// All that a file has of a kind, at least one.
+fn all<T: PemObject>(path: &Path, kind: &str) -> Result<Vec<T>, String> {
+    let text = contents(path)?;
+    let all = T::pem_slice_iter(&text).collect::<Result<Vec<_>, _>>();
+    let all = all.map_err(|error| not_pem(&error, kind))?;
+    if all.is_empty() {
+        return Err(format!("holds no {kind} in PEM form"));
+    }
+    Ok(all)
+}
+
+fn not_pem(error: &pem::Error, kind: &str) -> String {
+    match error {
+        pem::Error::NoItemsFound => format!("holds no {kind} in PEM form"),
+        // The other texts can quote a line.
+        _ => "is not well-formed PEM".to_owned(),
+    }
+}

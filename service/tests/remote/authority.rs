@@ -1,0 +1,133 @@
+//! An authority of our own, and clients with what it signed.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use hyper_util::rt::TokioIo;
+use rcgen::{
+    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, SanType,
+    date_time_ymd,
+};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
+use tokio_rustls::rustls::crypto::aws_lc_rs::default_provider;
+use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use tokio_rustls::rustls::{ClientConfig, RootCertStore};
+use tonic::transport::{Channel, Endpoint};
+use tower::service_fn;
+
+/// Signs whatever it is asked to.
+pub(crate) struct Authority {
+    issuer: Issuer<'static, KeyPair>,
+    certificate: rcgen::Certificate,
+}
+
+/// A certificate and its key.
+pub(crate) struct Signed {
+    certificate: rcgen::Certificate,
+    key: KeyPair,
+}
+
+impl Authority {
+    pub(crate) fn new(name: &str) -> Self {
+        let mut params = CertificateParams::default();
+        params.distinguished_name.push(DnType::CommonName, name);
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let key = KeyPair::generate().unwrap();
+        let certificate = params.self_signed(&key).unwrap();
+        Self {
+            issuer: Issuer::new(params, key),
+            certificate,
+        }
+    }
+
+    pub(crate) fn pem(&self) -> String {
+        self.certificate.pem()
+    }
+
+    fn sign(&self, params: &CertificateParams) -> Signed {
+        let key = KeyPair::generate().unwrap();
+        Signed {
+            certificate: params.signed_by(&key, &self.issuer).unwrap(),
+            key,
+        }
+    }
+
+    pub(crate) fn server(&self) -> Signed {
+        let mut params = CertificateParams::new(["localhost".to_owned()]).unwrap();
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+        self.sign(&params)
+    }
+
+    /// A client with this URI in its certificate.
+    pub(crate) fn client(&self, uri: &str) -> Signed {
+        self.sign(&client_params(uri))
+    }
+
+    pub(crate) fn expired_client(&self, uri: &str) -> Signed {
+        let mut params = client_params(uri);
+        (params.not_before, params.not_after) = (date_time_ymd(2020, 1, 1), date_time_ymd(2021, 1, 1));
+        self.sign(&params)
+    }
+
+    /// Shakes hands with what listens on this port of localhost, with a certificate or without one.
+    pub(crate) async fn greet(
+        &self,
+        port: u16,
+        client: Option<&Signed>,
+    ) -> std::io::Result<TlsStream<TcpStream>> {
+        let mut roots = RootCertStore::empty();
+        roots.add(self.certificate.der().clone()).unwrap();
+        let config = ClientConfig::builder_with_provider(Arc::new(default_provider()))
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_root_certificates(roots);
+        let mut config = match client {
+            Some(client) => {
+                let key = PrivateKeyDer::try_from(client.key.serialize_der()).unwrap();
+                let chain: Vec<CertificateDer<'static>> = vec![client.certificate.der().clone()];
+                config.with_client_auth_cert(chain, key).unwrap()
+            }
+            None => config.with_no_client_auth(),
+        };
+        config.alpn_protocols = vec![b"h2".to_vec()];
+        let stream = TcpStream::connect(("127.0.0.1", port)).await?;
+        TlsConnector::from(Arc::new(config))
+            .connect("localhost".try_into().unwrap(), stream)
+            .await
+    }
+
+    /// A channel to what listens there.
+    pub(crate) async fn channel(&self, port: u16, client: &Signed) -> Channel {
+        let mut stream = Some(TokioIo::new(self.greet(port, Some(client)).await.unwrap()));
+        let connector = service_fn(move |_| {
+            let stream = stream.take();
+            async move { stream.ok_or(std::io::Error::from(std::io::ErrorKind::ConnectionReset)) }
+        });
+        Endpoint::from_static("http://localhost")
+            .connect_with_connector(connector)
+            .await
+            .unwrap()
+    }
+}
+
+impl Signed {
+    /// Writes both as PEM.
+    pub(crate) fn write(&self, certificate: &Path, key: &Path) {
+        use std::os::unix::fs::PermissionsExt as _;
+        std::fs::write(certificate, self.certificate.pem()).unwrap();
+        std::fs::write(key, self.key.serialize_pem()).unwrap();
+        std::fs::set_permissions(key, std::fs::Permissions::from_mode(0o600)).unwrap();
+    }
+}
+
+fn client_params(uri: &str) -> CertificateParams {
+    let mut params = CertificateParams::default();
+    params.distinguished_name.push(DnType::CommonName, "client");
+    params
+        .subject_alt_names
+        .push(SanType::URI(uri.try_into().unwrap()));
+    params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+    params
+}
