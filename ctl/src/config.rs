@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
+use std::fmt;
 use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::ValueEnum as _;
 
-use crate::arguments::{GlobalArguments, PolicyChoice, parse_duration};
+use crate::arguments::{GlobalArguments, PolicyChoice, ServerAddress, parse_duration, parse_server};
 use crate::commands::proxies_of;
 use crate::failure::Failure;
 use crate::render::Format;
@@ -23,6 +24,10 @@ pub(crate) struct Environment {
     connection: Option<String>,
     session: Option<String>,
     socket: Option<PathBuf>,
+    server: Option<String>,
+    tls_ca: Option<PathBuf>,
+    tls_cert: Option<PathBuf>,
+    tls_key: Option<PathBuf>,
     format: Option<String>,
     timeout: Option<String>,
     policy: Option<String>,
@@ -53,6 +58,8 @@ pub(crate) struct Settings {
     pub(crate) socket_chosen: bool,
     /// Whether it was named on the command line, so that commands we propose must name it too.
     pub(crate) socket_named: bool,
+    /// Service of another machine, in place of the one behind the socket.
+    pub(crate) remote: Option<RemotePlace>,
     /// Format named by the user.
     pub(crate) format: Option<Format>,
     /// Most time for the statement or the call.
@@ -77,6 +84,30 @@ pub(crate) struct Settings {
     pub(crate) proxies: BTreeMap<String, String>,
     /// What can be set by flag or variable, as it was written.
     pub(crate) own: Vec<OwnSetting>,
+}
+
+/// Where a service of another machine is, and what it takes to know each other.
+#[derive(Clone, Debug)]
+pub(crate) struct RemotePlace {
+    /// Its name, as its certificate has it, or its address.
+    pub(crate) host: String,
+    /// Its port.
+    pub(crate) port: u16,
+    /// PEM file with its authorities.
+    pub(crate) ca: PathBuf,
+    /// PEM file with our certificate.
+    pub(crate) certificate: PathBuf,
+    /// PEM file with our key.
+    pub(crate) key: PathBuf,
+    /// Flags of the command line that lead there, so that commands we propose have them too.
+    pub(crate) flags: Vec<String>,
+}
+
+impl fmt::Display for RemotePlace {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (host, port) = (self.host.clone(), self.port);
+        ServerAddress { host, port }.fmt(formatter)
+    }
 }
 
 /// A setting of `sfctl` itself.
@@ -115,6 +146,10 @@ impl Environment {
             connection: text("SFCTL_CONNECTION"),
             session: text("SFCTL_SESSION"),
             socket: os("SFCTL_SOCKET").map(PathBuf::from),
+            server: text("SFCTL_SERVER"),
+            tls_ca: os("SFCTL_TLS_CA").map(PathBuf::from),
+            tls_cert: os("SFCTL_TLS_CERT").map(PathBuf::from),
+            tls_key: os("SFCTL_TLS_KEY").map(PathBuf::from),
             format: text("SFCTL_FORMAT"),
             timeout: text("SFCTL_TIMEOUT"),
             policy: text("SFCTL_POLICY"),
@@ -181,6 +216,7 @@ impl Settings {
             .policy
             .as_deref()
             .map(|text| value_of("SFCTL_POLICY", text));
+        let remote = remote_place(arguments, environment)?;
         let chosen = arguments.socket.clone().or_else(|| environment.socket.clone());
         let socket_chosen = chosen.is_some();
         let settings = Self {
@@ -189,6 +225,10 @@ impl Settings {
             socket: chosen.unwrap_or_else(|| default_socket(environment)),
             socket_chosen,
             socket_named: arguments.socket.is_some(),
+            autostart: remote.is_none()
+                && !arguments.no_autostart
+                && !is_yes(environment.no_autostart.as_deref()),
+            remote,
             format,
             timeout,
             policy: policy.transpose()?,
@@ -197,7 +237,6 @@ impl Settings {
                 .as_deref()
                 .map(agent_name)
                 .filter(|name| !name.is_empty()),
-            autostart: !arguments.no_autostart && !is_yes(environment.no_autostart.as_deref()),
             screen: Screen::look(environment, color),
             search_path: environment.search_path.clone(),
             runtime_directory: environment.runtime_directory.clone(),
@@ -247,11 +286,67 @@ fn default_socket(environment: &Environment) -> PathBuf {
     directory.join("grpc.sock")
 }
 
+/// The service of another machine, if one is named. What the command line names is stronger than any variable.
+fn remote_place(
+    arguments: &GlobalArguments,
+    environment: &Environment,
+) -> Result<Option<RemotePlace>, Failure> {
+    let address = match (&arguments.server, &environment.server) {
+        (Some(address), _) => address.clone(),
+        (None, Some(text)) if arguments.socket.is_none() => {
+            if environment.socket.is_some() {
+                return Err(Failure::usage(
+                    "SFCTL_SERVER and SFCTL_SOCKET name two services; unset one of them",
+                ));
+            }
+            parse_server(text)
+                .map_err(|error| Failure::usage("SFCTL_SERVER is not valid").caused_by(error))?
+        }
+        _ => return Ok(None),
+    };
+    let mut flags = Vec::new();
+    if arguments.server.is_some() {
+        flags.extend(["--server".to_owned(), address.to_string()]);
+    }
+    let mut missing = Vec::new();
+    let mut file = |flag: &str, written: &Option<PathBuf>, variable: &Option<PathBuf>| {
+        if let Some(path) = written {
+            flags.extend([flag.to_owned(), path.to_string_lossy().into_owned()]);
+        }
+        let found = written.as_ref().or(variable.as_ref());
+        if found.is_none() {
+            missing.push(flag.to_owned());
+        }
+        found.cloned().unwrap_or_default()
+    };
+    let ca = file("--tls-ca", &arguments.tls_ca, &environment.tls_ca);
+    let certificate = file("--tls-cert", &arguments.tls_cert, &environment.tls_cert);
+    let key = file("--tls-key", &arguments.tls_key, &environment.tls_key);
+    if !missing.is_empty() {
+        let what = format!(
+            "{address} is reached over mutual TLS, and {} is missing",
+            missing.join(", ")
+        );
+        return Err(Failure::usage(what).hint(
+            "name the files on the command line, or in SFCTL_TLS_CA, SFCTL_TLS_CERT and SFCTL_TLS_KEY",
+        ));
+    }
+    Ok(Some(RemotePlace {
+        host: address.host,
+        port: address.port,
+        ca,
+        certificate,
+        key,
+        flags,
+    }))
+}
+
 /// What was written of what can be set by flag or variable.
 fn own_settings(arguments: &GlobalArguments, environment: &Environment) -> Vec<OwnSetting> {
     let path = |path: &Option<PathBuf>| path.as_ref().map(|path| path.display().to_string());
     let word = |choice: Option<clap::builder::PossibleValue>| choice.map(|word| word.get_name().to_owned());
     let format = arguments.format.map(|format| format.name().to_owned());
+    let server = arguments.server.as_ref().map(ToString::to_string);
     let color = arguments.color.and_then(|choice| choice.to_possible_value());
     let timeout = arguments.timeout.map(|timeout| format!("{timeout:?}"));
     let no_autostart = arguments.no_autostart.then(|| "true".to_owned());
@@ -264,6 +359,10 @@ fn own_settings(arguments: &GlobalArguments, environment: &Environment) -> Vec<O
         ),
         ("session", written.session.clone(), variables.session.clone()),
         ("socket", path(&written.socket), path(&variables.socket)),
+        ("server", server, variables.server.clone()),
+        ("tls_ca", path(&written.tls_ca), path(&variables.tls_ca)),
+        ("tls_cert", path(&written.tls_cert), path(&variables.tls_cert)),
+        ("tls_key", path(&written.tls_key), path(&variables.tls_key)),
         ("format", format, variables.format.clone()),
         ("timeout", timeout, variables.timeout.clone()),
         ("policy", None, variables.policy.clone()),

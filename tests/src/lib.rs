@@ -9,6 +9,7 @@
 //! rules. The journeys are in `tests/`.
 
 pub mod answers;
+pub mod authority;
 pub mod claude_code;
 pub mod clients;
 pub mod config;

@@ -27,6 +27,8 @@ use snowflake_session_tests::machine::{ALICE_UID, Machine};
 const SERVICE: &str = "snowflake-session.service";
 /// The socket of a user.
 const SOCKET: &str = "snowflake-session.socket";
+/// The socket for clients of other machines, which nothing enables.
+const TCP: &str = "snowflake-session-tcp.socket";
 
 /// Where Alice's clients look.
 fn alices_socket() -> String {

@@ -10,6 +10,7 @@ mod late;
 mod output;
 mod policy;
 mod query;
+mod server;
 mod session;
 mod values;
 mod write;
@@ -29,6 +30,7 @@ pub(crate) use late::Late;
 pub(crate) use output::OutputArguments;
 pub(crate) use policy::{PolicyArguments, PolicyChoice};
 pub(crate) use query::QueryArguments;
+pub(crate) use server::{ServerAddress, parse_server};
 pub(crate) use session::SessionVerb;
 pub(crate) use values::{Bind, RowLimit, parse_duration};
 pub(crate) use write::WriteArguments;
@@ -70,6 +72,18 @@ pub(crate) struct GlobalArguments {
     /// Socket of the service [env: SFCTL_SOCKET]
     #[arg(long, global = true, value_name = "PATH")]
     pub(crate) socket: Option<PathBuf>,
+    /// Service of another machine, `https://HOST:PORT`, over mutual TLS [env: SFCTL_SERVER]
+    #[arg(long, global = true, value_name = "URL", conflicts_with = "socket", value_parser = parse_server)]
+    pub(crate) server: Option<ServerAddress>,
+    /// PEM file with the authorities of that service's certificate [env: SFCTL_TLS_CA]
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) tls_ca: Option<PathBuf>,
+    /// PEM file with the certificate to show it [env: SFCTL_TLS_CERT]
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) tls_cert: Option<PathBuf>,
+    /// PEM file with the key of that certificate [env: SFCTL_TLS_KEY]
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) tls_key: Option<PathBuf>,
     /// How to print data; `table` unless the name of an output file says otherwise [env: SFCTL_FORMAT]
     #[arg(long, global = true, value_enum, value_name = "FORMAT", hide_possible_values = true,
           help = format_help())]

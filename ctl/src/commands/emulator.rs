@@ -75,6 +75,7 @@ struct Own {
 }
 
 fn own(run: &Run) -> Result<Own, Failure> {
+    run.only_here("the service's own emulator")?;
     let status = wait(async {
         let client = launch::reach(&run.settings, &run.ui).await?;
         client.status().await

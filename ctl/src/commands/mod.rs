@@ -75,7 +75,8 @@ pub(crate) fn explained(failure: Failure, run: &Run) -> Failure {
         };
     }
     let settings = &run.settings;
-    if failure.exit != Exit::Unreachable {
+    // The managers of this machine know nothing of another's service.
+    if failure.exit != Exit::Unreachable || settings.remote.is_some() {
         return failure;
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
@@ -98,9 +99,13 @@ fn wait<T>(verb: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure>
 fn invocation(run: &Run, words: &[&str]) -> String {
     let mut line = "sfctl".to_owned();
     let socket = run.settings.socket.to_string_lossy();
-    let chosen = ["--socket", &socket];
-    let chosen = chosen.iter().filter(|_| run.settings.socket_named);
-    for word in words.iter().chain(chosen) {
+    let mut chosen: Vec<&str> = Vec::new();
+    match &run.settings.remote {
+        Some(remote) => chosen.extend(remote.flags.iter().map(String::as_str)),
+        None if run.settings.socket_named => chosen.extend(["--socket", &socket]),
+        None => {}
+    }
+    for word in words.iter().chain(&chosen) {
         line.push(' ');
         line.push_str(&quoted(word));
     }
@@ -118,6 +123,17 @@ fn quoted(word: &str) -> String {
 }
 
 impl Run {
+    /// Refuses what is only for the service of this machine.
+    fn only_here(&self, what: &str) -> Result<(), Failure> {
+        match &self.settings.remote {
+            None => Ok(()),
+            Some(remote) => Err(Failure::usage(format!(
+                "{what} is for the service of this machine, not for {remote}"
+            ))
+            .hint("run it on that machine, or without `--server` and SFCTL_SERVER")),
+        }
+    }
+
     /// What statements may do: what the verb was told, else what the environment says.
     fn policy(&self, arguments: PolicyArguments) -> PolicyLevel {
         match arguments.policy.or(self.settings.policy) {

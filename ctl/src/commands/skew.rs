@@ -84,7 +84,11 @@ fn versions(hello: &HelloResponse) -> String {
 
 /// What to tell; `None` when there is nothing to add.
 fn told(skew: &Skew, hello: &HelloResponse, run: &Run) -> Option<Failure> {
-    let restart = invocation(run, &["service", "restart"]);
+    let restart = match &run.settings.remote {
+        // Who runs it there restarts it.
+        Some(remote) => format!("`sfctl service restart` on the machine of {remote}"),
+        None => format!("`{}`", invocation(run, &["service", "restart"])),
+    };
     Some(match skew {
         Skew::None => return None,
         Skew::ClientIsOlder => Failure::new(Exit::Skew, "sfctl is older than the running service")
@@ -92,7 +96,7 @@ fn told(skew: &Skew, hello: &HelloResponse, run: &Run) -> Option<Failure> {
             .hint("update the client: install the sfctl that came with the service"),
         Skew::ServiceIsIdle => Failure::new(Exit::Later, "the running service is of an older version")
             .caused_by(versions(hello))
-            .hint(format!("restart it with `{restart}`; it holds no session")),
+            .hint(format!("restart it with {restart}; it holds no session")),
         Skew::ServiceIsBusy => {
             let mut names = hello.open_sessions.join(", ");
             let named = i32::try_from(hello.open_sessions.len()).unwrap_or(i32::MAX);
@@ -101,7 +105,7 @@ fn told(skew: &Skew, hello: &HelloResponse, run: &Run) -> Option<Failure> {
             }
             let what = "the running service is of an older version and holds open sessions";
             let mut failure = Failure::new(Exit::Later, what).caused_by(versions(hello)).hint(format!(
-                "`{restart}` puts the installed version to work; systemd carries sessions over, without it they end"
+                "{restart} puts the installed version to work; systemd carries sessions over, without it they end"
             ));
             failure.facts.push(format!("open sessions: {names}"));
             failure

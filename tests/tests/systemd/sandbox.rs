@@ -2,7 +2,7 @@
 
 use snowflake_session_tests::machine::{ALICE, Machine, ROOT};
 
-use crate::{SERVICE, SOCKET, listen, main_pid};
+use crate::{SERVICE, SOCKET, TCP, listen, main_pid};
 
 /// `systemd-analyze verify` finds nothing to say, and the exposure is within its limits, in tenths.
 pub(crate) fn units_verify_and_score(machine: &Machine) {
@@ -15,10 +15,21 @@ pub(crate) fn units_verify_and_score(machine: &Machine) {
     };
     silent(
         ALICE,
-        &["systemd-analyze", "--user", "--man=no", "verify", SERVICE, SOCKET],
+        &[
+            "systemd-analyze",
+            "--user",
+            "--man=no",
+            "verify",
+            SERVICE,
+            SOCKET,
+            TCP,
+        ],
     );
     machine.ok(ROOT, &["groupadd", "--system", "snowflake"]);
-    silent(ROOT, &["systemd-analyze", "--man=no", "verify", SERVICE, SOCKET]);
+    silent(
+        ROOT,
+        &["systemd-analyze", "--man=no", "verify", SERVICE, SOCKET, TCP],
+    );
     silent(
         ROOT,
         &[

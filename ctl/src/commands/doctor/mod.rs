@@ -7,6 +7,7 @@
 //! those that cannot do any harm. [`bundle`] packs it all for somebody else, through [`redact`].
 
 mod bundle;
+mod certificates;
 mod check;
 mod configuration;
 mod fix;
@@ -22,6 +23,8 @@ mod snowflake;
 mod socket;
 mod units;
 mod version;
+
+use std::time::SystemTime;
 
 use super::Run;
 use crate::arguments::DoctorArguments;
@@ -61,6 +64,17 @@ async fn examine(run: &Run, online: bool) -> Found<'_> {
     let user = rustix::process::geteuid().as_raw();
     let scene = Scene::look(run).await;
     let versions = version::gather(&scene).await;
+    let now = SystemTime::now();
+    if let Some(remote) = certificates::gather_remote(&scene) {
+        // All else is about this machine, which does not serve.
+        let mut checks = certificates::judge_remote(&remote, now);
+        checks.extend(version::judge(&versions));
+        return Found {
+            scene,
+            versions,
+            checks,
+        };
+    }
     let mut checks = manager::judge(&manager::gather(&scene).await, user);
     checks.extend(units::judge(
         units::gather(&scene).await.as_ref(),
@@ -69,6 +83,7 @@ async fn examine(run: &Run, online: bool) -> Found<'_> {
     checks.extend(socket::judge(&socket::gather(&scene), user));
     checks.extend(version::judge(&versions));
     checks.extend(configuration::judge(&configuration::gather(&scene), user));
+    checks.extend(certificates::judge(certificates::gather(&scene).as_ref(), now));
     checks.extend(logging::judge(&logging::gather(&scene).await));
     checks.extend(resources::judge(&resources::gather(&scene)));
     checks.extend(snowflake::judge(&snowflake::gather(&scene, run, online).await));

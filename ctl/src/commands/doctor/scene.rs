@@ -125,6 +125,8 @@ pub(super) struct ConfigurationFile {
 #[derive(Debug, Deserialize)]
 pub(super) struct Setting {
     pub(super) key: String,
+    #[serde(default)]
+    pub(super) value: serde_json::Value,
     pub(super) layer: String,
     pub(super) source: String,
 }
@@ -172,6 +174,7 @@ impl<'a> Scene<'a> {
     /// Process of the service, if it answered and is one of this machine's that we can see.
     pub(super) fn pid(&self) -> Option<i64> {
         self.answer()
+            .filter(|_| self.settings.remote.is_none())
             .map(|answer| answer.status.pid)
             .filter(|pid| *pid > 1)
     }

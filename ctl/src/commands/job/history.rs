@@ -93,6 +93,8 @@ fn everything(record: &AuditRecord) -> Record {
                 pid => Value::Number(pid),
             },
         ),
+        ("identity", Value::text(&record.identity)),
+        ("address", Value::text(&record.address)),
         ("client", Value::text(&record.client)),
         ("agent", Value::text(&record.agent)),
     ]

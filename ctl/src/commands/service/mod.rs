@@ -30,6 +30,12 @@ const STOP_MARGIN: Duration = Duration::from_secs(10);
 
 /// Carries out one of the verbs.
 pub(super) fn service(verb: ServiceVerb, run: &Run) -> Result<(), Failure> {
+    if !matches!(
+        verb,
+        ServiceVerb::Status | ServiceVerb::Metrics | ServiceVerb::Reload
+    ) {
+        run.only_here("this")?;
+    }
     match verb {
         ServiceVerb::Run => Err(launch::run_in_foreground(&run.settings)),
         ServiceVerb::Start => wait(start(run)),
@@ -243,6 +249,7 @@ fn record(status: &GetStatusResponse) -> Record {
         ("queries", Value::Number(status.query_count.into())),
         ("spare_logins", pools(&status.pools)),
         ("socket", Value::text(&status.socket)),
+        ("tcp", Value::text_if_any(&status.tcp_address)),
         ("log_file", Value::text_if_any(&status.log_file)),
         ("emulator", Value::text(&status.emulator_address)),
         ("state_directory", Value::text(&status.state_directory)),

@@ -36,6 +36,7 @@ impl LifecycleService for Stand {
     ) -> Result<Response<GetStatusResponse>, Status> {
         self.0.check(&request)?;
         Ok(Response::new(GetStatusResponse {
+            tcp_address: String::new(),
             version: "9.9.9".to_owned(),
             build_id: BUILD_ID.to_owned(),
             pid: 4711,

@@ -1,12 +1,19 @@
-//! Dialling the socket.
+//! Dialling the service: over the socket of this machine, or by [`remote`] over TLS to another.
+
+pub(crate) mod certificate;
+mod remote;
 
 use std::error::Error;
 use std::io;
+use std::path::Path;
 
 use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::UnixStream;
-use tonic::transport::Endpoint;
+use tonic::transport::{Channel, Endpoint};
 use tower::service_fn;
+
+pub(crate) use remote::RemoteError;
 
 use super::Client;
 use crate::config::Settings;
@@ -20,7 +27,7 @@ const CONNECTION_WINDOW_BYTES: u32 = 4 << 20;
 /// Largest HTTP/2 frame taken, in bytes; the default of 16 KiB costs a third of the throughput.
 const FRAME_BYTES_MAX: u32 = 256 << 10;
 
-/// Why the socket could not be dialled.
+/// Why the service could not be dialled.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum DialError {
     /// No socket, or nobody behind it.
@@ -35,11 +42,27 @@ pub(crate) enum DialError {
     /// The transport could not be set up on the open socket.
     #[error("cannot speak to the service on {0}")]
     Transport(String, #[source] tonic::transport::Error),
+    /// A service of another machine.
+    #[error(transparent)]
+    Remote(Box<RemoteError>),
 }
 
 /// Dials the service once.
 pub(crate) async fn dial(settings: &Settings) -> Result<Client, DialError> {
-    let socket = &settings.socket;
+    let channel = match &settings.remote {
+        Some(place) => remote::dial(place)
+            .await
+            .map_err(|error| DialError::Remote(Box::new(error)))?,
+        None => local(&settings.socket).await?,
+    };
+    Ok(Client {
+        channel,
+        timeout: settings.timeout,
+        agent: settings.agent.as_deref().and_then(|agent| agent.parse().ok()),
+    })
+}
+
+async fn local(socket: &Path) -> Result<Channel, DialError> {
     let shown = socket.display().to_string();
     let stream = match UnixStream::connect(socket).await {
         Ok(stream) => stream,
@@ -60,6 +83,23 @@ pub(crate) async fn dial(settings: &Settings) -> Result<Client, DialError> {
     if server != 0 && server != rustix::process::geteuid().as_raw() {
         return Err(DialError::Foreign(shown, server));
     }
+    channel_on(stream, endpoint())
+        .await
+        .map_err(|error| DialError::Transport(shown, error))
+}
+
+fn endpoint() -> Endpoint {
+    Endpoint::from_static("http://snowflake-session")
+        .initial_stream_window_size(STREAM_WINDOW_BYTES)
+        .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
+        .max_frame_size(FRAME_BYTES_MAX)
+}
+
+/// Speaks gRPC on a stream.
+async fn channel_on(
+    stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    endpoint: Endpoint,
+) -> Result<Channel, tonic::transport::Error> {
     // The open stream is handed over once: a connection that breaks is an error to report, not one to
     // mend unseen, since a query may have been lost with it.
     let mut stream = Some(stream);
@@ -71,22 +111,15 @@ pub(crate) async fn dial(settings: &Settings) -> Result<Client, DialError> {
                 .ok_or(io::Error::from(io::ErrorKind::ConnectionReset))
         }
     });
-    let channel = Endpoint::from_static("http://snowflake-session")
-        .initial_stream_window_size(STREAM_WINDOW_BYTES)
-        .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
-        .max_frame_size(FRAME_BYTES_MAX)
-        .connect_with_connector(connector)
-        .await
-        .map_err(|error| DialError::Transport(shown, error))?;
-    Ok(Client {
-        channel,
-        timeout: settings.timeout,
-        agent: settings.agent.as_deref().and_then(|agent| agent.parse().ok()),
-    })
+    endpoint.connect_with_connector(connector).await
 }
 
 impl From<DialError> for Failure {
     fn from(error: DialError) -> Self {
+        let error = match error {
+            DialError::Remote(error) => return (*error).into(),
+            error => error,
+        };
         let mut failure = Failure::unreachable("cannot reach the service").caused_by(&error);
         if let Some(source) = error.source() {
             failure = failure.caused_by(root_cause(source));
@@ -96,7 +129,7 @@ impl From<DialError> for Failure {
             DialError::Foreign(..) => {
                 failure.hint("name your own service's socket with `--socket` or SFCTL_SOCKET")
             }
-            DialError::Socket(..) | DialError::Transport(..) => {
+            DialError::Socket(..) | DialError::Transport(..) | DialError::Remote(_) => {
                 failure.hint("see how it is with `sfctl service status`")
             }
         }

@@ -1,0 +1,76 @@
+//! An authority of our own: certificates for services and clients, written as files.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+
+use rcgen::{
+    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, SanType,
+    date_time_ymd,
+};
+
+use crate::stage::Stage;
+
+/// Signs whatever it is asked to.
+pub struct Authority {
+    issuer: Issuer<'static, KeyPair>,
+    pem: String,
+}
+
+impl Authority {
+    /// One with a name of its own.
+    ///
+    /// # Panics
+    ///
+    /// When no key can be made.
+    pub fn new(name: &str) -> Self {
+        let mut params = CertificateParams::default();
+        params.distinguished_name.push(DnType::CommonName, name);
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let key = KeyPair::generate().expect("keys can be made");
+        let pem = params.self_signed(&key).expect("its own key signs").pem();
+        Self {
+            issuer: Issuer::new(params, key),
+            pem,
+        }
+    }
+
+    /// Writes its certificate as NAME.pem in the home.
+    pub fn write(&self, stage: &Stage, name: &str) {
+        stage.write(&format!("{name}.pem"), &self.pem);
+    }
+
+    /// Signs one for a service that is called so; NAME.pem and NAME.key in the home.
+    ///
+    /// # Panics
+    ///
+    /// When the name is none.
+    pub fn server(&self, stage: &Stage, name: &str, host: &str) {
+        let mut params = CertificateParams::new([host.to_owned()]).expect("a name");
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+        self.sign(stage, name, &params);
+    }
+
+    /// Signs one for a client with this URI, which ends with this year.
+    ///
+    /// # Panics
+    ///
+    /// When it is no URI.
+    pub fn client(&self, stage: &Stage, name: &str, uri: &str, end_year: i32) {
+        let mut params = CertificateParams::default();
+        params.distinguished_name.push(DnType::CommonName, name);
+        params
+            .subject_alt_names
+            .push(SanType::URI(uri.try_into().expect("a URI")));
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+        params.not_after = date_time_ymd(end_year, 12, 31);
+        self.sign(stage, name, &params);
+    }
+
+    fn sign(&self, stage: &Stage, name: &str, params: &CertificateParams) {
+        let key = KeyPair::generate().expect("keys can be made");
+        let signed = params.signed_by(&key, &self.issuer).expect("the authority signs");
+        stage.write(&format!("{name}.pem"), signed.pem());
+        let path = stage.write(&format!("{name}.key"), key.serialize_pem());
+        fs::set_permissions(path, fs::Permissions::from_mode(0o600)).expect("our own file");
+    }
+}

@@ -1,0 +1,244 @@
+//! `sfctl` on one machine, the service on another: TCP with mutual TLS, and what is said to those who may not come.
+
+use std::net::{SocketAddr, TcpListener};
+
+use snowflake_session_tests::authority::Authority;
+use snowflake_session_tests::process::{Ran, run};
+use snowflake_session_tests::stage::Stage;
+
+const ETL: &str = "spiffe://corp/etl";
+
+/// A home with a service for other machines, and one with clients of it.
+struct Machines {
+    service: Stage,
+    client: Stage,
+    authority: Authority,
+    address: SocketAddr,
+}
+
+impl Machines {
+    fn new() -> Self {
+        let (service, client, authority) = (Stage::new(), Stage::new(), Authority::new("ours"));
+        authority.server(&service, "server", "localhost");
+        for stage in [&service, &client] {
+            authority.write(stage, "authorities");
+        }
+        authority.client(&client, "etl", ETL, 3000);
+        let home = service.path("");
+        let home = home.display();
+        service.write(
+            "config/snowflake-session/config.toml",
+            format!(
+                "[tcp]\nlisten = \"127.0.0.1:0\"\ncertificate = \"{home}server.pem\"\nkey = \"{home}server.key\"\n\
+                 client_authorities = \"{home}authorities.pem\"\nallow = [\"uri:{ETL}\"]\n"
+            ),
+        );
+        let started = service.sfctl(&["service", "start", "--format", "json"]).ok();
+        let status: serde_json::Value = serde_json::from_str(&started).expect("a document");
+        let address = status["tcp"].as_str().and_then(|text| text.parse().ok());
+        Self {
+            service,
+            client,
+            authority,
+            address: address.expect("the service says where it listens"),
+        }
+    }
+
+    /// Runs `sfctl` on the client's machine, with the certificate of this name.
+    fn sfctl_as(&self, name: &str, arguments: &[&str]) -> Ran {
+        self.sfctl_at(
+            &format!("https://localhost:{}", self.address.port()),
+            name,
+            arguments,
+        )
+    }
+
+    fn sfctl_at(&self, server: &str, name: &str, arguments: &[&str]) -> Ran {
+        let mut command = self.client.program("sfctl", arguments);
+        command
+            .env("SFCTL_SERVER", server)
+            .env("SFCTL_TLS_CA", self.client.path("authorities.pem"))
+            .env("SFCTL_TLS_CERT", self.client.path(format!("{name}.pem")))
+            .env("SFCTL_TLS_KEY", self.client.path(format!("{name}.key")));
+        run(command, None)
+    }
+}
+
+#[test]
+fn a_client_of_another_machine_queries_and_is_in_the_audit_log() {
+    let machines = Machines::new();
+    let csv = machines
+        .sfctl_as("etl", &["query", "select 1 as n", "--format", "csv"])
+        .ok();
+    assert_eq!(csv, "N\n1\n");
+    // The session is the service's: this machine's own clients see it.
+    let sessions = machines
+        .service
+        .sfctl(&["session", "list", "--format", "csv"])
+        .ok();
+    assert!(sessions.contains("default"), "{sessions}");
+    let history = machines
+        .service
+        .sfctl(&["job", "history", "--format", "json"])
+        .ok();
+    let history: serde_json::Value = serde_json::from_str(&history).unwrap();
+    let who = &history[0];
+    assert_eq!(
+        (&who["identity"], &who["uid"]),
+        (&format!("uri:{ETL}").into(), &(-1).into()),
+        "{who}"
+    );
+    assert!(
+        who["address"].as_str().unwrap().starts_with("127.0.0.1:"),
+        "{who}"
+    );
+    assert!(
+        machines.client.processes("snowflake-session").is_empty(),
+        "nothing is started beside the client"
+    );
+}
+
+#[test]
+fn who_is_not_let_in_is_told_why_and_what_to_do() {
+    let machines = Machines::new();
+    machines.service.foresee("client over TCP refused");
+    machines
+        .authority
+        .client(&machines.client, "intern", "spiffe://corp/intern", 3000);
+    machines.authority.client(&machines.client, "late", ETL, 2020);
+    Authority::new("foreign").client(&machines.client, "stranger", ETL, 3000);
+    machines.authority.server(&machines.client, "server", "localhost");
+    for (name, parts) in [
+        (
+            "intern",
+            [
+                "nobody of its names on its list",
+                "uri:spiffe://corp/intern, cn:intern",
+            ],
+        ),
+        (
+            "late",
+            ["it has ended, or a clock is wrong", "have a new one signed"],
+        ),
+        (
+            "stranger",
+            [
+                "does not know the authority that signed it",
+                "`tcp.client_authorities`",
+            ],
+        ),
+        ("server", ["it is not for clients", "`clientAuth`"]),
+    ] {
+        let what = "error: the service did not accept this client's certificate";
+        machines
+            .sfctl_as(name, &["query", "select 1"])
+            .fails(3, &[what, parts[0], parts[1], &format!("{name}.pem")]);
+    }
+}
+
+#[test]
+fn a_service_that_is_not_the_right_one_is_not_trusted() {
+    let machines = Machines::new();
+    machines.service.foresee("client over TCP refused");
+    let port = machines.address.port();
+    // The certificate is for `localhost` alone.
+    machines
+        .sfctl_at(&format!("https://127.0.0.1:{port}"), "etl", &["context"])
+        .fails(
+            3,
+            &[
+                "cannot trust the service",
+                "not for the name 127.0.0.1",
+                "`--tls-ca`",
+            ],
+        );
+    let foreign = Authority::new("foreign");
+    foreign.write(&machines.client, "authorities");
+    machines
+        .sfctl_as("etl", &["context"])
+        .fails(3, &["cannot trust the service", "none of our authorities"]);
+    // Whoever listens without a word is not waited for without end; here it hangs up.
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = silent.local_addr().unwrap().port();
+    let hanging_up = std::thread::spawn(move || drop(silent.accept()));
+    machines
+        .sfctl_at(&format!("https://localhost:{port}"), "etl", &["context"])
+        .fails(
+            3,
+            &[
+                "cannot reach the service",
+                "does not speak to us as a service does",
+            ],
+        );
+    hanging_up.join().unwrap();
+    machines
+        .sfctl_at(&format!("https://localhost:{port}"), "etl", &["context"])
+        .fails(3, &["cannot reach the service", "cannot connect to"]);
+}
+
+#[test]
+fn what_is_missing_or_only_for_this_machine_is_a_usage_error() {
+    let machines = Machines::new();
+    let client = &machines.client;
+    client
+        .sfctl(&["--server", "https://localhost:1", "context"])
+        .fails(2, &["--tls-ca, --tls-cert, --tls-key is missing", "SFCTL_TLS_CA"]);
+    client
+        .sfctl(&["--server", "localhost:1", "context"])
+        .fails(2, &["https://HOST:PORT"]);
+    machines
+        .sfctl_as("nobody", &["context"])
+        .fails(2, &["nobody.pem: cannot be read", "--tls-cert"]);
+    let verbs: [&[&str]; 4] = [
+        &["service", "stop"],
+        &["service", "restart"],
+        &["service", "logs"],
+        &["emulator", "status"],
+    ];
+    for verb in verbs {
+        machines.sfctl_as("etl", verb).fails(
+            2,
+            &["is for the service of this machine, not for https://localhost:"],
+        );
+    }
+    // What can be asked from afar is answered from afar.
+    let status = machines
+        .sfctl_as("etl", &["service", "status", "--format", "json"])
+        .ok();
+    assert!(status.contains(&machines.address.to_string()), "{status}");
+}
+
+#[test]
+fn the_doctor_looks_at_certificates_on_both_sides() {
+    let machines = Machines::new();
+    machines.service.foresee("client over TCP refused");
+    let states = |ran: Ran| -> Vec<(String, String)> {
+        let told: serde_json::Value = serde_json::from_str(&ran.out()).unwrap();
+        let checks = told["checks"].as_array().unwrap().iter();
+        checks
+            .map(|check| {
+                let text = |key: &str| check[key].as_str().unwrap().to_owned();
+                (text("id"), text("state"))
+            })
+            .collect()
+    };
+    let has = |states: &[(String, String)], id: &str, state: &str| {
+        assert!(
+            states.contains(&(id.to_owned(), state.to_owned())),
+            "{id}: {states:?}"
+        );
+    };
+    let here = states(machines.service.sfctl(&["doctor", "--json"]));
+    has(&here, "tcp.certificate", "ok");
+    let there = states(machines.sfctl_as("etl", &["doctor", "--json"]));
+    has(&there, "remote.certificate", "ok");
+    has(&there, "remote.answer", "ok");
+    assert!(
+        there.iter().all(|(id, _)| !id.starts_with("socket.")),
+        "{there:?}"
+    );
+    machines.authority.client(&machines.client, "late", ETL, 2020);
+    let late = states(machines.sfctl_as("late", &["doctor", "--json"]));
+    has(&late, "remote.certificate", "fail");
+    has(&late, "remote.answer", "fail");
+}
