@@ -8,9 +8,9 @@
 
 mod support;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, SystemTime};
 
 use snowflake_session::app::{Failure, Parts, Ready, serve};
@@ -39,31 +39,8 @@ struct Whole {
 impl Whole {
     async fn start(change: impl FnOnce(&mut Settings)) -> Self {
         let home = tempfile::tempdir().unwrap();
-        let environment = Environment::from_iter([("HOME".to_owned(), home.path().display().to_string())]);
-        let mut settings = config::load(&environment, &RunFlags::default()).unwrap();
-        settings.limits.cancel_wait = Duration::from_millis(50);
-        change(&mut settings);
+        let (seen, served) = serve_in(home.path(), change);
         let socket = home.path().join("s/grpc.sock");
-        let connector = FakeConnector::default();
-        let seen = Arc::clone(&connector.seen);
-        let parts = Parts {
-            metrics: Metrics::new(8),
-            connector: Arc::new(connector),
-            arrived: None,
-            program: None,
-            kept: Memory::default().kept(),
-            oversight: Oversight::none(),
-            audit: Arc::new(NoAudit),
-            kept_jobs: snowflake_session::journal::open_jobs(&home.path().join("jobs.json")),
-            settings,
-            log_file: None,
-            listener: socket::bind(&socket).unwrap(),
-            remote: None,
-            manager: Manager::None,
-            armed: Armed::default(),
-            clock: Arc::new(SystemTime::now),
-        };
-        let served = tokio::spawn(serve(parts, Ready::nobody(), || Err(Faults(Vec::new()))));
         let channel = support::connect(&socket).await;
         Self {
             seen,
@@ -93,6 +70,35 @@ impl Whole {
         assert!(!self.socket.exists());
         self.seen
     }
+}
+
+/// Serves at `s/grpc.sock` in a home, with these changes to the defaults.
+fn serve_in(home: &Path, change: impl FnOnce(&mut Settings)) -> (Arc<Seen>, JoinHandle<Result<(), Failure>>) {
+    let environment = Environment::from_iter([("HOME".to_owned(), home.display().to_string())]);
+    let mut settings = config::load(&environment, &RunFlags::default()).unwrap();
+    settings.limits.cancel_wait = Duration::from_millis(50);
+    change(&mut settings);
+    let connector = FakeConnector::default();
+    let seen = Arc::clone(&connector.seen);
+    let parts = Parts {
+        metrics: Metrics::new(8),
+        connector: Arc::new(connector),
+        arrived: None,
+        program: None,
+        kept: Memory::default().kept(),
+        oversight: Oversight::none(),
+        audit: Arc::new(NoAudit),
+        kept_jobs: snowflake_session::journal::open_jobs(&home.join("jobs.json")),
+        settings,
+        log_file: None,
+        listener: socket::bind(&home.join("s/grpc.sock")).unwrap(),
+        remote: None,
+        manager: Manager::None,
+        armed: Armed::default(),
+        clock: Arc::new(SystemTime::now),
+    };
+    let served = tokio::spawn(serve(parts, Ready::nobody(), || Err(Faults(Vec::new()))));
+    (seen, served)
 }
 
 #[tokio::test]
@@ -188,4 +194,63 @@ async fn a_connection_that_stays_open_meets_the_next_run() {
     // It was said goodbye to, so the client dials again, and finds that nobody is there.
     let status = lifecycle.get_status(v1::GetStatusRequest {}).await.unwrap_err();
     assert_eq!(status.code(), tonic::Code::Unavailable, "{status}");
+}
+
+#[tokio::test]
+async fn whoever_has_come_in_is_heard_before_it_leaves() {
+    let mut service = Whole::start(|settings| settings.idle_exit = Some(Duration::from_millis(20))).await;
+    // Connected, and silent for longer than the service stays unused: a client on a busy machine.
+    let left = tokio::time::timeout(Duration::from_secs(1), &mut service.served).await;
+    assert!(left.is_err(), "it left somebody behind whom it had let in");
+    let mut lifecycle = LifecycleServiceClient::new(service.channel.clone());
+    lifecycle.get_status(v1::GetStatusRequest {}).await.unwrap();
+    service.end().await;
+}
+
+/// Clients that come while services leave and come, all the time: each is answered, or finds that nobody is there.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn whoever_comes_while_it_leaves_is_answered_or_finds_nobody() {
+    const ANSWERS: usize = 200;
+    let home = tempfile::tempdir().unwrap();
+    let socket = home.path().join("s/grpc.sock");
+    let answered = Arc::new(AtomicUsize::new(0));
+    let clients: Vec<_> = (0..4)
+        .map(|number| {
+            let (socket, answered) = (socket.clone(), Arc::clone(&answered));
+            tokio::spawn(async move {
+                while answered.load(Ordering::SeqCst) < ANSWERS {
+                    let Ok(stream) = tokio::net::UnixStream::connect(&socket).await else {
+                        tokio::task::yield_now().await;
+                        continue;
+                    };
+                    if number == 0 {
+                        // Lets the service become unused once it has been heard.
+                        tokio::time::sleep(Duration::from_millis(15)).await;
+                    }
+                    let mut lifecycle = LifecycleServiceClient::new(support::channel_on(stream).await);
+                    let answer = lifecycle.get_status(v1::GetStatusRequest {});
+                    let answer = tokio::time::timeout(Duration::from_secs(20), answer).await;
+                    answer.expect("an answer").expect("a good one");
+                    answered.fetch_add(1, Ordering::SeqCst);
+                    tokio::time::sleep(Duration::from_millis(10 * number)).await;
+                }
+            })
+        })
+        .collect();
+    let mut runs = 0;
+    while answered.load(Ordering::SeqCst) < ANSWERS {
+        let (_, served) = serve_in(home.path(), |settings| {
+            settings.idle_exit = Some(Duration::from_millis(20));
+        });
+        tokio::time::timeout(Duration::from_secs(60), served)
+            .await
+            .expect("it leaves now and then")
+            .unwrap()
+            .unwrap();
+        runs += 1;
+    }
+    for client in clients {
+        client.await.unwrap();
+    }
+    assert!(runs > 1, "it left {runs} times");
 }

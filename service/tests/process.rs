@@ -216,7 +216,7 @@ fn a_passed_thing_that_cannot_be_served_is_refused() {
         (with_passed(&home, file, "grpc"), "is not a socket"),
         (
             with_passed(&home, listening, "http"),
-            "no socket named grpc, only http",
+            "no socket named grpc or grpc-tcp, only http",
         ),
     ] {
         let output = command.output().unwrap();

@@ -15,7 +15,7 @@ use crate::platform::PlatformError;
 use crate::platform::accept::{AcceptLoop, AcceptRules, Peers};
 use crate::platform::socket::Listener;
 use crate::remote::accept::RemoteLoop;
-use crate::rpc::{Connection, Peer};
+use crate::rpc::{Arrivals, Connection, Peer};
 
 /// All ways in.
 #[derive(Clone)]
@@ -30,6 +30,7 @@ impl Doors {
         listener: Listener,
         remote: Option<Remote>,
         settings: &Settings,
+        arrivals: &Arrivals,
         stop: &CancellationToken,
     ) -> Result<(Self, impl Stream<Item = Connection<OwnedSemaphorePermit>> + use<>), Failure> {
         let peers = if settings.socket.shared {
@@ -37,14 +38,16 @@ impl Doors {
         } else {
             Peers::Own(rustix::process::geteuid().as_raw())
         };
+        let arrivals = arrivals.clone();
+        let arrive = move || arrivals.arrive();
         let connections_max = settings.rpc.connections_max;
         let rules = AcceptRules {
             peers,
             connections_max,
         };
-        let (local, accepted) = AcceptLoop::start(listener, rules, stop.clone())?;
-        let accepted =
-            ReceiverStream::new(accepted).map(|accepted| Connection::new(accepted.stream, accepted.permit));
+        let (local, accepted) = AcceptLoop::start(listener, rules, stop.clone(), arrive.clone())?;
+        let accepted = ReceiverStream::new(accepted)
+            .map(|accepted| Connection::new(accepted.stream, accepted.guard, accepted.permit));
         let opened = remote.map(
             |Remote {
                  listener,
@@ -55,7 +58,7 @@ impl Doors {
                     credentials,
                     remote::rules(settings),
                     stop.clone(),
-                    || (),
+                    arrive,
                 )
             },
         );
@@ -71,7 +74,7 @@ impl Doors {
                     name: client.name,
                     address: client.address,
                 };
-                Connection::of(client.stream, peer, client.permit)
+                Connection::of(client.stream, peer, client.guard, client.permit)
             });
         // The server goes on when no more connections come.
         let connections =
@@ -93,7 +96,7 @@ impl Doors {
     /// Lets nobody in from now on; see [`AcceptLoop::pause`].
     pub(super) async fn pause(&self) {
         if let Some(remote) = &self.remote {
-            remote.pause();
+            remote.pause().await;
         }
         self.local.pause().await;
     }
@@ -102,12 +105,16 @@ impl Doors {
     pub(super) async fn resume(&self) {
         self.local.resume().await;
         if let Some(remote) = &self.remote {
-            remote.resume();
+            remote.resume().await;
         }
     }
 
     /// True when connections are accepted within `limit`.
     pub(super) async fn are_alive(&self, limit: Duration) -> bool {
-        self.local.is_alive(limit).await
+        let remote_is_alive = match &self.remote {
+            Some(remote) => remote.is_alive(limit).await,
+            None => true,
+        };
+        remote_is_alive && self.local.is_alive(limit).await
     }
 }

@@ -23,7 +23,7 @@ use crate::platform::own_program::OwnProgram;
 use crate::platform::signals::{Armed, Signals, Wish};
 use crate::platform::socket::Listener;
 use crate::platform::{notify, restart};
-use crate::rpc::{self, About, Manager, Reloaded, Rpc, RpcLimits};
+use crate::rpc::{self, About, Arrivals, Manager, Reloaded, Rpc, RpcLimits};
 use crate::sessions::{Oversight, Sessions, WallClock};
 
 /// What a service is made of; a test makes it of other things.
@@ -63,11 +63,8 @@ pub struct Parts {
 /// How long the last answers may take to leave after everything else is done.
 const LAST_ANSWERS: Duration = Duration::from_secs(1);
 
-/// How long a connection that was accepted last has to make its call before the server says goodbye to it.
-const LAST_CALLS: Duration = Duration::from_millis(100);
-
-/// The same for a service that leaves because nobody uses it: there is no hurry, and who comes meanwhile waits.
-const LAST_CALLS_UNUSED: Duration = Duration::from_millis(500);
+/// How long connections that were accepted last have to make their calls before the server says goodbye to them.
+const LAST_CALLS: Duration = Duration::from_secs(1);
 
 /// Pause between two looks at the program's file.
 const PROGRAM_LOOK: Duration = Duration::from_secs(2);
@@ -116,6 +113,8 @@ struct Service {
     restarting: bool,
     program: Program,
     doors: Doors,
+    /// Who has come in and not been heard yet.
+    arrivals: Arrivals,
     signals: Signals,
     shutdown_requests: mpsc::Receiver<Option<Duration>>,
     reload_requests: mpsc::Receiver<oneshot::Sender<Reloaded>>,
@@ -171,7 +170,8 @@ impl Service {
         let program = Program::new(program);
         let stop = (CancellationToken::new(), CancellationToken::new());
         let socket = listener.path.clone();
-        let (doors, connections) = Doors::open(listener, remote, &settings, &stop.0)?;
+        let arrivals = Arrivals::default();
+        let (doors, connections) = Doors::open(listener, remote, &settings, &arrivals, &stop.0)?;
         let about = About {
             pid: std::process::id(),
             start_time: clock(),
@@ -216,6 +216,7 @@ impl Service {
             restarting: false,
             program,
             doors,
+            arrivals,
             signals,
             shutdown_requests,
             reload_requests,
@@ -279,16 +280,16 @@ impl Service {
         }
     }
 
-    /// Lets nobody in any more and looks once more whether anybody uses the service; if so, it goes on as if nothing
-    /// had been. Whoever comes meanwhile waits for that, or for the next run.
+    /// Leaves if nobody uses the service or is about to. The doors are shut before the last look, so that whoever has come by
+    /// then is seen: the service goes on for them as if nothing had been. Whoever comes after that meets the next run.
     async fn leave_if_unused(&self) -> bool {
-        if self.sessions.counts().0 > 0 || !self.doors.may_be_left() {
+        let is_unused = || self.sessions.counts().0 == 0 && self.arrivals.are_heard();
+        // Somebody who comes now and then is somebody who uses it; the doors need not be shut to find that.
+        if !self.doors.may_be_left() || !is_unused() {
             return false;
         }
         self.doors.pause().await;
-        // One that was accepted a moment ago must be heard first.
-        tokio::time::sleep(LAST_CALLS_UNUSED).await;
-        let leaves = self.sessions.drain_if_unused();
+        let leaves = is_unused() && self.sessions.drain_if_unused();
         if !leaves {
             self.doors.resume().await;
         }
@@ -346,8 +347,8 @@ impl Service {
         notify::stopping("finishing queries", grace + closing + connector + LAST_ANSWERS);
         if self.restarting {
             // Who comes now is better served by the next run; who has just come is still let through.
-            self.stop.0.cancel();
-            tokio::time::sleep(LAST_CALLS).await;
+            self.doors.pause().await;
+            self.arrivals.heard(LAST_CALLS).await;
         }
         if left {
             // Connections that are open and idle are said goodbye to, so that their next call goes to the next run.
@@ -364,8 +365,8 @@ impl Service {
         within(connector, "spare logins and emulator", self.connector.shutdown()).await;
         if !self.restarting && !left {
             // One that was accepted a moment ago must not be cut before its call came.
-            self.stop.0.cancel();
-            tokio::time::sleep(LAST_CALLS).await;
+            self.doors.pause().await;
+            self.arrivals.heard(LAST_CALLS).await;
         }
         self.stop.0.cancel();
         self.stop.1.cancel();

@@ -12,11 +12,13 @@ use super::{PlatformError, Result};
 
 /// An accepted connection. The permit stands for its place among the connections that are allowed.
 #[derive(Debug)]
-pub struct Accepted {
+pub struct Accepted<G> {
     /// The connection.
     pub stream: UnixStream,
     /// To be kept as long as the connection.
     pub permit: OwnedSemaphorePermit,
+    /// What was made for it as soon as it was accepted.
+    pub guard: G,
 }
 
 /// Who may connect.
@@ -57,53 +59,77 @@ enum Wish {
 /// Pause after the system refused a connection, for lack of descriptors for example.
 const REFUSED_PAUSE: Duration = Duration::from_millis(50);
 
+/// Whether somebody can come in.
+enum Door {
+    Open(UnixListener),
+    Closed,
+    /// It is to be open again; what has kept it from that is to be told once.
+    Opening {
+        told: bool,
+    },
+}
+
 impl AcceptLoop {
-    /// Starts to accept; connections come out of the receiver until `stop` fires. The socket file, if it is
-    /// ours, goes when the loop ends.
-    pub fn start(
+    /// Starts to accept; connections come out of the receiver until `stop` fires. The socket file, if it is ours, goes when
+    /// the loop ends. `arrive` is called for each connection as soon as it is accepted.
+    pub fn start<G: Send + 'static>(
         listener: Listener,
         rules: AcceptRules,
         stop: CancellationToken,
-    ) -> Result<(Self, mpsc::Receiver<Accepted>)> {
-        let handle = listener.socket.try_clone().and_then(UnixListener::from_std);
-        let socket = handle.map_err(PlatformError::io("watch the listening socket"))?;
+        arrive: impl Fn() -> G + Send + Sync + 'static,
+    ) -> Result<(Self, mpsc::Receiver<Accepted<G>>)> {
+        let mut door = Door::Open(watched(&listener)?);
         let (connections, accepted) = mpsc::channel(1);
         let (wishes, mut wished) = mpsc::channel::<(Wish, oneshot::Sender<()>)>(1);
         let places = Arc::new(Semaphore::new(rules.connections_max));
+        let let_in = move |stream, permit| let_in(stream, permit, rules.peers, &arrive);
         tokio::spawn(async move {
             // Owns the socket file until the end.
             let mut listener = listener;
-            let mut paused = false;
             loop {
-                tokio::select! {
+                let (mut asked, mut ends) = (None, false);
+                let came: Vec<Accepted<G>> = tokio::select! {
                     biased;
-                    () = stop.cancelled() => return,
+                    () = stop.cancelled() => {
+                        ends = true;
+                        close(&mut listener, &places, &let_in)
+                    }
                     Some((wish, done)) = wished.recv() => {
+                        asked = Some(done);
                         match wish {
-                            Wish::Ping => {}
+                            Wish::Ping => Vec::new(),
                             Wish::Pause => {
-                                paused = true;
-                                // Of a socket that is ours nobody else accepts who connected before it was hidden.
-                                if listener.hide() {
-                                    for accepted in pending(&listener, &places, rules.peers) {
-                                        if connections.send(accepted).await.is_err() {
-                                            return;
-                                        }
-                                    }
-                                }
+                                door = Door::Closed;
+                                close(&mut listener, &places, &let_in)
                             }
                             Wish::Resume => {
-                                paused = false;
-                                listener.show();
+                                door = opened(&mut listener, false);
+                                Vec::new()
                             }
                         }
-                        let _ = done.send(());
                     }
-                    accepted = accept_one(&socket, &places, rules.peers), if !paused => {
-                        if let Some(accepted) = accepted && connections.send(accepted).await.is_err() {
-                            return;
+                    accepted = async {
+                        match &door {
+                            Door::Open(socket) => accept_one(socket, &places, &let_in).await,
+                            Door::Closed => std::future::pending().await,
+                            Door::Opening { .. } => {
+                                tokio::time::sleep(REFUSED_PAUSE).await;
+                                None
+                            }
                         }
+                    } => accepted.into_iter().collect(),
+                };
+                for accepted in came {
+                    if connections.send(accepted).await.is_err() {
+                        return;
                     }
+                }
+                if let Some(done) = asked {
+                    let _ = done.send(());
+                } else if ends {
+                    return;
+                } else if let Door::Opening { told } = door {
+                    door = opened(&mut listener, told);
                 }
             }
         });
@@ -117,8 +143,9 @@ impl AcceptLoop {
             .unwrap_or(false)
     }
 
-    /// Accepts nothing from now on; whoever is in already stays. Who comes waits in the queue of a socket that a service manager
-    /// holds, for the next run; a socket of our own is hidden, so that nobody is found there and the next run is started.
+    /// Accepts nothing from now on; whoever has connected is in. Who comes waits in the queue of a socket that a service
+    /// manager holds, for the next run; a socket of our own is closed, so that nobody is found there and the next run is
+    /// started.
     pub async fn pause(&self) {
         self.ask(Wish::Pause).await;
     }
@@ -134,24 +161,58 @@ impl AcceptLoop {
     }
 }
 
-/// Accepts the connections that wait already. The system is asked, since the runtime may not have heard of the latest.
-fn pending(listener: &Listener, places: &Arc<Semaphore>, peers: Peers) -> Vec<Accepted> {
+/// The socket as the runtime watches it.
+fn watched(listener: &Listener) -> Result<UnixListener> {
+    let handle = listener.socket.try_clone().and_then(UnixListener::from_std);
+    handle.map_err(PlatformError::io("watch the listening socket"))
+}
+
+/// Opens the door of a listener that may be closed.
+fn opened(listener: &mut Listener, told: bool) -> Door {
+    match listener.reopen().and_then(|()| watched(listener)) {
+        Ok(socket) => Door::Open(socket),
+        Err(error) => {
+            if !told {
+                tracing::error!(error = %error, "cannot listen again; trying on");
+            }
+            Door::Opening { told: true }
+        }
+    }
+}
+
+/// Closes a socket of ours and accepts those who wait in its queue: nobody else will. The system is asked, since the runtime
+/// may not have heard of the latest. Nothing is done to a socket that a manager holds.
+fn close<G>(
+    listener: &mut Listener,
+    places: &Arc<Semaphore>,
+    let_in: &impl Fn(UnixStream, OwnedSemaphorePermit) -> Option<Accepted<G>>,
+) -> Vec<Accepted<G>> {
     let mut pending = Vec::new();
-    while let Ok(permit) = Arc::clone(places).try_acquire_owned()
-        && let Ok((stream, _)) = listener.socket.accept()
-    {
+    if !listener.close() {
+        return pending;
+    }
+    while let Ok((stream, _)) = listener.socket.accept() {
+        // Those whom there is no place for are let in all the same.
+        let place = Arc::clone(places).try_acquire_owned();
+        let Ok(place) = place.or_else(|_| Arc::new(Semaphore::new(1)).try_acquire_owned()) else {
+            break;
+        };
         let stream = stream
             .set_nonblocking(true)
             .and_then(|()| UnixStream::from_std(stream));
-        pending.extend(stream.ok().and_then(|stream| let_in(stream, permit, peers)));
+        pending.extend(stream.ok().and_then(|stream| let_in(stream, place)));
     }
     pending
 }
 
-async fn accept_one(socket: &UnixListener, places: &Arc<Semaphore>, peers: Peers) -> Option<Accepted> {
+async fn accept_one<G>(
+    socket: &UnixListener,
+    places: &Arc<Semaphore>,
+    let_in: &impl Fn(UnixStream, OwnedSemaphorePermit) -> Option<Accepted<G>>,
+) -> Option<Accepted<G>> {
     let permit = Arc::clone(places).acquire_owned().await.ok()?;
     match socket.accept().await {
-        Ok((stream, _)) => let_in(stream, permit, peers),
+        Ok((stream, _)) => let_in(stream, permit),
         Err(error) => {
             tracing::warn!(error = %error, "connection not accepted");
             tokio::time::sleep(REFUSED_PAUSE).await;
@@ -161,11 +222,18 @@ async fn accept_one(socket: &UnixListener, places: &Arc<Semaphore>, peers: Peers
 }
 
 /// The connection, if it is from somebody who may connect.
-fn let_in(stream: UnixStream, permit: OwnedSemaphorePermit, peers: Peers) -> Option<Accepted> {
+fn let_in<G>(
+    stream: UnixStream,
+    permit: OwnedSemaphorePermit,
+    peers: Peers,
+    arrive: &impl Fn() -> G,
+) -> Option<Accepted<G>> {
     match peer_uid(&stream) {
-        Ok(peer) if peers == Peers::Permitted || peers == Peers::Own(peer) => {
-            Some(Accepted { stream, permit })
-        }
+        Ok(peer) if peers == Peers::Permitted || peers == Peers::Own(peer) => Some(Accepted {
+            stream,
+            permit,
+            guard: arrive(),
+        }),
         Ok(peer) => {
             tracing::warn!(peer, "connection of another user refused");
             None
@@ -185,7 +253,10 @@ mod tests {
     use super::*;
     use crate::platform::socket::bind;
 
-    fn start(uid: u32, connections_max: usize) -> (tempfile::TempDir, AcceptLoop, mpsc::Receiver<Accepted>) {
+    fn start(
+        uid: u32,
+        connections_max: usize,
+    ) -> (tempfile::TempDir, AcceptLoop, mpsc::Receiver<Accepted<()>>) {
         let folder = tempfile::tempdir().unwrap();
         std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o700)).unwrap();
         let listener = bind(&folder.path().join("s")).unwrap();
@@ -193,7 +264,8 @@ mod tests {
             peers: Peers::Own(uid),
             connections_max,
         };
-        let (accept_loop, accepted) = AcceptLoop::start(listener, rules, CancellationToken::new()).unwrap();
+        let (accept_loop, accepted) =
+            AcceptLoop::start(listener, rules, CancellationToken::new(), || ()).unwrap();
         (folder, accept_loop, accepted)
     }
 
@@ -234,7 +306,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_pause_hides_our_own_socket_and_loses_nobody() {
+    async fn a_pause_closes_our_own_socket_and_loses_nobody() {
         let (folder, accept_loop, mut accepted) = start(own_uid(), 8);
         let path = folder.path().join("s");
         // The channel takes one, the loop holds another; the third waits in the socket's queue.
@@ -256,6 +328,52 @@ mod tests {
         assert!(accepted.recv().await.is_some());
     }
 
+    /// Somebody who has found the socket's file connects a moment after it is gone. A link to the file stands for what he
+    /// has found.
+    #[cfg(target_os = "linux")]
+    #[tokio::test]
+    async fn whoever_has_found_a_closed_socket_is_told_that_nobody_listens() {
+        let (folder, accept_loop, mut accepted) = start(own_uid(), 8);
+        let (path, found) = (folder.path().join("s"), folder.path().join("found"));
+        std::fs::hard_link(&path, &found).unwrap();
+        let _early = UnixStream::connect(&found).await.unwrap();
+        assert!(accepted.recv().await.is_some());
+        accept_loop.pause().await;
+        let late = UnixStream::connect(&found).await;
+        assert_eq!(
+            late.unwrap_err().kind(),
+            std::io::ErrorKind::ConnectionRefused,
+            "else it would wait for an answer that nobody gives"
+        );
+        accept_loop.resume().await;
+        let _again = UnixStream::connect(&path).await.unwrap();
+        assert!(accepted.recv().await.is_some());
+    }
+
+    #[tokio::test]
+    async fn whoever_waits_when_the_loop_ends_is_let_in() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o700)).unwrap();
+        let path = folder.path().join("s");
+        let listener = bind(&path).unwrap();
+        let mut clients = Vec::new();
+        for _ in 0..3 {
+            clients.push(UnixStream::connect(&path).await.unwrap());
+        }
+        let stop = CancellationToken::new();
+        stop.cancel();
+        let rules = AcceptRules {
+            peers: Peers::Own(own_uid()),
+            connections_max: 1,
+        };
+        let (_loop, mut accepted) = AcceptLoop::start(listener, rules, stop, || ()).unwrap();
+        let mut served = Vec::new();
+        while let Some(accepted) = accepted.recv().await {
+            served.push(accepted);
+        }
+        assert_eq!(served.len(), clients.len());
+    }
+
     #[tokio::test]
     async fn the_socket_file_goes_with_the_loop() {
         let folder = tempfile::tempdir().unwrap();
@@ -267,7 +385,7 @@ mod tests {
             connections_max: 1,
         };
         let (accept_loop, mut accepted) =
-            AcceptLoop::start(bind(&path).unwrap(), rules, stop.clone()).unwrap();
+            AcceptLoop::start(bind(&path).unwrap(), rules, stop.clone(), || ()).unwrap();
         stop.cancel();
         assert!(accepted.recv().await.is_none());
         assert!(!accept_loop.is_alive(Duration::from_secs(20)).await);

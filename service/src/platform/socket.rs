@@ -45,40 +45,47 @@ impl Listener {
     }
 }
 
-/// What a socket file is called while nobody is to find it.
-const HIDDEN: &str = "leaving";
-
 impl Listener {
-    /// Hides a socket file of ours from those who come; says whether it is ours.
-    pub(super) fn hide(&mut self) -> bool {
-        self.rename(&self.path.with_extension(HIDDEN))
-    }
-
-    /// Shows it again.
-    pub(super) fn show(&mut self) {
-        self.rename(&self.path.clone());
-    }
-
-    fn rename(&mut self, to: &Path) -> bool {
-        let Some(own) = &mut self.own else {
+    /// Lets nobody find a socket of ours any more, nor reach it who has found it; says whether it is ours. Who has connected
+    /// by then waits in its queue.
+    ///
+    /// Both steps are needed: who has looked the file up before it went connects a moment after. On Linux the second
+    /// one sees to it that he is told so; elsewhere that moment remains.
+    pub(super) fn close(&mut self) -> bool {
+        let Some(own) = &self.own else {
             return false;
         };
-        // A file that somebody has removed cannot be found either.
-        if own.path != to && std::fs::rename(&own.path, to).is_ok() {
-            to.clone_into(&mut own.path);
-        }
+        own.remove();
+        let _ = rustix::net::shutdown(&self.socket, rustix::net::Shutdown::Read);
         true
+    }
+
+    /// Listens again after [`close`](Self::close), at the same path, whose lock was kept.
+    pub(super) fn reopen(&mut self) -> Result<()> {
+        let Some(own) = &mut self.own else {
+            return Ok(());
+        };
+        let (socket, device, inode) = listen(&self.path)?;
+        self.socket = socket;
+        (own.device, own.inode) = (device, inode);
+        Ok(())
     }
 }
 
-impl Drop for OwnFile {
-    fn drop(&mut self) {
-        // Only the very file that we made: somebody may have replaced it.
+impl OwnFile {
+    /// Removes the very file that we made: somebody may have replaced it.
+    fn remove(&self) {
         let is_ours = std::fs::symlink_metadata(&self.path)
             .is_ok_and(|found| (found.dev(), found.ino()) == (self.device, self.inode));
         if is_ours {
             let _ = std::fs::remove_file(&self.path);
         }
+    }
+}
+
+impl Drop for OwnFile {
+    fn drop(&mut self) {
+        self.remove();
     }
 }
 
@@ -96,6 +103,22 @@ pub fn bind(path: &Path) -> Result<Listener> {
         &path.with_extension("lock"),
         &format!("socket {}", path.display()),
     )?;
+    let (socket, device, inode) = listen(path)?;
+    let own = OwnFile {
+        path: path.to_owned(),
+        device,
+        inode,
+        _lock: lock,
+    };
+    Ok(Listener {
+        socket,
+        path: path.to_owned(),
+        own: Some(own),
+    })
+}
+
+/// A new socket at a path whose lock we have, in a folder that is private, with the device and inode of its file.
+fn listen(path: &Path) -> Result<(UnixListener, u64, u64)> {
     remove_stale(path)?;
     let socket =
         UnixListener::bind(path).map_err(PlatformError::io(format!("listen on {}", path.display())))?;
@@ -104,17 +127,7 @@ pub fn bind(path: &Path) -> Result<Listener> {
         .and_then(|()| socket.set_nonblocking(true))
         .and_then(|()| std::fs::symlink_metadata(path));
     let made = restricted.map_err(PlatformError::io(format!("restrict {}", path.display())))?;
-    let own = OwnFile {
-        path: path.to_owned(),
-        device: made.dev(),
-        inode: made.ino(),
-        _lock: lock,
-    };
-    Ok(Listener {
-        socket,
-        path: path.to_owned(),
-        own: Some(own),
-    })
+    Ok((socket, made.dev(), made.ino()))
 }
 
 /// Makes a folder that only we can reach, or checks that an existing one is such.

@@ -8,7 +8,7 @@ use std::time::Duration;
 use rustix::net::sockopt;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
 use tokio::time::{Instant, timeout_at};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
@@ -48,9 +48,17 @@ pub struct Admitted<G> {
 /// A running accept loop.
 #[derive(Debug, Clone)]
 pub struct RemoteLoop {
-    paused: watch::Sender<bool>,
+    wishes: mpsc::Sender<(Wish, oneshot::Sender<()>)>,
     address: SocketAddr,
     is_passed: bool,
+}
+
+/// What a running loop can be asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Wish {
+    Ping,
+    Pause,
+    Resume,
 }
 
 /// Pause after the system refused a connection, for lack of descriptors for example.
@@ -79,23 +87,27 @@ impl RemoteLoop {
         let (address, is_passed) = (listener.address(), listener.is_passed());
         let socket = TcpListener::from_std(listener.socket)?;
         let (clients, admitted) = mpsc::channel(1);
-        let (paused, mut is_paused) = watch::channel(false);
+        let (wishes, mut wished) = mpsc::channel::<(Wish, oneshot::Sender<()>)>(1);
         let doorway = Doorway {
             places: Arc::new(Semaphore::new(rules.connections_max)),
             handshakes: Arc::new(Semaphore::new(rules.handshakes_max)),
             rules,
         };
         tokio::spawn(async move {
+            let mut paused = false;
             loop {
-                let waits = *is_paused.borrow_and_update();
                 tokio::select! {
                     biased;
                     () = stop.cancelled() => return,
-                    // The sender lives as long as its owner, which ends this loop by `stop`.
-                    changed = is_paused.changed() => if changed.is_err() {
-                        return;
-                    },
-                    accepted = doorway.accept(&socket), if !waits => {
+                    Some((wish, done)) = wished.recv() => {
+                        paused = match wish {
+                            Wish::Ping => paused,
+                            Wish::Pause => true,
+                            Wish::Resume => false,
+                        };
+                        let _ = done.send(());
+                    }
+                    accepted = doorway.accept(&socket), if !paused => {
                         let Some((stream, address, place, handshake)) = accepted else {
                             continue;
                         };
@@ -115,7 +127,7 @@ impl RemoteLoop {
             }
         });
         let loop_ = Self {
-            paused,
+            wishes,
             address,
             is_passed,
         };
@@ -123,13 +135,25 @@ impl RemoteLoop {
     }
 
     /// Accepts nothing from now on. Who has been accepted goes on shaking hands.
-    pub fn pause(&self) {
-        self.paused.send_replace(true);
+    pub async fn pause(&self) {
+        self.ask(Wish::Pause).await;
     }
 
     /// Accepts again after a pause.
-    pub fn resume(&self) {
-        self.paused.send_replace(false);
+    pub async fn resume(&self) {
+        self.ask(Wish::Resume).await;
+    }
+
+    /// True when the loop answers within `limit`.
+    pub async fn is_alive(&self, limit: Duration) -> bool {
+        tokio::time::timeout(limit, self.ask(Wish::Ping))
+            .await
+            .unwrap_or(false)
+    }
+
+    async fn ask(&self, wish: Wish) -> bool {
+        let (done, answer) = oneshot::channel();
+        self.wishes.send((wish, done)).await.is_ok() && answer.await.is_ok()
     }
 
     /// Where clients find it.

@@ -3,7 +3,7 @@
 use snowflake_session_proto::{AGENT_KEY, CLIENT_KEY};
 use tonic::Request;
 
-use super::connection::Peer;
+use super::connection::{Origin, Peer};
 use crate::domain::audit::Caller;
 
 /// Who sent a request.
@@ -16,7 +16,7 @@ pub(super) fn caller<T>(request: &Request<T>) -> Caller {
             .unwrap_or_default()
     };
     let (client, agent) = (said(CLIENT_KEY), said(AGENT_KEY));
-    match request.extensions().get::<Peer>() {
+    match request.extensions().get::<Origin>().map(|origin| &origin.peer) {
         Some(Peer::Process { uid, pid }) => Caller::new(Some(*uid), *pid, client, agent),
         Some(Peer::Remote { name, address }) => {
             Caller::new(None, None, client, agent).from_afar(name.clone(), address.to_string())

@@ -3,11 +3,14 @@
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::UnixStream;
 use tonic::transport::server::Connected;
+
+use super::arrivals::{Call, Newcomer};
 
 /// A stream of bytes in both directions.
 pub trait Duplex: AsyncRead + AsyncWrite + Send + Unpin {}
@@ -35,38 +38,54 @@ pub enum Peer {
     Unknown,
 }
 
+/// Where a call comes from.
+#[derive(Debug, Clone)]
+pub struct Origin {
+    pub(super) peer: Peer,
+    newcomer: Arc<Newcomer>,
+}
+
+impl Origin {
+    pub(super) fn call(&self) -> Call {
+        self.newcomer.call()
+    }
+}
+
 /// A connection and a guard that is dropped with it, its place among the allowed ones for example.
 pub struct Connection<G> {
     stream: Box<dyn Duplex>,
-    peer: Peer,
+    origin: Origin,
     _guard: G,
 }
 
 impl<G> Connection<G> {
     /// A process of this machine; keeps `guard` as long as `stream`.
-    pub fn new(stream: UnixStream, guard: G) -> Self {
+    pub fn new(stream: UnixStream, newcomer: Newcomer, guard: G) -> Self {
         let peer = stream.peer_cred().map_or(Peer::Unknown, |told| Peer::Process {
             uid: told.uid(),
             pid: told.pid(),
         });
-        Self::of(Box::new(stream), peer, guard)
+        Self::of(Box::new(stream), peer, newcomer, guard)
     }
 
     /// A client that somebody has looked at.
-    pub fn of(stream: Box<dyn Duplex>, peer: Peer, guard: G) -> Self {
+    pub fn of(stream: Box<dyn Duplex>, peer: Peer, newcomer: Newcomer, guard: G) -> Self {
         Self {
             stream,
-            peer,
+            origin: Origin {
+                peer,
+                newcomer: Arc::new(newcomer),
+            },
             _guard: guard,
         }
     }
 }
 
 impl<G> Connected for Connection<G> {
-    type ConnectInfo = Peer;
+    type ConnectInfo = Origin;
 
-    fn connect_info(&self) -> Peer {
-        self.peer.clone()
+    fn connect_info(&self) -> Origin {
+        self.origin.clone()
     }
 }
 

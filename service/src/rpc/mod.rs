@@ -5,10 +5,12 @@
 //! and which builds understand each other is [`build_check`]'s. [`server::serve`] puts the services on a
 //! stream of connections that somebody else accepted.
 
+mod arrivals;
 mod build_check;
 mod caller;
 mod connection;
 mod convert;
+mod count_calls;
 mod grpc_timeout;
 mod lifecycle_service;
 mod query_service;
@@ -17,6 +19,7 @@ mod session_service;
 mod status;
 mod write_service;
 
+pub use arrivals::{Arrivals, Newcomer};
 pub use connection::{Connection, Duplex, Peer};
 pub use lifecycle_service::{About, Counted, Manager, ReloadRequests, Reloaded, ShutdownRequests};
 pub use server::{Rpc, RpcLimits, serve};

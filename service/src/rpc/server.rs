@@ -16,6 +16,7 @@ use tonic_health::ServingStatus;
 
 use super::build_check;
 use super::connection::Connection;
+use super::count_calls::CountCallsLayer;
 use super::lifecycle_service::{About, Counted, Lifecycle, ReloadRequests, ShutdownRequests};
 use super::query_service::Queries;
 use super::session_service::SessionRpc;
@@ -103,6 +104,7 @@ pub async fn serve<G: Send + Unpin + 'static>(
         .initial_stream_window_size(limits.stream_window_bytes)
         .initial_connection_window_size(limits.connection_window_bytes)
         .max_concurrent_streams(limits.calls_max)
+        .layer(CountCallsLayer)
         .add_service(InterceptedService::new(queries, build_check::check))
         .add_service(InterceptedService::new(session_rpc, build_check::check))
         .add_service(InterceptedService::new(writes, build_check::check))

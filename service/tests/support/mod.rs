@@ -21,7 +21,7 @@ pub(crate) use seen::Seen;
 pub(crate) use snowflake::FakeConnector;
 use snowflake_session::domain::audit::{AuditSearch, NoAudit};
 use snowflake_session::domain::limits::Limits;
-use snowflake_session::rpc::{About, Connection, Counted, Manager, Rpc, RpcLimits, serve};
+use snowflake_session::rpc::{About, Arrivals, Connection, Counted, Manager, Rpc, RpcLimits, serve};
 use snowflake_session::sessions::{Oversight, Sessions};
 use snowflake_session_proto::v1::execute_query_response::Event;
 use snowflake_session_proto::v1::lifecycle_service_client::LifecycleServiceClient;
@@ -159,9 +159,12 @@ impl Service {
             },
         };
         let stop = CancellationToken::new();
+        let arrivals = Arrivals::default();
         let connections =
-            tokio_stream::StreamExt::filter_map(UnixListenerStream::new(listener), |accepted| {
-                accepted.ok().map(|stream| Connection::new(stream, ()))
+            tokio_stream::StreamExt::filter_map(UnixListenerStream::new(listener), move |accepted| {
+                accepted
+                    .ok()
+                    .map(|stream| Connection::new(stream, arrivals.arrive(), ()))
             });
         tokio::spawn(serve(rpc, connections, stop.clone().cancelled_owned()));
         let channel = connect(&path).await;
@@ -257,6 +260,19 @@ pub(crate) fn about(socket: PathBuf) -> About {
         log_file: None,
         program_replaced: watch::channel(false).1,
     }
+}
+
+/// Speaks on a connection, and on no other after it.
+pub(crate) async fn channel_on(stream: tokio::net::UnixStream) -> Channel {
+    let mut stream = Some(hyper_util::rt::TokioIo::new(stream));
+    let connector = tower::service_fn(move |_| {
+        let stream = stream.take();
+        async move { stream.ok_or(std::io::Error::from(std::io::ErrorKind::ConnectionReset)) }
+    });
+    Endpoint::from_static("http://service")
+        .connect_with_connector(connector)
+        .await
+        .unwrap()
 }
 
 pub(crate) async fn connect(path: &std::path::Path) -> Channel {
