@@ -22,6 +22,17 @@ pub(crate) struct Failure {
     pub(crate) hint: Option<String>,
     /// Where in the SQL text Snowflake saw the mistake.
     pub(crate) place: Place,
+    /// How the service left, if it is that which failed.
+    pub(crate) parting: Option<Parting>,
+}
+
+/// How a service left during a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Parting {
+    /// It said that it stops.
+    Said,
+    /// The connection broke.
+    Gone,
 }
 
 /// The innermost cause of a transport's error; the layers around it say only that there was one.
@@ -61,6 +72,7 @@ impl Failure {
             facts: Vec::new(),
             hint: None,
             place: Place::Unknown,
+            parting: None,
         }
     }
 

@@ -135,8 +135,12 @@ async fn what_does_not_finish_is_cancelled_and_hears_why() {
     );
     let status = collect(waiting).await.err().unwrap();
     assert_eq!(status.message(), "the service is stopping; it was not sent");
+    let mut received = 0;
     let ended = loop {
         match endless.message().await {
+            Ok(Some(v1::ExecuteQueryResponse {
+                event: Some(v1::execute_query_response::Event::Batch(batch)),
+            })) => received += batch.row_count,
             Ok(Some(_)) => {}
             Ok(None) => panic!("the endless result ended well"),
             Err(status) => break status,
@@ -144,8 +148,13 @@ async fn what_does_not_finish_is_cancelled_and_hears_why() {
     };
     assert_eq!(
         ended.message(),
-        "the service is stopping; the result was not read to its end"
+        format!("the service is stopping; the result was not read to its end, {received} of its rows were")
     );
+    // What it takes to read on in the next run.
+    let (reason, facts) = reason(&ended);
+    assert_eq!(reason, "DRAINING");
+    assert_eq!(facts["row_offset"], received.to_string());
+    assert!(!facts["query_id"].is_empty(), "{facts:?}");
     let seen = service.end().await;
     assert_eq!(
         (
@@ -242,7 +251,7 @@ async fn whoever_comes_while_it_leaves_is_answered_or_finds_nobody() {
         let (_, served) = serve_in(home.path(), |settings| {
             settings.idle_exit = Some(Duration::from_millis(20));
         });
-        tokio::time::timeout(Duration::from_secs(60), served)
+        tokio::time::timeout(Duration::from_mins(1), served)
             .await
             .expect("it leaves now and then")
             .unwrap()

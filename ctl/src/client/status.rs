@@ -9,7 +9,7 @@ use tonic::Status;
 use tonic_types::StatusExt;
 
 use crate::exit_code::Exit;
-use crate::failure::{Failure, Place, SqlPosition, root_cause};
+use crate::failure::{Failure, Parting, Place, SqlPosition, root_cause};
 
 /// Said when nobody can tell whether a statement had an effect.
 const MAY_HAVE_RUN: &str = "it may have run: look before running it again";
@@ -59,6 +59,7 @@ fn stated(reason: ErrorReason, message: &str, details: &HashMap<String, String>)
         _ => what(reason),
     };
     let mut failure = Failure::new(Exit::of_reason(reason), what);
+    failure.parting = (reason == ErrorReason::Draining).then_some(Parting::Said);
     let detail = |key: &str| details.get(key).filter(|value| !value.is_empty());
     // A loss has said it all, and so has a cancelled query.
     if !message.is_empty() && message != failure.what {
@@ -118,9 +119,11 @@ fn unstated(status: &Status) -> Failure {
             .caused_by(cause)
             .hint("see how it is with `sfctl service status`");
     };
-    Failure::unreachable("the service went away during the call")
+    let mut failure = Failure::unreachable("the service went away during the call")
         .caused_by(root_cause(source))
-        .hint("what it was doing may have been done; see how it is with `sfctl service status`")
+        .hint("what it was doing may have been done; see how it is with `sfctl service status`");
+    failure.parting = Some(Parting::Gone);
+    failure
 }
 
 fn what(reason: ErrorReason) -> &'static str {

@@ -18,6 +18,7 @@ mod jobs;
 mod launching;
 mod losses;
 mod outputs;
+mod partings;
 mod plugin;
 mod policies;
 mod queries;

@@ -59,6 +59,8 @@ pub struct Facts {
     pub lost: Option<String>,
     /// The rule of the policy that refuses it.
     pub rule: Option<String>,
+    /// Of a result that was cut: how many of its rows are before the first that was not sent.
+    pub row_offset: Option<u64>,
 }
 
 /// A failure: what failed (for people), why (for programs), and the inside cause (for the log).

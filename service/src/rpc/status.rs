@@ -74,6 +74,7 @@ fn metadata(error: &Error) -> HashMap<String, String> {
     let facts = error.facts();
     let line = facts.line.map(|line| line.to_string());
     let position = facts.position.map(|position| position.to_string());
+    let row_offset = facts.row_offset.map(|offset| offset.to_string());
     [
         ("snowflake_code", facts.snowflake_code.as_deref()),
         ("sql_state", facts.sql_state.as_deref()),
@@ -85,6 +86,7 @@ fn metadata(error: &Error) -> HashMap<String, String> {
         ("connection", facts.connection.as_deref()),
         ("lost", facts.lost.as_deref()),
         ("rule", facts.rule.as_deref()),
+        ("row_offset", row_offset.as_deref()),
         ("may_have_run", may_have_run(error)),
     ]
     .into_iter()

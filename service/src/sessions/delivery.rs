@@ -1,5 +1,6 @@
 //! Brings the rows of one result to its reader, no faster than the reader reads.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -8,7 +9,7 @@ use tokio::time::Instant;
 use super::interrupt::{Cause, Events, Interrupt};
 use super::mailbox::Ending;
 use super::trail::Trail;
-use crate::domain::error::{Error, Reason};
+use crate::domain::error::{Error, Facts, Reason};
 use crate::domain::meter::Meter;
 use crate::domain::names::{ConnectionName, RequestId, SessionName};
 use crate::domain::query::{QueryEvent, ResultSchema, Summary};
@@ -42,17 +43,21 @@ impl Delivery {
         let interrupt = self.interrupt.clone();
         let timeout = self.timeout;
         let ending = Arc::clone(&self.ending);
+        let query_id = self.execution.executed.query_id.clone();
+        // Rows of the result up to the last that is on its way.
+        let sent = AtomicU64::new(self.row_offset);
         let ended = tokio::select! {
             biased;
             cause = interrupt.wait() => Err(match cause {
                 Cause::ReaderGone => return request_id,
                 Cause::Cancelled => match ending.get() {
+                    Some(Ending::Draining) => resumable(&query_id, sent.load(Ordering::Relaxed)),
                     Some(why) => why.error("the result was not read to its end"),
                     None => Error::new(Reason::Cancelled, "the query was cancelled while its result was being read"),
                 },
                 Cause::DeadlinePassed => timed_out(timeout),
             }),
-            ended = self.send() => ended,
+            ended = self.send(&sent) => ended,
         };
         if let Err(error) = ended {
             // A reader that is gone has no use for an error.
@@ -61,7 +66,7 @@ impl Delivery {
         request_id
     }
 
-    async fn send(mut self) -> Result<(), Error> {
+    async fn send(mut self, sent: &AtomicU64) -> Result<(), Error> {
         let events = self.interrupt.events.clone();
         let executed = std::mem::take(&mut self.execution.executed);
         let schema = ResultSchema {
@@ -79,6 +84,7 @@ impl Delivery {
                 trail.delivered(batch.bytes.len() as u64);
             }
             event(&events, QueryEvent::Batch { batch, row_offset }).await;
+            sent.store(self.row_offset + row_count, Ordering::Relaxed);
         }
         let summary = Summary {
             query_id: executed.query_id,
@@ -102,6 +108,25 @@ impl Delivery {
 async fn event(events: &Events, event: QueryEvent) {
     // A failed send means that the reader is gone, which `run` hears too.
     let _ = events.send(Ok(event)).await;
+}
+
+/// The error of a result that is cut because the service stops: with what it takes to read on from another run of it.
+fn resumable(query_id: &str, row_offset: u64) -> Error {
+    let error = Error::new(
+        Reason::Draining,
+        format!("the service is stopping; the result was not read to its end, {row_offset} of its rows were"),
+    );
+    if query_id.is_empty() {
+        return error.with_hint("run the statement again when the service is back");
+    }
+    error.with_facts(Facts {
+        query_id: Some(query_id.to_owned()),
+        row_offset: Some(row_offset),
+        hint: Some(format!(
+            "`sfctl job result {query_id} --offset {row_offset}` reads the rest; nothing runs again"
+        )),
+        ..Facts::default()
+    })
 }
 
 /// The error of a query whose time is over.

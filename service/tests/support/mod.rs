@@ -269,7 +269,7 @@ pub(crate) async fn channel_on(stream: tokio::net::UnixStream) -> Channel {
         let stream = stream.take();
         async move { stream.ok_or(std::io::Error::from(std::io::ErrorKind::ConnectionReset)) }
     });
-    Endpoint::from_static("http://service")
+    Endpoint::from_static("http://host")
         .connect_with_connector(connector)
         .await
         .unwrap()

@@ -2,6 +2,7 @@
 
 mod budget;
 mod output;
+mod read_on;
 mod summary;
 mod transfer;
 

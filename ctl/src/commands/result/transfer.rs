@@ -17,6 +17,7 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
 use super::super::{Run, cancel, job};
+use super::read_on::Course;
 use super::summary;
 use crate::client::{Client, QueryName, ResultEvents};
 use crate::exit_code::Exit;
@@ -88,6 +89,7 @@ struct Underway<Kept> {
     interrupts: Interrupts,
     reading: JoinHandle<Result<QuerySummary, ReadError>>,
     written: oneshot::Receiver<Result<Option<Kept>, RenderError>>,
+    progress: Arc<Progress>,
     ui: Ui,
 }
 
@@ -118,7 +120,7 @@ impl Transfer {
             source,
             pieces,
             Arc::clone(&progress),
-            run.ui,
+            run.clone(),
         ));
         // Lets the request out, so that the writer's thread comes to be while the service works.
         tokio::task::yield_now().await;
@@ -128,6 +130,7 @@ impl Transfer {
             written: spawn_writer(taker, queue)?,
             reading,
             client,
+            progress: Arc::clone(&progress),
             ui: run.ui,
         };
         let outcome = underway.end(deadline);
@@ -193,7 +196,9 @@ impl<Kept> Underway<Kept> {
 
     /// Stops what is ours to stop and says what came of it.
     async fn stop(&mut self) -> Failure {
-        match self.query.take() {
+        // What is read on has run, and goes on nowhere.
+        let is_read_on = self.progress.is_read_on.load(Ordering::Relaxed);
+        match self.query.take().filter(|_| !is_read_on) {
             Some(query) => {
                 self.ui.note("cancelling the query");
                 cancel::interrupted(&self.client, query, &mut self.interrupts).await
@@ -253,6 +258,8 @@ struct Progress {
     rows: AtomicI64,
     /// Whether the result has begun to arrive.
     has_begun: AtomicBool,
+    /// Whether another run of the service was asked for its rest.
+    is_read_on: AtomicBool,
     /// How the query is whose result is waited for.
     query: Mutex<Option<Query>>,
 }
@@ -302,36 +309,49 @@ async fn read(
     source: Source,
     pieces: mpsc::Sender<Piece>,
     progress: Arc<Progress>,
-    ui: Ui,
+    run: Run,
 ) -> Result<QuerySummary, ReadError> {
     let send = async |piece| pieces.send(piece).await.map_err(|_| ReadError::WriterEnded);
+    let mut course = Course::of(&source);
     let mut events = source.open(&client).await.map_err(ReadError::Failed)?;
     loop {
-        match events.next().await.map_err(ReadError::Failed)? {
-            Some(Event::Accepted(accepted)) => ui.detail(&format!(
-                "accepted as {} in session {}, connection {}",
-                accepted.request_id, accepted.session, accepted.connection
-            )),
+        let event = match events.next().await {
+            Ok(event) => event,
+            Err(failure) if course.is_refused(&failure) => {
+                return Err(ReadError::Failed(course.given_up(&failure, &run)));
+            }
+            Err(failure) => {
+                events = course.read_on(failure, &run).await.map_err(ReadError::Failed)?;
+                progress.is_read_on.store(true, Ordering::Relaxed);
+                continue;
+            }
+        };
+        match event {
+            Some(Event::Accepted(accepted)) => {
+                course.accepted(&accepted);
+                run.ui.detail(&format!(
+                    "accepted as {} in session {}, connection {}",
+                    accepted.request_id, accepted.session, accepted.connection
+                ));
+            }
             Some(Event::Schema(schema)) => {
                 // What is printed now may go to the screen on which the progress stands.
                 progress.has_begun.store(true, Ordering::Relaxed);
                 if progress.query.lock().is_ok_and(|query| query.is_some()) {
-                    ui.end_progress();
+                    run.ui.end_progress();
                 }
-                send(Piece::Schema(schema.arrow_schema)).await?;
+                if course.begins(&schema).map_err(ReadError::Failed)? {
+                    send(Piece::Schema(schema.arrow_schema)).await?;
+                }
             }
             Some(Event::Batch(batch)) => {
-                progress.rows.fetch_add(batch.row_count, Ordering::Relaxed);
-                send(Piece::Batch(batch.arrow_batch)).await?;
+                if course.takes(batch.row_count) {
+                    progress.rows.fetch_add(batch.row_count, Ordering::Relaxed);
+                    send(Piece::Batch(batch.arrow_batch)).await?;
+                }
             }
             Some(Event::Summary(summary)) => {
-                let received = progress.rows.load(Ordering::Relaxed);
-                if received != summary.row_count {
-                    let what = format!("{received} of {} rows arrived", summary.row_count);
-                    return Err(ReadError::Failed(
-                        Failure::new(Exit::Defect, "the result is incomplete").caused_by(what),
-                    ));
-                }
+                let summary = course.ends(summary).map_err(ReadError::Failed)?;
                 send(Piece::End).await?;
                 return Ok(summary);
             }

@@ -8,6 +8,7 @@ mod queries;
 mod sessions;
 mod writes;
 
+use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
@@ -57,6 +58,8 @@ pub(crate) struct Watch {
 /// What the stand-in does and what it saw.
 pub(crate) struct State {
     pub(crate) script: Mutex<Script>,
+    /// What readings of results answer, one after the other; then they answer the script.
+    pub(crate) rests: Mutex<VecDeque<Script>>,
     pub(crate) watch: Mutex<Watch>,
     pub(crate) cancel_outcome: Mutex<CancelOutcome>,
     /// Error of every call but queries, if any.
@@ -106,6 +109,7 @@ impl Fake {
         let (death, dead) = oneshot::channel();
         let state = Arc::new(State {
             script: Mutex::new(script),
+            rests: Mutex::default(),
             watch: Mutex::default(),
             cancel_outcome: Mutex::new(CancelOutcome::Confirmed),
             error: Mutex::default(),

@@ -46,7 +46,8 @@ impl QueryService for Stand {
         self.0.queries.lock().unwrap().push(request.clone());
         let session = self.0.find_or_make(&request.session, &request.connection);
         self.0.acknowledge(&session, request.accept_loss)?;
-        self.play(Some)
+        let script = self.0.script.lock().unwrap().clone();
+        Self::play(script, &self.0, Some)
     }
 
     async fn submit_query(
@@ -143,7 +144,9 @@ impl QueryService for Stand {
     ) -> Result<Response<Self::ReadQueryResultsStream>, Status> {
         self.0.admit(&request)?;
         self.0.read.lock().unwrap().push(request.into_inner());
-        self.play(|response| {
+        let rest = self.0.rests.lock().unwrap().pop_front();
+        let script = rest.unwrap_or_else(|| self.0.script.lock().unwrap().clone());
+        Self::play(script, &self.0, |response| {
             let part = match response.event {
                 Some(Event::Schema(schema)) => Part::Schema(schema),
                 Some(Event::Batch(batch)) => Part::Batch(batch),
@@ -189,17 +192,17 @@ impl QueryService for Stand {
 impl Stand {
     /// Answers the script, each event as the call has it.
     fn play<M: Send + 'static>(
-        &self,
+        script: Script,
+        state: &Arc<State>,
         convert: fn(ExecuteQueryResponse) -> Option<M>,
     ) -> Result<Response<ReceiverStream<Result<M, Status>>>, Status> {
-        let script = self.0.script.lock().unwrap().clone();
         if let Script::Fails(events, status) = &script
             && events.is_empty()
         {
             return Err(status.clone());
         }
         let (sender, receiver) = mpsc::channel(1);
-        tokio::spawn(play(script, convert, sender, Arc::clone(&self.0)));
+        tokio::spawn(play(script, convert, sender, Arc::clone(state)));
         Ok(Response::new(ReceiverStream::new(receiver)))
     }
 }
