@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
 
+use crate::darwin;
 use crate::engine::{self, EngineArgs};
 use crate::shell::{self, cargo};
 
@@ -15,9 +16,6 @@ const WITNESSES: [&str; 4] = ["clients", "connectors", "fakesnow", "validator"];
 
 /// Tests that boot a systemd.
 const SYSTEMD: &str = "systemd";
-
-/// Targets of macOS.
-const DARWIN: [&str; 2] = ["aarch64-apple-darwin", "x86_64-apple-darwin"];
 
 /// Machines at a time: most of their time they wait.
 const MACHINES: &str = "4";
@@ -54,7 +52,7 @@ enum Step {
     Witnesses,
     /// The units and the service's life on a real systemd, this host's and Debian 13's; needs root
     Systemd,
-    /// The client type-checks for macOS, where rustup has the targets
+    /// The programs type-check for macOS, where rustup has the targets
     Darwin,
     /// Documentation builds without warnings
     Doc,
@@ -63,7 +61,7 @@ enum Step {
 }
 
 /// What came of a step.
-enum Outcome {
+pub(crate) enum Outcome {
     Passed,
     Failed(String),
     /// A tool that is asked for nicely, not needed.
@@ -173,7 +171,7 @@ impl Step {
             })?)?,
             Self::Witnesses => shell::run(&mut harness(|name| WITNESSES.contains(&name))?)?,
             Self::Systemd => return systemd(),
-            Self::Darwin => return darwin(),
+            Self::Darwin => return darwin::check(),
             Self::Doc => {
                 let mut doc = cargo(&["doc", "--workspace", "--no-deps", "--document-private-items"]);
                 shell::run(doc.env("RUSTDOCFLAGS", "--deny warnings"))?;
@@ -221,29 +219,6 @@ fn systemd() -> Result<Outcome> {
     }
     shell::run(harness(|name| name == SYSTEMD)?.args(["--", "--test-threads", MACHINES]))?;
     Ok(Outcome::Passed)
-}
-
-/// macOS's half of the client. The service needs a C compiler for that system besides, so it is checked there.
-fn darwin() -> Result<Outcome> {
-    let listed = Command::new("rustup")
-        .args(["target", "list", "--installed"])
-        .output();
-    let listed = listed.map(|output| String::from_utf8_lossy(&output.stdout).into_owned());
-    let listed = listed.unwrap_or_default();
-    let (there, missing): (Vec<&str>, Vec<&str>) = DARWIN
-        .into_iter()
-        .partition(|target| listed.lines().any(|line| line == *target));
-    for target in there {
-        shell::run(&mut cargo(&["check", "--package", "sfctl", "--target", target]))?;
-    }
-    Ok(if missing.is_empty() {
-        Outcome::Passed
-    } else {
-        Outcome::LeftOut(format!(
-            "{}; `rustup target add` provides them",
-            missing.join(" and ")
-        ))
-    })
 }
 
 /// Licences, bans and sources; advisories where their database can be fetched.

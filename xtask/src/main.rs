@@ -6,6 +6,7 @@
 
 mod bench;
 mod checks;
+mod darwin;
 mod dist;
 mod engine;
 mod home;

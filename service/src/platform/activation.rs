@@ -9,7 +9,7 @@ use std::os::fd::{FromRawFd as _, OwnedFd, RawFd};
 use std::os::unix::net::UnixListener;
 use std::path::PathBuf;
 
-use rustix::net::{AddressFamily, SocketType, sockopt};
+use rustix::net::{AddressFamily, SocketType, getsockname, sockopt};
 
 use super::socket::Listener;
 use super::{PlatformError, Result};
@@ -166,16 +166,32 @@ fn listening(fd: RawFd, kind: &str, is_kind: impl Fn(AddressFamily) -> bool) -> 
         what: format!("descriptor {fd}, which {what}"),
     };
     let is = |answer: rustix::io::Result<bool>| answer.map_err(|_| unusable("is not a socket"));
-    if !is(sockopt::socket_domain(&owned).map(is_kind))? {
+    if !is(getsockname(&owned).map(|address| is_kind(address.address_family())))? {
         return Err(unusable(&format!("is not {kind}")));
     }
     if !is(sockopt::socket_type(&owned).map(|kind| kind == SocketType::STREAM))? {
         return Err(unusable("is not a stream socket"));
     }
-    if !is(sockopt::socket_acceptconn(&owned))? {
+    if !listens(&owned).map_err(|_| unusable("is not a socket"))? {
         return Err(unusable("does not listen"));
     }
     Ok(owned)
+}
+
+#[cfg(not(target_os = "macos"))]
+fn listens(socket: &OwnedFd) -> rustix::io::Result<bool> {
+    sockopt::socket_acceptconn(socket)
+}
+
+/// Longest queue of connections that macOS allows unless told otherwise.
+#[cfg(target_os = "macos")]
+const SOMAXCONN: i32 = 128;
+
+/// rustix cannot ask on macOS. To listen once more changes nothing but the length of the queue, and only a socket that
+/// cannot listen refuses.
+#[cfg(target_os = "macos")]
+fn listens(socket: &OwnedFd) -> rustix::io::Result<bool> {
+    Ok(rustix::net::listen(socket, SOMAXCONN).is_ok())
 }
 
 #[cfg(test)]

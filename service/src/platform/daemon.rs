@@ -73,8 +73,8 @@ impl Report {
 ///
 /// What the system says; then there is no child, or it is gone.
 pub fn detach(stderr_file: &Path, limit: Duration) -> Result<Side> {
-    let (read, write) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)
-        .map_err(|error| PlatformError::io("make a pipe")(error.into()))?;
+    let (read, write) = std::io::pipe().map_err(PlatformError::io("make a pipe"))?;
+    let (read, write) = (OwnedFd::from(read), OwnedFd::from(write));
     let stderr = OpenOptions::new()
         .append(true)
         .create(true)
@@ -142,9 +142,11 @@ mod tests {
     use super::*;
 
     fn fate(report: impl FnOnce(Report)) -> Fate {
-        let (read, write) = rustix::pipe::pipe().unwrap();
-        report(Report { pipe: write.into() });
-        listen(read, Duration::from_millis(50))
+        let (read, write) = std::io::pipe().unwrap();
+        report(Report {
+            pipe: OwnedFd::from(write).into(),
+        });
+        listen(read.into(), Duration::from_millis(50))
     }
 
     #[test]
