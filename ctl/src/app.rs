@@ -2,10 +2,9 @@
 
 use std::ffi::OsString;
 
-use clap::Parser;
 use clap::error::ErrorKind;
 
-use crate::arguments::{Arguments, marked};
+use crate::arguments::parse;
 use crate::commands::{self, Run};
 use crate::config::{Environment, Settings};
 use crate::exit_code::Exit;
@@ -16,7 +15,7 @@ use crate::ui::{Ui, say};
 pub(crate) fn main(arguments: impl Iterator<Item = OsString>) -> Exit {
     let environment = Environment::read();
     let ui = Ui::new(false, false, environment.color());
-    let arguments = match Arguments::try_parse_from(marked(arguments)) {
+    let arguments = match parse(arguments) {
         Ok(arguments) => arguments,
         Err(error) => return explain(&error, ui),
     };

@@ -8,6 +8,7 @@ mod history;
 mod job;
 mod late;
 mod output;
+mod parse;
 mod policy;
 mod query;
 mod server;
@@ -20,7 +21,6 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-pub(crate) use comment::marked;
 pub(crate) use config::{ConfigVerb, ShowArguments};
 pub(crate) use doctor::DoctorArguments;
 pub(crate) use emulator::{EmulatorVerb, FaultVerb, Replace, SnapshotVerb, Which};
@@ -28,6 +28,7 @@ pub(crate) use history::{Decision, EndState, HistoryArguments, Moment};
 pub(crate) use job::JobVerb;
 pub(crate) use late::Late;
 pub(crate) use output::OutputArguments;
+pub(crate) use parse::parse;
 pub(crate) use policy::{PolicyArguments, PolicyChoice};
 pub(crate) use query::QueryArguments;
 pub(crate) use server::{ServerAddress, parse_server};
