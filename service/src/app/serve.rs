@@ -280,16 +280,16 @@ impl Service {
         }
     }
 
-    /// Leaves if nobody uses the service or is about to. The doors are shut before the last look, so that whoever has come by
-    /// then is seen: the service goes on for them as if nothing had been. Whoever comes after that meets the next run.
+    /// Leaves if nobody uses the service or is about to. The doors are shut first, and whoever has come by then is heard: who
+    /// comes all the time and only asks how it is does not keep the service, and who has been let in and is slow to speak
+    /// does; then it goes on as if nothing had been. Whoever comes meanwhile waits for that, or for the next run.
     async fn leave_if_unused(&self) -> bool {
-        let is_unused = || self.sessions.counts().0 == 0 && self.arrivals.are_heard();
-        // Somebody who comes now and then is somebody who uses it; the doors need not be shut to find that.
-        if !self.doors.may_be_left() || !is_unused() {
+        if !self.doors.may_be_left() || self.sessions.counts().0 > 0 {
             return false;
         }
         self.doors.pause().await;
-        let leaves = is_unused() && self.sessions.drain_if_unused();
+        self.arrivals.heard(LAST_CALLS).await;
+        let leaves = self.arrivals.are_heard() && self.sessions.drain_if_unused();
         if !leaves {
             self.doors.resume().await;
         }
