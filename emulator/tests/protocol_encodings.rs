@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
-use arrow_array::types::{Decimal128Type, Int8Type, Int32Type, Int64Type};
+use arrow_array::types::{Decimal128Type, Int8Type, Int16Type, Int32Type, Int64Type};
 use arrow_array::{
     Array, ArrayRef, BinaryArray, BooleanArray, Date32Array, Decimal128Array, Float64Array, Int8Array,
     Int32Array, Int64Array, RecordBatch, StringArray, StructArray, Time64NanosecondArray,
@@ -19,7 +19,7 @@ use snowflake_emulator::results::{
     ChunkLimits, Collector, JsonStyle, ResultError, Spool, SpoolLimits, StoredResult, wire_columns,
 };
 use snowflake_emulator::session::ResultColumn;
-use snowflake_emulator_engine::SqlType;
+use snowflake_emulator_engine::{DecFloat, SqlType};
 
 /// 2024-02-29 12:34:56.123456789 UTC in nanoseconds since 1970.
 const LEAP_DAY: i64 = 1_709_210_096_123_456_789;
@@ -145,6 +145,35 @@ fn floats_and_booleans() {
     assert_eq!(texts, [json!("1"), json!("0"), Value::Null]);
     assert!(array.as_boolean().value(0));
     assert_eq!(metadata(&field, "logicalType"), "BOOLEAN");
+}
+
+#[test]
+fn decimal_floats() {
+    let key = |text: &str| DecFloat::parse(text).unwrap().unwrap().key();
+    let keys = ["-1.50", "1000", "1e40", "0"].map(|text| Some(key(text)));
+    let keys: BinaryArray = keys.into_iter().chain([None]).collect();
+    let (texts, array, field) = encode(SqlType::DecFloat, Arc::new(keys));
+    assert_eq!(
+        texts,
+        [
+            json!("-1.5"),
+            json!("1000"),
+            json!("1E40"),
+            json!("0"),
+            Value::Null
+        ]
+    );
+    assert_eq!(metadata(&field, "logicalType"), "DECFLOAT");
+    assert_eq!(metadata(&field, "precision"), "38");
+    assert_eq!(
+        child::<Int16Type>(&array, "exponent")[..4],
+        [Some(-1), Some(0), Some(40), Some(0)]
+    );
+    let significands: &ArrayRef = array.as_struct().column_by_name("significand").unwrap();
+    let significands: Vec<&[u8]> = significands.as_binary::<i32>().iter().flatten().take(4).collect();
+    // Big-endian two's complement.
+    assert_eq!(significands, [&[0xf1][..], &[0x03, 0xe8], &[1], &[0]]);
+    assert!(array.is_null(4));
 }
 
 #[test]

@@ -43,6 +43,7 @@ subjects! {
     conversions,
     dates,
     ddl,
+    decimal_floats,
     dml,
     errors,
     identifiers,

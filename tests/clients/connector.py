@@ -32,6 +32,8 @@ TYPES = [
     ("99999999999999999999999999999999999999", 99999999999999999999999999999999999999),
     ("-12345678901234567890123.456789012345678", decimal.Decimal("-12345678901234567890123.456789012345678")),
     ("1.5e10::float", 1.5e10),
+    ("123456789.12345678::decfloat", decimal.Decimal("123456789.12345678")),
+    ("'-1234e4000'::decfloat", decimal.Decimal("-1234e4000")),
     ("'text ü'", "text ü"),
     ("''", ""),
     ("true", True),
@@ -63,6 +65,8 @@ TYPES = [
     ("null::vector(int, 2)", None),
 ]
 SEMI_STRUCTURED = (dict, list)
+# What a statement can read of the result of another.
+READ_AGAIN = [(f"{sql} as c{at}", value) for at, (sql, value) in enumerate(TYPES) if "vector" not in sql]
 
 
 def connect(**more):
@@ -100,6 +104,8 @@ def typed(cursor):
         # Bytes come as bytes or as bytearray, by format.
         kind = bytearray if isinstance(value, bytearray) else type(expected)
         assert value == expected and type(value) is kind, f"{sql}: {value!r} instead of {expected!r}"
+    (row,) = rows(cursor, "select " + ", ".join(sql for sql, _ in READ_AGAIN))
+    equal(rows(cursor, "select * from table(result_scan(last_query_id()))"), [row])
     (nan, infinite) = rows(cursor, "select 'NaN'::float, '-inf'::float")[0]
     assert nan != nan and infinite == float("-inf"), (nan, infinite)
     cursor.execute("select 1.50 as n, 'x'::varchar(7) as s, 1 / 3 as q, true as b, 'a'::date as d where false")
@@ -177,6 +183,7 @@ def binds():
         )
         cursor.execute("insert into t values (" + ", ".join(["?"] * 10) + ")", values)
         (row,) = rows(cursor, "select * from t where a = ? and d = ?", (7, "it's ?"))
+        equal(rows(cursor, "select ?", [("DECFLOAT", decimal.Decimal("-1234e4000"))]), [(decimal.Decimal("-1234e4000"),)])
         equal(row, tuple(values))
         aware = datetime.datetime(2024, 2, 29, 1, 2, 3, tzinfo=datetime.timezone(datetime.timedelta(hours=5)))
         ((back,),) = rows(cursor, "select ?", [("TIMESTAMP_TZ", aware)])

@@ -9,6 +9,7 @@
 //! that every Snowflake account has.
 
 mod config;
+mod decfloat;
 mod duckdb;
 mod error;
 pub mod functions;
@@ -16,6 +17,7 @@ pub mod sample_data;
 mod types;
 
 pub use config::{EngineConfig, Storage};
+pub use decfloat::{DECFLOAT_KEY_BYTES, DecFloat, DecFloatError};
 pub use duckdb::open;
 pub use error::{EngineError, EngineErrorKind, ErrorCode};
 pub use types::{EngineColumn, SqlType, VectorElement};

@@ -15,6 +15,8 @@ pub enum SqlType {
     },
     /// `FLOAT`: `Float64`.
     Float,
+    /// `DECFLOAT`: `Binary`, the keys of [`crate::DecFloat`].
+    DecFloat,
     /// `VARCHAR(length)`: `Utf8`; no length means Snowflake's default.
     Text {
         /// Most characters.

@@ -39,6 +39,7 @@ impl StoredType {
         match sql_type {
             SqlType::Number { precision, scale } => parts("FIXED", None, Some(*precision), Some(*scale)),
             SqlType::Float => parts("REAL", None, None, None),
+            SqlType::DecFloat => parts("DECFLOAT", None, Some(NUMBER_DIGITS_DEFAULT), None),
             SqlType::Text { length } => {
                 parts("TEXT", Some(length.unwrap_or(TEXT_LENGTH_DEFAULT)), None, None)
             }
@@ -77,6 +78,7 @@ impl StoredType {
                 scale: digits(self.scale, 0),
             },
             "REAL" => SqlType::Float,
+            "DECFLOAT" => SqlType::DecFloat,
             "BOOLEAN" => SqlType::Boolean,
             "DATE" => SqlType::Date,
             "TIME" => SqlType::Time { scale },
@@ -187,6 +189,11 @@ mod tests {
             },
             "VECTOR(INT, 3)",
             r#"{"type":"VECTOR(INT, 3)","nullable":true}"#,
+        );
+        check(
+            SqlType::DecFloat,
+            "DECFLOAT",
+            r#"{"type":"DECFLOAT","precision":38,"nullable":true}"#,
         );
         check(
             SqlType::Variant,

@@ -5,7 +5,7 @@
 //! constants.
 
 use snowflake_emulator_engine::SqlType;
-use sqlparser::ast::{CastKind, Expr, TypedString, Value};
+use sqlparser::ast::{CastKind, Expr, TypedString, UnaryOperator, Value};
 
 use super::build::{call, engine_cast, integer, literal_text, raw, text};
 use super::kinds::{Kind, kind};
@@ -69,6 +69,11 @@ pub(super) fn convert(operand: Expr, target: &SqlType, attempt: bool) -> Expr {
                 engine_cast(text, &engine_type)
             }
         }
+        // As text: the engine would take more digits than a NUMBER has, or an exponent, for a binary float.
+        SqlType::DecFloat => match literal_number(&operand) {
+            Some(digits) => call(&name, vec![text(digits)]),
+            None => call(&name, vec![operand]),
+        },
         SqlType::Number { precision, scale } => call(
             &name,
             vec![
@@ -104,11 +109,28 @@ pub(super) fn convert(operand: Expr, target: &SqlType, attempt: bool) -> Expr {
     }
 }
 
+/// The digits of a number literal, with its sign.
+fn literal_number(expr: &Expr) -> Option<String> {
+    match expr {
+        Expr::Value(value) => match &value.value {
+            Value::Number(digits, _) => Some(digits.clone()),
+            _ => None,
+        },
+        Expr::UnaryOp {
+            op: UnaryOperator::Minus,
+            expr,
+        } => literal_number(expr).map(|digits| format!("-{digits}")),
+        Expr::Nested(inner) => literal_number(inner),
+        _ => None,
+    }
+}
+
 /// What follows `sf_to_` in the name of the conversion to a type.
 pub(super) fn function_suffix(target: &SqlType) -> &'static str {
     match target {
         SqlType::Number { .. } => "number",
         SqlType::Float => "double",
+        SqlType::DecFloat => "decfloat",
         SqlType::Text { .. } => "varchar",
         SqlType::Boolean => "boolean",
         SqlType::Date => "date",
@@ -175,6 +197,7 @@ pub(super) fn bound_constant(type_name: &str, value: Option<String>) -> Result<C
             scale: 0,
         },
         "REAL" => SqlType::Float,
+        "DECFLOAT" => SqlType::DecFloat,
         "TEXT" | "ANY" | "" => SqlType::Text { length: None },
         "BOOLEAN" => SqlType::Boolean,
         "DATE" => SqlType::Date,

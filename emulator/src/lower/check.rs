@@ -38,6 +38,7 @@ pub(super) fn lowering(sql: &str) -> Result<Lowered, SqlError> {
         },
         source: Some(sql),
         sources: &super::NO_SOURCES,
+        columns: &super::NO_COLUMNS,
         facts: facts(),
         variables: &variables,
         bindings: &bindings,

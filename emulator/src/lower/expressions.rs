@@ -9,6 +9,7 @@ use sqlparser::ast::{
     Expr, OrderByExpr, OrderByOptions, OrderBySort, SelectItem, Statement, Value, VisitMut, VisitorMut,
 };
 
+use super::kinds::{ColumnKinds, Kind};
 use super::refuse::{compilation, unsupported};
 use super::{Scope, build, casts, functions, operators, paths};
 use crate::contract::SqlError;
@@ -23,6 +24,8 @@ pub(super) struct Work<'a> {
     pub(super) uses_session_state: bool,
     /// Sequences named.
     pub(super) sequences: Vec<crate::catalog::names::ObjectPath>,
+    /// Columns whose types matter: those of the scope, and those that the statement's subqueries make.
+    columns: ColumnKinds,
 }
 
 impl<'a> Work<'a> {
@@ -33,12 +36,19 @@ impl<'a> Work<'a> {
             stored: false,
             uses_session_state: false,
             sequences: Vec::new(),
+            columns: scope.columns.clone(),
         }
+    }
+
+    /// The rough type of a lowered expression.
+    pub(super) fn kind(&self, expr: &Expr) -> Kind {
+        self.columns.of(expr)
     }
 }
 
 /// Lowers all expressions of a statement.
 pub(super) fn apply(statement: &mut Statement, work: &mut Work<'_>) -> Result<(), SqlError> {
+    work.columns.learn(statement);
     finish(statement.visit(&mut Walk { work }))
 }
 
@@ -134,9 +144,9 @@ fn lower(expr: &mut Expr, work: &mut Work<'_>) -> Result<(), SqlError> {
         | Expr::Between { .. }
         | Expr::InList { .. }
         | Expr::IsDistinctFrom(..)
-        | Expr::IsNotDistinctFrom(..) => operators::apply(expr),
+        | Expr::IsNotDistinctFrom(..) => operators::apply(expr, work),
         Expr::Like { .. } | Expr::ILike { .. } | Expr::RLike { .. } | Expr::SimilarTo { .. } => {
-            operators::pattern(expr)
+            operators::pattern(expr, work)
         }
         Expr::Cast { .. } | Expr::TypedString(_) | Expr::Convert { .. } => casts::apply(expr),
         Expr::JsonAccess { .. } | Expr::CompoundFieldAccess { .. } | Expr::Dictionary(_) | Expr::Array(_) => {

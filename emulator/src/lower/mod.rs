@@ -37,14 +37,19 @@ mod table_functions;
 mod tables;
 mod types;
 
+pub use kinds::{ColumnKinds, NO_COLUMNS};
 pub use scope::{Answer, Constant, DeclaredColumn, Facts, Guard, Lowered, Scope};
 pub use sources::{
     NO_SOURCES, Source, SourceKind, SourceRequest, column_count, names_sources, source_requests,
 };
 pub use types::{sql_type, written_type};
 
-use sqlparser::ast::Statement;
+use std::collections::BTreeSet;
+use std::ops::ControlFlow;
 
+use sqlparser::ast::{Statement, visit_relations};
+
+use crate::catalog::names::{NameScope, ObjectPath};
 use crate::contract::SqlError;
 
 /// The statement with its bound values and session variables in their places.
@@ -52,6 +57,17 @@ pub fn with_values(statement: &Statement, scope: &Scope<'_>) -> Result<Statement
     let mut statement = statement.clone();
     constants::apply(&mut statement, scope)?;
     Ok(statement)
+}
+
+/// The tables and views that a statement names, as far as its names resolve.
+pub fn named_tables(statement: &Statement, names: &NameScope<'_>) -> BTreeSet<ObjectPath> {
+    let mut paths = BTreeSet::new();
+    let _: ControlFlow<()> = visit_relations(statement, |name| {
+        // What does not resolve is refused where it is lowered.
+        paths.extend(names.object(name, "SELECT"));
+        ControlFlow::Continue(())
+    });
+    paths
 }
 
 /// A bound value as text of the type that it is given: Snowflake's spelling of dates and times.

@@ -4,9 +4,11 @@
 //! intervals without becoming timestamps; a value out of a VARIANT is compared and computed with as what its
 //! partner is.
 
+use snowflake_emulator_engine::SqlType;
 use sqlparser::ast::{BinaryOperator, Expr, FunctionArg, FunctionArgExpr, FunctionArguments, UnaryOperator};
 
 use super::build::{call, integer, negate_if, nested, null};
+use super::expressions::Work;
 use super::intervals;
 use super::kinds::{Kind, kind};
 use super::refuse::unsupported;
@@ -16,11 +18,11 @@ use crate::contract::SqlError;
 pub(super) const ALL_PATTERNS: &str = "sf_all_patterns";
 
 /// Lowers an operator whose operands are lowered already.
-pub(super) fn apply(expr: &mut Expr) -> Result<(), SqlError> {
+pub(super) fn apply(expr: &mut Expr, work: &Work<'_>) -> Result<(), SqlError> {
     match expr {
         Expr::BinaryOp { left, op, right } => {
             let (left, right) = (take(left), take(right));
-            *expr = binary_operation(left, op.clone(), right)?;
+            *expr = binary_operation(left, op.clone(), right, work)?;
         }
         Expr::UnaryOp { op, expr: operand } => match op {
             UnaryOperator::Not => {}
@@ -35,26 +37,18 @@ pub(super) fn apply(expr: &mut Expr) -> Result<(), SqlError> {
             high,
             ..
         } => {
-            if kind(value) == Kind::Variant {
-                let operand = take(value);
-                **value = as_partner(operand, kind(low));
-            }
-            for bound in [low, high] {
-                if kind(bound) == Kind::Variant {
-                    let operand = take(bound);
-                    **bound = as_partner(operand, kind(value));
-                }
-            }
+            let (value, low, high) = (&mut **value, &mut **low, &mut **high);
+            together(work, &mut [value, low, high]);
         }
         Expr::InList {
             expr: value, list, ..
-        } if kind(value) == Kind::Variant => {
-            let partner = list.first().map_or(Kind::Unknown, kind);
-            let operand = take(value);
-            **value = as_partner(operand, partner);
+        } => {
+            let mut all = vec![&mut **value];
+            all.extend(list.iter_mut());
+            together(work, &mut all);
         }
         Expr::IsDistinctFrom(left, right) | Expr::IsNotDistinctFrom(left, right) => {
-            let (new_left, new_right) = comparable(take(left), take(right));
+            let (new_left, new_right) = comparable(take(left), take(right), work);
             (**left, **right) = (new_left, new_right);
         }
         _ => {}
@@ -66,7 +60,32 @@ fn take(expr: &mut Box<Expr>) -> Expr {
     std::mem::replace(&mut **expr, null())
 }
 
-fn binary_operation(left: Expr, op: BinaryOperator, right: Expr) -> Result<Expr, SqlError> {
+/// Brings values that are compared with the first one to what they have in common.
+fn together(work: &Work<'_>, values: &mut [&mut Expr]) {
+    let kinds: Vec<Kind> = values.iter().map(|value| work.kind(value)).collect();
+    if kinds.contains(&Kind::DecFloat) {
+        for value in values.iter_mut() {
+            convert_in_place(value, |value| as_decfloat(value, work));
+        }
+        return;
+    }
+    let Some(first) = kinds.first() else { return };
+    let other = kinds[1..].iter().find(|kind| **kind != Kind::Variant);
+    let (of_first, of_others) = (other.copied().unwrap_or(Kind::Unknown), *first);
+    for (at, (value, kind)) in values.iter_mut().zip(&kinds).enumerate() {
+        if *kind == Kind::Variant {
+            let partner = if at == 0 { of_first } else { of_others };
+            convert_in_place(value, |value| as_partner(value, partner));
+        }
+    }
+}
+
+fn convert_in_place(value: &mut Expr, convert: impl FnOnce(Expr) -> Expr) {
+    let old = std::mem::replace(value, null());
+    *value = convert(old);
+}
+
+fn binary_operation(left: Expr, op: BinaryOperator, right: Expr, work: &Work<'_>) -> Result<Expr, SqlError> {
     let rebuilt = |left, op, right| Expr::BinaryOp {
         left: Box::new(left),
         op,
@@ -89,7 +108,7 @@ fn binary_operation(left: Expr, op: BinaryOperator, right: Expr) -> Result<Expr,
         | BinaryOperator::Lt
         | BinaryOperator::LtEq
         | BinaryOperator::Gt
-        | BinaryOperator::GtEq => compare(left, op, right),
+        | BinaryOperator::GtEq => compare(left, op, right, work),
         BinaryOperator::And | BinaryOperator::Or => rebuilt(left, op, right),
         other => return Err(unsupported(&format!("operator {other}"))),
     })
@@ -107,9 +126,9 @@ fn concatenation(left: Expr, right: Expr) -> Expr {
     call("sf_concat", vec![left, right])
 }
 
-fn compare(left: Expr, op: BinaryOperator, right: Expr) -> Expr {
-    let (left, right) = comparable(left, right);
-    match (kind(&left), kind(&right)) {
+fn compare(left: Expr, op: BinaryOperator, right: Expr, work: &Work<'_>) -> Expr {
+    let (left, right) = comparable(left, right, work);
+    match (work.kind(&left), work.kind(&right)) {
         (Kind::Variant, _) | (_, Kind::Variant) => {
             let order = call("sf_variant_compare", vec![left, right]);
             Expr::BinaryOp {
@@ -126,15 +145,24 @@ fn compare(left: Expr, op: BinaryOperator, right: Expr) -> Expr {
     }
 }
 
-/// Brings a VARIANT to the kind of its partner, or the partner to VARIANT where its kind is not known.
-fn comparable(left: Expr, right: Expr) -> (Expr, Expr) {
-    match (kind(&left), kind(&right)) {
+/// Brings a VARIANT to the kind of its partner, or the partner to VARIANT where its kind is not known; and what is
+/// compared with a DECFLOAT to one.
+fn comparable(left: Expr, right: Expr, work: &Work<'_>) -> (Expr, Expr) {
+    match (work.kind(&left), work.kind(&right)) {
+        (Kind::DecFloat, _) | (_, Kind::DecFloat) => (as_decfloat(left, work), as_decfloat(right, work)),
         (Kind::Variant, Kind::Variant) => (left, right),
         (Kind::Variant, Kind::Unknown) => (left, call("sf_to_variant", vec![right])),
         (Kind::Unknown, Kind::Variant) => (call("sf_to_variant", vec![left]), right),
         (Kind::Variant, partner) => (as_partner(left, partner), right),
         (partner, Kind::Variant) => (left, as_partner(right, partner)),
         _ => (left, right),
+    }
+}
+
+fn as_decfloat(value: Expr, work: &Work<'_>) -> Expr {
+    match work.kind(&value) {
+        Kind::DecFloat | Kind::Null => value,
+        _ => super::casts::convert(value, &SqlType::DecFloat, false),
     }
 }
 
@@ -148,7 +176,7 @@ fn as_partner(variant: Expr, partner: Kind) -> Expr {
 }
 
 /// `LIKE`, `ILIKE`, `RLIKE` and their `ANY` and `ALL` forms.
-pub(super) fn pattern(expr: &mut Expr) -> Result<(), SqlError> {
+pub(super) fn pattern(expr: &mut Expr, work: &Work<'_>) -> Result<(), SqlError> {
     let lowered = match expr {
         Expr::Like {
             negated,
@@ -162,6 +190,7 @@ pub(super) fn pattern(expr: &mut Expr) -> Result<(), SqlError> {
             take(value),
             take(pattern),
             escape_char.take(),
+            work,
         )?,
         Expr::ILike {
             negated,
@@ -175,6 +204,7 @@ pub(super) fn pattern(expr: &mut Expr) -> Result<(), SqlError> {
             take(value),
             take(pattern),
             escape_char.take(),
+            work,
         )?,
         Expr::RLike {
             negated,
@@ -195,9 +225,10 @@ fn like(
     value: Expr,
     pattern: Expr,
     escape_char: Option<Box<Expr>>,
+    work: &Work<'_>,
 ) -> Result<Expr, SqlError> {
-    let value = match kind(&value) {
-        Kind::Number | Kind::Variant => call("sf_to_varchar", vec![value]),
+    let value = match work.kind(&value) {
+        Kind::Number | Kind::DecFloat | Kind::Variant => call("sf_to_varchar", vec![value]),
         _ => value,
     };
     let one = |value: Expr, pattern: Expr, escape_char: Option<Box<Expr>>| match word {

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use snowflake_emulator_engine::SqlType;
 
+use super::kinds::ColumnKinds;
 use super::outline::Outline;
 use super::sources::Source;
 use crate::catalog::names::{NameScope, ObjectPath};
@@ -28,6 +29,8 @@ pub struct Scope<'a> {
     /// Tables that the session has made for the statement's stages, results and past tables, by their
     /// [`SourceRequest::key`](super::SourceRequest).
     pub sources: &'a BTreeMap<String, Source>,
+    /// Columns of the statement's tables whose types matter before the engine binds them.
+    pub columns: &'a ColumnKinds,
     /// Columns of the table that an INSERT or UPDATE changes, where they are known.
     pub target: &'a [ResultColumn],
     /// Seed for `RANDOM`, `UUID_STRING` and their like when the statement must give the same answer

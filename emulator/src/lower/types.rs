@@ -123,12 +123,22 @@ fn custom(name: &ObjectName, arguments: &[String]) -> Result<SqlType, SqlError> 
         "OBJECT" => SqlType::Object,
         "ARRAY" => SqlType::Array,
         "BINARY" | "VARBINARY" => SqlType::Binary,
+        "DECFLOAT" => decfloat(arguments)?,
         "VECTOR" => vector(arguments)?,
-        "GEOGRAPHY" | "GEOMETRY" | "MAP" | "FILE" | "DECFLOAT" | "UUID" => {
+        "GEOGRAPHY" | "GEOMETRY" | "MAP" | "FILE" | "UUID" => {
             return Err(unsupported(&format!("data type {word}")));
         }
         _ => return Err(unsupported_type(&word)),
     })
+}
+
+/// `DECFLOAT` or `DECFLOAT(38)`, which is the same.
+fn decfloat(arguments: &[String]) -> Result<SqlType, SqlError> {
+    match arguments {
+        [] => Ok(SqlType::DecFloat),
+        [precision] if precision.trim() == "38" => Ok(SqlType::DecFloat),
+        _ => Err(range("decfloat precision", "38", "38")),
+    }
 }
 
 /// `VECTOR(FLOAT | INT, dimension)`.
@@ -226,6 +236,7 @@ pub(super) fn data_type(sql_type: &SqlType) -> DataType {
             i64::from(*scale),
         )),
         SqlType::Float => DataType::DoublePrecision,
+        SqlType::DecFloat => custom("DECFLOAT", None),
         SqlType::Text { length } => DataType::Varchar(length.map(|length| CharacterLength::IntegerLength {
             length: u64::from(length),
             unit: None,
@@ -299,6 +310,11 @@ mod tests {
                 ("char", "Text { length: Some(1) } VARCHAR"),
                 ("string", "Text { length: None } VARCHAR"),
                 ("double precision", "Float DOUBLE"),
+                ("decfloat", "DecFloat sf_decfloat"),
+                (
+                    "decfloat(16)",
+                    "002017 SQL compilation error: invalid decfloat precision: must be between 38 and 38",
+                ),
                 ("timestamp", "TimestampNtz { scale: 9 } TIMESTAMP_NS"),
                 ("timestamp_ntz(3)", "TimestampNtz { scale: 3 } TIMESTAMP_NS"),
                 ("timestamp_tz", "TimestampTz { scale: 9 } sf_timestamp_tz"),

@@ -11,6 +11,8 @@ use crate::contract::ResultColumn;
 const TEXT_LENGTH_MAX: u32 = 16_777_216;
 /// Most bytes of a `BINARY`.
 const BINARY_LENGTH_MAX: u32 = 8_388_608;
+/// Digits of a `DECFLOAT`.
+const DECFLOAT_PRECISION: u32 = 38;
 /// Most bytes that one character takes in UTF-8.
 const BYTES_PER_CHARACTER: u32 = 4;
 
@@ -74,6 +76,7 @@ impl From<ResultColumn> for WireColumn {
                 length = Some(BINARY_LENGTH_MAX);
                 byte_length = Some(BINARY_LENGTH_MAX);
             }
+            SqlType::DecFloat => precision = Some(DECFLOAT_PRECISION),
             SqlType::Float
             | SqlType::Boolean
             | SqlType::Date
@@ -126,6 +129,7 @@ fn tag(sql_type: &SqlType) -> &'static str {
     match sql_type {
         SqlType::Number { .. } => "fixed",
         SqlType::Float => "real",
+        SqlType::DecFloat => "decfloat",
         SqlType::Text { .. } => "text",
         SqlType::Boolean => "boolean",
         SqlType::Date => "date",

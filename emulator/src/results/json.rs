@@ -1,7 +1,5 @@
 //! Rows as JSON text: arrays of strings and nulls, made from the wire's Arrow batches.
 
-use std::io::Write as _;
-
 use arrow_array::cast::AsArray;
 use arrow_array::types::{
     Date32Type, Decimal128Type, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type,
@@ -11,13 +9,12 @@ use arrow_array::{
     StringArray, StructArray,
 };
 use arrow_schema::DataType;
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use snowflake_emulator_engine::SqlType;
 use snowflake_emulator_engine::functions::OutputFormat;
 
-use super::style::{BinaryForm, JsonStyle, formatted};
-use super::{ResultError, WireColumn};
+use super::style::{JsonStyle, formatted};
+use super::text::{write_binary, write_decimal, write_escaped, write_float};
+use super::{ResultError, WireColumn, decfloat};
 
 /// Rough size of one value, for reserving memory.
 const VALUE_BYTES_GUESS: usize = 12;
@@ -26,10 +23,6 @@ const NANOS_PER_DAY: i128 = 86_400 * NANOS_PER_SECOND;
 const NANOSECOND_DIGITS: u32 = 9;
 /// Minutes that the zone of a timestamp counts from 24 hours west of UTC.
 const OFFSET_BIAS_MINUTES: i32 = 1440;
-/// Floats of this magnitude and above are written with an exponent.
-const EXPONENT_FROM: f64 = 1e15;
-/// Floats below this magnitude are written with an exponent.
-const EXPONENT_BELOW: f64 = 1e-5;
 
 /// JSON text of rows, separated by commas, without the outer brackets.
 #[derive(Debug, Default)]
@@ -97,6 +90,7 @@ enum Kind<'a> {
     Boolean(&'a BooleanArray),
     Binary(&'a BinaryArray),
     Vector(&'a FixedSizeListArray),
+    DecFloat(&'a StructArray),
     /// A timestamp with offset; the zone follows the instant after a space.
     Zoned {
         value: Unscaled<'a>,
@@ -176,6 +170,7 @@ impl<'a> Cells<'a> {
                     zone,
                 }
             }
+            (SqlType::DecFloat, DataType::Struct(_)) => Kind::DecFloat(array.as_struct()),
             (_, DataType::Struct(_)) => Kind::Unscaled {
                 value: instant(array.as_struct(), scale).ok_or_else(unexpected)?,
                 scale,
@@ -251,6 +246,10 @@ impl<'a> Cells<'a> {
                 out.extend_from_slice(if array.value(row) { yes } else { no });
             }
             Kind::Binary(array) => write_binary(array.value(row), self.style.binary, out),
+            Kind::DecFloat(array) => {
+                let number = decfloat::value(array, row).unwrap_or_default();
+                out.extend_from_slice(number.to_string().as_bytes());
+            }
             Kind::Vector(array) => write_vector(array.value(row).as_ref(), out),
             Kind::Zoned { value, scale, zone } => {
                 self.write_number(value.get(row), *scale, out);
@@ -353,148 +352,4 @@ fn instant(parts: &StructArray, scale: u32) -> Option<Unscaled<'_>> {
 
 fn field<'a, A: Array + 'static>(parts: &'a StructArray, name: &str) -> Option<&'a A> {
     parts.column_by_name(name)?.as_any().downcast_ref::<A>()
-}
-
-/// Writes an integer with its decimal point `scale` digits from the end.
-fn write_decimal(unscaled: i128, scale: u32, out: &mut Vec<u8>) {
-    let mut digits = itoa::Buffer::new();
-    let text = match i64::try_from(unscaled) {
-        Ok(small) => digits.format(small),
-        Err(_) => digits.format(unscaled),
-    };
-    if scale == 0 {
-        out.extend_from_slice(text.as_bytes());
-        return;
-    }
-    let scale = scale as usize;
-    let (sign, digits) = match text.strip_prefix('-') {
-        Some(digits) => ("-", digits),
-        None => ("", text),
-    };
-    out.extend_from_slice(sign.as_bytes());
-    if let Some(whole) = digits.len().checked_sub(scale).filter(|whole| *whole > 0) {
-        out.extend_from_slice(&digits.as_bytes()[..whole]);
-        out.push(b'.');
-        out.extend_from_slice(&digits.as_bytes()[whole..]);
-    } else {
-        out.extend_from_slice(b"0.");
-        out.resize(out.len() + scale - digits.len(), b'0');
-        out.extend_from_slice(digits.as_bytes());
-    }
-}
-
-/// Writes a float so that reading it back gives the same float.
-fn write_float(value: f64, out: &mut Vec<u8>) {
-    let magnitude = value.abs();
-    let plain = magnitude == 0.0 || (EXPONENT_BELOW..EXPONENT_FROM).contains(&magnitude);
-    let written = if value.is_nan() {
-        out.write_all(b"NaN")
-    } else if value.is_infinite() {
-        out.write_all(if value > 0.0 { b"inf" } else { b"-inf" })
-    } else if plain {
-        write!(out, "{value}")
-    } else {
-        write!(out, "{value:e}")
-    };
-    written.expect("writing to a Vec cannot fail");
-}
-
-fn write_binary(bytes: &[u8], form: BinaryForm, out: &mut Vec<u8>) {
-    match form {
-        BinaryForm::Hex => write_hex(bytes, out),
-        BinaryForm::Base64 => out.extend_from_slice(STANDARD.encode(bytes).as_bytes()),
-        BinaryForm::Utf8 => write_escaped(&String::from_utf8_lossy(bytes), out),
-    }
-}
-
-fn write_hex(bytes: &[u8], out: &mut Vec<u8>) {
-    const DIGITS: &[u8; 16] = b"0123456789ABCDEF";
-    out.reserve(bytes.len() * 2);
-    for byte in bytes {
-        out.push(DIGITS[usize::from(byte >> 4)]);
-        out.push(DIGITS[usize::from(byte & 0x0f)]);
-    }
-}
-
-/// Writes text as the inside of a JSON string.
-fn write_escaped(text: &str, out: &mut Vec<u8>) {
-    let bytes = text.as_bytes();
-    let mut written = 0;
-    for (index, byte) in bytes.iter().enumerate() {
-        let escape: &[u8] = match byte {
-            b'"' => b"\\\"",
-            b'\\' => b"\\\\",
-            b'\n' => b"\\n",
-            b'\r' => b"\\r",
-            b'\t' => b"\\t",
-            0x00..=0x1f => b"\\u00",
-            _ => continue,
-        };
-        out.extend_from_slice(&bytes[written..index]);
-        out.extend_from_slice(escape);
-        if escape == b"\\u00" {
-            const DIGITS: &[u8; 16] = b"0123456789abcdef";
-            out.push(DIGITS[usize::from(byte >> 4)]);
-            out.push(DIGITS[usize::from(byte & 0x0f)]);
-        }
-        written = index + 1;
-    }
-    out.extend_from_slice(&bytes[written..]);
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn decimal(unscaled: i128, scale: u32) -> String {
-        let mut out = Vec::new();
-        write_decimal(unscaled, scale, &mut out);
-        String::from_utf8(out).unwrap()
-    }
-
-    fn float(value: f64) -> String {
-        let mut out = Vec::new();
-        write_float(value, &mut out);
-        String::from_utf8(out).unwrap()
-    }
-
-    #[test]
-    fn decimals_keep_their_scale() {
-        assert_eq!(decimal(150, 2), "1.50");
-        assert_eq!(decimal(-5, 2), "-0.05");
-        assert_eq!(decimal(0, 3), "0.000");
-        assert_eq!(decimal(-1234, 0), "-1234");
-        assert_eq!(decimal(99, 2), "0.99");
-        let widest = 99_999_999_999_999_999_999_999_999_999_999_999_999_i128;
-        assert_eq!(decimal(widest, 37), "9.9999999999999999999999999999999999999");
-    }
-
-    #[test]
-    fn floats_read_back_the_same() {
-        assert_eq!(float(1.0), "1");
-        assert_eq!(float(-0.1), "-0.1");
-        assert_eq!(float(f64::NAN), "NaN");
-        assert_eq!(float(f64::NEG_INFINITY), "-inf");
-        for value in [1e300, 5e-324, 123_456_789.125, 1e15, 1e-5, f64::MAX] {
-            assert_eq!(float(value).parse::<f64>().unwrap().to_bits(), value.to_bits());
-        }
-        assert_eq!(float(1e300), "1e300");
-    }
-
-    #[test]
-    fn text_is_escaped_as_json() {
-        for text in [
-            "plain",
-            "a\"b\\c",
-            "line\nend\r\t",
-            "\u{0}\u{1f}",
-            "snow ❄ \u{1f600}",
-            "",
-        ] {
-            let mut out = b"\"".to_vec();
-            write_escaped(text, &mut out);
-            out.push(b'"');
-            assert_eq!(serde_json::from_slice::<String>(&out).unwrap(), text);
-        }
-    }
 }

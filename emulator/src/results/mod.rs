@@ -12,12 +12,14 @@
 
 mod collect;
 mod column;
+mod decfloat;
 mod json;
 mod physical;
 mod restore;
 mod spool;
 mod stored;
 mod style;
+mod text;
 
 pub use collect::{ChunkLimits, Collector};
 pub use column::{WireColumn, wire_columns};

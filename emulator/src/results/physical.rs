@@ -15,7 +15,7 @@ use arrow_buffer::NullBuffer;
 use arrow_schema::{DataType, Field, Fields, Schema, SchemaRef, TimeUnit};
 use snowflake_emulator_engine::{SqlType, VectorElement};
 
-use super::{ResultError, WireColumn};
+use super::{ResultError, WireColumn, decfloat};
 
 /// Digits that every 64-bit integer can hold.
 const INT64_DIGITS: u8 = 18;
@@ -49,6 +49,8 @@ enum Step {
     ZonedInt64 { divisor: i64 },
     /// Instant and offset to seconds, nanoseconds and biased offset.
     ZonedParts,
+    /// Keys of decimal floating-point numbers to exponents and significands.
+    DecFloatParts,
 }
 
 /// Turns batches of one result into the wire's physical types.
@@ -132,6 +134,11 @@ fn plan(column: &WireColumn, found: Option<&DataType>) -> Result<(Step, DataType
             Some(other) => Err(shape(column, other)),
         },
         SqlType::Float => keep(DataType::Float64),
+        SqlType::DecFloat => expect(
+            DataType::Binary,
+            Step::DecFloatParts,
+            DataType::Struct(decfloat::fields()),
+        ),
         SqlType::Text { .. } | SqlType::Variant | SqlType::Object | SqlType::Array => keep(DataType::Utf8),
         SqlType::Vector { element, dimension } => match found {
             Some(vector @ DataType::FixedSizeList(item, length))
@@ -235,6 +242,7 @@ fn apply(step: Step, array: &ArrayRef) -> ArrayRef {
                 nulls,
             ))
         }
+        Step::DecFloatParts => Arc::new(decfloat::parts(array.as_binary())),
         Step::ZonedInt64 { divisor } => {
             let (instants, zones, nulls) = zoned(array.as_struct());
             let epoch = units(&instants, divisor);

@@ -11,7 +11,7 @@ use arrow_array::{
 use arrow_schema::{ArrowError, DataType, Field, Fields, Schema, TimeUnit};
 use snowflake_emulator_engine::SqlType;
 
-use super::{ResultError, StoredResult, WireColumn};
+use super::{ResultError, StoredResult, WireColumn, decfloat};
 use crate::contract::ResultColumn;
 
 const NANOS: i64 = 1_000_000_000;
@@ -99,6 +99,7 @@ fn restored(column: &WireColumn, array: &ArrayRef) -> Result<ArrayRef, ResultErr
         SqlType::TimestampNtz { scale } | SqlType::TimestampLtz { scale } => {
             Arc::new(instants(array, scale).ok_or_else(shape)?)
         }
+        SqlType::DecFloat => Arc::new(decfloat::keys(array).ok_or_else(shape)?),
         SqlType::TimestampTz { scale } => zoned(array, scale).ok_or_else(shape)??,
         _ => Arc::clone(array),
     })

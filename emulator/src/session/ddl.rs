@@ -14,7 +14,7 @@ use crate::catalog::files::Stage;
 use crate::catalog::names::Name;
 use crate::catalog::records::{Column, record_columns};
 use crate::front::{Command, Parsed, StageCommand};
-use crate::lower::{NO_SOURCES, Scope};
+use crate::lower::{NO_COLUMNS, NO_SOURCES, Scope};
 use crate::plan::shape;
 use crate::plan::{DdlPlan, Effect, Failure, Planner, Step, Temporary, plan_ddl};
 
@@ -94,6 +94,10 @@ impl Worker {
 
     fn attempt_inside(&mut self, work: &Work<'_>) -> Result<Option<(DdlPlan, Vec<Temporary>)>, Failure> {
         let owner = self.state.owner();
+        let columns = match work.parsed {
+            Parsed::Sql(statement) => self.column_kinds(statement)?,
+            Parsed::Command(_) => NO_COLUMNS.clone(),
+        };
         let clone_source = self.past_of_clone(work)?;
         let resolved = match (work.parsed, &clone_source) {
             (Parsed::Sql(statement), None) => self.resolve(statement, work)?,
@@ -113,6 +117,7 @@ impl Worker {
         };
         let scope: Scope<'_> = Scope {
             sources,
+            columns: &columns,
             ..self
                 .state
                 .scope(&work.moment, work.piece.text, work.bindings, None)

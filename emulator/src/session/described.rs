@@ -6,6 +6,7 @@
 use std::sync::Arc;
 
 use snowflake_emulator_engine::{EngineColumn, SqlType};
+use sqlparser::ast::Statement;
 
 use super::query::result_columns;
 use super::worker::Worker;
@@ -14,12 +15,20 @@ use crate::catalog::Catalog;
 use crate::catalog::names::ObjectPath;
 use crate::catalog::records::{Column, ObjectKind};
 use crate::lower::outline::{Item, Outline, Rows, Source};
+use crate::lower::{ColumnKinds, named_tables};
 
 /// Most tables whose columns are remembered.
 const REMEMBERED_MAX: usize = 1000;
 
 /// A table's columns as a result has them; none for what is no table.
 pub(super) type TableColumns = Option<Arc<[ResultColumn]>>;
+
+/// A table or view.
+#[derive(Clone)]
+pub(super) struct Relation {
+    columns: Arc<[ResultColumn]>,
+    is_table: bool,
+}
 
 /// What is known of a column: like [`ResultColumn`], with a type only where it is told.
 #[derive(Clone)]
@@ -96,31 +105,55 @@ impl Worker {
 
     /// The columns of a table as the catalog has them.
     pub(super) fn table_columns(&mut self, path: &ObjectPath) -> Result<TableColumns, SqlError> {
+        let relation = self.relation(path)?;
+        Ok(relation
+            .filter(|relation| relation.is_table)
+            .map(|relation| relation.columns))
+    }
+
+    /// Columns of the statement's tables and views whose types matter before the engine binds them.
+    pub(super) fn column_kinds(&mut self, statement: &Statement) -> Result<ColumnKinds, SqlError> {
+        let mut kinds = ColumnKinds::default();
+        for path in named_tables(statement, &self.state.names()) {
+            let columns = self.relation(&path)?.map(|relation| relation.columns);
+            for column in columns.iter().flat_map(|columns| columns.iter()) {
+                kinds.add(&column.name, &column.sql_type);
+            }
+        }
+        Ok(kinds)
+    }
+
+    fn relation(&mut self, path: &ObjectPath) -> Result<Option<Relation>, SqlError> {
         if let Some(temporary) = self.state.temporary.get(path) {
-            let is_table = temporary.object.kind == ObjectKind::Table;
-            return Ok(is_table.then(|| columns_of(path, &temporary.columns)));
+            return Ok(Some(Relation {
+                columns: columns_of(path, &temporary.columns),
+                is_table: temporary.object.kind == ObjectKind::Table,
+            }));
         }
         let definitions = self.shared.versions.definitions();
-        if let Some((known, columns)) = self.table_columns.get(path)
+        if let Some((known, relation)) = self.relations.get(path)
             && *known == definitions
         {
-            return Ok(columns.clone());
+            return Ok(relation.clone());
         }
         let mut catalog = Catalog::new(self.connection.as_mut());
         let object = catalog.object(path).map_err(|error| from_engine(&error))?;
-        let columns = match object {
-            Some(object) if object.kind == ObjectKind::Table => {
+        let relation = match object {
+            Some(object) if matches!(object.kind, ObjectKind::Table | ObjectKind::View) => {
                 let columns = catalog.columns(object.id).map_err(|error| from_engine(&error))?;
-                Some(columns_of(path, &columns))
+                Some(Relation {
+                    columns: columns_of(path, &columns),
+                    is_table: object.kind == ObjectKind::Table,
+                })
             }
             _ => None,
         };
-        if self.table_columns.len() >= REMEMBERED_MAX {
-            self.table_columns.clear();
+        if self.relations.len() >= REMEMBERED_MAX {
+            self.relations.clear();
         }
-        self.table_columns
-            .insert(path.clone(), (definitions, columns.clone()));
-        Ok(columns)
+        self.relations
+            .insert(path.clone(), (definitions, relation.clone()));
+        Ok(relation)
     }
 }
 

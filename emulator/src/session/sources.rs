@@ -44,10 +44,12 @@ impl Worker {
         work: &Work<'_>,
         target: &[ResultColumn],
     ) -> Result<Lowered, SqlError> {
+        let columns = self.column_kinds(statement)?;
         let Some(resolved) = self.resolve(statement, work)? else {
             return lower(
                 statement,
                 &Scope {
+                    columns: &columns,
                     target,
                     ..self.scope(work)
                 },
@@ -55,6 +57,7 @@ impl Worker {
         };
         let scope = Scope {
             sources: &resolved.sources,
+            columns: &columns,
             target,
             ..self.scope(work)
         };

@@ -6,7 +6,7 @@ use super::facts;
 use super::{Binding, ContextSnapshot, Parameters, QueryId};
 use crate::catalog::names::{Name, NameScope, ObjectPath};
 use crate::catalog::tables::ACCOUNTADMIN;
-use crate::lower::{Constant, Facts, NO_SOURCES, Scope};
+use crate::lower::{Constant, Facts, NO_COLUMNS, NO_SOURCES, Scope};
 use crate::plan::{Temporary, TemporaryFiles};
 
 /// Account locator that `CURRENT_ACCOUNT()` answers.
@@ -91,6 +91,7 @@ impl State {
             names: self.names(),
             source: Some(source),
             sources: &NO_SOURCES,
+            columns: &NO_COLUMNS,
             facts: Facts {
                 user: &self.user,
                 role: self.role.as_ref().map(Name::as_str),

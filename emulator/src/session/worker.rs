@@ -9,7 +9,7 @@ use snowflake_emulator_engine::EngineConnection;
 
 use super::cache::Cache;
 use super::control::Control;
-use super::described::TableColumns;
+use super::described::Relation;
 use super::facts;
 use super::handle::{Job, Published, Reply, Running};
 use super::instance::{OpenTransaction, Shared, lock};
@@ -43,8 +43,8 @@ pub(super) struct Worker {
     pub(super) told: Parameters,
     /// Statements of the open transaction that have written.
     pub(super) open_statements: Vec<QueryId>,
-    /// The columns of tables, as of a count of changed definitions.
-    pub(super) table_columns: HashMap<ObjectPath, (u64, TableColumns)>,
+    /// Tables and views, as of a count of changed definitions.
+    pub(super) relations: HashMap<ObjectPath, (u64, Option<Relation>)>,
     /// The running statement has a turn, which it may take only once.
     has_turn: bool,
     published: Arc<Mutex<Published>>,
@@ -94,7 +94,7 @@ impl Worker {
             made_tables: Vec::new(),
             tables_made: 0,
             open_statements: Vec::new(),
-            table_columns: HashMap::new(),
+            relations: HashMap::new(),
             has_turn: false,
             published,
         };
@@ -195,7 +195,9 @@ impl Worker {
             && submission.parameters.is_empty()
             && !submission.describe_only
             && submission.statement_count.is_none_or(|count| count <= 1)
-            && let Some(lowered) = self.cache.get(&submission.sql)
+            && let Some(lowered) = self
+                .cache
+                .get(&submission.sql, self.shared.versions.definitions())
         {
             self.tell_engine()?;
             let repeat = Some(repeat(&lowered));
@@ -307,12 +309,13 @@ impl Worker {
                 let Parsed::Sql(statement) = work.parsed else {
                     return Err(SqlError::internal("a query that is no query"));
                 };
+                let definitions = self.shared.versions.definitions();
                 let lowered = Arc::new(self.lower(statement, work)?);
                 if let Some(text) = keep
                     && work.bindings.is_empty()
                     && !lowered.uses_session_state
                 {
-                    self.cache.insert(text, Arc::clone(&lowered));
+                    self.cache.insert(text, definitions, Arc::clone(&lowered));
                 }
                 self.query(&lowered, None, work.query_id, reply)
             }

@@ -8,7 +8,7 @@ use arrow_array::types::{
 use arrow_array::{Array, ArrayRef, RecordBatch};
 use arrow_schema::DataType;
 use snowflake_emulator::session::ResultColumn;
-use snowflake_emulator_engine::{SqlType, VectorElement};
+use snowflake_emulator_engine::{DecFloat, SqlType, VectorElement};
 
 /// The rows of a batch.
 pub(crate) fn rows(columns: &[ResultColumn], batch: &RecordBatch) -> Vec<Vec<String>> {
@@ -29,6 +29,10 @@ fn value(sql_type: &SqlType, array: &ArrayRef, row: usize) -> String {
     match sql_type {
         SqlType::Number { scale, .. } => decimal(integer(array, row), *scale),
         SqlType::Float => float(array.as_primitive::<Float64Type>().value(row)),
+        SqlType::DecFloat => {
+            let number = DecFloat::from_key(array.as_binary::<i32>().value(row));
+            number.map_or_else(|| "no DECFLOAT".to_owned(), |number| number.to_string())
+        }
         SqlType::Boolean => array.as_boolean().value(row).to_string(),
         SqlType::Text { .. } | SqlType::Variant | SqlType::Object | SqlType::Array => {
             let text = array.as_string::<i32>().value(row);

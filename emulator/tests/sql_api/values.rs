@@ -10,7 +10,7 @@ const ONE_OF_EACH: &str = "select 123.450::number(10,3) as n, 1.5e300::float as 
      '2021-01-28 22:09:37.123456789'::timestamp_ntz as ntz, \
      '2021-01-28 22:09:37.5 +0000'::timestamp_ltz(3) as ltz, \
      '2021-01-28 22:09:37.25 +0100'::timestamp_tz as tz, \
-     parse_json('{\"a\":[1]}') as v, null::int as nothing";
+     parse_json('{\"a\":[1]}') as v, '-1234e400'::decfloat as df, null::int as nothing";
 
 async fn row(fixture: &Fixture, path: &str, parameters: Value) -> Vec<Value> {
     let body = json!({ "statement": ONE_OF_EACH, "parameters": parameters });
@@ -34,6 +34,7 @@ async fn without_formats_values_are_exact() {
         json!("1611871777.500000000"),
         json!("1611868177.250000000 1500"),
         json!("{\"a\":[1]}"),
+        json!("-1.234E403"),
         Value::Null,
     ];
     for (found, expected) in row.iter().zip(&expected) {

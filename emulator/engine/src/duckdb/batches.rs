@@ -115,7 +115,7 @@ fn physical_type(sql_type: &SqlType, theirs: &DataType) -> DataType {
         SqlType::Time { .. } => DataType::Time64(TimeUnit::Nanosecond),
         SqlType::TimestampNtz { .. } | SqlType::TimestampLtz { .. } => timestamp(),
         SqlType::TimestampTz { .. } | SqlType::Vector { .. } => theirs.clone(),
-        SqlType::Binary => DataType::Binary,
+        SqlType::DecFloat | SqlType::Binary => DataType::Binary,
     }
 }
 

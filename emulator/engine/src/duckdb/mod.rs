@@ -14,7 +14,7 @@ mod prepared;
 mod type_map;
 mod wide;
 
-pub(crate) use type_map::{function_type, logical_type};
+pub(crate) use type_map::{DECFLOAT, function_type, logical_type};
 pub(crate) use wide::WideDecimal;
 
 use std::sync::Arc;

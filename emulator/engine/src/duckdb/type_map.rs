@@ -12,11 +12,15 @@ use duckdb_neo::{
 
 use crate::{EngineError, EngineErrorKind, SqlType, VectorElement, functions::FunctionType};
 
+/// The engine's name of DECFLOAT.
+pub(crate) const DECFLOAT: &str = "sf_decfloat";
+
 /// Names and definitions of the types that DuckDB lacks.
 pub(super) const CUSTOM_TYPES: &[(&str, &str)] = &[
     ("sf_variant", "VARCHAR"),
     ("sf_object", "VARCHAR"),
     ("sf_array", "VARCHAR"),
+    (DECFLOAT, "BLOB"),
     ("sf_timestamp_ltz", "TIMESTAMP_NS"),
     (
         "sf_timestamp_tz",
@@ -35,6 +39,7 @@ pub(crate) fn function_type(logical_type: &LogicalType) -> duckdb_neo::Result<Fu
         "sf_variant" => SqlType::Variant,
         "sf_object" => SqlType::Object,
         "sf_array" => SqlType::Array,
+        DECFLOAT => SqlType::DecFloat,
         "sf_timestamp_ltz" => SqlType::TimestampLtz { scale: SCALE },
         "sf_timestamp_tz" => SqlType::TimestampTz { scale: SCALE },
         _ => return plain(id, logical_type),
@@ -133,6 +138,7 @@ impl SqlType {
             SqlType::Number { precision, scale: 0 } if *precision <= 18 => "BIGINT".to_owned(),
             SqlType::Number { precision, scale } => format!("DECIMAL({precision},{scale})"),
             SqlType::Float => "DOUBLE".to_owned(),
+            SqlType::DecFloat => DECFLOAT.to_owned(),
             SqlType::Text { .. } => "VARCHAR".to_owned(),
             SqlType::Boolean => "BOOLEAN".to_owned(),
             SqlType::Date => "DATE".to_owned(),

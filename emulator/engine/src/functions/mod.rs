@@ -36,6 +36,7 @@
 mod arithmetic;
 mod bits;
 mod conversion;
+mod decimal_floats;
 pub(crate) mod framework;
 mod hashes;
 mod numeric;
@@ -58,6 +59,7 @@ const GROUPS: &[&[ScalarFunction]] = &[
     arithmetic::FUNCTIONS,
     bits::FUNCTIONS,
     numeric::FUNCTIONS,
+    decimal_floats::FUNCTIONS,
     conversion::GROUPS[0],
     conversion::GROUPS[1],
     conversion::GROUPS[2],

@@ -3,7 +3,7 @@
 use super::framework::{
     Argument, Bound, FunctionError, FunctionType, Number, POWERS_OF_TEN, Result, ScalarFunction, Value, rows,
 };
-use crate::SqlType;
+use crate::{DecFloat, SqlType};
 
 pub(super) const FUNCTIONS: &[ScalarFunction] = &[
     ScalarFunction::new("sf_abs", 1..=1, abs),
@@ -73,7 +73,16 @@ fn logarithm(base: f64, x: f64) -> Result<f64> {
     Ok(x.ln() / base.ln())
 }
 
+fn is_decfloat(argument: &Argument) -> bool {
+    argument.sql_type == FunctionType::decfloat()
+}
+
 fn abs(arguments: &[Argument]) -> Result<Bound> {
+    if is_decfloat(&arguments[0]) {
+        return rows(FunctionType::decfloat(), |row| {
+            Ok(Value::DecFloat(row[0].to_decfloat()?.abs()))
+        });
+    }
     match number_type(&arguments[0]) {
         Some((precision, scale)) => rows(FunctionType::number(precision, scale), |row| {
             let number = row[0].to_number()?;
@@ -109,6 +118,12 @@ fn round(arguments: &[Argument]) -> Result<Bound> {
 
 /// `f(value[, scale])`: the result keeps as many decimals as are asked for, or its own where that is no constant.
 fn rounding(arguments: &[Argument], mode: Rounding) -> Result<Bound> {
+    if is_decfloat(&arguments[0]) {
+        return rows(FunctionType::decfloat(), move |row| {
+            let digits = row.get(1).map_or(Ok(0), Value::to_integer)?;
+            rounded_decfloat(row[0].to_decfloat()?, digits, mode).map(Value::DecFloat)
+        });
+    }
     let Some((precision, scale)) = number_type(&arguments[0]) else {
         return rows(FunctionType::float(), move |row| {
             let digits = row.get(1).map_or(Ok(0), Value::to_integer)?;
@@ -163,6 +178,18 @@ fn rounded(number: Number, digits: i64, mode: Rounding) -> Result<Number> {
         .checked_mul(unit)
         .map(|unscaled| Number::new(unscaled, number.scale))
         .ok_or_else(|| FunctionError::out_of_range(number))
+}
+
+fn rounded_decfloat(value: DecFloat, digits: i64, mode: Rounding) -> Result<DecFloat> {
+    let places = digits.clamp(-20_000, 20_000) as i32;
+    let rounded = match mode {
+        Rounding::Up => value.ceil(places),
+        Rounding::Down => value.floor(places),
+        Rounding::TowardZero => Ok(value.truncated(places)),
+        Rounding::HalfAwayFromZero => Ok(value.round(places)),
+        Rounding::HalfToEven => Ok(value.round_ties_even(places)),
+    };
+    rounded.map_err(FunctionError::decfloat)
 }
 
 fn rounded_float(value: f64, digits: i64, mode: Rounding) -> f64 {
@@ -237,6 +264,17 @@ mod tests {
         check("sf_round('2.345', 2)", "2.35");
         check("sf_round(99.9)", "100");
         check("sf_round(x, n) FROM (SELECT 1.2345 AS x, 2 AS n)", "1.2300");
+    }
+
+    #[test]
+    fn decimal_floats_are_rounded_exactly() {
+        let text = |call: &str| format!("sf_to_varchar({call})");
+        check(&text("sf_round(sf_to_decfloat('2.5'))"), "3");
+        check(&text("sf_round(sf_to_decfloat('2.5'), 0, 'HALF_TO_EVEN')"), "2");
+        check(&text("sf_round(sf_to_decfloat('1234.565'), 2)"), "1234.57");
+        check(&text("sf_ceil(sf_to_decfloat('-1e-100'))"), "0");
+        check(&text("sf_floor(sf_to_decfloat('-1e-100'))"), "-1");
+        check(&text("sf_abs(sf_to_decfloat('-1e100'))"), "1E100");
     }
 
     #[test]

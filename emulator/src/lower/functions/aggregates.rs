@@ -9,15 +9,20 @@ use sqlparser::ast::{
 };
 
 use super::super::build::{binary, call, case, either, integer, is_null, nested, null, raw, raw_name, text};
+use super::super::expressions::Work;
+use super::super::kinds::Kind;
 use super::super::refuse::{argument_count, syntax, unsupported};
 use super::Call;
 use crate::contract::SqlError;
 
 /// Lowers an aggregate; `None` when the call is none.
-pub(super) fn lower(function: &mut Call) -> Result<Option<Expr>, SqlError> {
+pub(super) fn lower(function: &mut Call, work: &Work<'_>) -> Result<Option<Expr>, SqlError> {
     let name = function.name.clone();
+    let is_decfloat = || matches!(function.args.as_slice(), [value] if work.kind(value) == Kind::DecFloat);
     Ok(Some(match name.as_str() {
         "COUNT" => count(function)?,
+        "SUM" if is_decfloat() => of_decfloats(function, "sf_decfloat_sum")?,
+        "AVG" if is_decfloat() => of_decfloats(function, "sf_decfloat_avg")?,
         "SUM" | "MIN" | "MAX" | "ANY_VALUE" | "MODE" | "STDDEV_POP" | "VAR_POP" | "CORR" | "COVAR_POP"
         | "COVAR_SAMP" | "REGR_AVGX" | "REGR_AVGY" | "REGR_COUNT" | "REGR_INTERCEPT" | "REGR_R2"
         | "REGR_SLOPE" | "REGR_SXX" | "REGR_SXY" | "REGR_SYY" => same(function, &name.to_lowercase())?,
@@ -111,6 +116,13 @@ fn same(function: &mut Call, engine: &str) -> Result<Expr, SqlError> {
     }
     let args = std::mem::take(&mut function.args);
     Ok(aggregate(function, engine, args))
+}
+
+/// An aggregate of DECFLOATs, whose texts are gathered first.
+fn of_decfloats(function: &mut Call, ours: &str) -> Result<Expr, SqlError> {
+    let [value] = function.exactly()?;
+    let texts = aggregate(function, "list", vec![call("sf_to_varchar", vec![value])]);
+    Ok(call(ours, vec![texts]))
 }
 
 /// An engine aggregate with the DISTINCT, FILTER and OVER of the call.

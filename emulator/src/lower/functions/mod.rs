@@ -168,7 +168,7 @@ fn lower_call(mut call: Call, work: &mut Work<'_>) -> Result<Expr, SqlError> {
     if call.name == "HASH" && call.args.is_empty() {
         return Ok(super::build::raw(aggregates::ROW_HASH));
     }
-    if let Some(aggregate) = aggregates::lower(&mut call)? {
+    if let Some(aggregate) = aggregates::lower(&mut call, work)? {
         return Ok(aggregate);
     }
     if call.has_window_or_filter() {

@@ -9,16 +9,17 @@ use sqlparser::ast::{Expr, SelectItem, SetExpr, Value};
 
 use super::super::build::called;
 use super::super::casts;
-use super::super::kinds::{Kind, kind};
+use super::super::expressions::Work;
+use super::super::kinds::Kind;
 use crate::contract::ResultColumn;
 
 /// Converts the values of an INSERT's source, whose columns go to these, in order.
-pub(super) fn source(body: &mut SetExpr, targets: &[&ResultColumn]) {
+pub(super) fn source(body: &mut SetExpr, targets: &[&ResultColumn], work: &Work<'_>) {
     match body {
         SetExpr::Values(values) => {
             for row in &mut values.rows {
                 for (value, target) in row.iter_mut().zip(targets) {
-                    assign(value, target);
+                    assign(value, &target.sql_type, work);
                 }
             }
         }
@@ -34,18 +35,18 @@ pub(super) fn source(body: &mut SetExpr, targets: &[&ResultColumn]) {
             }
             for (item, target) in select.projection.iter_mut().zip(targets) {
                 if let SelectItem::ExprWithAlias { expr, .. } | SelectItem::UnnamedExpr(expr) = item {
-                    assign(expr, target);
+                    assign(expr, &target.sql_type, work);
                 }
             }
         }
-        SetExpr::Query(query) => source(&mut query.body, targets),
+        SetExpr::Query(query) => source(&mut query.body, targets, work),
         _ => {}
     }
 }
 
 /// Converts one lowered value for its column.
-pub(super) fn assign(value: &mut Expr, target: &ResultColumn) {
-    let is_there = match (&target.sql_type, kind(value)) {
+pub(super) fn assign(value: &mut Expr, target: &SqlType, work: &Work<'_>) {
+    let is_there = match (target, work.kind(value)) {
         (_, Kind::Null) | (SqlType::Boolean, Kind::Boolean) | (SqlType::Date, Kind::Date) => true,
         (
             SqlType::Boolean
@@ -54,14 +55,17 @@ pub(super) fn assign(value: &mut Expr, target: &ResultColumn) {
             | SqlType::TimestampNtz { .. }
             | SqlType::TimestampLtz { .. }
             | SqlType::TimestampTz { .. }
+            | SqlType::DecFloat
             | SqlType::Binary,
             _,
-        ) => is_default(value) || converts_to(value, &target.sql_type),
+        ) => is_default(value) || converts_to(value, target),
+        // The engine casts none into another type.
+        (_, Kind::DecFloat) => false,
         _ => true,
     };
     if !is_there {
         let plain = std::mem::replace(value, Expr::Value(Value::Null.into()));
-        *value = casts::convert(plain, &target.sql_type, false);
+        *value = casts::convert(plain, target, false);
     }
 }
 

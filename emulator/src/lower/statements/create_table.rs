@@ -15,6 +15,7 @@ use super::super::expressions::Work;
 use super::super::refuse::{compilation, unsupported};
 use super::super::relations::target;
 use super::super::{Answer, DeclaredColumn, Lowered, physical, types};
+use super::assign::assign;
 use crate::catalog::names::{self, Name, NameScope, ObjectPath};
 use crate::contract::SqlError;
 
@@ -174,9 +175,10 @@ pub(super) fn column(
             ColumnOption::ForeignKey(_) | ColumnOption::Tags(_) => {}
             ColumnOption::Comment(comment) => declared.comment = Some(comment.clone()),
             ColumnOption::Default(value) => {
-                let engine = physical::text_of(value.clone());
-                text.extend([" DEFAULT ", &engine]);
-                declared.default = Some(engine);
+                declared.default = Some(physical::text_of(value.clone()));
+                let mut value = value.clone();
+                assign(&mut value, &declared.sql_type, work);
+                text.extend([" DEFAULT ", &physical::text_of(value)]);
             }
             ColumnOption::Identity(kind) => {
                 let (start, step) = identity(kind)?;
@@ -276,7 +278,7 @@ mod tests {
                 ),
                 (
                     "create table if not exists e.s.t (a date default current_date())",
-                    r#"CREATE TABLE IF NOT EXISTS "E.S"."T" ("A" DATE DEFAULT CAST(sf_to_timestamp_ntz(CAST(CAST(CAST(now() AS TIMESTAMP) AS TIMESTAMP_NS) AS sf_timestamp_ltz)) AS DATE))"#,
+                    r#"CREATE TABLE IF NOT EXISTS "E.S"."T" ("A" DATE DEFAULT sf_to_date(CAST(sf_to_timestamp_ntz(CAST(CAST(CAST(now() AS TIMESTAMP) AS TIMESTAMP_NS) AS sf_timestamp_ltz)) AS DATE)))"#,
                 ),
                 (
                     "create temp table t (v variant)",

@@ -38,7 +38,7 @@ pub(super) fn finish(mut insert: Insert, work: &mut Work<'_>) -> Result<Lowered,
         names.iter().filter_map(find).collect()
     };
     if insert.columns.is_empty() || targets.len() == insert.columns.len() {
-        assign::source(&mut source.body, &targets);
+        assign::source(&mut source.body, &targets, work);
     }
     let mut lowered = Lowered {
         answer: Answer::Inserted,

@@ -20,7 +20,7 @@ pub(super) fn finish(mut update: Update, work: &Work<'_>) -> Result<Lowered, Sql
             && let Some(column) = simple(name)
             && let Some(target) = work.scope.target.iter().find(|known| known.name == column)
         {
-            assign::assign(&mut assignment.value, target);
+            assign::assign(&mut assignment.value, &target.sql_type, work);
         }
     }
     let sql = physical::part_text(&mut update);

@@ -15,6 +15,10 @@ pub(in crate::functions) const FUNCTIONS: &[ScalarFunction] = &[
     ScalarFunction::new("sf_try_to_double", 1..=2, |arguments| {
         attempt(to_double(arguments))
     }),
+    ScalarFunction::new("sf_to_decfloat", 1..=2, to_decfloat),
+    ScalarFunction::new("sf_try_to_decfloat", 1..=2, |arguments| {
+        attempt(to_decfloat(arguments))
+    }),
     ScalarFunction::new("sf_to_boolean", 1..=1, to_boolean),
     ScalarFunction::new("sf_try_to_boolean", 1..=1, |arguments| {
         attempt(to_boolean(arguments))
@@ -114,6 +118,32 @@ fn to_double(arguments: &[Argument]) -> Result<Bound> {
     })
 }
 
+/// `(value[, format])`; the text of a VARIANT's number is read as it is, which may have more digits than a NUMBER.
+fn to_decfloat(arguments: &[Argument]) -> Result<Bound> {
+    if let FunctionType::Sql(
+        SqlType::Date
+        | SqlType::Time { .. }
+        | SqlType::TimestampNtz { .. }
+        | SqlType::TimestampLtz { .. }
+        | SqlType::TimestampTz { .. }
+        | SqlType::Binary,
+    ) = &arguments[0].sql_type
+    {
+        return Err(FunctionError::argument_types(
+            "sf_to_decfloat",
+            &[&arguments[0].sql_type],
+        ));
+    }
+    let model = Model::of(arguments.get(1));
+    of_content(&arguments[0], FunctionType::decfloat(), move |value, more| {
+        match model.read(value, more.first())? {
+            Some(number) => Value::Number(number).to_decfloat(),
+            None => value.to_decfloat(),
+        }
+        .map(Value::DecFloat)
+    })
+}
+
 fn to_boolean(arguments: &[Argument]) -> Result<Bound> {
     of_content(&arguments[0], FunctionType::boolean(), |value, _| {
         value.to_boolean().map(Value::Boolean)
@@ -159,6 +189,36 @@ mod tests {
         );
         check("sf_try_to_number('x')", "NULL");
         check("sf_try_to_number('12.5', 4, 1)", "12.5");
+    }
+
+    #[test]
+    fn decimal_floats() {
+        let text = |argument: &str| format!("sf_to_varchar(sf_to_decfloat({argument}))");
+        check(&text("'1e400'"), "1E400");
+        check(&text("1.50"), "1.5");
+        check(&text("0.1::DOUBLE"), "0.1");
+        check(&text("true"), "1");
+        check(&text("'\"12.5\"'::sf_variant"), "12.5");
+        check(&text("'$1,234.5', '$9,999.9'"), "1234.5");
+        check("sf_to_number(sf_to_decfloat('12.345'), 10, 2)", "12.35");
+        check("sf_to_double(sf_to_decfloat('1e3'))", "1000.0");
+        check("sf_try_to_decfloat('x')", "NULL");
+        check("sf_to_json(sf_to_variant(sf_to_decfloat('1.50')))", "1.5");
+        check_error(
+            "sf_to_decfloat('x')",
+            100_038,
+            "Numeric value 'x' is not recognized",
+        );
+        check_error(
+            "sf_to_decfloat('1e20000')",
+            100_039,
+            "Numeric value '1e20000' is out of range",
+        );
+        check_error(
+            "sf_to_number(sf_to_decfloat('1e40'))",
+            100_039,
+            "Numeric value '1E40' is out of range",
+        );
     }
 
     #[test]

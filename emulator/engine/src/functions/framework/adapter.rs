@@ -46,7 +46,7 @@ pub(crate) fn register(connection: &Connection, function: &'static ScalarFunctio
 }
 
 /// Carries one of our errors through the engine's.
-pub(super) fn engine_error(error: &FunctionError) -> Error {
+pub(crate) fn engine_error(error: &FunctionError) -> Error {
     Error::invalid_input(error.to_engine_text())
 }
 

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use super::{FunctionError, Number, Result, Value};
+use crate::DecFloat;
 use crate::functions::temporal::{date_text, time_text, timestamp_text, zoned_timestamp_text};
 
 impl Value<'_> {
@@ -15,6 +16,7 @@ impl Value<'_> {
             Value::Boolean(value) => Cow::Borrowed(if *value { "true" } else { "false" }),
             Value::Number(number) => Cow::Owned(number.to_string()),
             Value::Float(value) => Cow::Owned(float_text(*value)),
+            Value::DecFloat(value) => Cow::Owned(value.to_string()),
             Value::Date(days) => Cow::Owned(date_text(*days)),
             Value::Time(nanoseconds) => Cow::Owned(time_text(*nanoseconds)),
             Value::Timestamp(nanoseconds) => Cow::Owned(timestamp_text(*nanoseconds)),
@@ -34,6 +36,9 @@ impl Value<'_> {
             Value::Float(value) => {
                 Number::parse(&format!("{value:e}")).ok_or_else(|| FunctionError::out_of_range(value))
             }
+            Value::DecFloat(value) => {
+                Number::parse(&value.to_string()).ok_or_else(|| FunctionError::out_of_range(value))
+            }
             Value::Boolean(value) => Ok(Number::new(i128::from(*value), 0)),
             Value::Text(text) => Number::parse(text).ok_or_else(|| FunctionError::not_a_number(text)),
             other => Err(FunctionError::not_a_number(&other.to_text()?)),
@@ -45,8 +50,26 @@ impl Value<'_> {
         match self {
             Value::Float(value) => Ok(*value),
             Value::Number(number) => Ok(number.to_f64()),
+            Value::DecFloat(value) => Ok(value.to_string().parse().unwrap_or(f64::NAN)),
             Value::Boolean(value) => Ok(f64::from(u8::from(*value))),
             Value::Text(text) => float_from_text(text).ok_or_else(|| FunctionError::not_a_number(text)),
+            other => Err(FunctionError::not_a_number(&other.to_text()?)),
+        }
+    }
+
+    /// As a decimal floating-point number; a text must be a number, a float becomes its shortest decimal.
+    pub(crate) fn to_decfloat(&self) -> Result<DecFloat> {
+        let read = |text: &str| match DecFloat::parse(text) {
+            Ok(Some(value)) => Ok(value),
+            Ok(None) => Err(FunctionError::not_a_number(text)),
+            Err(_) => Err(FunctionError::out_of_range(text)),
+        };
+        match self {
+            Value::DecFloat(value) => Ok(*value),
+            Value::Number(number) => Ok(DecFloat::from_unscaled(number.unscaled, number.scale)),
+            Value::Float(value) => read(&format!("{value:e}")),
+            Value::Boolean(value) => Ok(DecFloat::from_unscaled(i128::from(*value), 0)),
+            Value::Text(text) => read(text),
             other => Err(FunctionError::not_a_number(&other.to_text()?)),
         }
     }
@@ -63,6 +86,7 @@ impl Value<'_> {
             Value::Boolean(value) => Ok(*value),
             Value::Number(number) => Ok(number.unscaled != 0),
             Value::Float(value) => Ok(*value != 0.0),
+            Value::DecFloat(value) => Ok(!value.is_zero()),
             Value::Text(text) => boolean_from_text(text).ok_or_else(|| FunctionError::not_a_boolean(text)),
             other => Err(FunctionError::not_a_boolean(&other.to_text()?)),
         }

@@ -120,6 +120,11 @@ impl FunctionType {
         Self::Sql(SqlType::Float)
     }
 
+    /// DECFLOAT.
+    pub(crate) const fn decfloat() -> Self {
+        Self::Sql(SqlType::DecFloat)
+    }
+
     /// BOOLEAN.
     pub(crate) const fn boolean() -> Self {
         Self::Sql(SqlType::Boolean)
@@ -184,6 +189,7 @@ impl fmt::Display for FunctionType {
         match self {
             Self::Sql(SqlType::Number { precision, scale }) => write!(f, "NUMBER({precision},{scale})"),
             Self::Sql(SqlType::Float) => f.write_str("FLOAT"),
+            Self::Sql(SqlType::DecFloat) => f.write_str("DECFLOAT"),
             Self::Sql(SqlType::Text { length: None }) => f.write_str("VARCHAR(16777216)"),
             Self::Sql(SqlType::Text { length: Some(length) }) => write!(f, "VARCHAR({length})"),
             Self::Sql(SqlType::Boolean) => f.write_str("BOOLEAN"),

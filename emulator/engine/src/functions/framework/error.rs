@@ -52,6 +52,17 @@ impl FunctionError {
         )
     }
 
+    /// What a decimal floating-point calculation refuses.
+    pub(crate) fn decfloat(error: crate::DecFloatError) -> Self {
+        match error {
+            crate::DecFloatError::DivisionByZero => Self::division_by_zero(),
+            crate::DecFloatError::OutOfRange => Self::new(
+                100_046,
+                "Number out of representable range: type DECFLOAT{nullable}",
+            ),
+        }
+    }
+
     /// 100040: a text is not a date.
     pub(crate) fn not_a_date(text: &str) -> Self {
         Self::new(100_040, format!("Date '{text}' is not recognized"))

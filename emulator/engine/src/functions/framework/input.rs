@@ -17,7 +17,8 @@ use duckdb_neo::{
 };
 
 use super::{Number, Value};
-use crate::duckdb::WideDecimal;
+use crate::DecFloat;
+use crate::duckdb::{DECFLOAT, WideDecimal};
 
 /// One TIMESTAMP_TZ as the engine stores it.
 #[derive(AsDuckDB)]
@@ -47,6 +48,7 @@ pub(super) enum Column<'vector> {
     F64(VectorReader<'vector, f64>),
     Text(VectorReader<'vector, String>),
     Binary(VectorReader<'vector, BlobValue>),
+    DecFloat(VectorReader<'vector, BlobValue>),
     Date(VectorReader<'vector, DateValue>),
     Time(VectorReader<'vector, TimeValue>),
     TimeNs(VectorReader<'vector, TimeNsValue>),
@@ -101,6 +103,7 @@ impl<'vector> Column<'vector> {
             LogicalTypeID::Float => Self::F32(reader!(f32)),
             LogicalTypeID::Double => Self::F64(reader!(f64)),
             LogicalTypeID::Varchar => Self::Text(reader!(String)),
+            LogicalTypeID::Blob if logical_type.name()? == DECFLOAT => Self::DecFloat(reader!(BlobValue)),
             LogicalTypeID::Blob => Self::Binary(reader!(BlobValue)),
             LogicalTypeID::Date => Self::Date(reader!(DateValue)),
             LogicalTypeID::Time => Self::Time(reader!(TimeValue)),
@@ -132,6 +135,9 @@ impl<'vector> Column<'vector> {
             Self::F64(reader) => reader.get(row)?.map(|value| Value::Float(*value)),
             Self::Text(reader) => reader.get(row)?.map(Value::text),
             Self::Binary(reader) => reader.get(row)?.map(|bytes| Value::Binary(Cow::Borrowed(bytes))),
+            Self::DecFloat(reader) => reader
+                .get(row)?
+                .and_then(|key| DecFloat::from_key(key).map(Value::DecFloat)),
             Self::Date(reader) => reader.get(row)?.map(|value| Value::Date(value.0)),
             Self::Time(reader) => reader.get(row)?.map(|value| Value::Time(value.0 * 1_000)),
             Self::TimeNs(reader) => reader.get(row)?.map(|value| Value::Time(value.0)),

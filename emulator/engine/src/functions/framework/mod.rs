@@ -14,7 +14,7 @@ mod output;
 mod settings;
 mod value;
 
-pub(crate) use adapter::register;
+pub(crate) use adapter::{engine_error, register};
 pub(crate) use coerce::hex_text;
 pub(crate) use definition::{
     Argument, Bind, Bound, Call, FunctionType, Nulls, NumberColumns, ScalarFunction, Stability, numbers, rows,

@@ -49,6 +49,10 @@ pub(super) fn write(
                 other => none_but(&other, set),
             })
         }
+        SqlType::DecFloat => fill::<BlobValue>(output, rows, produce, |value, set| match value {
+            Value::DecFloat(value) => set(Some(&value.key())),
+            other => none_but(&other, set),
+        }),
         SqlType::Binary => fill::<BlobValue>(output, rows, produce, |value, set| match value {
             Value::Binary(bytes) => set(Some(&bytes)),
             other => none_but(&other, set),

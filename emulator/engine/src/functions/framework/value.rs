@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use super::Number;
+use crate::DecFloat;
 
 /// A value; its Snowflake type is known from the argument it belongs to.
 #[derive(Clone, Debug, PartialEq)]
@@ -15,6 +16,8 @@ pub(crate) enum Value<'a> {
     Number(Number),
     /// FLOAT.
     Float(f64),
+    /// DECFLOAT.
+    DecFloat(DecFloat),
     /// VARCHAR; and VARIANT, OBJECT and ARRAY as JSON text.
     Text(Cow<'a, str>),
     /// DATE: days since 1970-01-01.
@@ -64,6 +67,7 @@ impl<'a> Value<'a> {
             Value::Boolean(value) => Value::Boolean(value),
             Value::Number(value) => Value::Number(value),
             Value::Float(value) => Value::Float(value),
+            Value::DecFloat(value) => Value::DecFloat(value),
             Value::Text(text) => Value::Text(Cow::Owned(text.into_owned())),
             Value::Date(days) => Value::Date(days),
             Value::Time(nanoseconds) => Value::Time(nanoseconds),

@@ -116,6 +116,7 @@ pub(super) fn from_value(value: &Value<'_>, sql_type: &FunctionType) -> Result<O
         Value::Boolean(truth) => Json::Bool(*truth),
         Value::Number(number) => from_number(*number),
         Value::Float(float) => read(&float_text(*float))?,
+        Value::DecFloat(value) => Json::Number(number_of(&number_text(&value.to_string()))),
         other => Json::from(other.to_text()?.into_owned()),
     }))
 }

@@ -1,0 +1,564 @@
+//! Decimal floating-point numbers: Snowflake's DECFLOAT.
+//!
+//! A value is exact with up to 38 significant digits and a power of ten; what a calculation gives beyond them is
+//! rounded half away from zero. The engine has no such type: it keeps each value as a key whose bytes sort as the
+//! numbers do, so that comparing, grouping and joining are the engine's own.
+
+mod wide;
+
+use std::cmp::Ordering;
+use std::fmt;
+
+use wide::{Wide, digits};
+
+/// Most significant digits.
+const DIGITS_MAX: u32 = 38;
+/// Powers of ten that the most significant digit may stand for.
+const POWER_MIN: i32 = -16_383;
+const POWER_MAX: i32 = 16_384;
+/// Bytes of a key: sign, power, digits.
+pub const DECFLOAT_KEY_BYTES: usize = 19;
+/// Added to the power so that it is never negative.
+const POWER_BIAS: i32 = 32_768;
+const NEGATIVE: u8 = 0;
+const ZERO: u8 = 1;
+const POSITIVE: u8 = 2;
+/// Zeros between point and digits up to which a number is written plainly.
+const LEADING_ZEROS_MAX: i32 = 5;
+
+/// A decimal floating-point number; equal numbers are equal values.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct DecFloat {
+    negative: bool,
+    /// Its digits, below 10³⁸, without zeros at their end.
+    coefficient: u128,
+    /// The power of ten of the last digit.
+    exponent: i32,
+}
+
+/// A number is too large for its type, or there is none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DecFloatError {
+    /// The power of ten is beyond what a DECFLOAT has.
+    OutOfRange,
+    /// The divisor is zero.
+    DivisionByZero,
+}
+
+type Result<T> = std::result::Result<T, DecFloatError>;
+
+impl DecFloat {
+    /// `unscaled / 10^scale`, which always fits.
+    pub fn from_unscaled(unscaled: i128, scale: u8) -> Self {
+        Self::rounded(
+            unscaled < 0,
+            Wide::from(unscaled.unsigned_abs()),
+            -i32::from(scale),
+        )
+        .unwrap_or_default()
+    }
+
+    /// Reads `-12.5`, `.5`, `1e-400`; none for anything else. Fails when the number is too large.
+    pub fn parse(text: &str) -> Result<Option<Self>> {
+        let text = text.trim();
+        let (mantissa, power) = match text.split_once(['e', 'E']) {
+            // Saturating: what needs more than 32 bits is out of range or zero anyhow.
+            Some((mantissa, power)) => match read_power(power) {
+                Some(power) => (mantissa, power),
+                None => return Ok(None),
+            },
+            None => (text, 0),
+        };
+        let (negative, mantissa) = match mantissa.as_bytes().first() {
+            Some(b'-') => (true, &mantissa[1..]),
+            Some(b'+') => (false, &mantissa[1..]),
+            _ => (false, mantissa),
+        };
+        let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+        let all_digits = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit());
+        if (whole.is_empty() && fraction.is_empty()) || !all_digits(whole) || !all_digits(fraction) {
+            return Ok(None);
+        }
+        let mut coefficient = 0_u128;
+        let (mut kept, mut dropped, mut round_up) = (0, 0_i32, false);
+        for byte in whole.bytes().chain(fraction.bytes()) {
+            let digit = u128::from(byte - b'0');
+            if kept < DIGITS_MAX {
+                coefficient = coefficient * 10 + digit;
+                kept += u32::from(coefficient > 0);
+            } else {
+                round_up |= dropped == 0 && digit >= 5;
+                dropped = dropped.saturating_add(1);
+            }
+        }
+        let places = i32::try_from(fraction.len()).unwrap_or(i32::MAX);
+        let exponent = power.saturating_sub(places).saturating_add(dropped);
+        Self::rounded(negative, Wide::from(coefficient + u128::from(round_up)), exponent).map(Some)
+    }
+
+    /// Its sign, digits and the power of ten of the last digit: a whole number of up to 38 digits has the power 0.
+    pub fn parts(&self) -> (i128, i16) {
+        let mut magnitude = self.coefficient;
+        let mut exponent = self.exponent;
+        let room = DIGITS_MAX - digits(magnitude).max(1);
+        if exponent > 0 && exponent.unsigned_abs() <= room {
+            magnitude *= 10_u128.pow(exponent.unsigned_abs());
+            exponent = 0;
+        }
+        // Below 10³⁸, and within the powers of the type.
+        let magnitude = magnitude as i128;
+        (
+            if self.negative { -magnitude } else { magnitude },
+            exponent as i16,
+        )
+    }
+
+    /// The number that [`Self::parts`] tells; none when it is out of range or has too many digits.
+    pub fn from_parts(significand: i128, exponent: i16) -> Option<Self> {
+        let magnitude = significand.unsigned_abs();
+        if digits(magnitude) > DIGITS_MAX {
+            return None;
+        }
+        Self::rounded(significand < 0, Wide::from(magnitude), i32::from(exponent)).ok()
+    }
+
+    /// The bytes under which the engine keeps it.
+    pub fn key(&self) -> [u8; DECFLOAT_KEY_BYTES] {
+        let mut key = [0; DECFLOAT_KEY_BYTES];
+        if self.coefficient == 0 {
+            key[0] = ZERO;
+            return key;
+        }
+        let count = digits(self.coefficient);
+        let power = (self.power() + POWER_BIAS) as u16;
+        let whole = self.coefficient * 10_u128.pow(DIGITS_MAX - count);
+        key[1..3].copy_from_slice(&power.to_be_bytes());
+        key[3..].copy_from_slice(&whole.to_be_bytes());
+        if self.negative {
+            key[0] = NEGATIVE;
+            for byte in &mut key[1..] {
+                *byte = !*byte;
+            }
+        } else {
+            key[0] = POSITIVE;
+        }
+        key
+    }
+
+    /// The number that a key is of; none for bytes that are no key.
+    pub fn from_key(key: &[u8]) -> Option<Self> {
+        let mut key: [u8; DECFLOAT_KEY_BYTES] = key.try_into().ok()?;
+        let negative = match key[0] {
+            ZERO => return Some(Self::default()),
+            NEGATIVE => true,
+            POSITIVE => false,
+            _ => return None,
+        };
+        if negative {
+            for byte in &mut key[1..] {
+                *byte = !*byte;
+            }
+        }
+        let power = i32::from(u16::from_be_bytes([key[1], key[2]])) - POWER_BIAS;
+        let whole = u128::from_be_bytes(key[3..].try_into().ok()?);
+        Self::rounded(negative, Wide::from(whole), power + 1 - DIGITS_MAX as i32).ok()
+    }
+
+    /// True for the number 0.
+    pub fn is_zero(&self) -> bool {
+        self.coefficient == 0
+    }
+
+    /// True for numbers below 0.
+    pub fn is_negative(&self) -> bool {
+        self.negative
+    }
+
+    /// Without its sign.
+    #[must_use]
+    pub fn abs(self) -> Self {
+        Self {
+            negative: false,
+            ..self
+        }
+    }
+
+    /// With the other sign.
+    #[must_use]
+    pub fn negated(self) -> Self {
+        Self {
+            negative: !self.negative && self.coefficient != 0,
+            ..self
+        }
+    }
+
+    /// `self + other`.
+    pub fn add(self, other: Self) -> Result<Self> {
+        if self.is_zero() {
+            return Ok(other);
+        }
+        if other.is_zero() {
+            return Ok(self);
+        }
+        let (large, small) = if self.power() >= other.power() {
+            (self, other)
+        } else {
+            (other, self)
+        };
+        // The larger number as one of 76 digits: whatever of the smaller is below its last is less than the rounding sees.
+        let shift = 2 * DIGITS_MAX - digits(large.coefficient);
+        let base = large.exponent - shift as i32;
+        let left = Wide::scaled(large.coefficient, shift);
+        let right = match small.exponent - base {
+            up @ 0.. => Wide::scaled(small.coefficient, up.unsigned_abs()),
+            down => Wide::from(small.coefficient).cut(down.unsigned_abs()),
+        };
+        if large.negative == small.negative {
+            return Self::rounded(large.negative, left.plus(right), base);
+        }
+        match left.cmp(&right) {
+            Ordering::Less => Self::rounded(small.negative, right.minus(left), base),
+            _ => Self::rounded(large.negative, left.minus(right), base),
+        }
+    }
+
+    /// `self - other`.
+    pub fn subtract(self, other: Self) -> Result<Self> {
+        self.add(other.negated())
+    }
+
+    /// `self * other`.
+    pub fn multiply(self, other: Self) -> Result<Self> {
+        Self::rounded(
+            self.negative != other.negative,
+            Wide::product(self.coefficient, other.coefficient),
+            self.exponent + other.exponent,
+        )
+    }
+
+    /// `self / other`.
+    pub fn divide(self, other: Self) -> Result<Self> {
+        if other.is_zero() {
+            return Err(DecFloatError::DivisionByZero);
+        }
+        // Digits enough that the quotient has 38 or 39, and what is cut from it decides no rounding but a tie.
+        let shift = DIGITS_MAX + digits(other.coefficient) - digits(self.coefficient).max(1);
+        let dividend = Wide::scaled(self.coefficient, shift);
+        let (quotient, remainder) = dividend.divided(other.coefficient);
+        // One more digit, so that the last is rounded and not cut.
+        let next = Wide::product(remainder, 10).divided(other.coefficient).0;
+        let quotient = quotient.times_ten().plus(next);
+        Self::rounded(
+            self.negative != other.negative,
+            quotient,
+            self.exponent - other.exponent - shift as i32 - 1,
+        )
+    }
+
+    /// What is left of `self` when `other` is taken from it as often as possible, with the sign of `self`.
+    pub fn remainder(self, other: Self) -> Result<Self> {
+        let times = self.divide(other)?.truncated(0);
+        let rest = self.subtract(times.multiply(other)?)?;
+        if rest.is_zero() || rest.negative == self.negative {
+            return Ok(rest);
+        }
+        // The quotient was rounded up to a whole number.
+        let once = other.abs();
+        rest.add(if self.negative { once.negated() } else { once })
+    }
+
+    /// With `places` digits after the point, half away from zero; fewer than none round before the point.
+    #[must_use]
+    pub fn round(self, places: i32) -> Self {
+        let Some(drop) = self.below(places) else {
+            return self;
+        };
+        if drop > DIGITS_MAX {
+            return Self::default();
+        }
+        let half = 5 * 10_u128.pow(drop - 1);
+        self.replaced((self.coefficient + half) / 10_u128.pow(drop), drop)
+    }
+
+    /// With `places` digits after the point, ties to the even digit.
+    #[must_use]
+    pub fn round_ties_even(self, places: i32) -> Self {
+        let (cut, rounded) = (self.truncated(places), self.round(places));
+        let Some(drop) = self.below(places).filter(|drop| *drop <= DIGITS_MAX) else {
+            return rounded;
+        };
+        let unit = 10_u128.pow(drop);
+        let is_tie = self.coefficient % unit == unit / 2;
+        let is_even = self.coefficient / unit % 2 == 0;
+        if is_tie && is_even { cut } else { rounded }
+    }
+
+    /// With `places` digits after the point, the others cut.
+    #[must_use]
+    pub fn truncated(self, places: i32) -> Self {
+        let Some(drop) = self.below(places) else {
+            return self;
+        };
+        if drop > DIGITS_MAX {
+            return Self::default();
+        }
+        self.replaced(self.coefficient / 10_u128.pow(drop), drop)
+    }
+
+    /// The nearest number with `places` digits after the point that is not smaller.
+    pub fn ceil(self, places: i32) -> Result<Self> {
+        let cut = self.truncated(places);
+        if cut == self || self.negative {
+            return Ok(cut);
+        }
+        cut.add(Self::rounded(false, Wide::from(1), -places)?)
+    }
+
+    /// The nearest number with `places` digits after the point that is not larger.
+    pub fn floor(self, places: i32) -> Result<Self> {
+        Ok(self.negated().ceil(places)?.negated())
+    }
+
+    /// Digits below `places`, 39 for all beyond that it could have; none when there are none.
+    fn below(&self, places: i32) -> Option<u32> {
+        let drop = 0_i32.saturating_sub(places).saturating_sub(self.exponent);
+        (drop > 0 && self.coefficient > 0).then(|| drop.unsigned_abs().min(DIGITS_MAX + 1))
+    }
+
+    fn replaced(self, coefficient: u128, dropped: u32) -> Self {
+        Self::rounded(
+            self.negative,
+            Wide::from(coefficient),
+            self.exponent + dropped as i32,
+        )
+        .unwrap_or(self)
+    }
+
+    /// The power of ten of the most significant digit.
+    fn power(&self) -> i32 {
+        self.exponent + digits(self.coefficient) as i32 - 1
+    }
+
+    /// A number of any digits brought into the type.
+    fn rounded(negative: bool, magnitude: Wide, exponent: i32) -> Result<Self> {
+        let (mut coefficient, dropped) = magnitude.to_digits(DIGITS_MAX);
+        let mut exponent = exponent.saturating_add(dropped as i32);
+        if coefficient == 0 {
+            return Ok(Self::default());
+        }
+        while coefficient % 10 == 0 {
+            coefficient /= 10;
+            exponent = exponent.saturating_add(1);
+        }
+        let number = Self {
+            negative,
+            coefficient,
+            exponent,
+        };
+        match exponent.saturating_add(digits(coefficient) as i32 - 1) {
+            power if power > POWER_MAX => Err(DecFloatError::OutOfRange),
+            power if power < POWER_MIN => Ok(Self::default()),
+            _ => Ok(number),
+        }
+    }
+}
+
+fn read_power(text: &str) -> Option<i32> {
+    let digits = text.strip_prefix(['-', '+']).unwrap_or(text);
+    if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
+    let power = digits.parse::<i32>().unwrap_or(i32::MAX / 2);
+    Some(if text.starts_with('-') { -power } else { power })
+}
+
+impl PartialOrd for DecFloat {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for DecFloat {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.key().cmp(&other.key())
+    }
+}
+
+/// Plain while that is short, else with an exponent.
+impl fmt::Display for DecFloat {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (significand, exponent) = self.parts();
+        let exponent = i32::from(exponent);
+        if significand < 0 {
+            f.write_str("-")?;
+        }
+        let digits = significand.unsigned_abs().to_string();
+        let point = digits.len() as i32 + exponent;
+        if exponent == 0 {
+            return f.write_str(&digits);
+        }
+        if exponent < 0 && point > 0 {
+            let (whole, fraction) = digits.split_at(point.unsigned_abs() as usize);
+            return write!(f, "{whole}.{fraction}");
+        }
+        if exponent < 0 && point >= -LEADING_ZEROS_MAX {
+            return write!(f, "0.{}{digits}", "0".repeat(point.unsigned_abs() as usize));
+        }
+        let (first, rest) = digits.split_at(1);
+        let rest = rest.trim_end_matches('0');
+        let dot = if rest.is_empty() { "" } else { "." };
+        write!(f, "{first}{dot}{rest}E{}", point - 1)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn number(text: &str) -> DecFloat {
+        DecFloat::parse(text).unwrap().unwrap()
+    }
+
+    #[track_caller]
+    fn check(found: Result<DecFloat>, expected: &str) {
+        assert_eq!(found.map(|number| number.to_string()).as_deref(), Ok(expected));
+    }
+
+    #[test]
+    fn texts_are_read_and_written() {
+        for (text, expected) in [
+            ("0", "0"),
+            ("-0.00", "0"),
+            ("555", "555"),
+            ("1000", "1000"),
+            ("-123.450", "-123.45"),
+            (".5", "0.5"),
+            ("0.000005", "0.000005"),
+            ("0.0000005", "5E-7"),
+            ("1e40", "1E40"),
+            ("-1234e4000", "-1.234E4003"),
+            (
+                "12345678901234567890123456789012345678",
+                "12345678901234567890123456789012345678",
+            ),
+            (
+                "123456789012345678901234567890123456785",
+                "1.2345678901234567890123456789012345679E38",
+            ),
+            ("99999999999999999999999999999999999999.9", "1E38"),
+            ("1e-20000", "0"),
+        ] {
+            assert_eq!(number(text).to_string(), expected, "{text}");
+        }
+        for text in ["", "x", "1e", "e5", "1.2.3", ".", "--1", "1e1.5"] {
+            assert_eq!(DecFloat::parse(text), Ok(None), "{text}");
+        }
+        for text in ["1e16385", "-1e99999999999", "10e16384"] {
+            assert_eq!(DecFloat::parse(text), Err(DecFloatError::OutOfRange), "{text}");
+        }
+    }
+
+    #[test]
+    fn keys_sort_as_numbers_do() {
+        let ordered = [
+            "-1e16384",
+            "-12",
+            "-11.9",
+            "-1",
+            "-0.5",
+            "-1e-16383",
+            "0",
+            "1e-16383",
+            "0.1",
+            "0.11",
+            "1",
+            "9",
+            "10",
+            "11",
+            "1e38",
+            "1.1e38",
+            "1e16384",
+        ];
+        for pair in ordered.windows(2) {
+            assert!(number(pair[0]) < number(pair[1]), "{pair:?}");
+        }
+        for text in ordered {
+            assert_eq!(
+                DecFloat::from_key(&number(text).key()),
+                Some(number(text)),
+                "{text}"
+            );
+        }
+        assert_eq!(number("1.50").key(), number("15e-1").key());
+        assert_eq!(DecFloat::from_key(&[7; DECFLOAT_KEY_BYTES]), None);
+        assert_eq!(DecFloat::from_key(&[]), None);
+    }
+
+    #[test]
+    fn parts_of_whole_numbers_have_no_exponent() {
+        assert_eq!(number("1000").parts(), (1000, 0));
+        assert_eq!(number("-1.5").parts(), (-15, -1));
+        assert_eq!(number("1e40").parts(), (1, 40));
+        assert_eq!(DecFloat::from_unscaled(-150, 2), number("-1.5"));
+    }
+
+    #[test]
+    fn calculations_are_rounded_once() {
+        check(number("0.1").add(number("0.2")), "0.3");
+        check(number("1e38").add(number("1")), "1E38");
+        check(
+            number("1e37").add(number("1")),
+            "10000000000000000000000000000000000001",
+        );
+        check(number("1e100").subtract(number("1e-100")), "1E100");
+        check(
+            number("1e37").subtract(number("0.4")),
+            "9999999999999999999999999999999999999.6",
+        );
+        check(number("5").subtract(number("5")), "0");
+        check(number("3").subtract(number("5.5")), "-2.5");
+        check(number("1.5e200").multiply(number("-2e100")), "-3E300");
+        check(
+            number("99999999999999999999999999999999999999")
+                .multiply(number("99999999999999999999999999999999999999")),
+            "9.9999999999999999999999999999999999998E75",
+        );
+        check(
+            number("1").divide(number("3")),
+            "0.33333333333333333333333333333333333333",
+        );
+        check(
+            number("2").divide(number("3")),
+            "0.66666666666666666666666666666666666667",
+        );
+        check(number("-1").divide(number("8")), "-0.125");
+        check(number("0").divide(number("7")), "0");
+        check(number("1e-8000").divide(number("1e8000")), "1E-16000");
+        assert_eq!(
+            number("1").divide(number("0")),
+            Err(DecFloatError::DivisionByZero)
+        );
+        assert_eq!(
+            number("1e10000").multiply(number("1e10000")),
+            Err(DecFloatError::OutOfRange)
+        );
+        check(number("7.5").remainder(number("2")), "1.5");
+        check(number("-7").remainder(number("3")), "-1");
+    }
+
+    #[test]
+    fn rounding_takes_places() {
+        let value = number("-1234.565");
+        assert_eq!(value.round(2).to_string(), "-1234.57");
+        assert_eq!(value.truncated(2).to_string(), "-1234.56");
+        assert_eq!(value.round(-2).to_string(), "-1200");
+        assert_eq!(value.round(-9).to_string(), "0");
+        assert_eq!(value.round(9), value);
+        check(value.ceil(0), "-1234");
+        check(value.floor(0), "-1235");
+        check(number("2.1").ceil(0), "3");
+        check(number("2").floor(0), "2");
+        assert_eq!(number("1e-100").round(0).to_string(), "0");
+        check(number("1e-100").ceil(0), "1");
+    }
+}
