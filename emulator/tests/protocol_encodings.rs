@@ -177,6 +177,48 @@ fn decimal_floats() {
 }
 
 #[test]
+fn intervals() {
+    let parent = |name: &str, numbers: ArrayRef| -> ArrayRef {
+        let fields = Fields::from(vec![Field::new(name, numbers.data_type().clone(), true)]);
+        let nulls = NullBuffer::from(vec![true, true, false]);
+        Arc::new(StructArray::new(fields, vec![numbers], Some(nulls)))
+    };
+    let months = || parent("months", Arc::new(Int64Array::from(vec![14, -15, 0])));
+    let (texts, array, field) = encode(SqlType::YEAR_TO_MONTH, months());
+    assert_eq!(texts, [json!("14"), json!("-15"), Value::Null]);
+    assert_eq!(array.as_primitive::<Int64Type>().value(1), -15);
+    assert!(array.is_null(2));
+    assert_eq!(metadata(&field, "logicalType"), "INTERVAL_YEAR_MONTH");
+    assert_eq!(metadata(&field, "scale"), "0");
+    let (_, _, field) = encode(SqlType::interval("MONTH").unwrap(), months());
+    assert_eq!(
+        metadata(&field, "scale"),
+        "2",
+        "tells Python to write months only"
+    );
+
+    let nanoseconds = || {
+        let numbers = Decimal128Array::from(vec![1_046_645_678_000_000_i128, -1, 0]);
+        parent(
+            "nanoseconds",
+            Arc::new(numbers.with_precision_and_scale(38, 0).unwrap()),
+        )
+    };
+    let (texts, array, field) = encode(SqlType::DAY_TO_SECOND, nanoseconds());
+    assert_eq!(texts, [json!("1046645678000000"), json!("-1"), Value::Null]);
+    assert_eq!(array.as_primitive::<Decimal128Type>().value(1), -1);
+    assert_eq!(metadata(&field, "logicalType"), "INTERVAL_DAY_TIME");
+    // So few days fit 64 bits, and JDBC reads nothing else.
+    let (texts, array, field) = encode(SqlType::interval("DAY(5) TO SECOND(3)").unwrap(), nanoseconds());
+    assert_eq!(texts[0], "1046645678000000");
+    assert_eq!(array.as_primitive::<Int64Type>().value(0), 1_046_645_678_000_000);
+    assert_eq!(
+        (metadata(&field, "precision"), metadata(&field, "scale")),
+        ("5".to_owned(), "3".to_owned())
+    );
+}
+
+#[test]
 fn texts_and_bytes() {
     let strings: ArrayRef = Arc::new(StringArray::from(vec![Some("a \"b\" \\ \n é ❄"), Some(""), None]));
     let (texts, array, field) = encode(SqlType::Text { length: Some(40) }, Arc::clone(&strings));

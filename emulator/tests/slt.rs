@@ -47,6 +47,7 @@ subjects! {
     dml,
     errors,
     identifiers,
+    intervals,
     joins,
     numbers,
     queries,

@@ -34,6 +34,14 @@ TYPES = [
     ("1.5e10::float", 1.5e10),
     ("123456789.12345678::decfloat", decimal.Decimal("123456789.12345678")),
     ("'-1234e4000'::decfloat", decimal.Decimal("-1234e4000")),
+    ("interval '1-2' year to month", "+1-02"),
+    ("'15'::interval month", "+15"),
+    ("interval '12 3:4:5.678' day to second", datetime.timedelta(days=12, hours=3, minutes=4, seconds=5.678)),
+    (
+        "'-99999 23:59:59.999999'::interval day(5) to second",
+        -datetime.timedelta(days=99999, hours=23, minutes=59, seconds=59.999999),
+    ),
+    ("null::interval day to second", None),
     ("'text ü'", "text ü"),
     ("''", ""),
     ("true", True),
@@ -66,7 +74,11 @@ TYPES = [
 ]
 SEMI_STRUCTURED = (dict, list)
 # What a statement can read of the result of another.
-READ_AGAIN = [(f"{sql} as c{at}", value) for at, (sql, value) in enumerate(TYPES) if "vector" not in sql]
+READ_AGAIN = [
+    (f"{sql} as c{at}", value)
+    for at, (sql, value) in enumerate(TYPES)
+    if "vector" not in sql and "interval month" not in sql
+]
 
 
 def connect(**more):

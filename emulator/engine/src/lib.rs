@@ -20,7 +20,7 @@ pub use config::{EngineConfig, Storage};
 pub use decfloat::{DECFLOAT_KEY_BYTES, DecFloat, DecFloatError};
 pub use duckdb::open;
 pub use error::{EngineError, EngineErrorKind, ErrorCode};
-pub use types::{EngineColumn, SqlType, VectorElement};
+pub use types::{DayTime, EngineColumn, SqlType, VectorElement, YearMonth};
 
 use std::sync::Arc;
 

@@ -52,6 +52,9 @@ impl StoredType {
             SqlType::Variant => parts("VARIANT", None, None, None),
             SqlType::Object => parts("OBJECT", None, None, None),
             SqlType::Array => parts("ARRAY", None, None, None),
+            SqlType::IntervalYearMonth { .. } | SqlType::IntervalDayTime { .. } => {
+                parts(&sql_type.interval_text().unwrap_or_default(), None, None, None)
+            }
             SqlType::Binary => parts("BINARY", Some(BINARY_LENGTH_DEFAULT), None, None),
             // The tag alone tells all of it.
             SqlType::Vector { element, dimension } => {
@@ -90,6 +93,10 @@ impl StoredType {
             "ARRAY" => SqlType::Array,
             "BINARY" => SqlType::Binary,
             vector if vector.starts_with("VECTOR(") => vector_of(vector),
+            interval if interval.starts_with("INTERVAL ") => interval
+                .strip_prefix("INTERVAL ")
+                .and_then(SqlType::interval)
+                .unwrap_or(SqlType::DAY_TO_SECOND),
             _ => SqlType::Text {
                 length: self.length.and_then(|length| u32::try_from(length).ok()),
             },
@@ -189,6 +196,11 @@ mod tests {
             },
             "VECTOR(INT, 3)",
             r#"{"type":"VECTOR(INT, 3)","nullable":true}"#,
+        );
+        check(
+            SqlType::interval("DAY(5) TO SECOND(3)").unwrap(),
+            "INTERVAL DAY(5) TO SECOND(3)",
+            r#"{"type":"INTERVAL DAY(5) TO SECOND(3)","nullable":true}"#,
         );
         check(
             SqlType::DecFloat,

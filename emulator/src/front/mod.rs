@@ -10,6 +10,7 @@
 mod alone;
 mod command;
 mod cursor;
+mod interval_types;
 mod lexer;
 mod location;
 mod needs;
@@ -27,6 +28,7 @@ mod stage_tables;
 
 pub use alone::leaves_session_alone;
 pub use command::*;
+pub use interval_types::INTERVAL_TYPE;
 pub use location::{Location, Place};
 pub use needs::{Needs, needs};
 pub use split::{Piece, TEXT_BYTES_MAX, split};

@@ -3,9 +3,10 @@
 use sqlparser::ast::Statement;
 use sqlparser::dialect::SnowflakeDialect;
 use sqlparser::parser::{Parser, ParserError};
+use sqlparser::tokenizer::Tokenizer;
 
 use super::cursor::in_whole_text;
-use super::lexer;
+use super::{interval_types, lexer};
 use crate::contract::SqlError;
 
 /// Nesting of expressions and subqueries beyond which a statement is refused.
@@ -13,10 +14,12 @@ const DEPTH_MAX: usize = 120;
 
 /// Parses one statement that starts at `origin` in the whole text.
 pub(super) fn parse(text: &str, origin: (u32, u32)) -> Result<Statement, SqlError> {
+    let tokens = Tokenizer::new(&SnowflakeDialect, text)
+        .tokenize_with_location()
+        .map_err(|error| in_snowflakes_words(error.into(), text, origin))?;
     let mut parser = Parser::new(&SnowflakeDialect)
         .with_recursion_limit(DEPTH_MAX)
-        .try_with_sql(text)
-        .map_err(|error| in_snowflakes_words(error, text, origin))?;
+        .with_tokens_with_locations(interval_types::named(tokens));
     let statement = parser
         .parse_statement()
         .map_err(|error| in_snowflakes_words(error, text, origin))?;

@@ -24,7 +24,8 @@ pub(super) fn apply(expr: &mut Expr) -> Result<(), SqlError> {
             format: None,
         } => {
             let target = types::sql_type(data_type)?;
-            let operand = std::mem::replace(&mut **operand, super::build::null());
+            let operand =
+                super::intervals::as_value(std::mem::replace(&mut **operand, super::build::null()))?;
             convert(
                 operand,
                 &target,
@@ -82,6 +83,9 @@ pub(super) fn convert(operand: Expr, target: &SqlType, attempt: bool) -> Expr {
                 integer(i64::from(*scale)),
             ],
         ),
+        SqlType::IntervalYearMonth { .. } | SqlType::IntervalDayTime { .. } => {
+            call(&name, vec![operand, text(types::interval_fields(target))])
+        }
         SqlType::Text { length: Some(length) } => {
             let name = if attempt {
                 "sf_try_fitted_text"
@@ -142,6 +146,8 @@ pub(super) fn function_suffix(target: &SqlType) -> &'static str {
         SqlType::Object => "object",
         SqlType::Array => "array",
         SqlType::Binary => "binary",
+        SqlType::IntervalYearMonth { .. } => "interval_ym",
+        SqlType::IntervalDayTime { .. } => "interval_dt",
         SqlType::Vector { .. } => "vector",
     }
 }

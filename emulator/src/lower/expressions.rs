@@ -11,7 +11,7 @@ use sqlparser::ast::{
 
 use super::kinds::{ColumnKinds, Kind};
 use super::refuse::{compilation, unsupported};
-use super::{Scope, build, casts, functions, operators, paths};
+use super::{Scope, build, casts, functions, intervals, operators, paths};
 use crate::contract::SqlError;
 
 /// What the expressions of a statement may depend on, and what lowering them found out.
@@ -49,7 +49,8 @@ impl<'a> Work<'a> {
 /// Lowers all expressions of a statement.
 pub(super) fn apply(statement: &mut Statement, work: &mut Work<'_>) -> Result<(), SqlError> {
     work.columns.learn(statement);
-    finish(statement.visit(&mut Walk { work }))
+    finish(statement.visit(&mut Walk { work }))?;
+    finish(statement.visit(&mut Intervals))
 }
 
 fn finish(flow: ControlFlow<SqlError>) -> Result<(), SqlError> {
@@ -86,15 +87,29 @@ impl VisitorMut for Walk<'_, '_> {
         for item in &mut select.projection {
             match item {
                 SelectItem::ExprWithAlias { expr, .. } | SelectItem::UnnamedExpr(expr) => {
-                    if matches!(expr, Expr::Interval(_)) {
-                        return ControlFlow::Break(unsupported("INTERVAL outside of date arithmetic"));
-                    }
                     widen_literal(expr);
                 }
                 _ => {}
             }
         }
         ControlFlow::Continue(())
+    }
+}
+
+/// The interval constants that no date took.
+struct Intervals;
+
+impl VisitorMut for Intervals {
+    type Break = SqlError;
+
+    fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<SqlError> {
+        if !matches!(expr, Expr::Interval(_)) {
+            return ControlFlow::Continue(());
+        }
+        match intervals::to_value(expr) {
+            Ok(()) => ControlFlow::Continue(()),
+            Err(error) => ControlFlow::Break(error),
+        }
     }
 }
 
@@ -130,8 +145,10 @@ fn lower(expr: &mut Expr, work: &mut Work<'_>) -> Result<(), SqlError> {
         | Expr::Cube(_)
         | Expr::Rollup(_)
         | Expr::Tuple(_)
-        | Expr::Wildcard(_)
-        | Expr::Interval(_) => Ok(()),
+        | Expr::Wildcard(_) => Ok(()),
+        // One with several fields is a value; others wait for a date beside them.
+        Expr::Interval(interval) if interval.last_field.is_some() => intervals::to_value(expr),
+        Expr::Interval(_) => Ok(()),
         Expr::AnyOp { is_some: _, .. } | Expr::AllOp { .. } => Ok(()),
         Expr::CompoundIdentifier(_) => functions::sequence_value(expr, work),
         Expr::Value(value) => literal(&value.value).map(|replacement| {

@@ -1,9 +1,11 @@
 //! Intervals: `date + interval '1 year, 3 days'`.
 //!
 //! Each part becomes one call of `sf_dateadd`, whose result type follows its argument: a DATE plus days
-//! stays a DATE, plus hours becomes a TIMESTAMP_NTZ.
+//! stays a DATE, plus hours becomes a TIMESTAMP_NTZ. An interval with the fields of one of Snowflake's interval types,
+//! such as `INTERVAL '1-2' YEAR TO MONTH`, is a value wherever it does not stand beside a date.
 
-use sqlparser::ast::{BinaryOperator, Expr, Interval};
+use snowflake_emulator_engine::SqlType;
+use sqlparser::ast::{BinaryOperator, Expr, Interval, Value};
 
 use super::build::{call, integer, literal_integer, literal_text, text};
 use super::kinds::{Kind, kind};
@@ -14,10 +16,16 @@ use crate::contract::SqlError;
 /// `left op right` where one side is an interval.
 pub(super) fn add(left: Expr, op: &BinaryOperator, right: Expr) -> Result<Expr, SqlError> {
     let (value, interval) = match (kind(&left), kind(&right), op) {
-        (Kind::Interval, Kind::Interval, _) => return Err(unsupported("arithmetic between intervals")),
-        (_, Kind::Interval, _) => (left, right),
-        (Kind::Interval, _, BinaryOperator::Plus) => (right, left),
-        _ => return Err(unsupported("interval on the left of a subtraction")),
+        (_, Kind::Interval, _) if kind(&left) != Kind::Interval => (left, right),
+        (Kind::Interval, _, BinaryOperator::Plus) if kind(&right) != Kind::Interval => (right, left),
+        _ => {
+            let name = if *op == BinaryOperator::Minus {
+                "sf_sub"
+            } else {
+                "sf_add"
+            };
+            return Ok(call(name, vec![as_value(left)?, as_value(right)?]));
+        }
     };
     let Expr::Interval(interval) = strip(interval) else {
         return Err(unsupported("interval"));
@@ -28,6 +36,56 @@ pub(super) fn add(left: Expr, op: &BinaryOperator, right: Expr) -> Result<Expr, 
         .fold(value, |value, (amount, part)| {
             call("sf_dateadd", vec![text(part), integer(sign * amount), value])
         }))
+}
+
+/// Puts a value in the place of an interval constant.
+pub(super) fn to_value(expr: &mut Expr) -> Result<(), SqlError> {
+    let interval = std::mem::replace(expr, super::build::null());
+    *expr = as_value(interval)?;
+    Ok(())
+}
+
+/// An interval constant as a value of an interval type; anything else as it is.
+pub(super) fn as_value(expr: Expr) -> Result<Expr, SqlError> {
+    let Expr::Interval(interval) = strip(expr.clone()) else {
+        return Ok(expr);
+    };
+    let outside = || unsupported("INTERVAL outside of date arithmetic");
+    let first = interval.leading_field.as_ref().ok_or_else(outside)?;
+    let first = parts::addable(&first.to_string()).ok_or_else(outside)?;
+    let with_digits = |word: &str, digits: Vec<u64>| {
+        if digits.is_empty() {
+            return word.to_owned();
+        }
+        let digits: Vec<String> = digits.iter().map(u64::to_string).collect();
+        format!("{word}({})", digits.join(", "))
+    };
+    let fields = match &interval.last_field {
+        Some(last) => {
+            let last = parts::addable(&last.to_string()).ok_or_else(outside)?;
+            format!(
+                "{} TO {}",
+                with_digits(first, interval.leading_precision.into_iter().collect()),
+                with_digits(last, interval.fractional_seconds_precision.into_iter().collect())
+            )
+        }
+        None => {
+            let digits = interval.leading_precision.into_iter();
+            with_digits(
+                first,
+                digits.chain(interval.fractional_seconds_precision).collect(),
+            )
+        }
+    };
+    let target = SqlType::interval(&fields).ok_or_else(outside)?;
+    let amount = match *interval.value {
+        Expr::Value(value) => match value.value {
+            Value::Number(digits, _) => text(digits),
+            other => Expr::Value(other.into()),
+        },
+        other => other,
+    };
+    Ok(super::casts::convert(amount, &target, false))
 }
 
 fn strip(expr: Expr) -> Expr {
@@ -99,6 +157,14 @@ mod tests {
                 (
                     "select a + interval '2 furlongs' b",
                     "001008 22023: SQL compilation error: invalid value [INTERVAL '2 furlongs'] for an interval",
+                ),
+                (
+                    "select interval '1-2' year to month b, a + interval '3' day(5) c",
+                    r#"SELECT sf_to_interval_ym('1-2', 'YEAR(9) TO MONTH') AS "B", sf_dateadd('day', 3, "A") AS "C""#,
+                ),
+                (
+                    "select interval '3' day + interval '2:30' hour to minute b, interval 5 second > a c",
+                    r#"SELECT sf_dateadd('day', 3, sf_to_interval_dt('2:30', 'HOUR(9) TO MINUTE')) AS "B", sf_to_interval_dt('5', 'SECOND(9, 9)') > "A" AS "C""#,
                 ),
                 (
                     "select interval '1 day' b",

@@ -8,6 +8,7 @@ use sqlparser::ast::{
 
 use super::refuse::{compilation, unsupported, unsupported_type};
 use crate::contract::SqlError;
+use crate::front::INTERVAL_TYPE;
 
 /// Most digits of a NUMBER.
 const NUMBER_PRECISION_MAX: u64 = 38;
@@ -124,12 +125,20 @@ fn custom(name: &ObjectName, arguments: &[String]) -> Result<SqlType, SqlError> 
         "ARRAY" => SqlType::Array,
         "BINARY" | "VARBINARY" => SqlType::Binary,
         "DECFLOAT" => decfloat(arguments)?,
+        INTERVAL_TYPE => interval(arguments)?,
         "VECTOR" => vector(arguments)?,
         "GEOGRAPHY" | "GEOMETRY" | "MAP" | "FILE" | "UUID" => {
             return Err(unsupported(&format!("data type {word}")));
         }
         _ => return Err(unsupported_type(&word)),
     })
+}
+
+/// An interval type with its fields as the parameter.
+fn interval(arguments: &[String]) -> Result<SqlType, SqlError> {
+    let fields = arguments.join(", ");
+    SqlType::interval(fields.trim_matches('\''))
+        .ok_or_else(|| unsupported_type(&format!("INTERVAL {}", fields.trim_matches('\''))))
 }
 
 /// `DECFLOAT` or `DECFLOAT(38)`, which is the same.
@@ -251,6 +260,10 @@ pub(super) fn data_type(sql_type: &SqlType) -> DataType {
         SqlType::Object => custom("OBJECT", None),
         SqlType::Array => DataType::Array(ArrayElemTypeDef::None),
         SqlType::Binary => DataType::Binary(None),
+        SqlType::IntervalYearMonth { .. } | SqlType::IntervalDayTime { .. } => DataType::Custom(
+            ObjectName(vec![ObjectNamePart::Identifier(Ident::new(INTERVAL_TYPE))]),
+            vec![format!("'{}'", interval_fields(sql_type))],
+        ),
         SqlType::Vector { element, dimension } => DataType::Custom(
             ObjectName(vec![ObjectNamePart::Identifier(Ident::new("VECTOR"))]),
             vec![
@@ -262,6 +275,12 @@ pub(super) fn data_type(sql_type: &SqlType) -> DataType {
             ],
         ),
     }
+}
+
+/// The fields of an interval type, such as `DAY(9) TO SECOND(3)`; empty for other types.
+pub(super) fn interval_fields(sql_type: &SqlType) -> String {
+    let text = sql_type.interval_text().unwrap_or_default();
+    text.strip_prefix("INTERVAL ").unwrap_or_default().to_owned()
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use arrow_schema::{DataType, Field};
-use snowflake_emulator_engine::SqlType;
+use snowflake_emulator_engine::{SqlType, YearMonth};
 
 use crate::contract::ResultColumn;
 
@@ -76,6 +76,26 @@ impl From<ResultColumn> for WireColumn {
                 length = Some(BINARY_LENGTH_MAX);
                 byte_length = Some(BINARY_LENGTH_MAX);
             }
+            // Clients read the fields of the one here, and the digits of a second of the other.
+            SqlType::IntervalYearMonth {
+                fields,
+                precision: digits,
+            } => {
+                precision = Some(u32::from(digits));
+                scale = Some(match fields {
+                    YearMonth::YearToMonth => 0,
+                    YearMonth::Year => 1,
+                    YearMonth::Month => 2,
+                });
+            }
+            SqlType::IntervalDayTime {
+                precision: digits,
+                scale: of_second,
+                ..
+            } => {
+                precision = Some(u32::from(digits));
+                scale = Some(u32::from(of_second));
+            }
             SqlType::DecFloat => precision = Some(DECFLOAT_PRECISION),
             SqlType::Float
             | SqlType::Boolean
@@ -130,6 +150,8 @@ fn tag(sql_type: &SqlType) -> &'static str {
         SqlType::Number { .. } => "fixed",
         SqlType::Float => "real",
         SqlType::DecFloat => "decfloat",
+        SqlType::IntervalYearMonth { .. } => "interval_year_month",
+        SqlType::IntervalDayTime { .. } => "interval_day_time",
         SqlType::Text { .. } => "text",
         SqlType::Boolean => "boolean",
         SqlType::Date => "date",

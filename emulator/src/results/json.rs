@@ -159,7 +159,11 @@ impl<'a> Cells<'a> {
             found: array.data_type().to_string(),
             expected: column.tag,
         };
-        let scale = column.scale.unwrap_or(0);
+        // Of an interval it tells fields, not digits.
+        let scale = match column.sql_type {
+            SqlType::IntervalYearMonth { .. } | SqlType::IntervalDayTime { .. } => 0,
+            _ => column.scale.unwrap_or(0),
+        };
         let kind = match (&column.sql_type, array.data_type()) {
             (SqlType::TimestampTz { .. }, DataType::Struct(_)) => {
                 let parts = array.as_struct();

@@ -27,6 +27,10 @@ const PLAIN_TIMESTAMP_SCALE_MAX: u8 = 7;
 const PLAIN_TIMESTAMP_TZ_SCALE_MAX: u8 = 3;
 /// The largest scale at which a time of day fits 32 bits.
 const INT32_TIME_SCALE_MAX: u8 = 4;
+/// Digits of days whose nanoseconds fit 64 bits.
+const INT64_DAY_DIGITS: u8 = 5;
+/// The engine's number of nanoseconds.
+pub(super) const DURATION: DataType = DataType::Decimal128(38, 0);
 /// The wire's time zone field counts minutes from 24 hours west of UTC.
 pub(super) const OFFSET_BIAS_MINUTES: i32 = 1440;
 
@@ -51,6 +55,10 @@ enum Step {
     ZonedParts,
     /// Keys of decimal floating-point numbers to exponents and significands.
     DecFloatParts,
+    /// The only number of a struct.
+    Child,
+    /// The same, in 64 bits.
+    ChildInt64,
 }
 
 /// Turns batches of one result into the wire's physical types.
@@ -153,6 +161,15 @@ fn plan(column: &WireColumn, found: Option<&DataType>) -> Result<(Step, DataType
                 Ok((Step::Keep, vector))
             }
         },
+        SqlType::IntervalYearMonth { .. } => child(column, found, &DataType::Int64, DataType::Int64),
+        SqlType::IntervalDayTime { precision, .. } => {
+            let physical = if precision <= INT64_DAY_DIGITS {
+                DataType::Int64
+            } else {
+                DURATION
+            };
+            child(column, found, &DURATION, physical)
+        }
         SqlType::Boolean => keep(DataType::Boolean),
         SqlType::Date => keep(DataType::Date32),
         SqlType::Binary => keep(DataType::Binary),
@@ -195,6 +212,26 @@ fn plan(column: &WireColumn, found: Option<&DataType>) -> Result<(Step, DataType
             })
         }
     }
+}
+
+/// The step for a struct of one number.
+fn child(
+    column: &WireColumn,
+    found: Option<&DataType>,
+    of: &DataType,
+    physical: DataType,
+) -> Result<(Step, DataType), ResultError> {
+    match found {
+        Some(DataType::Struct(fields)) if fields.len() == 1 && fields[0].data_type() == of => {}
+        None => {}
+        Some(other) => return Err(shape(column, other)),
+    }
+    let step = if physical == *of {
+        Step::Child
+    } else {
+        Step::ChildInt64
+    };
+    Ok((step, physical))
 }
 
 fn element_type(element: VectorElement) -> DataType {
@@ -241,6 +278,13 @@ fn apply(step: Step, array: &ArrayRef) -> ArrayRef {
                 vec![Arc::new(epoch), Arc::new(fraction)],
                 nulls,
             ))
+        }
+        Step::Child => only_child(array.as_struct()),
+        Step::ChildInt64 => {
+            let numbers = only_child(array.as_struct());
+            // Within the digits that its column has.
+            let numbers = numbers.as_primitive::<Decimal128Type>();
+            Arc::new(numbers.unary::<_, Int64Type>(|nanos| nanos as i64))
         }
         Step::DecFloatParts => Arc::new(decfloat::parts(array.as_binary())),
         Step::ZonedInt64 { divisor } => {
@@ -292,6 +336,14 @@ fn zoned(
     let instants = PrimitiveArray::new(instants.values().clone(), nulls.clone());
     let zones = PrimitiveArray::new(zones.values().clone(), nulls.clone());
     (instants, zones, nulls)
+}
+
+/// The numbers of a struct that has no others; NULL where either is.
+fn only_child(array: &StructArray) -> ArrayRef {
+    let numbers = array.column(0);
+    let nulls = NullBuffer::union(array.nulls(), numbers.nulls());
+    let data = numbers.to_data().into_builder().nulls(nulls);
+    arrow_array::make_array(data.build().unwrap_or_else(|_| numbers.to_data()))
 }
 
 fn parts_fields() -> Fields {

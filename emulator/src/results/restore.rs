@@ -11,6 +11,7 @@ use arrow_array::{
 use arrow_schema::{ArrowError, DataType, Field, Fields, Schema, TimeUnit};
 use snowflake_emulator_engine::SqlType;
 
+use super::physical::DURATION;
 use super::{ResultError, StoredResult, WireColumn, decfloat};
 use crate::contract::ResultColumn;
 
@@ -99,10 +100,28 @@ fn restored(column: &WireColumn, array: &ArrayRef) -> Result<ArrayRef, ResultErr
         SqlType::TimestampNtz { scale } | SqlType::TimestampLtz { scale } => {
             Arc::new(instants(array, scale).ok_or_else(shape)?)
         }
+        SqlType::IntervalYearMonth { .. } => parent("months", Arc::clone(array))?,
+        SqlType::IntervalDayTime { .. } => {
+            let nanoseconds: ArrayRef = match array.as_primitive_opt::<Int64Type>() {
+                Some(small) => {
+                    let wide: Decimal128Array = small.unary(i128::from);
+                    Arc::new(wide.with_data_type(DURATION))
+                }
+                None => Arc::clone(array),
+            };
+            parent("nanoseconds", nanoseconds)?
+        }
         SqlType::DecFloat => Arc::new(decfloat::keys(array).ok_or_else(shape)?),
         SqlType::TimestampTz { scale } => zoned(array, scale).ok_or_else(shape)??,
         _ => Arc::clone(array),
     })
+}
+
+/// A struct of one number.
+fn parent(name: &str, numbers: ArrayRef) -> Result<ArrayRef, ArrowError> {
+    let fields = Fields::from(vec![Field::new(name, numbers.data_type().clone(), true)]);
+    let nulls = numbers.nulls().cloned();
+    Ok(Arc::new(StructArray::try_new(fields, vec![numbers], nulls)?))
 }
 
 fn unit(scale: u8) -> i64 {

@@ -170,7 +170,10 @@ impl Worker {
             .map(|column| {
                 let name = quote(&column.name);
                 let value = match column.sql_type {
-                    SqlType::TimestampTz { .. } => format!("sf_to_varchar({name})"),
+                    SqlType::TimestampTz { .. }
+                    | SqlType::DecFloat
+                    | SqlType::IntervalYearMonth { .. }
+                    | SqlType::IntervalDayTime { .. } => format!("sf_to_varchar({name})"),
                     SqlType::Variant | SqlType::Object | SqlType::Array => format!("CAST({name} AS VARCHAR)"),
                     SqlType::TimestampLtz { .. } => format!("CAST({name} AS TIMESTAMP_NS)"),
                     _ => name,

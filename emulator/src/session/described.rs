@@ -228,6 +228,10 @@ fn complete(column: &mut ResultColumn, known: Known) {
             }),
         ) if *scale == same => *precision = told,
         (SqlType::Text { length }, Some(SqlType::Text { length: told })) => *length = told,
+        (found @ SqlType::IntervalYearMonth { .. }, Some(told @ SqlType::IntervalYearMonth { .. }))
+        | (found @ SqlType::IntervalDayTime { .. }, Some(told @ SqlType::IntervalDayTime { .. })) => {
+            *found = told
+        }
         _ => {}
     }
 }

@@ -33,6 +33,24 @@ fn value(sql_type: &SqlType, array: &ArrayRef, row: usize) -> String {
             let number = DecFloat::from_key(array.as_binary::<i32>().value(row));
             number.map_or_else(|| "no DECFLOAT".to_owned(), |number| number.to_string())
         }
+        SqlType::IntervalYearMonth { .. } => {
+            let months = array.as_struct().column(0).as_primitive::<Int64Type>().value(row);
+            let sign = if months < 0 { '-' } else { '+' };
+            format!("{sign}{}-{:02}", months.abs() / 12, months.abs() % 12)
+        }
+        SqlType::IntervalDayTime { .. } => {
+            let nanoseconds = array
+                .as_struct()
+                .column(0)
+                .as_primitive::<Decimal128Type>()
+                .value(row);
+            let sign = if nanoseconds < 0 { '-' } else { '+' };
+            let (days, of_day) = (
+                nanoseconds.abs() / 86_400_000_000_000,
+                nanoseconds.abs() % 86_400_000_000_000,
+            );
+            format!("{sign}{days} {}", time(of_day as i64, 3))
+        }
         SqlType::Boolean => array.as_boolean().value(row).to_string(),
         SqlType::Text { .. } | SqlType::Variant | SqlType::Object | SqlType::Array => {
             let text = array.as_string::<i32>().value(row);

@@ -19,7 +19,9 @@ use duckdb_neo::{
 };
 
 use super::failure::failure;
-use crate::{EngineError, functions::framework::ZonedInstant};
+use super::type_map::{DAY_TIME, YEAR_MONTH};
+use crate::EngineError;
+use crate::functions::framework::{StoredDuration, StoredMonths, ZonedInstant};
 
 /// Rows in one engine vector.
 const CHUNK_ROWS: usize = 2048;
@@ -133,6 +135,22 @@ fn write_column(chunk: &mut DataChunk<'_>, index: usize, to: &LogicalType, colum
             let values = values.iter().map(|value| value.map(TimestampNsValue));
             write(chunk.get_vector_at_mut::<TimestampNsValue>(index)?, values)
         }
+        LogicalTypeID::Struct if to.name()? == YEAR_MONTH => {
+            let values = only_child::<arrow::Int64Type>(column).ok_or_else(|| mismatch(column, to))?;
+            let values = values
+                .into_iter()
+                .map(|value| value.map(|months| StoredMonths { months }));
+            write(chunk.get_vector_at_mut::<StoredMonths>(index)?, values)
+        }
+        LogicalTypeID::Struct if to.name()? == DAY_TIME => {
+            let values = only_child::<arrow::Decimal128Type>(column).ok_or_else(|| mismatch(column, to))?;
+            let values = values.into_iter().map(|value| {
+                value.map(|nanoseconds| StoredDuration {
+                    nanoseconds: huge(nanoseconds),
+                })
+            });
+            write(chunk.get_vector_at_mut::<StoredDuration>(index)?, values)
+        }
         LogicalTypeID::Struct => {
             let values = column
                 .as_struct_opt()
@@ -223,7 +241,8 @@ fn narrowed<T: TryFrom<i128>>(values: Vec<Option<i128>>) -> Result<Vec<Option<T>
         .collect()
 }
 
-fn huge(value: i128) -> HugeInt {
+/// A 128-bit number in the engine's two halves.
+pub(crate) fn huge(value: i128) -> HugeInt {
     HugeInt {
         lower: value as u64,
         upper: (value >> 64) as i64,
@@ -295,6 +314,15 @@ fn nanoseconds(column: &ArrayRef) -> Option<&arrow_array::TimestampNanosecondArr
         DataType::Timestamp(TimeUnit::Nanosecond, _) => column.as_primitive_opt(),
         _ => None,
     }
+}
+
+/// The numbers of a struct that has nothing else.
+fn only_child<T: arrow::ArrowPrimitiveType>(column: &ArrayRef) -> Option<Vec<Option<T::Native>>> {
+    let parts = column.as_struct_opt()?;
+    let [numbers] = parts.columns() else { return None };
+    let numbers = numbers.as_primitive_opt::<T>()?;
+    let row = |row| (parts.is_valid(row) && numbers.is_valid(row)).then(|| numbers.value(row));
+    Some((0..parts.len()).map(row).collect())
 }
 
 fn zoned(column: &StructArray) -> Option<Vec<Option<ZonedInstant>>> {

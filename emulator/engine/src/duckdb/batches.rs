@@ -114,7 +114,10 @@ fn physical_type(sql_type: &SqlType, theirs: &DataType) -> DataType {
         SqlType::Date => DataType::Date32,
         SqlType::Time { .. } => DataType::Time64(TimeUnit::Nanosecond),
         SqlType::TimestampNtz { .. } | SqlType::TimestampLtz { .. } => timestamp(),
-        SqlType::TimestampTz { .. } | SqlType::Vector { .. } => theirs.clone(),
+        SqlType::TimestampTz { .. }
+        | SqlType::IntervalYearMonth { .. }
+        | SqlType::IntervalDayTime { .. }
+        | SqlType::Vector { .. } => theirs.clone(),
         SqlType::DecFloat | SqlType::Binary => DataType::Binary,
     }
 }

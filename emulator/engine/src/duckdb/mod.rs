@@ -14,7 +14,8 @@ mod prepared;
 mod type_map;
 mod wide;
 
-pub(crate) use type_map::{DECFLOAT, function_type, logical_type};
+pub(crate) use append::huge;
+pub(crate) use type_map::{DAY_TIME, DECFLOAT, YEAR_MONTH, function_type, logical_type};
 pub(crate) use wide::WideDecimal;
 
 use std::sync::Arc;

@@ -15,12 +15,19 @@ use crate::{EngineError, EngineErrorKind, SqlType, VectorElement, functions::Fun
 /// The engine's name of DECFLOAT.
 pub(crate) const DECFLOAT: &str = "sf_decfloat";
 
+/// The engine's names of the two families of intervals.
+pub(crate) const YEAR_MONTH: &str = "sf_interval_ym";
+pub(crate) const DAY_TIME: &str = "sf_interval_dt";
+
 /// Names and definitions of the types that DuckDB lacks.
 pub(super) const CUSTOM_TYPES: &[(&str, &str)] = &[
     ("sf_variant", "VARCHAR"),
     ("sf_object", "VARCHAR"),
     ("sf_array", "VARCHAR"),
     (DECFLOAT, "BLOB"),
+    // Structs, because nothing of the engine's takes one for a number.
+    (YEAR_MONTH, "STRUCT(months BIGINT)"),
+    (DAY_TIME, "STRUCT(nanoseconds HUGEINT)"),
     ("sf_timestamp_ltz", "TIMESTAMP_NS"),
     (
         "sf_timestamp_tz",
@@ -40,6 +47,8 @@ pub(crate) fn function_type(logical_type: &LogicalType) -> duckdb_neo::Result<Fu
         "sf_object" => SqlType::Object,
         "sf_array" => SqlType::Array,
         DECFLOAT => SqlType::DecFloat,
+        YEAR_MONTH => SqlType::YEAR_TO_MONTH,
+        DAY_TIME => SqlType::DAY_TO_SECOND,
         "sf_timestamp_ltz" => SqlType::TimestampLtz { scale: SCALE },
         "sf_timestamp_tz" => SqlType::TimestampTz { scale: SCALE },
         _ => return plain(id, logical_type),
@@ -139,6 +148,8 @@ impl SqlType {
             SqlType::Number { precision, scale } => format!("DECIMAL({precision},{scale})"),
             SqlType::Float => "DOUBLE".to_owned(),
             SqlType::DecFloat => DECFLOAT.to_owned(),
+            SqlType::IntervalYearMonth { .. } => YEAR_MONTH.to_owned(),
+            SqlType::IntervalDayTime { .. } => DAY_TIME.to_owned(),
             SqlType::Text { .. } => "VARCHAR".to_owned(),
             SqlType::Boolean => "BOOLEAN".to_owned(),
             SqlType::Date => "DATE".to_owned(),

@@ -6,26 +6,27 @@
 //! FLOAT or a VARIANT, both are.
 
 use super::framework::{
-    Argument, Bound, FunctionError, FunctionType, Number, POWERS_OF_TEN, Result, ScalarFunction, Value,
-    multiply_divide, numbers, rows,
+    Argument, Bound, FunctionError, FunctionType, Number, POWERS_OF_TEN, Result, ScalarFunction, Settings,
+    Value, multiply_divide, numbers, rows,
 };
+use super::temporal::interval_arithmetic;
 use crate::{DecFloat, DecFloatError, SqlType};
 
 pub(super) const FUNCTIONS: &[ScalarFunction] = &[
-    ScalarFunction::new("sf_add", 2..=2, |arguments| {
-        operator("sf_add", Operator::Add, arguments)
+    ScalarFunction::of_session("sf_add", 2..=2, |arguments, settings| {
+        binary(Operator::Add, arguments, settings)
     }),
-    ScalarFunction::new("sf_sub", 2..=2, |arguments| {
-        operator("sf_sub", Operator::Subtract, arguments)
+    ScalarFunction::of_session("sf_sub", 2..=2, |arguments, settings| {
+        binary(Operator::Subtract, arguments, settings)
     }),
-    ScalarFunction::new("sf_mul", 2..=2, |arguments| {
-        operator("sf_mul", Operator::Multiply, arguments)
+    ScalarFunction::of_session("sf_mul", 2..=2, |arguments, settings| {
+        binary(Operator::Multiply, arguments, settings)
     }),
-    ScalarFunction::new("sf_div", 2..=2, |arguments| {
-        operator("sf_div", Operator::Divide, arguments)
+    ScalarFunction::of_session("sf_div", 2..=2, |arguments, settings| {
+        binary(Operator::Divide, arguments, settings)
     }),
-    ScalarFunction::new("sf_mod", 2..=2, |arguments| {
-        operator("sf_mod", Operator::Remainder, arguments)
+    ScalarFunction::of_session("sf_mod", 2..=2, |arguments, settings| {
+        binary(Operator::Remainder, arguments, settings)
     }),
     ScalarFunction::new("sf_avg_div", 2..=2, |arguments| {
         operator("sf_avg_div", Operator::Divide, arguments)
@@ -35,12 +36,38 @@ pub(super) const FUNCTIONS: &[ScalarFunction] = &[
 ];
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Operator {
+pub(super) enum Operator {
     Add,
     Subtract,
     Multiply,
     Divide,
     Remainder,
+}
+
+impl Operator {
+    /// The name of its function.
+    fn function(self) -> &'static str {
+        match self {
+            Self::Add => "sf_add",
+            Self::Subtract => "sf_sub",
+            Self::Multiply => "sf_mul",
+            Self::Divide => "sf_div",
+            Self::Remainder => "sf_mod",
+        }
+    }
+
+    /// How Snowflake names it in its messages.
+    pub(super) fn symbol(self) -> &'static str {
+        symbol(self.function())
+    }
+}
+
+/// An operator as it is written; intervals need the session's zone.
+fn binary(applied: Operator, arguments: &[Argument], settings: Settings<'_>) -> Result<Bound> {
+    match interval_arithmetic(applied, arguments, settings) {
+        Some(bound) => bound,
+        None => operator(applied.function(), applied, arguments),
+    }
 }
 
 /// What an operand counts as.

@@ -68,6 +68,7 @@ const GROUPS: &[&[ScalarFunction]] = &[
     temporal::SHIFTING,
     temporal::DIFFERENCES,
     temporal::CONSTRUCTION,
+    temporal::INTERVALS,
     hashes::FUNCTIONS,
     random::FUNCTIONS,
 ];

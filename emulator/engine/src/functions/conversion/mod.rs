@@ -17,7 +17,7 @@ pub(super) const GROUPS: [&[ScalarFunction]; 4] = [
 ];
 
 /// The TRY_ form of a conversion: NULL where the conversion fails.
-fn attempt(bound: Result<Bound>) -> Result<Bound> {
+pub(super) fn attempt(bound: Result<Bound>) -> Result<Bound> {
     let Bound { returns, call } = bound?;
     match call {
         Call::Rows(call) => rows(returns, move |row| Ok(call(row).unwrap_or(Value::Null))),

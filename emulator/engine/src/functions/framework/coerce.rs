@@ -4,7 +4,9 @@ use std::borrow::Cow;
 
 use super::{FunctionError, Number, Result, Value};
 use crate::DecFloat;
-use crate::functions::temporal::{date_text, time_text, timestamp_text, zoned_timestamp_text};
+use crate::functions::temporal::{
+    date_text, duration_text, months_text, time_text, timestamp_text, zoned_timestamp_text,
+};
 
 impl Value<'_> {
     /// As text, the way a cast to VARCHAR writes it with Snowflake's default formats.
@@ -24,6 +26,8 @@ impl Value<'_> {
                 instant,
                 offset_minutes,
             } => Cow::Owned(zoned_timestamp_text(*instant, *offset_minutes)),
+            Value::Months(months) => Cow::Owned(months_text(*months)),
+            Value::Duration(nanoseconds) => Cow::Owned(duration_text(*nanoseconds)),
             Value::Binary(bytes) => Cow::Owned(hex_text(bytes)),
             Value::Null | Value::TextList(_) => return Err(FunctionError::defect("a value without text")),
         })

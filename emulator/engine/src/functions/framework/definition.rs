@@ -202,6 +202,9 @@ impl fmt::Display for FunctionType {
             Self::Sql(SqlType::Object) => f.write_str("OBJECT"),
             Self::Sql(SqlType::Array) => f.write_str("ARRAY"),
             Self::Sql(SqlType::Binary) => f.write_str("BINARY(8388608)"),
+            Self::Sql(interval @ (SqlType::IntervalYearMonth { .. } | SqlType::IntervalDayTime { .. })) => {
+                f.write_str(&interval.interval_text().unwrap_or_default())
+            }
             Self::Sql(SqlType::Vector { element, dimension }) => {
                 let element = match element {
                     VectorElement::Float => "FLOAT",

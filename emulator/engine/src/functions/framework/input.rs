@@ -18,13 +18,25 @@ use duckdb_neo::{
 
 use super::{Number, Value};
 use crate::DecFloat;
-use crate::duckdb::{DECFLOAT, WideDecimal};
+use crate::duckdb::{DAY_TIME, DECFLOAT, WideDecimal, YEAR_MONTH};
 
 /// One TIMESTAMP_TZ as the engine stores it.
 #[derive(AsDuckDB)]
 pub(crate) struct ZonedInstant {
     pub(crate) instant: TimestampNsValue,
     pub(crate) offset_minutes: i32,
+}
+
+/// One INTERVAL YEAR TO MONTH as the engine stores it.
+#[derive(AsDuckDB)]
+pub(crate) struct StoredMonths {
+    pub(crate) months: i64,
+}
+
+/// One INTERVAL DAY TO SECOND as the engine stores it.
+#[derive(AsDuckDB)]
+pub(crate) struct StoredDuration {
+    pub(crate) nanoseconds: HugeInt,
 }
 
 /// One argument's values for a chunk of rows.
@@ -58,6 +70,8 @@ pub(super) enum Column<'vector> {
     TimestampNs(VectorReader<'vector, TimestampNsValue>),
     Instant(VectorReader<'vector, TimestampTzValue>),
     Zoned(VectorReader<'vector, ZonedInstant>),
+    Months(VectorReader<'vector, StoredMonths>),
+    Duration(VectorReader<'vector, StoredDuration>),
     TextList(VectorReader<'vector, List<String>>),
 }
 
@@ -113,7 +127,11 @@ impl<'vector> Column<'vector> {
             LogicalTypeID::Timestamp => Self::TimestampUs(reader!(TimestampValue)),
             LogicalTypeID::TimestampNs => Self::TimestampNs(reader!(TimestampNsValue)),
             LogicalTypeID::TimestampTz => Self::Instant(reader!(TimestampTzValue)),
-            LogicalTypeID::Struct => Self::Zoned(reader!(ZonedInstant)),
+            LogicalTypeID::Struct => match logical_type.name()? {
+                YEAR_MONTH => Self::Months(reader!(StoredMonths)),
+                DAY_TIME => Self::Duration(reader!(StoredDuration)),
+                _ => Self::Zoned(reader!(ZonedInstant)),
+            },
             LogicalTypeID::List => Self::TextList(reader!(List<String>)),
             _ => {
                 return Err(Error::invalid_input(format!(
@@ -152,6 +170,12 @@ impl<'vector> Column<'vector> {
                     offset_minutes: *value.offset_minutes?,
                 })
             }),
+            Self::Months(reader) => reader
+                .get(row)?
+                .and_then(|value| Some(Value::Months(*value.months?))),
+            Self::Duration(reader) => reader
+                .get(row)?
+                .and_then(|value| Some(Value::Duration(of_halves(value.nanoseconds?)))),
             Self::TextList(reader) => match reader.get(row)? {
                 None => None,
                 Some(list) => {
@@ -172,9 +196,7 @@ impl<'vector> Column<'vector> {
             Self::I16(reader) => reader.get(row)?.map(|value| i128::from(*value)),
             Self::I32(reader) => reader.get(row)?.map(|value| i128::from(*value)),
             Self::I64(reader) => reader.get(row)?.map(|value| i128::from(*value)),
-            Self::I128(reader) => reader
-                .get(row)?
-                .map(|value| (i128::from(value.upper) << 64) | i128::from(value.lower)),
+            Self::I128(reader) => reader.get(row)?.map(of_halves),
             Self::U8(reader) => reader.get(row)?.map(|value| i128::from(*value)),
             Self::U16(reader) => reader.get(row)?.map(|value| i128::from(*value)),
             Self::U32(reader) => reader.get(row)?.map(|value| i128::from(*value)),
@@ -234,6 +256,10 @@ impl<'vector> Column<'vector> {
             _ => 0,
         }
     }
+}
+
+fn of_halves(value: &HugeInt) -> i128 {
+    (i128::from(value.upper) << 64) | i128::from(value.lower)
 }
 
 fn timestamp(units: Option<i64>, nanoseconds: i64) -> duckdb_neo::Result<Option<Value<'static>>> {

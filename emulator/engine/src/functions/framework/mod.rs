@@ -20,7 +20,7 @@ pub(crate) use definition::{
     Argument, Bind, Bound, Call, FunctionType, Nulls, NumberColumns, ScalarFunction, Stability, numbers, rows,
 };
 pub(crate) use error::FunctionError;
-pub(crate) use input::ZonedInstant;
+pub(crate) use input::{StoredDuration, StoredMonths, ZonedInstant};
 pub(crate) use number::{Number, POWERS_OF_TEN, multiply_divide};
 pub use settings::SETTINGS;
 pub(crate) use settings::{Settings, register_settings, time_zone};

@@ -10,9 +10,11 @@ use duckdb_neo::{
 };
 
 use super::{
-    FunctionError, FunctionType, Number, POWERS_OF_TEN, Value, adapter::engine_error, input::ZonedInstant,
+    FunctionError, FunctionType, Number, POWERS_OF_TEN, Value,
+    adapter::engine_error,
+    input::{StoredDuration, StoredMonths, ZonedInstant},
 };
-use crate::SqlType;
+use crate::{SqlType, duckdb::huge};
 
 /// Gives the value of a row to whoever writes it.
 pub(super) type Producer<'call> =
@@ -72,6 +74,20 @@ pub(super) fn write(
             })
         }
         SqlType::TimestampTz { .. } => write_zoned(output, rows, produce),
+        SqlType::IntervalYearMonth { .. } => {
+            write_owned::<StoredMonths>(output, rows, produce, |value| match value {
+                Value::Months(months) => Some(StoredMonths { months }),
+                _ => None,
+            })
+        }
+        SqlType::IntervalDayTime { .. } => {
+            write_owned::<StoredDuration>(output, rows, produce, |value| match value {
+                Value::Duration(nanoseconds) => Some(StoredDuration {
+                    nanoseconds: huge(nanoseconds),
+                }),
+                _ => None,
+            })
+        }
         SqlType::Vector { .. } => {
             let name = sql_type.engine_type();
             Err(Error::api_error(format!("functions cannot give the type {name}")))

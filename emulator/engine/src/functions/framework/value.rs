@@ -33,6 +33,10 @@ pub(crate) enum Value<'a> {
         /// Minutes east of UTC.
         offset_minutes: i32,
     },
+    /// INTERVAL YEAR TO MONTH: months.
+    Months(i64),
+    /// INTERVAL DAY TO SECOND: nanoseconds.
+    Duration(i128),
     /// BINARY.
     Binary(Cow<'a, [u8]>),
     /// The engine's list of texts.
@@ -79,6 +83,8 @@ impl<'a> Value<'a> {
                 instant,
                 offset_minutes,
             },
+            Value::Months(months) => Value::Months(months),
+            Value::Duration(nanoseconds) => Value::Duration(nanoseconds),
             Value::Binary(bytes) => Value::Binary(Cow::Owned(bytes.into_owned())),
             Value::TextList(texts) => Value::TextList(
                 texts

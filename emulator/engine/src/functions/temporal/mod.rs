@@ -11,6 +11,8 @@ mod construction;
 mod detect;
 mod differences;
 mod format;
+mod interval_text;
+mod intervals;
 mod output;
 mod parts;
 mod shifting;
@@ -18,6 +20,7 @@ mod zone;
 
 pub(super) use construction::FUNCTIONS as CONSTRUCTION;
 pub(super) use differences::FUNCTIONS as DIFFERENCES;
+pub(super) use intervals::{FUNCTIONS as INTERVALS, arithmetic as interval_arithmetic};
 pub(super) use parts::FUNCTIONS as PARTS;
 pub(super) use shifting::FUNCTIONS as SHIFTING;
 
@@ -27,5 +30,6 @@ pub(crate) use calendar::{
 };
 pub(crate) use detect::Reading;
 pub(crate) use format::{Format, Moment};
+pub(crate) use interval_text::{duration_text, months_text};
 pub use output::OutputFormat;
 pub(crate) use zone::{instant_of_wall, offset_minutes, wall_of_instant};

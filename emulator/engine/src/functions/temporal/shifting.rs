@@ -15,6 +15,9 @@ pub(in crate::functions) const FUNCTIONS: &[ScalarFunction] = &[
 
 fn dateadd(arguments: &[Argument], settings: Settings<'_>) -> Result<Bound> {
     let part = Part::of("sf_dateadd", &arguments[0], 1)?;
+    if let Some(bound) = super::intervals::added(&arguments[2], part.months(), part.length()) {
+        return bound;
+    }
     let clock = Clock::new("sf_dateadd", &arguments[2], settings)?;
     if part.length().is_none() && part.months().is_none() || (clock.kind == Kind::Time && !part.is_of_day()) {
         return Err(Part::invalid("sf_dateadd", &format!("{part:?}")));
@@ -46,7 +49,7 @@ fn dateadd(arguments: &[Argument], settings: Settings<'_>) -> Result<Bound> {
 }
 
 /// Whole months later; a day that the month lacks becomes its last one.
-fn shifted_months(wall: Wall, months: i64, keep_month_end: bool) -> Result<Wall> {
+pub(super) fn shifted_months(wall: Wall, months: i64, keep_month_end: bool) -> Result<Wall> {
     let (year, month, day) = civil(wall.days());
     let target = i64::from(year) * 12 + i64::from(month) - 1 + months;
     let (target_year, target_month) = (target.div_euclid(12), target.rem_euclid(12) as u32 + 1);
@@ -62,7 +65,7 @@ fn shifted_months(wall: Wall, months: i64, keep_month_end: bool) -> Result<Wall>
 }
 
 /// Years 1 to 9999 only, as everywhere in Snowflake.
-fn checked(wall: Wall) -> Result<Wall> {
+pub(super) fn checked(wall: Wall) -> Result<Wall> {
     let year = civil(wall.days()).0;
     if (-99_999..=99_999).contains(&year) && wall.nanoseconds.unsigned_abs() < (DAY as u128) * 40_000_000 {
         Ok(wall)

@@ -1,0 +1,147 @@
+//! Interval types, which `sqlparser` reads for other dialects only: `INTERVAL DAY(5) TO SECOND(3)`.
+//!
+//! Among the tokens of a statement each becomes a type of its own name with the fields as its parameter, which the
+//! lowering knows. An interval constant has its value after the word `INTERVAL` and is left alone.
+
+use sqlparser::tokenizer::{Token, TokenWithSpan, Word};
+
+/// The name under which an interval type comes out of the parser.
+pub const INTERVAL_TYPE: &str = "SF_INTERVAL";
+
+/// The words that begin the fields of an interval type.
+const FIELDS: [&str; 6] = ["YEAR", "MONTH", "DAY", "HOUR", "MINUTE", "SECOND"];
+
+/// Gives interval types their name.
+pub(super) fn named(tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
+    if !tokens.iter().any(|token| is_word(&token.token, "INTERVAL")) {
+        return tokens;
+    }
+    let mut named = Vec::with_capacity(tokens.len());
+    let mut at = 0;
+    while at < tokens.len() {
+        let fields = if is_word(&tokens[at].token, "INTERVAL") {
+            read(&tokens, at + 1)
+        } else {
+            None
+        };
+        match fields {
+            Some((fields, end)) => {
+                let span = tokens[at].span;
+                named.extend(
+                    [
+                        Token::make_word(INTERVAL_TYPE, None),
+                        Token::LParen,
+                        Token::SingleQuotedString(fields),
+                        Token::RParen,
+                    ]
+                    .map(|token| TokenWithSpan { token, span }),
+                );
+                at = end;
+            }
+            None => {
+                named.push(tokens[at].clone());
+                at += 1;
+            }
+        }
+    }
+    named
+}
+
+/// The fields that begin at a token, and the first token behind them.
+fn read(tokens: &[TokenWithSpan], start: usize) -> Option<(String, usize)> {
+    let (mut text, mut at) = field(tokens, start)?;
+    let to = skip(tokens, at);
+    if tokens.get(to).is_some_and(|token| is_word(&token.token, "TO"))
+        && let Some((last, end)) = field(tokens, to + 1)
+    {
+        text = format!("{text} TO {last}");
+        at = end;
+    }
+    Some((text, at))
+}
+
+/// A field with its digits.
+fn field(tokens: &[TokenWithSpan], start: usize) -> Option<(String, usize)> {
+    let at = skip(tokens, start);
+    let Token::Word(Word {
+        value,
+        quote_style: None,
+        ..
+    }) = &tokens.get(at)?.token
+    else {
+        return None;
+    };
+    let word = value.to_uppercase();
+    if !FIELDS.contains(&word.as_str()) {
+        return None;
+    }
+    let open = skip(tokens, at + 1);
+    if tokens.get(open).is_none_or(|token| token.token != Token::LParen) {
+        return Some((word, at + 1));
+    }
+    let mut digits = Vec::new();
+    let mut next = open + 1;
+    loop {
+        next = skip(tokens, next);
+        match &tokens.get(next)?.token {
+            Token::Number(number, _) => digits.push(number.clone()),
+            Token::Comma => {}
+            Token::RParen => break,
+            _ => return None,
+        }
+        next += 1;
+    }
+    Some((format!("{word}({})", digits.join(", ")), next + 1))
+}
+
+fn skip(tokens: &[TokenWithSpan], mut at: usize) -> usize {
+    while matches!(
+        tokens.get(at).map(|token| &token.token),
+        Some(Token::Whitespace(_))
+    ) {
+        at += 1;
+    }
+    at
+}
+
+fn is_word(token: &Token, word: &str) -> bool {
+    matches!(token, Token::Word(Word { value, quote_style: None, .. }) if value.eq_ignore_ascii_case(word))
+}
+
+#[cfg(test)]
+mod tests {
+    use sqlparser::dialect::SnowflakeDialect;
+    use sqlparser::tokenizer::Tokenizer;
+
+    use super::*;
+
+    fn written(sql: &str) -> String {
+        let tokens = Tokenizer::new(&SnowflakeDialect, sql)
+            .tokenize_with_location()
+            .unwrap();
+        named(tokens)
+            .iter()
+            .map(|token| token.token.to_string())
+            .collect()
+    }
+
+    #[test]
+    fn only_types_are_named() {
+        for (sql, expected) in [
+            ("a interval year to month,", "a SF_INTERVAL('YEAR TO MONTH'),"),
+            (
+                "x::interval day(5) to second(3) y",
+                "x::SF_INTERVAL('DAY(5) TO SECOND(3)') y",
+            ),
+            (
+                "cast(x as INTERVAL SECOND(2,3))",
+                "cast(x as SF_INTERVAL('SECOND(2, 3)'))",
+            ),
+            ("interval '1-2' year to month", "interval '1-2' year to month"),
+            ("interval 3 day", "interval 3 day"),
+            ("select interval from t", "select interval from t"),
+        ] {
+            assert_eq!(written(sql), expected);
+        }
+    }
+}
