@@ -46,6 +46,7 @@ subjects! {
     decimal_floats,
     dml,
     errors,
+    geospatial,
     identifiers,
     intervals,
     joins,

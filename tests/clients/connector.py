@@ -42,6 +42,9 @@ TYPES = [
         -datetime.timedelta(days=99999, hours=23, minutes=59, seconds=59.999999),
     ),
     ("null::interval day to second", None),
+    ("to_geography('POINT(-122.35 37.55)')", {"coordinates": [-122.35, 37.55], "type": "Point"}),
+    ("st_makegeompoint(0.5, 1.5)", {"coordinates": [0.5, 1.5], "type": "Point"}),
+    ("null::geography", None),
     ("'text ü'", "text ü"),
     ("''", ""),
     ("true", True),
@@ -118,6 +121,12 @@ def typed(cursor):
         assert value == expected and type(value) is kind, f"{sql}: {value!r} instead of {expected!r}"
     (row,) = rows(cursor, "select " + ", ".join(sql for sql, _ in READ_AGAIN))
     equal(rows(cursor, "select * from table(result_scan(last_query_id()))"), [row])
+    cursor.execute("alter session set geography_output_format = 'EWKT'")
+    equal(rows(cursor, "select st_makepoint(0.5, 1.5)"), [("SRID=4326;POINT(0.5 1.5)",)])
+    cursor.execute("alter session set geography_output_format = 'WKB'")
+    (point,) = rows(cursor, "select st_makepoint(0.5, 1.5)")[0]
+    equal(bytes(point).hex(), "0101000000000000000000e03f000000000000f83f")
+    cursor.execute("alter session unset geography_output_format")
     (nan, infinite) = rows(cursor, "select 'NaN'::float, '-inf'::float")[0]
     assert nan != nan and infinite == float("-inf"), (nan, infinite)
     cursor.execute("select 1.50 as n, 'x'::varchar(7) as s, 1 / 3 as q, true as b, 'a'::date as d where false")

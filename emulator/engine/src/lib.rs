@@ -13,6 +13,7 @@ mod decfloat;
 mod duckdb;
 mod error;
 pub mod functions;
+mod geo;
 pub mod sample_data;
 mod types;
 
@@ -20,6 +21,7 @@ pub use config::{EngineConfig, Storage};
 pub use decfloat::{DECFLOAT_KEY_BYTES, DecFloat, DecFloatError};
 pub use duckdb::open;
 pub use error::{EngineError, EngineErrorKind, ErrorCode};
+pub use geo::{Geo, GeoForm};
 pub use types::{DayTime, EngineColumn, SqlType, VectorElement, YearMonth};
 
 use std::sync::Arc;

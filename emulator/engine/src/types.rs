@@ -1,5 +1,7 @@
 //! Column types: Snowflake's words, and the physical Arrow type each has in a batch.
 
+use crate::GeoForm;
+
 /// A Snowflake column type.
 ///
 /// The physical Arrow type of a column in a [`crate::BatchReader`]'s batches is named at each variant.
@@ -60,6 +62,16 @@ pub enum SqlType {
         element: VectorElement,
         /// How many there are, 1 to 4096.
         dimension: u16,
+    },
+    /// `GEOGRAPHY`: `Binary`, extended well-known binary, see [`crate::Geo`].
+    Geography {
+        /// How it is shown; the engine's own are always [`GeoForm::GeoJson`].
+        form: GeoForm,
+    },
+    /// `GEOMETRY`: as `GEOGRAPHY`.
+    Geometry {
+        /// How it is shown.
+        form: GeoForm,
     },
     /// `INTERVAL YEAR(precision) TO MONTH` and its parts: `Struct{months: Int64}`.
     IntervalYearMonth {

@@ -1,6 +1,6 @@
 //! Column types as the catalog stores and writes them.
 
-use snowflake_emulator_engine::{SqlType, VectorElement};
+use snowflake_emulator_engine::{GeoForm, SqlType, VectorElement};
 
 /// Snowflake's length of a VARCHAR that declares none.
 pub const TEXT_LENGTH_DEFAULT: u32 = 16_777_216;
@@ -49,6 +49,8 @@ impl StoredType {
             SqlType::TimestampNtz { scale } => parts("TIMESTAMP_NTZ", None, Some(0), Some(*scale)),
             SqlType::TimestampLtz { scale } => parts("TIMESTAMP_LTZ", None, Some(0), Some(*scale)),
             SqlType::TimestampTz { scale } => parts("TIMESTAMP_TZ", None, Some(0), Some(*scale)),
+            SqlType::Geography { .. } => parts("GEOGRAPHY", None, None, None),
+            SqlType::Geometry { .. } => parts("GEOMETRY", None, None, None),
             SqlType::Variant => parts("VARIANT", None, None, None),
             SqlType::Object => parts("OBJECT", None, None, None),
             SqlType::Array => parts("ARRAY", None, None, None),
@@ -92,6 +94,12 @@ impl StoredType {
             "OBJECT" => SqlType::Object,
             "ARRAY" => SqlType::Array,
             "BINARY" => SqlType::Binary,
+            "GEOGRAPHY" => SqlType::Geography {
+                form: GeoForm::default(),
+            },
+            "GEOMETRY" => SqlType::Geometry {
+                form: GeoForm::default(),
+            },
             vector if vector.starts_with("VECTOR(") => vector_of(vector),
             interval if interval.starts_with("INTERVAL ") => interval
                 .strip_prefix("INTERVAL ")

@@ -146,6 +146,8 @@ pub(super) fn function_suffix(target: &SqlType) -> &'static str {
         SqlType::Object => "object",
         SqlType::Array => "array",
         SqlType::Binary => "binary",
+        SqlType::Geography { .. } => "geography",
+        SqlType::Geometry { .. } => "geometry",
         SqlType::IntervalYearMonth { .. } => "interval_ym",
         SqlType::IntervalDayTime { .. } => "interval_dt",
         SqlType::Vector { .. } => "vector",

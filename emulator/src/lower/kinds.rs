@@ -239,6 +239,7 @@ fn of_call(name: &str) -> Kind {
         | "sf_object_insert"
         | "sf_object_delete"
         | "sf_object_pick"
+        | "sf_st_asgeojson"
         | "sf_array_append"
         | "sf_array_prepend"
         | "sf_array_cat"

@@ -1,6 +1,6 @@
 //! Data types: what was written, the Snowflake type it means, and how the engine holds it.
 
-use snowflake_emulator_engine::{SqlType, VectorElement};
+use snowflake_emulator_engine::{GeoForm, SqlType, VectorElement};
 use sqlparser::ast::{
     ArrayElemTypeDef, BinaryLength, CharacterLength, DataType, ExactNumberInfo, Ident, ObjectName,
     ObjectNamePart, TimezoneInfo,
@@ -127,7 +127,13 @@ fn custom(name: &ObjectName, arguments: &[String]) -> Result<SqlType, SqlError> 
         "DECFLOAT" => decfloat(arguments)?,
         INTERVAL_TYPE => interval(arguments)?,
         "VECTOR" => vector(arguments)?,
-        "GEOGRAPHY" | "GEOMETRY" | "MAP" | "FILE" | "UUID" => {
+        "GEOGRAPHY" if arguments.is_empty() => SqlType::Geography {
+            form: GeoForm::default(),
+        },
+        "GEOMETRY" if arguments.is_empty() => SqlType::Geometry {
+            form: GeoForm::default(),
+        },
+        "MAP" | "FILE" | "UUID" => {
             return Err(unsupported(&format!("data type {word}")));
         }
         _ => return Err(unsupported_type(&word)),
@@ -256,6 +262,8 @@ pub(super) fn data_type(sql_type: &SqlType) -> DataType {
         SqlType::TimestampNtz { scale } => DataType::TimestampNtz(Some(u64::from(*scale))),
         SqlType::TimestampLtz { scale } => custom("TIMESTAMP_LTZ", Some(*scale)),
         SqlType::TimestampTz { scale } => custom("TIMESTAMP_TZ", Some(*scale)),
+        SqlType::Geography { .. } => custom("GEOGRAPHY", None),
+        SqlType::Geometry { .. } => custom("GEOMETRY", None),
         SqlType::Variant => custom("VARIANT", None),
         SqlType::Object => custom("OBJECT", None),
         SqlType::Array => DataType::Array(ArrayElemTypeDef::None),

@@ -46,6 +46,8 @@ pub(crate) struct RowType<'a> {
     collation: Option<&'a str>,
     #[serde(rename = "vectorDimension", skip_serializing_if = "Option::is_none")]
     vector_dimension: Option<u16>,
+    #[serde(rename = "extTypeName", skip_serializing_if = "Option::is_none")]
+    extended: Option<&'static str>,
     /// What the numbers of a vector are.
     #[serde(skip_serializing_if = "Option::is_none")]
     fields: Option<[ElementType; 1]>,
@@ -117,6 +119,7 @@ impl<'a> From<&'a WireColumn> for RowType<'a> {
             length: column.length,
             byte_length: column.byte_length,
             collation: None,
+            extended: column.extended(),
             vector_dimension: vector.map(|(_, dimension)| dimension),
             fields: vector.map(|(element, _)| [ElementType::of(element)]),
         }
@@ -266,6 +269,7 @@ fn bind_type() -> RowType<'static> {
         byte_length: None,
         collation: None,
         vector_dimension: None,
+        extended: None,
         fields: None,
     }
 }

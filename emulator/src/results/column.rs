@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use arrow_schema::{DataType, Field};
-use snowflake_emulator_engine::{SqlType, YearMonth};
+use snowflake_emulator_engine::{GeoForm, SqlType, YearMonth};
 
 use crate::contract::ResultColumn;
 
@@ -99,6 +99,8 @@ impl From<ResultColumn> for WireColumn {
             SqlType::DecFloat => precision = Some(DECFLOAT_PRECISION),
             SqlType::Float
             | SqlType::Boolean
+            | SqlType::Geography { .. }
+            | SqlType::Geometry { .. }
             | SqlType::Date
             | SqlType::Variant
             | SqlType::Object
@@ -120,6 +122,15 @@ impl From<ResultColumn> for WireColumn {
 }
 
 impl WireColumn {
+    /// Name of a type that travels as one of another tag.
+    pub fn extended(&self) -> Option<&'static str> {
+        match self.sql_type {
+            SqlType::Geography { .. } => Some("GEOGRAPHY"),
+            SqlType::Geometry { .. } => Some("GEOMETRY"),
+            _ => None,
+        }
+    }
+
     /// The Arrow field of a column whose data is of `physical` type, with the metadata clients read.
     ///
     /// The field itself always admits NULL: what a column may hold is told in the metadata, and a
@@ -164,5 +175,11 @@ fn tag(sql_type: &SqlType) -> &'static str {
         SqlType::Array => "array",
         SqlType::Vector { .. } => "vector",
         SqlType::Binary => "binary",
+        // As what it is shown; what it is tells `extTypeName`.
+        SqlType::Geography { form } | SqlType::Geometry { form } => match form {
+            GeoForm::GeoJson => "object",
+            GeoForm::Wkt | GeoForm::Ewkt => "text",
+            GeoForm::Wkb | GeoForm::Ewkb => "binary",
+        },
     }
 }

@@ -16,6 +16,7 @@ mod decfloat;
 mod json;
 mod physical;
 mod restore;
+mod shapes;
 mod spool;
 mod stored;
 mod style;

@@ -13,9 +13,9 @@ use arrow_array::types::{
 use arrow_array::{Array, ArrayRef, Int32Array, Int64Array, PrimitiveArray, RecordBatch, StructArray};
 use arrow_buffer::NullBuffer;
 use arrow_schema::{DataType, Field, Fields, Schema, SchemaRef, TimeUnit};
-use snowflake_emulator_engine::{SqlType, VectorElement};
+use snowflake_emulator_engine::{GeoForm, SqlType, VectorElement};
 
-use super::{ResultError, WireColumn, decfloat};
+use super::{ResultError, WireColumn, decfloat, shapes};
 
 /// Digits that every 64-bit integer can hold.
 const INT64_DIGITS: u8 = 18;
@@ -55,6 +55,8 @@ enum Step {
     ZonedParts,
     /// Keys of decimal floating-point numbers to exponents and significands.
     DecFloatParts,
+    /// Shapes to the form in which they are shown.
+    Shown(GeoForm),
     /// The only number of a struct.
     Child,
     /// The same, in 64 bits.
@@ -169,6 +171,14 @@ fn plan(column: &WireColumn, found: Option<&DataType>) -> Result<(Step, DataType
                 DURATION
             };
             child(column, found, &DURATION, physical)
+        }
+        SqlType::Geography { form } | SqlType::Geometry { form } => {
+            let physical = if form.is_binary() {
+                DataType::Binary
+            } else {
+                DataType::Utf8
+            };
+            expect(DataType::Binary, Step::Shown(form), physical)
         }
         SqlType::Boolean => keep(DataType::Boolean),
         SqlType::Date => keep(DataType::Date32),
@@ -286,6 +296,7 @@ fn apply(step: Step, array: &ArrayRef) -> ArrayRef {
             let numbers = numbers.as_primitive::<Decimal128Type>();
             Arc::new(numbers.unary::<_, Int64Type>(|nanos| nanos as i64))
         }
+        Step::Shown(form) => shapes::shown(array.as_binary(), form),
         Step::DecFloatParts => Arc::new(decfloat::parts(array.as_binary())),
         Step::ZonedInt64 { divisor } => {
             let (instants, zones, nulls) = zoned(array.as_struct());

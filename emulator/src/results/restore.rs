@@ -12,7 +12,7 @@ use arrow_schema::{ArrowError, DataType, Field, Fields, Schema, TimeUnit};
 use snowflake_emulator_engine::SqlType;
 
 use super::physical::DURATION;
-use super::{ResultError, StoredResult, WireColumn, decfloat};
+use super::{ResultError, StoredResult, WireColumn, decfloat, shapes};
 use crate::contract::ResultColumn;
 
 const NANOS: i64 = 1_000_000_000;
@@ -111,6 +111,8 @@ fn restored(column: &WireColumn, array: &ArrayRef) -> Result<ArrayRef, ResultErr
             };
             parent("nanoseconds", nanoseconds)?
         }
+        SqlType::Geography { form } => shapes::stored(array, form, true).ok_or_else(shape)?,
+        SqlType::Geometry { form } => shapes::stored(array, form, false).ok_or_else(shape)?,
         SqlType::DecFloat => Arc::new(decfloat::keys(array).ok_or_else(shape)?),
         SqlType::TimestampTz { scale } => zoned(array, scale).ok_or_else(shape)??,
         _ => Arc::clone(array),

@@ -172,6 +172,8 @@ impl Worker {
                 let value = match column.sql_type {
                     SqlType::TimestampTz { .. }
                     | SqlType::DecFloat
+                    | SqlType::Geography { .. }
+                    | SqlType::Geometry { .. }
                     | SqlType::IntervalYearMonth { .. }
                     | SqlType::IntervalDayTime { .. } => format!("sf_to_varchar({name})"),
                     SqlType::Variant | SqlType::Object | SqlType::Array => format!("CAST({name} AS VARCHAR)"),

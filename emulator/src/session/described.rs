@@ -5,12 +5,12 @@
 
 use std::sync::Arc;
 
-use snowflake_emulator_engine::{EngineColumn, SqlType};
+use snowflake_emulator_engine::{EngineColumn, GeoForm, SqlType};
 use sqlparser::ast::Statement;
 
 use super::query::result_columns;
 use super::worker::Worker;
-use super::{ResultColumn, SqlError, from_engine};
+use super::{Parameters, ResultColumn, SqlError, from_engine};
 use crate::catalog::Catalog;
 use crate::catalog::names::ObjectPath;
 use crate::catalog::records::{Column, ObjectKind};
@@ -158,8 +158,20 @@ impl Worker {
 }
 
 /// The columns that the engine named, with what is known of them.
-pub(super) fn described(columns: &[EngineColumn], known: Option<Vec<Known>>) -> Vec<ResultColumn> {
+pub(super) fn described(
+    columns: &[EngineColumn],
+    known: Option<Vec<Known>>,
+    parameters: &Parameters,
+) -> Vec<ResultColumn> {
     let mut result = result_columns(columns);
+    let wanted = |name: &str| GeoForm::of_name(&parameters.text(name)).unwrap_or_default();
+    for column in &mut result {
+        match &mut column.sql_type {
+            SqlType::Geography { form } => *form = wanted("GEOGRAPHY_OUTPUT_FORMAT"),
+            SqlType::Geometry { form } => *form = wanted("GEOMETRY_OUTPUT_FORMAT"),
+            _ => {}
+        }
+    }
     if let Some(known) = known.filter(|known| known.len() == result.len()) {
         for (column, known) in result.iter_mut().zip(known) {
             if column.name == known.name {

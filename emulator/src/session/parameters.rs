@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use snowflake_emulator_engine::GeoForm;
+
 use super::{ParameterValue, SqlError};
 
 /// A parameter as `SHOW PARAMETERS` lists it.
@@ -383,6 +385,9 @@ fn fit(name: &str, default: Fallback, value: &ParameterValue) -> Result<Paramete
 fn check(name: &str, value: &ParameterValue) -> Result<(), SqlError> {
     let fits = match (name, value) {
         ("TIMEZONE", ParameterValue::Text(zone)) => super::facts::zone(zone).is_some(),
+        ("GEOGRAPHY_OUTPUT_FORMAT" | "GEOMETRY_OUTPUT_FORMAT", ParameterValue::Text(form)) => {
+            GeoForm::of_name(form).is_some()
+        }
         ("WEEK_START", ParameterValue::Integer(day)) => (0..=7).contains(day),
         ("TIMESTAMP_TYPE_MAPPING", ParameterValue::Text(text)) => {
             // The lowering reads TIMESTAMP as TIMESTAMP_NTZ.

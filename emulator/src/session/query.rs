@@ -107,7 +107,7 @@ impl Worker {
         let mut output = StatementOutput {
             query_id,
             statement_type: kind::SELECT,
-            columns: described(reader.columns(), known),
+            columns: described(reader.columns(), known, &self.state.parameters),
             rows: Rows::Ready(Vec::new()),
             stats: None,
             context,
@@ -200,7 +200,7 @@ impl Worker {
                 if manner(work.parsed) == Manner::Query {
                     let mut output = self.answer(&work, shape::status(""), None);
                     let known = self.foreknown(lowered.outline.as_ref())?;
-                    output.columns = described(&columns, known);
+                    output.columns = described(&columns, known, &self.state.parameters);
                     output
                 } else {
                     let counts = super::dml::counts_of(statement);

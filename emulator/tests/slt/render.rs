@@ -8,7 +8,7 @@ use arrow_array::types::{
 use arrow_array::{Array, ArrayRef, RecordBatch};
 use arrow_schema::DataType;
 use snowflake_emulator::session::ResultColumn;
-use snowflake_emulator_engine::{DecFloat, SqlType, VectorElement};
+use snowflake_emulator_engine::{DecFloat, Geo, SqlType, VectorElement};
 
 /// The rows of a batch.
 pub(crate) fn rows(columns: &[ResultColumn], batch: &RecordBatch) -> Vec<Vec<String>> {
@@ -32,6 +32,15 @@ fn value(sql_type: &SqlType, array: &ArrayRef, row: usize) -> String {
         SqlType::DecFloat => {
             let number = DecFloat::from_key(array.as_binary::<i32>().value(row));
             number.map_or_else(|| "no DECFLOAT".to_owned(), |number| number.to_string())
+        }
+        SqlType::Geography { form } | SqlType::Geometry { form } => {
+            let shape = Geo::from_stored(array.as_binary::<i32>().value(row));
+            let shown = shape.map(|shape| shape.shown(*form)).unwrap_or_default();
+            if form.is_binary() {
+                shown.iter().map(|byte| format!("{byte:02X}")).collect()
+            } else {
+                String::from_utf8(shown).unwrap_or_default()
+            }
         }
         SqlType::IntervalYearMonth { .. } => {
             let months = array.as_struct().column(0).as_primitive::<Int64Type>().value(row);

@@ -11,7 +11,8 @@ const ONE_OF_EACH: &str = "select 123.450::number(10,3) as n, 1.5e300::float as 
      '2021-01-28 22:09:37.5 +0000'::timestamp_ltz(3) as ltz, \
      '2021-01-28 22:09:37.25 +0100'::timestamp_tz as tz, \
      parse_json('{\"a\":[1]}') as v, '-1234e400'::decfloat as df, interval '1-2' year to month as ym, \
-     interval '1 2:03:04.5' day to second as ds, null::int as nothing";
+     interval '1 2:03:04.5' day to second as ds, \
+     st_makepoint(0.5, 1.5) as g, null::int as nothing";
 
 async fn row(fixture: &Fixture, path: &str, parameters: Value) -> Vec<Value> {
     let body = json!({ "statement": ONE_OF_EACH, "parameters": parameters });
@@ -38,6 +39,7 @@ async fn without_formats_values_are_exact() {
         json!("-1.234E403"),
         json!("14"),
         json!("93784500000000"),
+        json!("{\"coordinates\":[0.5,1.5],\"type\":\"Point\"}"),
         Value::Null,
     ];
     for (found, expected) in row.iter().zip(&expected) {

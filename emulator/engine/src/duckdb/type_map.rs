@@ -10,11 +10,14 @@ use duckdb_neo::{
     types::DecimalSignature,
 };
 
-use crate::{EngineError, EngineErrorKind, SqlType, VectorElement, functions::FunctionType};
+use crate::{EngineError, EngineErrorKind, GeoForm, SqlType, VectorElement, functions::FunctionType};
 
 /// The engine's name of DECFLOAT.
 pub(crate) const DECFLOAT: &str = "sf_decfloat";
 
+/// The engine's names of GEOGRAPHY and GEOMETRY.
+const GEOGRAPHY: &str = "sf_geography";
+const GEOMETRY: &str = "sf_geometry";
 /// The engine's names of the two families of intervals.
 pub(crate) const YEAR_MONTH: &str = "sf_interval_ym";
 pub(crate) const DAY_TIME: &str = "sf_interval_dt";
@@ -25,6 +28,8 @@ pub(super) const CUSTOM_TYPES: &[(&str, &str)] = &[
     ("sf_object", "VARCHAR"),
     ("sf_array", "VARCHAR"),
     (DECFLOAT, "BLOB"),
+    (GEOGRAPHY, "BLOB"),
+    (GEOMETRY, "BLOB"),
     // Structs, because nothing of the engine's takes one for a number.
     (YEAR_MONTH, "STRUCT(months BIGINT)"),
     (DAY_TIME, "STRUCT(nanoseconds HUGEINT)"),
@@ -47,6 +52,12 @@ pub(crate) fn function_type(logical_type: &LogicalType) -> duckdb_neo::Result<Fu
         "sf_object" => SqlType::Object,
         "sf_array" => SqlType::Array,
         DECFLOAT => SqlType::DecFloat,
+        GEOGRAPHY => SqlType::Geography {
+            form: GeoForm::default(),
+        },
+        GEOMETRY => SqlType::Geometry {
+            form: GeoForm::default(),
+        },
         YEAR_MONTH => SqlType::YEAR_TO_MONTH,
         DAY_TIME => SqlType::DAY_TO_SECOND,
         "sf_timestamp_ltz" => SqlType::TimestampLtz { scale: SCALE },
@@ -148,6 +159,8 @@ impl SqlType {
             SqlType::Number { precision, scale } => format!("DECIMAL({precision},{scale})"),
             SqlType::Float => "DOUBLE".to_owned(),
             SqlType::DecFloat => DECFLOAT.to_owned(),
+            SqlType::Geography { .. } => GEOGRAPHY.to_owned(),
+            SqlType::Geometry { .. } => GEOMETRY.to_owned(),
             SqlType::IntervalYearMonth { .. } => YEAR_MONTH.to_owned(),
             SqlType::IntervalDayTime { .. } => DAY_TIME.to_owned(),
             SqlType::Text { .. } => "VARCHAR".to_owned(),

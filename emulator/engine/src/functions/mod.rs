@@ -38,6 +38,7 @@ mod bits;
 mod conversion;
 mod decimal_floats;
 pub(crate) mod framework;
+mod geospatial;
 mod hashes;
 mod numeric;
 mod random;
@@ -52,6 +53,7 @@ use duckdb_neo::connection::Connection;
 
 pub use framework::SETTINGS;
 pub(crate) use framework::{FunctionError, FunctionType, ScalarFunction};
+pub(crate) use semi_structured::float_json;
 pub use temporal::OutputFormat;
 
 /// The group files.
@@ -60,6 +62,7 @@ const GROUPS: &[&[ScalarFunction]] = &[
     bits::FUNCTIONS,
     numeric::FUNCTIONS,
     decimal_floats::FUNCTIONS,
+    geospatial::FUNCTIONS,
     conversion::GROUPS[0],
     conversion::GROUPS[1],
     conversion::GROUPS[2],

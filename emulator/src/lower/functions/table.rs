@@ -35,6 +35,7 @@ pub(crate) const TABLES: &[&[Entry]] = &[
     SEMI_STRUCTURED,
     CONVERSIONS,
     DATES,
+    GEOSPATIAL,
     OTHERS,
 ];
 
@@ -286,6 +287,43 @@ const DATES: &[Entry] = &[
     ("TIMESTAMP_LTZ_FROM_PARTS", 6, 7, Ours),
     ("TIMESTAMP_TZ_FROM_PARTS", 6, 8, Ours),
     ("TIME_FROM_PARTS", 3, 4, Ours),
+];
+
+const GEOSPATIAL: &[Entry] = &[
+    ("ST_ASBINARY", 1, 1, Alias("sf_st_aswkb")),
+    ("ST_ASEWKB", 1, 1, Ours),
+    ("ST_ASEWKT", 1, 1, Ours),
+    ("ST_ASGEOJSON", 1, 1, Ours),
+    ("ST_ASTEXT", 1, 1, Alias("sf_st_aswkt")),
+    ("ST_ASWKB", 1, 1, Ours),
+    ("ST_ASWKT", 1, 1, Ours),
+    ("ST_DIMENSION", 1, 1, Ours),
+    ("ST_DISTANCE", 2, 2, Ours),
+    ("ST_DWITHIN", 3, 3, Ours),
+    ("ST_GEOGFROMTEXT", 1, 2, Alias("sf_to_geography")),
+    ("ST_GEOGFROMWKB", 1, 2, Alias("sf_to_geography")),
+    ("ST_GEOGRAPHYFROMTEXT", 1, 2, Alias("sf_to_geography")),
+    ("ST_GEOGRAPHYFROMWKB", 1, 2, Alias("sf_to_geography")),
+    ("ST_GEOGRAPHYFROMWKT", 1, 2, Alias("sf_to_geography")),
+    ("ST_GEOMETRYFROMTEXT", 1, 3, Alias("sf_to_geometry")),
+    ("ST_GEOMETRYFROMWKB", 1, 3, Alias("sf_to_geometry")),
+    ("ST_GEOMETRYFROMWKT", 1, 3, Alias("sf_to_geometry")),
+    ("ST_GEOMFROMTEXT", 1, 3, Alias("sf_to_geometry")),
+    ("ST_GEOMPOINT", 2, 2, Alias("sf_st_makegeompoint")),
+    ("ST_MAKEGEOMPOINT", 2, 2, Ours),
+    ("ST_MAKELINE", 2, 2, Ours),
+    ("ST_MAKEPOINT", 2, 2, Ours),
+    ("ST_NPOINTS", 1, 1, Ours),
+    ("ST_NUMPOINTS", 1, 1, Alias("sf_st_npoints")),
+    ("ST_POINT", 2, 2, Alias("sf_st_makepoint")),
+    ("ST_SETSRID", 2, 2, Ours),
+    ("ST_SRID", 1, 1, Ours),
+    ("ST_X", 1, 1, Ours),
+    ("ST_Y", 1, 1, Ours),
+    ("TO_GEOGRAPHY", 1, 2, Ours),
+    ("TO_GEOMETRY", 1, 3, Ours),
+    ("TRY_TO_GEOGRAPHY", 1, 2, Ours),
+    ("TRY_TO_GEOMETRY", 1, 3, Ours),
 ];
 
 const OTHERS: &[Entry] = &[

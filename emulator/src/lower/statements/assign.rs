@@ -56,6 +56,8 @@ pub(super) fn assign(value: &mut Expr, target: &SqlType, work: &Work<'_>) {
             | SqlType::TimestampLtz { .. }
             | SqlType::TimestampTz { .. }
             | SqlType::DecFloat
+            | SqlType::Geography { .. }
+            | SqlType::Geometry { .. }
             | SqlType::IntervalYearMonth { .. }
             | SqlType::IntervalDayTime { .. }
             | SqlType::Binary,

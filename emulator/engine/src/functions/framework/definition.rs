@@ -175,6 +175,14 @@ impl FunctionType {
         Self::Sql(SqlType::Array)
     }
 
+    /// Whether values are shapes.
+    pub(crate) fn is_geospatial(&self) -> bool {
+        matches!(
+            self,
+            Self::Sql(SqlType::Geography { .. } | SqlType::Geometry { .. })
+        )
+    }
+
     /// Whether values are JSON text.
     pub(crate) fn is_semi_structured(&self) -> bool {
         matches!(
@@ -202,6 +210,8 @@ impl fmt::Display for FunctionType {
             Self::Sql(SqlType::Object) => f.write_str("OBJECT"),
             Self::Sql(SqlType::Array) => f.write_str("ARRAY"),
             Self::Sql(SqlType::Binary) => f.write_str("BINARY(8388608)"),
+            Self::Sql(SqlType::Geography { .. }) => f.write_str("GEOGRAPHY"),
+            Self::Sql(SqlType::Geometry { .. }) => f.write_str("GEOMETRY"),
             Self::Sql(interval @ (SqlType::IntervalYearMonth { .. } | SqlType::IntervalDayTime { .. })) => {
                 f.write_str(&interval.interval_text().unwrap_or_default())
             }

@@ -31,6 +31,8 @@ pub const SETTINGS: &[(&str, &str)] = &[
     ("sf_timestamp_tz_output_format", ""),
     ("sf_binary_input_format", "HEX"),
     ("sf_binary_output_format", "HEX"),
+    ("sf_geography_output_format", "GeoJSON"),
+    ("sf_geometry_output_format", "GeoJSON"),
 ];
 
 /// The settings of the connection that binds a call.

@@ -4,8 +4,8 @@ use std::cmp::Ordering;
 
 use serde_json::{Map, Number as JsonNumber, Value as Json};
 
-use crate::SqlType;
 use crate::functions::framework::{Argument, FunctionError, FunctionType, Number, Result, Value};
+use crate::{Geo, GeoForm, SqlType};
 
 /// Reads JSON text that this module wrote.
 pub(super) fn read(text: &str) -> Result<Json> {
@@ -84,7 +84,7 @@ pub(super) fn number_text(text: &str) -> String {
 }
 
 /// A floating-point number as Snowflake's VARIANT shows it: whole ones in scientific form.
-pub(super) fn float_text(value: f64) -> String {
+pub(crate) fn float_text(value: f64) -> String {
     if !value.is_finite() {
         // JSON has no such numbers; Snowflake shows them as texts.
         return if value.is_nan() {
@@ -116,6 +116,10 @@ pub(super) fn from_value(value: &Value<'_>, sql_type: &FunctionType) -> Result<O
         Value::Boolean(truth) => Json::Bool(*truth),
         Value::Number(number) => from_number(*number),
         Value::Float(float) => read(&float_text(*float))?,
+        Value::Binary(bytes) if sql_type.is_geospatial() => match Geo::from_stored(bytes) {
+            Some(geo) => read(&String::from_utf8_lossy(&geo.shown(GeoForm::GeoJson)))?,
+            None => return Ok(None),
+        },
         Value::DecFloat(value) => Json::Number(number_of(&number_text(&value.to_string()))),
         other => Json::from(other.to_text()?.into_owned()),
     }))

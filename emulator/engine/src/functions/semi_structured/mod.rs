@@ -14,6 +14,7 @@ mod parse;
 mod path;
 
 use super::ScalarFunction;
+pub(crate) use json::float_text as float_json;
 
 /// The groups of semi-structured functions.
 pub(super) const GROUPS: [&[ScalarFunction]; 8] = [
