@@ -209,6 +209,9 @@ fn statement_data(query: &Query, statement: &Statement, origin: &str) -> Result<
     if let Some(moving) = &statement.moving {
         transfers::write(&mut data, moving, origin);
     }
+    if let Some(contexts) = &statement.query_contexts {
+        data.raw("queryContext", contexts);
+    }
     data.field("version", &1);
     data.field("sendResultTime", &milliseconds(SystemTime::now()));
     Ok(data.finish())

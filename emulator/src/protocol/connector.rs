@@ -15,6 +15,7 @@ use crate::stages::FileStore;
 use super::format::{ClientNeeds, Puts, ResultFormat};
 use super::message::Exchange;
 use super::parameters;
+use super::query_context::{self, QueryContexts};
 use super::refusal::{Refusal, unkept};
 use super::requests::Requests;
 use super::retention::Retention;
@@ -64,7 +65,19 @@ pub(crate) struct ClientSession {
     running: AtomicUsize,
     ended: AtomicBool,
     last_used: Mutex<Instant>,
+    pub(super) contexts: QueryContexts,
+    /// How many of them the client keeps.
+    contexts_kept: AtomicUsize,
     pub(super) requests: Requests,
+}
+
+/// How many query contexts a client keeps by these parameters.
+fn contexts_kept(parameters: &[(String, ParameterValue)]) -> usize {
+    let size = parameters
+        .iter()
+        .find(|(name, _)| name == query_context::SIZE)
+        .and_then(|(_, value)| parameters::integer(value));
+    size.and_then(|size| usize::try_from(size).ok()).unwrap_or(0)
 }
 
 impl fmt::Debug for ClientSession {
@@ -88,6 +101,7 @@ impl ClientSession {
             .iter()
             .filter(|(name, _)| ResultFormat::is_parameter(name))
             .cloned();
+        let contexts_kept = AtomicUsize::new(contexts_kept(&parameters));
         Arc::new(Self {
             format_parameters: Mutex::new(known.collect()),
             user,
@@ -99,6 +113,8 @@ impl ClientSession {
             running: AtomicUsize::new(0),
             ended: AtomicBool::new(false),
             last_used: Mutex::new(now),
+            contexts: QueryContexts::default(),
+            contexts_kept,
             requests: Requests::default(),
         })
     }
@@ -139,10 +155,20 @@ impl ClientSession {
         Arc::clone(&written.unwrap_or_else(PoisonError::into_inner))
     }
 
+    /// The query contexts that an answer tells, as JSON; none when the client keeps none.
+    pub(super) fn query_contexts(&self) -> Option<Vec<u8>> {
+        let answered = self
+            .contexts
+            .after_statement(self.contexts_kept.load(Ordering::Relaxed))?;
+        serde_json::to_vec(&answered).ok()
+    }
+
     /// Takes over what the session's parameters are after a statement that may have changed them.
     pub(super) fn follow_parameters(&self) {
         let parameters = self.backend.parameters();
         self.follow_format(&parameters);
+        self.contexts_kept
+            .store(contexts_kept(&parameters), Ordering::Relaxed);
         let written = parameters::write(parameters).into();
         *self
             .written_parameters

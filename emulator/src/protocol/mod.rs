@@ -37,6 +37,7 @@ mod metrics;
 mod mounted;
 mod parameters;
 mod query;
+mod query_context;
 mod refusal;
 mod requests;
 mod rescan;

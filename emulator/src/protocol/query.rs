@@ -64,6 +64,8 @@ pub(crate) struct Statement {
     pub(crate) children: Vec<(QueryId, u32)>,
     /// The session's parameters afterwards, as JSON.
     pub(super) parameters: Arc<[u8]>,
+    /// The query contexts that the client is to know, as JSON.
+    pub(super) query_contexts: Option<Vec<u8>>,
     /// How the values are written where the request decides that.
     pub(crate) style: Arc<JsonStyle>,
     /// There were more rows than are kept.

@@ -34,6 +34,8 @@ struct QueryRequest {
     parameters: Option<Map<String, Value>>,
     bindings: Option<BTreeMap<String, WireBinding>>,
     bind_stage: Option<String>,
+    #[serde(rename = "queryContextDTO")]
+    query_contexts: Option<Value>,
 }
 
 /// Answers with the statement's outcome, or with where to ask for it.
@@ -77,6 +79,9 @@ fn begin(
 ) -> Result<Arc<Query>, Refusal> {
     let query_id = Uuid::new_v4();
     let detached = request.async_exec.unwrap_or(false);
+    if let Some(sent) = &request.query_contexts {
+        session.contexts.merge(sent);
+    }
     let (submission, format) = read(session, query_id, request)?;
     // Without an id the statement cannot be repeated or aborted by one, but ends with its session.
     let request_id = request_id.unwrap_or_else(|| query_id.to_string());

@@ -84,6 +84,41 @@ async fn a_statement_whose_task_breaks_has_an_outcome() {
 }
 
 #[tokio::test]
+async fn query_contexts_are_merged_and_given_back() {
+    let fixture = Fixture::start().await;
+    let parameters = json!({ "QUERY_CONTEXT_CACHE_SIZE": 2 });
+    let login = fixture
+        .login_as(json!({ "LOGIN_NAME": "ann", "PASSWORD": "any", "SESSION_PARAMETERS": parameters }))
+        .await;
+    let first = login.query("select 2").await;
+    let entries = &first["data"]["queryContext"]["entries"];
+    assert_eq!(
+        (&entries[0]["id"], &entries[0]["priority"]),
+        (&json!(0), &json!(0))
+    );
+    assert!(entries[0]["timestamp"].is_i64() && entries[0]["context"].is_string());
+    let entry = |id: i64, priority: i64| json!({ "id": id, "timestamp": 5, "priority": priority, "context": { "base64Data": "eA==" } });
+    let sent = json!({ "entries": [entry(0, 0), entry(4, 2), entry(3, 1)] });
+    let second = login
+        .request(&json!({ "sqlText": "select 2", "queryContextDTO": sent }))
+        .await;
+    let told = second["data"]["queryContext"]["entries"].as_array().unwrap();
+    let shape = |entry: &Value| (entry["id"].clone(), entry["priority"].clone());
+    let shapes: Vec<_> = told.iter().map(shape).collect();
+    assert_eq!(shapes, [(json!(0), json!(0)), (json!(3), json!(1))]);
+    assert_eq!(told[1]["context"], "eA==");
+    assert!(told[0]["timestamp"].as_i64() > entries[0]["timestamp"].as_i64());
+
+    // Who keeps none is told none; what is no context is left alone.
+    let plain = fixture.login().await;
+    let answer = plain
+        .request(&json!({ "sqlText": "select 2", "queryContextDTO": { "entries": "none" } }))
+        .await;
+    assert_eq!(answer["success"], true);
+    assert!(answer["data"].get("queryContext").is_none());
+}
+
+#[tokio::test]
 async fn dml_counts_are_json_for_everyone() {
     let fixture = Fixture::start().await;
     let login = fixture.login_arrow().await;

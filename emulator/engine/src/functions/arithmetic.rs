@@ -5,12 +5,13 @@
 //! at most. What is cut is rounded half away from zero. A text operand is a NUMBER(18,5); where one operand is a
 //! FLOAT or a VARIANT, both are.
 
+use super::decimal_floats;
 use super::framework::{
     Argument, Bound, FunctionError, FunctionType, Number, POWERS_OF_TEN, Result, ScalarFunction, Settings,
     Value, multiply_divide, numbers, rows,
 };
 use super::temporal::interval_arithmetic;
-use crate::{DecFloat, DecFloatError, SqlType};
+use crate::SqlType;
 
 pub(super) const FUNCTIONS: &[ScalarFunction] = &[
     ScalarFunction::of_session("sf_add", 2..=2, |arguments, settings| {
@@ -146,7 +147,9 @@ fn operator(name: &str, operator: Operator, arguments: &[Argument]) -> Result<Bo
             })
         }
         (Operand::DecFloat, Operand::Number { .. } | Operand::Float | Operand::DecFloat)
-        | (Operand::Number { .. } | Operand::Float, Operand::DecFloat) => decimal_floats(operator),
+        | (Operand::Number { .. } | Operand::Float, Operand::DecFloat) => {
+            decimal_floats::calculated(operator)
+        }
         (Operand::Date, _) | (_, Operand::Date) => dates(name, operator, left, right, arguments),
         _ => rows(FunctionType::float(), move |row| {
             let (left, right) = (row[0].to_float()?, row[1].to_float()?);
@@ -161,22 +164,6 @@ fn operator(name: &str, operator: Operator, arguments: &[Argument]) -> Result<Bo
             }))
         }),
     }
-}
-
-/// Where one operand is a DECFLOAT, both are.
-fn decimal_floats(operator: Operator) -> Result<Bound> {
-    rows(FunctionType::decfloat(), move |row| {
-        let (left, right) = (row[0].to_decfloat()?, row[1].to_decfloat()?);
-        match operator {
-            Operator::Add => left.add(right),
-            Operator::Subtract => left.subtract(right),
-            Operator::Multiply => left.multiply(right),
-            Operator::Divide => left.divide(right),
-            Operator::Remainder => left.remainder(right),
-        }
-        .map(Value::DecFloat)
-        .map_err(FunctionError::decfloat)
-    })
 }
 
 /// A day more or less, or the days between two dates.
@@ -318,7 +305,7 @@ impl Shape {
 fn div0(arguments: &[Argument], null_divisor_counts: bool) -> Result<Bound> {
     let Bound { returns, .. } = operator("sf_div", Operator::Divide, arguments)?;
     if returns == FunctionType::decfloat() {
-        return decimal_float_div0(null_divisor_counts);
+        return decimal_floats::div0(null_divisor_counts);
     }
     let is_float = returns == FunctionType::float();
     let scales = arguments.iter().map(|argument| match argument.sql_type {
@@ -347,24 +334,6 @@ fn div0(arguments: &[Argument], null_divisor_counts: bool) -> Result<Bound> {
         let left = row[0].to_number()?.rescaled(scales[0].1)?.unscaled;
         let right = row[1].to_number()?.rescaled(scales[1].1)?.unscaled;
         Ok(Value::Number(Number::new(shape.apply(left, right)?, shape.scale)))
-    })
-}
-
-fn decimal_float_div0(null_divisor_counts: bool) -> Result<Bound> {
-    rows(FunctionType::decfloat(), move |row| {
-        if row[0].is_null() || (row[1].is_null() && !null_divisor_counts) {
-            return Ok(Value::Null);
-        }
-        let dividend = row[0].to_decfloat()?;
-        let divisor = if row[1].is_null() {
-            DecFloat::default()
-        } else {
-            row[1].to_decfloat()?
-        };
-        match dividend.divide(divisor) {
-            Err(DecFloatError::DivisionByZero) => Ok(Value::DecFloat(DecFloat::default())),
-            quotient => quotient.map(Value::DecFloat).map_err(FunctionError::decfloat),
-        }
     })
 }
 
@@ -423,65 +392,6 @@ mod tests {
         check_error("sf_add('x', 1)", 100_038, "Numeric value 'x' is not recognized");
         let largest = "99999999999999999999999999999999999999::DECIMAL(38,0)";
         assert!(crate::functions::testing::evaluate(&format!("sf_add({largest}, {largest})")).is_err());
-    }
-
-    #[test]
-    fn decimal_floats_win() {
-        let text = |call: &str| format!("sf_to_varchar({call})");
-        check(
-            &text("sf_add(sf_to_decfloat('1e30'), 1)"),
-            "1000000000000000000000000000001",
-        );
-        check(
-            &text("sf_div(1, sf_to_decfloat('3'))"),
-            "0.33333333333333333333333333333333333333",
-        );
-        check(&text("sf_mul(sf_to_decfloat('1e300'), 2.5::DOUBLE)"), "2.5E300");
-        check(&text("sf_sub('5', sf_to_decfloat('0.5'))"), "4.5");
-        check(&text("sf_mod(sf_to_decfloat('7.5'), 2)"), "1.5");
-        check(&text("sf_div0(sf_to_decfloat('1'), 0)"), "0");
-        check_error("sf_div(sf_to_decfloat('1'), 0)", 100_051, "Division by zero");
-        check_error(
-            "sf_mul(sf_to_decfloat('1e16000'), sf_to_decfloat('1e16000'))",
-            100_046,
-            "Number out of representable range: type DECFLOAT{nullable}",
-        );
-    }
-
-    #[test]
-    fn decimal_floats_sort_and_compare_as_numbers() {
-        let numbers = "(VALUES ('10'), ('9'), ('-1e50'), ('1e-50'), ('10.0')) AS t(x)";
-        check(
-            &format!(
-                "string_agg(sf_to_varchar(d), ' ' ORDER BY d) FROM (SELECT sf_to_decfloat(x) AS d FROM {numbers})"
-            ),
-            "-1E50 1E-50 9 10 10",
-        );
-        check(
-            &format!("count(DISTINCT d) FROM (SELECT sf_to_decfloat(x) AS d FROM {numbers})"),
-            "4",
-        );
-        check("sf_to_decfloat('1.0') = sf_to_decfloat(1)", "true");
-        check(
-            &format!("sf_to_varchar(max(d)) FROM (SELECT sf_to_decfloat(x) AS d FROM {numbers})"),
-            "10",
-        );
-    }
-
-    #[test]
-    fn decimal_floats_meet_other_values() {
-        for value in ["'1.50'", "1", "1::BIGINT", "1.5::DOUBLE"] {
-            let call =
-                format!("sf_to_varchar(coalesce(CAST(NULL AS sf_decfloat), CAST({value} AS sf_decfloat)))");
-            check(&call, if value.contains(".5") { "1.5" } else { "1" });
-        }
-        check("TRY_CAST('x' AS sf_decfloat) IS NULL", "true");
-        check("CAST(sf_to_decfloat('1e60') AS VARCHAR)", "1E60");
-        check_error(
-            "CAST('x' AS sf_decfloat)",
-            100_038,
-            "Numeric value 'x' is not recognized",
-        );
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! Well-known text.
 
+use std::fmt::Write as _;
+
 use super::{DEPTH_MAX, Position, Shape, Unreadable};
 
 /// Reads a shape.
@@ -152,26 +154,31 @@ pub(super) fn write(shape: &Shape) -> String {
     match shape {
         Shape::Point(position) => list(position.as_slice(), &mut out, position_into),
         Shape::LineString(positions) => list(positions, &mut out, position_into),
-        Shape::Polygon(lines) | Shape::MultiLineString(lines) => list(lines, &mut out, line_into),
+        Shape::Polygon(lines) | Shape::MultiLineString(lines) => {
+            list(lines, &mut out, |line, out| line_into(line, out));
+        }
         Shape::MultiPoint(positions) => list(positions, &mut out, |position, out| {
             out.push('(');
             position_into(position, out);
             out.push(')');
         }),
         Shape::MultiPolygon(polygons) => {
-            list(polygons, &mut out, |rings, out| list(rings, out, line_into));
+            list(polygons, &mut out, |rings, out| {
+                list(rings, out, |ring, out| line_into(ring, out));
+            });
         }
         Shape::Collection(shapes) => list(shapes, &mut out, |shape, out| out.push_str(&write(shape))),
     }
     out
 }
 
-fn line_into(positions: &Vec<Position>, out: &mut String) {
+fn line_into(positions: &[Position], out: &mut String) {
     list(positions, out, position_into);
 }
 
 fn position_into(position: &Position, out: &mut String) {
-    out.push_str(&format!("{} {}", position.x, position.y));
+    // Writing to a String cannot fail.
+    let _ = write!(out, "{} {}", position.x, position.y);
 }
 
 fn list<T>(items: &[T], out: &mut String, mut item: impl FnMut(&T, &mut String)) {

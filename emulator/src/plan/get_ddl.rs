@@ -1,0 +1,300 @@
+//! `GET_DDL`: statements that make an object again, as Snowflake writes them.
+
+use super::ddl::Failure;
+use super::show::Shower;
+use super::tables::dotted;
+use crate::catalog::names::{Name, ObjectPath, SchemaPath, literal};
+use crate::catalog::records::{Column, Object, ObjectKind, Sequence, where_in_schema};
+use crate::catalog::tables::CATALOG_SCHEMA;
+use crate::contract::SqlError;
+use crate::front::{Path, view_query};
+
+/// The types that `GET_DDL` knows here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Table,
+    View,
+    Sequence,
+    FileFormat,
+    Schema,
+    Database,
+}
+
+impl Kind {
+    fn of(word: &str) -> Result<Self, SqlError> {
+        let word = word.trim().to_uppercase().replace('_', " ");
+        Ok(match word.as_str() {
+            "TABLE" => Self::Table,
+            "VIEW" => Self::View,
+            "SEQUENCE" => Self::Sequence,
+            "FILE FORMAT" => Self::FileFormat,
+            "SCHEMA" => Self::Schema,
+            "DATABASE" => Self::Database,
+            _ => return Err(SqlError::unsupported(format!("GET_DDL of {word}"))),
+        })
+    }
+
+    fn word(self) -> &'static str {
+        match self {
+            Self::Table => "Table",
+            Self::View => "View",
+            Self::Sequence => "Sequence",
+            Self::FileFormat => "File format",
+            Self::Schema => "Schema",
+            Self::Database => "Database",
+        }
+    }
+}
+
+impl Shower<'_> {
+    /// The statements of an object of a type; with whole names when `qualified`.
+    pub fn ddl(&mut self, kind: &str, path: &Path, qualified: bool) -> Result<String, Failure> {
+        let kind = Kind::of(kind)?;
+        let missing = || {
+            let detail = format!(
+                "{} '{}' does not exist or not authorized.",
+                kind.word(),
+                dotted(path)
+            );
+            SqlError::compilation("002003", "02000", detail)
+        };
+        match kind {
+            Kind::Database => {
+                let [name] = path.as_slice() else {
+                    return Err(missing().into());
+                };
+                self.catalog.database(name)?.ok_or_else(missing)?;
+                let mut text = format!("create or replace database {};", written(name));
+                for schema in self.catalog.schemas_of(name)? {
+                    text.push_str("\n\n");
+                    text.push_str(&self.schema_ddl(&SchemaPath::new(name.clone(), schema), qualified)?);
+                }
+                Ok(text)
+            }
+            Kind::Schema => {
+                let path = self.names.schema_of_parts(path, "GET_DDL")?;
+                self.catalog.schema(&path)?.ok_or_else(missing)?;
+                self.schema_ddl(&path, qualified)
+            }
+            Kind::Table | Kind::View => {
+                let path = self.names.object_of_parts(path, "GET_DDL")?;
+                let (object, columns) = match self.temporary.get(&path) {
+                    Some(temporary) => (temporary.object.clone(), temporary.columns.clone()),
+                    None => {
+                        let object = self.catalog.object(&path)?.ok_or_else(missing)?;
+                        let columns = self.catalog.columns(object.id)?;
+                        (object, columns)
+                    }
+                };
+                // As in Snowflake, one word stands for both.
+                self.object_ddl(&object, &columns, qualified)
+            }
+            Kind::Sequence => {
+                let path = self.names.object_of_parts(path, "GET_DDL")?;
+                let sequence = self.catalog.sequence(&path)?.ok_or_else(missing)?;
+                Ok(sequence_ddl(&sequence, qualified))
+            }
+            Kind::FileFormat => {
+                let path = self.names.object_of_parts(path, "GET_DDL")?;
+                let format = self.catalog.file_format(&path)?.ok_or_else(missing)?;
+                let options: serde_json::Map<String, serde_json::Value> =
+                    serde_json::from_str(&format.options).unwrap_or_default();
+                let mut text = format!(
+                    "create or replace file format {}\n\ttype = {}",
+                    name_of(&path, qualified),
+                    format.kind.to_lowercase()
+                );
+                for (name, value) in options.iter().filter(|(name, _)| *name != "TYPE") {
+                    text.push_str(&format!("\n\t{} = {}", name.to_lowercase(), option(value)));
+                }
+                if !format.comment.is_empty() {
+                    text.push_str(&format!("\n\tcomment = {}", literal(&format.comment)));
+                }
+                text.push(';');
+                Ok(text)
+            }
+        }
+    }
+
+    fn schema_ddl(&mut self, schema: &SchemaPath, qualified: bool) -> Result<String, Failure> {
+        let name = if qualified {
+            format!("{}.{}", written(&schema.database), written(&schema.schema))
+        } else {
+            written(&schema.schema)
+        };
+        let mut parts = vec![format!("create or replace schema {name};")];
+        let condition = where_in_schema(schema);
+        let sequences = self.catalog.rows(&format!(
+            "SELECT name FROM {CATALOG_SCHEMA}.sequences WHERE {condition} ORDER BY name"
+        ))?;
+        for row in sequences {
+            let path = schema.object(Name::exact(row.text(0)));
+            if let Some(sequence) = self.catalog.sequence(&path)? {
+                parts.push(sequence_ddl(&sequence, qualified));
+            }
+        }
+        let mut objects = self
+            .catalog
+            .objects(&format!("{condition} AND dropped_ms IS NULL"))?;
+        // Tables first: views read them.
+        objects.sort_by(|left, right| {
+            let order = |object: &Object| (object.kind == ObjectKind::View, object.created_ms, object.id);
+            order(left).cmp(&order(right))
+        });
+        for object in objects {
+            let columns = self.catalog.columns(object.id)?;
+            parts.push(self.object_ddl(&object, &columns, qualified)?);
+        }
+        Ok(parts.join("\n\n"))
+    }
+
+    fn object_ddl(
+        &mut self,
+        object: &Object,
+        columns: &[Column],
+        qualified: bool,
+    ) -> Result<String, Failure> {
+        let name = name_of(&object.path, qualified);
+        let comment = if object.comment.is_empty() {
+            String::new()
+        } else {
+            format!("COMMENT={}\n", literal(&object.comment))
+        };
+        if object.kind == ObjectKind::View {
+            let secure = if object.is_secure { "secure " } else { "" };
+            let names: Vec<String> = columns
+                .iter()
+                .map(|column| format!("\t{}", written(&column.name)))
+                .collect();
+            let definition = object.definition.as_deref().unwrap_or_default();
+            let query = view_query(definition).unwrap_or(definition);
+            return Ok(format!(
+                "create or replace {secure}view {name}(\n{}\n) {comment}as {query};",
+                names.join(",\n")
+            ));
+        }
+        let transient = if object.is_transient { "TRANSIENT " } else { "" };
+        let mut lines: Vec<String> = columns.iter().map(column_ddl).collect();
+        lines.extend(self.key_lines(object.id)?);
+        let cluster = match object.cluster_by.strip_prefix("LINEAR") {
+            Some(keys) => format!("cluster by {keys}"),
+            None => String::new(),
+        };
+        Ok(format!(
+            "create or replace {transient}TABLE {name} {cluster}(\n{}\n){comment};",
+            lines.join(",\n")
+        ))
+    }
+
+    /// The constraints of a table, one a line.
+    fn key_lines(&mut self, object_id: i64) -> Result<Vec<String>, Failure> {
+        let rows = self.catalog.rows(&format!(
+            "SELECT k.kind, k.name, k.column_name, o.name, k.other_column FROM {CATALOG_SCHEMA}.keys k \
+             LEFT JOIN {CATALOG_SCHEMA}.objects o ON o.id = k.other_id WHERE k.object_id = {object_id} \
+             ORDER BY k.number, k.ordinal"
+        ))?;
+        let mut keys: Vec<(String, String, Vec<String>, Option<String>, Vec<String>)> = Vec::new();
+        let exact = |text: String| written(&Name::exact(text));
+        for row in rows {
+            let (kind, name) = (row.text(0), row.text(1));
+            if keys
+                .last()
+                .is_none_or(|(last_kind, last_name, ..)| (last_kind, last_name) != (&kind, &name))
+            {
+                keys.push((kind, name, Vec::new(), row.optional(3).map(exact), Vec::new()));
+            }
+            if let Some((_, _, columns, _, others)) = keys.last_mut() {
+                columns.push(exact(row.text(2)));
+                others.extend(row.optional(4).map(exact));
+            }
+        }
+        let lines = keys.into_iter().map(|(kind, name, columns, other, others)| {
+            // Names that nobody gave are made of the letters of a UUID.
+            let named = if name.starts_with("SYS_CONSTRAINT_") {
+                String::new()
+            } else {
+                format!("constraint {} ", exact(name))
+            };
+            let columns = columns.join(", ");
+            match (kind.as_str(), other) {
+                ("FOREIGN", Some(other)) => format!(
+                    "\t{named}foreign key ({columns}) references {other}({})",
+                    others.join(", ")
+                ),
+                ("UNIQUE", _) => format!("\t{named}unique ({columns})"),
+                _ => format!("\t{named}primary key ({columns})"),
+            }
+        });
+        Ok(lines.collect())
+    }
+}
+
+fn column_ddl(column: &Column) -> String {
+    let mut line = format!("\t{} {}", written(&column.name), column.stored_type.declared());
+    if !column.nullable {
+        line.push_str(" NOT NULL");
+    }
+    match column.default.as_deref() {
+        Some(identity) if identity.starts_with("IDENTITY START ") => {
+            line.push_str(
+                &identity
+                    .replacen("IDENTITY START", " autoincrement start", 1)
+                    .to_lowercase(),
+            );
+        }
+        Some(default) => line.push_str(&format!(" DEFAULT {default}")),
+        None => {}
+    }
+    if let Some(comment) = &column.comment {
+        line.push_str(&format!(" COMMENT {}", literal(comment)));
+    }
+    line
+}
+
+fn sequence_ddl(sequence: &Sequence, qualified: bool) -> String {
+    let comment = if sequence.comment.is_empty() {
+        String::new()
+    } else {
+        format!(" comment={}", literal(&sequence.comment))
+    };
+    format!(
+        "create or replace sequence {} start with {} increment by {} noorder{comment};",
+        name_of(&sequence.path, qualified),
+        sequence.start,
+        sequence.step
+    )
+}
+
+fn option(value: &serde_json::Value) -> String {
+    match value {
+        serde_json::Value::String(text) => literal(text),
+        serde_json::Value::Array(values) => {
+            let values: Vec<String> = values.iter().map(option).collect();
+            format!("({})", values.join(", "))
+        }
+        other => other.to_string(),
+    }
+}
+
+fn name_of(path: &ObjectPath, qualified: bool) -> String {
+    let name = written(&path.name);
+    if qualified {
+        let (database, schema) = (written(&path.schema.database), written(&path.schema.schema));
+        format!("{database}.{schema}.{name}")
+    } else {
+        name
+    }
+}
+
+/// A name as one has to write it.
+fn written(name: &Name) -> String {
+    let text = name.as_str();
+    let is_plain = text.bytes().enumerate().all(|(at, byte)| {
+        byte.is_ascii_uppercase() || byte == b'_' || (at > 0 && (byte.is_ascii_digit() || byte == b'$'))
+    });
+    if is_plain && !text.is_empty() {
+        text.to_owned()
+    } else {
+        format!("\"{}\"", text.replace('"', "\"\""))
+    }
+}
