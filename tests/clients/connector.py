@@ -92,6 +92,14 @@ def rows(cursor, sql, *arguments, **more):
     return cursor.execute(sql, *arguments, **more).fetchall()
 
 
+def contexts(connection):
+    """What the connector remembers of its statements and sends along: entries of (id, priority), and their times."""
+    if GENERATION > 4:
+        return None
+    entries = connection.query_context_cache.serialize_to_dict()["entries"]
+    return [(entry["id"], entry["priority"]) for entry in entries], [entry["timestamp"] for entry in entries]
+
+
 def refused(cursor, sql, number, sqlstate, kind=ProgrammingError):
     try:
         cursor.execute(sql)
@@ -108,6 +116,13 @@ def login():
         assert int(version.split(".")[0]) >= 9, version
         equal(connection.user, "tester")
         assert isinstance(connection.session_id, int), connection.session_id
+        if GENERATION == 4:
+            known, (before,) = contexts(connection)
+            equal(known, [(0, 0)])
+            rows(connection.cursor(), "select 1")
+            known, (after,) = contexts(connection)
+            equal(known, [(0, 0)])
+            assert before < after, (before, after)
 
 
 def typed(cursor):
@@ -121,6 +136,9 @@ def typed(cursor):
         assert value == expected and type(value) is kind, f"{sql}: {value!r} instead of {expected!r}"
     (row,) = rows(cursor, "select " + ", ".join(sql for sql, _ in READ_AGAIN))
     equal(rows(cursor, "select * from table(result_scan(last_query_id()))"), [row])
+    cursor.execute("select 1.50 as n, 'x'::varchar(7) as s, to_geography('POINT(1 2)') as g")
+    described = rows(cursor, "describe result last_query_id()")
+    equal([row[:2] for row in described], [("N", "NUMBER(3,2)"), ("S", "VARCHAR(7)"), ("G", "GEOGRAPHY")])
     cursor.execute("alter session set geography_output_format = 'EWKT'")
     equal(rows(cursor, "select st_makepoint(0.5, 1.5)"), [("SRID=4326;POINT(0.5 1.5)",)])
     cursor.execute("alter session set geography_output_format = 'WKB'")

@@ -7,6 +7,7 @@ use snowflake_emulator_engine::SqlType;
 use super::names::{Name, ObjectPath, SchemaPath, literal};
 use super::tables::{ACCOUNTADMIN, CATALOG_SCHEMA, create_engine_schema};
 use super::types::StoredType;
+use crate::contract::ResultColumn;
 
 /// A database.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -273,6 +274,14 @@ pub struct Column {
 }
 
 impl Column {
+    /// A column of a result.
+    pub fn of_result(column: &ResultColumn) -> Self {
+        Self {
+            nullable: column.nullable,
+            ..Self::new(Name::exact(column.name.clone()), &column.sql_type)
+        }
+    }
+
     /// A plain column.
     pub fn new(name: Name, sql_type: &SqlType) -> Self {
         Self {

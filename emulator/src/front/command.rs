@@ -17,6 +17,8 @@ pub enum Command {
     Show(Show),
     /// `DESCRIBE TABLE | VIEW …`.
     Describe(Describe),
+    /// `DESCRIBE RESULT …`: a query that gives the id of the statement whose result it is.
+    DescribeResult(Box<Statement>),
     /// `USE …`.
     Use(Use),
     /// `SET name = …`: the variables, and a query that gives their values in one row.

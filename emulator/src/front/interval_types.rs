@@ -24,24 +24,21 @@ pub(super) fn named(tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
         } else {
             None
         };
-        match fields {
-            Some((fields, end)) => {
-                let span = tokens[at].span;
-                named.extend(
-                    [
-                        Token::make_word(INTERVAL_TYPE, None),
-                        Token::LParen,
-                        Token::SingleQuotedString(fields),
-                        Token::RParen,
-                    ]
-                    .map(|token| TokenWithSpan { token, span }),
-                );
-                at = end;
-            }
-            None => {
-                named.push(tokens[at].clone());
-                at += 1;
-            }
+        if let Some((fields, end)) = fields {
+            let span = tokens[at].span;
+            named.extend(
+                [
+                    Token::make_word(INTERVAL_TYPE, None),
+                    Token::LParen,
+                    Token::SingleQuotedString(fields),
+                    Token::RParen,
+                ]
+                .map(|token| TokenWithSpan { token, span }),
+            );
+            at = end;
+        } else {
+            named.push(tokens[at].clone());
+            at += 1;
         }
     }
     named

@@ -159,6 +159,14 @@ pub(super) fn parse_describe(cursor: &mut Cursor<'_>) -> Result<Command, SqlErro
     if let Some(command) = super::parse_stage::parse_describe(cursor)? {
         return Ok(command);
     }
+    if cursor.eat(&["RESULT"]) {
+        if cursor.at_end() {
+            return Err(cursor.unexpected());
+        }
+        let query = format!("SELECT {}", cursor.rest());
+        let query = super::sql::parse(&query, cursor.origin())?;
+        return Ok(Command::DescribeResult(Box::new(query)));
+    }
     let view = cursor.eat(&["VIEW"]);
     if !view && !cursor.eat(&["TABLE"]) {
         // `DESC t` is not Snowflake's; anything else is a kind that we do not describe.

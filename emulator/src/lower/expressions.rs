@@ -3,6 +3,7 @@
 //! One walk over the whole statement. When a node is reached its children are lowered already, and what a
 //! step puts in its place is not visited again. A form that no step knows is refused here.
 
+use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
 use sqlparser::ast::{
@@ -24,6 +25,8 @@ pub(super) struct Work<'a> {
     pub(super) uses_session_state: bool,
     /// Sequences named.
     pub(super) sequences: Vec<crate::catalog::names::ObjectPath>,
+    /// Defaults of the columns that the statement declares, as they were written.
+    pub(super) defaults: BTreeMap<String, String>,
     /// Columns whose types matter: those of the scope, and those that the statement's subqueries make.
     columns: ColumnKinds,
 }
@@ -36,6 +39,7 @@ impl<'a> Work<'a> {
             stored: false,
             uses_session_state: false,
             sequences: Vec::new(),
+            defaults: BTreeMap::new(),
             columns: scope.columns.clone(),
         }
     }

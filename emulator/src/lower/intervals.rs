@@ -60,22 +60,14 @@ pub(super) fn as_value(expr: Expr) -> Result<Expr, SqlError> {
         let digits: Vec<String> = digits.iter().map(u64::to_string).collect();
         format!("{word}({})", digits.join(", "))
     };
-    let fields = match &interval.last_field {
-        Some(last) => {
-            let last = parts::addable(&last.to_string()).ok_or_else(outside)?;
-            format!(
-                "{} TO {}",
-                with_digits(first, interval.leading_precision.into_iter().collect()),
-                with_digits(last, interval.fractional_seconds_precision.into_iter().collect())
-            )
-        }
-        None => {
-            let digits = interval.leading_precision.into_iter();
-            with_digits(
-                first,
-                digits.chain(interval.fractional_seconds_precision).collect(),
-            )
-        }
+    let leading = interval.leading_precision.into_iter();
+    let of_second = interval.fractional_seconds_precision.into_iter();
+    let fields = if let Some(last) = &interval.last_field {
+        let last = parts::addable(&last.to_string()).ok_or_else(outside)?;
+        let first = with_digits(first, leading.collect());
+        format!("{first} TO {}", with_digits(last, of_second.collect()))
+    } else {
+        with_digits(first, leading.chain(of_second).collect())
     };
     let target = SqlType::interval(&fields).ok_or_else(outside)?;
     let amount = match *interval.value {

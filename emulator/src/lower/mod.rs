@@ -85,6 +85,7 @@ pub fn lower(statement: &Statement, scope: &Scope<'_>) -> Result<Lowered, SqlErr
     labels::apply(&mut statement, scope.source);
     // Before names have their spelling, because IDENTIFIER(..) makes names.
     let has_values = constants::apply(&mut statement, scope)?;
+    let defaults = statements::written_defaults(&statement);
     // While names still are what was written, and before anything moves.
     sources::apply(&mut statement, scope.sources);
     identifiers::apply(&mut statement);
@@ -99,6 +100,7 @@ pub fn lower(statement: &Statement, scope: &Scope<'_>) -> Result<Lowered, SqlErr
         .collect();
     let outline = outline::read(&statement, &paths);
     let mut work = expressions::Work::new(scope);
+    work.defaults = defaults;
     work.stored = matches!(
         statement,
         Statement::CreateTable(_) | Statement::CreateView(_) | Statement::AlterTable(_)

@@ -78,13 +78,12 @@ impl Shower<'_> {
             }
             Kind::Table | Kind::View => {
                 let path = self.names.object_of_parts(path, "GET_DDL")?;
-                let (object, columns) = match self.temporary.get(&path) {
-                    Some(temporary) => (temporary.object.clone(), temporary.columns.clone()),
-                    None => {
-                        let object = self.catalog.object(&path)?.ok_or_else(missing)?;
-                        let columns = self.catalog.columns(object.id)?;
-                        (object, columns)
-                    }
+                let (object, columns) = if let Some(temporary) = self.temporary.get(&path) {
+                    (temporary.object.clone(), temporary.columns.clone())
+                } else {
+                    let object = self.catalog.object(&path)?.ok_or_else(missing)?;
+                    let columns = self.catalog.columns(object.id)?;
+                    (object, columns)
                 };
                 // As in Snowflake, one word stands for both.
                 self.object_ddl(&object, &columns, qualified)
@@ -105,10 +104,11 @@ impl Shower<'_> {
                     format.kind.to_lowercase()
                 );
                 for (name, value) in options.iter().filter(|(name, _)| *name != "TYPE") {
-                    text.push_str(&format!("\n\t{} = {}", name.to_lowercase(), option(value)));
+                    let option = format!("\n\t{} = {}", name.to_lowercase(), option(value));
+                    text.push_str(&option);
                 }
                 if !format.comment.is_empty() {
-                    text.push_str(&format!("\n\tcomment = {}", literal(&format.comment)));
+                    text.extend(["\n\tcomment = ", &literal(&format.comment)]);
                 }
                 text.push(';');
                 Ok(text)
@@ -193,33 +193,39 @@ impl Shower<'_> {
              LEFT JOIN {CATALOG_SCHEMA}.objects o ON o.id = k.other_id WHERE k.object_id = {object_id} \
              ORDER BY k.number, k.ordinal"
         ))?;
-        let mut keys: Vec<(String, String, Vec<String>, Option<String>, Vec<String>)> = Vec::new();
+        let mut keys: Vec<KeyLine> = Vec::new();
         let exact = |text: String| written(&Name::exact(text));
         for row in rows {
             let (kind, name) = (row.text(0), row.text(1));
-            if keys
+            let is_new = keys
                 .last()
-                .is_none_or(|(last_kind, last_name, ..)| (last_kind, last_name) != (&kind, &name))
-            {
-                keys.push((kind, name, Vec::new(), row.optional(3).map(exact), Vec::new()));
+                .is_none_or(|last| (&last.kind, &last.name) != (&kind, &name));
+            if is_new {
+                keys.push(KeyLine {
+                    kind,
+                    name,
+                    columns: Vec::new(),
+                    other: row.optional(3).map(exact),
+                    other_columns: Vec::new(),
+                });
             }
-            if let Some((_, _, columns, _, others)) = keys.last_mut() {
-                columns.push(exact(row.text(2)));
-                others.extend(row.optional(4).map(exact));
+            if let Some(key) = keys.last_mut() {
+                key.columns.push(exact(row.text(2)));
+                key.other_columns.extend(row.optional(4).map(exact));
             }
         }
-        let lines = keys.into_iter().map(|(kind, name, columns, other, others)| {
+        let lines = keys.into_iter().map(|key| {
             // Names that nobody gave are made of the letters of a UUID.
-            let named = if name.starts_with("SYS_CONSTRAINT_") {
+            let named = if key.name.starts_with("SYS_CONSTRAINT_") {
                 String::new()
             } else {
-                format!("constraint {} ", exact(name))
+                format!("constraint {} ", exact(key.name))
             };
-            let columns = columns.join(", ");
-            match (kind.as_str(), other) {
+            let columns = key.columns.join(", ");
+            match (key.kind.as_str(), key.other) {
                 ("FOREIGN", Some(other)) => format!(
                     "\t{named}foreign key ({columns}) references {other}({})",
-                    others.join(", ")
+                    key.other_columns.join(", ")
                 ),
                 ("UNIQUE", _) => format!("\t{named}unique ({columns})"),
                 _ => format!("\t{named}primary key ({columns})"),
@@ -227,6 +233,16 @@ impl Shower<'_> {
         });
         Ok(lines.collect())
     }
+}
+
+/// A constraint with its columns, in order.
+struct KeyLine {
+    kind: String,
+    name: String,
+    columns: Vec<String>,
+    /// The table that a foreign key refers to, and its columns.
+    other: Option<String>,
+    other_columns: Vec<String>,
 }
 
 fn column_ddl(column: &Column) -> String {
@@ -242,11 +258,11 @@ fn column_ddl(column: &Column) -> String {
                     .to_lowercase(),
             );
         }
-        Some(default) => line.push_str(&format!(" DEFAULT {default}")),
+        Some(default) => line.extend([" DEFAULT ", default]),
         None => {}
     }
     if let Some(comment) = &column.comment {
-        line.push_str(&format!(" COMMENT {}", literal(comment)));
+        line.extend([" COMMENT ", &literal(comment)]);
     }
     line
 }

@@ -74,7 +74,7 @@ pub fn statement_type(parsed: &Parsed) -> u32 {
 fn command_type(command: &Command) -> u32 {
     match command {
         Command::Show(_) => SHOW,
-        Command::Describe(_) => DESCRIBE,
+        Command::Describe(_) | Command::DescribeResult(_) => DESCRIBE,
         Command::Use(Use::Database(_)) => USE_DATABASE,
         Command::Use(Use::Schema(_)) => USE_SCHEMA,
         Command::Use(Use::Warehouse(_)) => USE_WAREHOUSE,
@@ -147,7 +147,7 @@ pub fn operation(parsed: &Parsed) -> &'static str {
         },
         Parsed::Command(command) => match command {
             Command::Show(_) => "SHOW",
-            Command::Describe(_) => "DESCRIBE",
+            Command::Describe(_) | Command::DescribeResult(_) => "DESCRIBE",
             Command::Truncate { .. } => "TRUNCATE",
             Command::CommentColumns(_) => "ALTER TABLE",
             Command::CreateNamespace(_) => "CREATE SCHEMA",

@@ -9,6 +9,7 @@ mod account;
 mod change;
 mod ddl;
 mod files;
+mod get_ddl;
 mod keys;
 pub mod kind;
 mod namespaces;
@@ -22,6 +23,7 @@ mod tables;
 pub use ddl::{DdlPlan, Effect, Failure, Planner, Step, Temporary};
 pub use files::{FileScope, TemporaryFiles, stored_copy_options};
 pub use show::Shower;
+pub use show_objects::description;
 
 use sqlparser::ast::Statement;
 
@@ -85,6 +87,7 @@ fn plan_command(
         }
         Command::Show(_)
         | Command::Describe(_)
+        | Command::DescribeResult(_)
         | Command::Use(_)
         | Command::Set(..)
         | Command::Unset(_)

@@ -248,7 +248,7 @@ fn view_columns() -> Vec<(&'static str, ListType, &'static str)> {
 }
 
 /// Columns as DESCRIBE lists them.
-fn description(columns: &[Column]) -> Shaped {
+pub fn description(columns: &[Column]) -> Shaped {
     let names = [
         "name",
         "type",

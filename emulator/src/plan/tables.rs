@@ -5,7 +5,10 @@
 
 use std::collections::BTreeSet;
 
-use sqlparser::ast::{CommentDef, CreateTable, CreateView, Ident, ObjectName, ObjectNamePart, Statement};
+use sqlparser::ast::{
+    CommentDef, CreateTable, CreateTableOptions, CreateView, Ident, ObjectName, ObjectNamePart, SqlOption,
+    Statement,
+};
 
 use super::ddl::{DdlPlan, Effect, Failure, Planner, Step, Temporary, exists_already};
 use crate::catalog::names::{Name, NameScope, ObjectPath, TEMPORARY_SCHEMA, literal, parts, quote};
@@ -86,7 +89,7 @@ pub(super) fn create_table(planner: &mut Planner<'_>, written: &CreateTable) -> 
     };
     let object = Object {
         owner: planner.owner.to_owned(),
-        comment: written.comment.as_ref().map(comment_text).unwrap_or_default(),
+        comment: comment_of(written),
         is_transient: written.transient,
         cluster_by: written
             .cluster_by
@@ -415,6 +418,19 @@ pub(super) fn column_of(declared: &DeclaredColumn) -> Column {
         unique: declared.unique,
         comment: declared.comment.clone(),
     }
+}
+
+/// The comment of a table, which the parser keeps among its options.
+fn comment_of(table: &CreateTable) -> String {
+    let among_options = match &table.table_options {
+        CreateTableOptions::Plain(options) => options.iter().find_map(|option| match option {
+            SqlOption::Comment(comment) => Some(comment),
+            _ => None,
+        }),
+        _ => None,
+    };
+    let comment = table.comment.as_ref().or(among_options);
+    comment.map(comment_text).unwrap_or_default()
 }
 
 fn comment_text(comment: &CommentDef) -> String {

@@ -242,7 +242,7 @@ fn complete(column: &mut ResultColumn, known: Known) {
         (SqlType::Text { length }, Some(SqlType::Text { length: told })) => *length = told,
         (found @ SqlType::IntervalYearMonth { .. }, Some(told @ SqlType::IntervalYearMonth { .. }))
         | (found @ SqlType::IntervalDayTime { .. }, Some(told @ SqlType::IntervalDayTime { .. })) => {
-            *found = told
+            *found = told;
         }
         _ => {}
     }

@@ -9,8 +9,7 @@ use sqlparser::ast::{
 
 use super::SqlError;
 use super::worker::{Work, Worker};
-use crate::catalog::names::Name;
-use crate::front::path_of;
+use crate::front::{Path, path_of};
 use crate::lower::with_values;
 
 const FUNCTION: &str = "GET_DDL";
@@ -50,14 +49,14 @@ impl Worker {
         }
     }
 
-    fn ddl_text(&mut self, kind: &str, path: &[Name], qualified: bool) -> Result<String, SqlError> {
-        let text = self.shower().ddl(kind, &path.to_vec(), qualified);
+    fn ddl_text(&mut self, kind: &str, path: &Path, qualified: bool) -> Result<String, SqlError> {
+        let text = self.shower().ddl(kind, path, qualified);
         text.map_err(|failure| self.in_words(failure))
     }
 }
 
 /// Type, name and whether whole names are wanted, of a call; none for anything else.
-fn arguments(expr: &Expr) -> Option<Result<(String, Vec<Name>, bool), SqlError>> {
+fn arguments(expr: &Expr) -> Option<Result<(String, Path, bool), SqlError>> {
     let Expr::Function(function) = expr else {
         return None;
     };

@@ -27,6 +27,7 @@ mod described;
 mod dml;
 mod errors;
 mod facts;
+mod get_ddl;
 mod handle;
 mod history;
 mod instance;

@@ -5,10 +5,11 @@ use super::worker::{Work, Worker};
 use super::{ParameterValue, SqlError, from_engine};
 use crate::catalog::Catalog;
 use crate::catalog::names::{Name, PUBLIC, SchemaPath};
+use crate::catalog::records::Column;
 use crate::front::{AlterSession, Command, PropertyValue, Show, ShowKind, Use};
 use crate::lower::{Constant, Lowered};
 use crate::plan::shape::{ListType, Shaped, list, status};
-use crate::plan::{Failure, Shower};
+use crate::plan::{Failure, Shower, description};
 
 /// Most bytes that the text of a session variable may have.
 const VARIABLE_BYTES_MAX: usize = 256;
@@ -26,6 +27,20 @@ impl Worker {
                 self.prepare(&Lowered::default())?;
                 let shaped = self.shower().describe(described);
                 shaped.map_err(|failure| self.in_words(failure))
+            }
+            Command::DescribeResult(query) => {
+                let lowered = self.lower(query, work)?;
+                let id = Catalog::new(self.connection.as_mut()).rows(&lowered.sql);
+                let id = id.map_err(|error| from_engine(&error))?;
+                let id = id.first().and_then(|row| row.optional(0)).unwrap_or_default();
+                Ok(description(
+                    &self
+                        .kept_result(&id)?
+                        .columns
+                        .iter()
+                        .map(Column::of_result)
+                        .collect::<Vec<_>>(),
+                ))
             }
             Command::Wait(wait) => {
                 self.control.wait(wait.duration)?;

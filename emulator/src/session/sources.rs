@@ -10,7 +10,7 @@ use sqlparser::ast::{Expr, SelectItem, SetExpr, Statement};
 
 use super::stage_read::Shape;
 use super::worker::{Work, Worker};
-use super::{QueryId, ResultColumn, SqlError, from_engine};
+use super::{KeptResult, QueryId, ResultColumn, SqlError, from_engine};
 use crate::catalog::Catalog;
 use crate::catalog::names::{TEMPORARY_SCHEMA, literal, mangle, quote};
 use crate::front::{Location, SettingValue, StageTable};
@@ -44,6 +44,12 @@ impl Worker {
         work: &Work<'_>,
         target: &[ResultColumn],
     ) -> Result<Lowered, SqlError> {
+        if let Some(statement) = self.with_ddl_texts(statement, work)? {
+            let mut lowered = self.lower_into(&statement, work, target)?;
+            // The objects may be others the next time.
+            lowered.uses_session_state = true;
+            return Ok(lowered);
+        }
         let columns = self.column_kinds(statement)?;
         let Some(resolved) = self.resolve(statement, work)? else {
             return lower(
@@ -183,14 +189,7 @@ impl Worker {
     /// An earlier statement's result as a table.
     fn result_source(&mut self, id: &Expr, work: &Work<'_>) -> Result<Source, SqlError> {
         let text = self.value_of(id, work)?.unwrap_or_default();
-        let missing = || SqlError::new("000709", "02000", format!("Statement {text} not found"));
-        let query_id = QueryId::try_parse(&text).map_err(|_| missing())?;
-        let kept = self
-            .shared
-            .results
-            .get()
-            .and_then(|results| results.result(&self.state.user, query_id));
-        let kept = kept.ok_or_else(missing)?;
+        let kept = self.kept_result(&text)?;
         let columns: Vec<String> = kept
             .columns
             .iter()
@@ -216,6 +215,16 @@ impl Worker {
             sql: physical(&table),
             fields: None,
         })
+    }
+
+    /// The result of an earlier statement of this user, by its id.
+    pub(super) fn kept_result(&self, id: &str) -> Result<KeptResult, SqlError> {
+        let missing = || SqlError::new("000709", "02000", format!("Statement {id} not found"));
+        let query_id = QueryId::try_parse(id).map_err(|_| missing())?;
+        let results = self.shared.results.get();
+        results
+            .and_then(|results| results.result(&self.state.user, query_id))
+            .ok_or_else(missing)
     }
 
     /// `INFER_SCHEMA` of Parquet files as a table.

@@ -37,7 +37,8 @@ fn value(sql_type: &SqlType, array: &ArrayRef, row: usize) -> String {
             let shape = Geo::from_stored(array.as_binary::<i32>().value(row));
             let shown = shape.map(|shape| shape.shown(*form)).unwrap_or_default();
             if form.is_binary() {
-                shown.iter().map(|byte| format!("{byte:02X}")).collect()
+                let digits = shown.iter().map(|byte| format!("{byte:02X}"));
+                digits.collect::<Vec<_>>().concat()
             } else {
                 String::from_utf8(shown).unwrap_or_default()
             }

@@ -175,7 +175,8 @@ pub(super) fn column(
             ColumnOption::ForeignKey(_) | ColumnOption::Tags(_) => {}
             ColumnOption::Comment(comment) => declared.comment = Some(comment.clone()),
             ColumnOption::Default(value) => {
-                declared.default = Some(physical::text_of(value.clone()));
+                let written = work.defaults.get(&declared.name).cloned();
+                declared.default = Some(written.unwrap_or_else(|| physical::text_of(value.clone())));
                 let mut value = value.clone();
                 assign(&mut value, &declared.sql_type, work);
                 text.extend([" DEFAULT ", &physical::text_of(value)]);

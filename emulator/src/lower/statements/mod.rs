@@ -14,7 +14,9 @@ mod merge;
 mod sequence;
 mod update;
 
-use sqlparser::ast::{Statement, TableFactor, TableWithJoins};
+use std::collections::BTreeMap;
+
+use sqlparser::ast::{AlterTableOperation, ColumnDef, ColumnOption, Statement, TableFactor, TableWithJoins};
 
 use super::expressions::Work;
 use super::refuse::{syntax, unsupported};
@@ -43,6 +45,33 @@ pub(super) fn finish(statement: Statement, work: &mut Work<'_>) -> Result<Lowere
         Statement::Drop { .. } | Statement::Truncate(_) => drop::finish(statement, work),
         other => Err(unsupported(&kind_of(&other))),
     }
+}
+
+/// The defaults of the columns that a statement declares, as they were written, by the columns' names.
+pub(super) fn written_defaults(statement: &Statement) -> BTreeMap<String, String> {
+    let columns: Vec<&ColumnDef> = match statement {
+        Statement::CreateTable(table) => table.columns.iter().collect(),
+        Statement::AlterTable(table) => table
+            .operations
+            .iter()
+            .filter_map(|operation| match operation {
+                AlterTableOperation::AddColumn { column_def, .. } => Some(column_def),
+                _ => None,
+            })
+            .collect(),
+        _ => return BTreeMap::new(),
+    };
+    let default = |column: &ColumnDef| {
+        let name = match column.name.quote_style {
+            Some(_) => column.name.value.clone(),
+            None => column.name.value.to_uppercase(),
+        };
+        column.options.iter().find_map(|option| match &option.option {
+            ColumnOption::Default(value) => Some((name.clone(), value.to_string())),
+            _ => None,
+        })
+    };
+    columns.into_iter().filter_map(default).collect()
 }
 
 /// The first words of a statement, for the message that it is not supported.
