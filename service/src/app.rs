@@ -14,6 +14,7 @@ mod measure;
 mod reload;
 mod remote;
 mod serve;
+mod traces;
 
 use std::cell::RefCell;
 use std::collections::HashSet;
@@ -174,6 +175,7 @@ impl Process<'_> {
             environment: self.environment,
             flags: self.flags,
             logger: &logger,
+            traces: parts.traces.as_ref().map(|(traces, _)| traces.clone()),
             in_effect: RefCell::new(self.settings.listing.clone()),
             describing,
             credentials,
@@ -229,6 +231,7 @@ impl Process<'_> {
         let arrived = self.arrived(passed.stored, manager, &mut kept);
         let audit = Arc::new(open_audit(&self.settings)?);
         let metrics = Metrics::new(self.settings.metrics.connections_max);
+        let traces = self.settings.traces.as_ref().map(traces::begin);
         let parts = Parts {
             metrics: Arc::clone(&metrics),
             audit: Arc::clone(&audit) as Arc<dyn AuditSearch>,
@@ -236,8 +239,10 @@ impl Process<'_> {
                 policies: self.settings.oversight.policies.clone(),
                 audit,
                 meter: Arc::clone(&metrics) as Arc<dyn Meter>,
+                tracer: traces::tracer(traces.as_ref()),
                 query_tag: self.settings.oversight.query_tag,
             },
+            traces,
             connector: Arc::new(self.pool(describing)),
             kept,
             arrived,

@@ -4,7 +4,8 @@
 //! so that no shared type can make both sides wrong together. (The measuring program, `bin/bench`, the endurance run,
 //! [`soak`], and what prepares [`writes`] speak gRPC and so know the contract.) Start with [`stage::Stage`], the throw-away home in
 //! which a test runs programs; [`emulator`], [`fakesnow`] and [`clients`] start what stands at the other end of the
-//! wire; [`plugin`] reads what Claude Code is told to type, [`desk`] is where it is typed, and [`claude_code`] is the
+//! wire, [`collector`] is what the service sends its spans to; [`plugin`] reads what Claude Code is told to type,
+//! [`desk`] is where it is typed, and [`claude_code`] is the
 //! reader that it is written for; [`answers`] compares results with published ones; [`tidy`] holds the repository's own
 //! rules. The journeys are in `tests/`.
 
@@ -12,6 +13,7 @@ pub mod answers;
 pub mod authority;
 pub mod claude_code;
 pub mod clients;
+pub mod collector;
 pub mod config;
 pub mod csv;
 pub mod desk;
