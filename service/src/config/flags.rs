@@ -24,6 +24,11 @@ pub enum Command {
     Start(RunFlags),
     /// Print the configuration as JSON, with everything that is wrong with it; `sfctl config` shows it to people
     Config(RunFlags),
+    /// Write the manual pages into a folder, for a package
+    Man {
+        /// The folder, which must be there
+        directory: PathBuf,
+    },
     /// Print the connections as JSON, with everything that is wrong with them and without secrets, for `sfctl doctor`
     Connections,
 }
