@@ -5,9 +5,9 @@
 //! [`soak`], and what prepares [`writes`] speak gRPC and so know the contract.) Start with [`stage::Stage`], the throw-away home in
 //! which a test runs programs; [`emulator`], [`fakesnow`] and [`clients`] start what stands at the other end of the
 //! wire, [`collector`] is what the service sends its spans to; [`plugin`] reads what Claude Code is told to type,
-//! [`desk`] is where it is typed, and [`claude_code`] is the
-//! reader that it is written for; [`answers`] compares results with published ones; [`tidy`] holds the repository's own
-//! rules. The journeys are in `tests/`.
+//! [`desk`] is where it is typed, and [`claude_code`] is the reader that it is written for; [`package`] packs the programs
+//! for Debian; [`answers`] compares results with published ones; [`tidy`] holds the repository's own rules. The journeys
+//! are in `tests/`.
 
 pub mod answers;
 pub mod authority;
@@ -23,6 +23,7 @@ pub mod java;
 pub mod kept;
 pub mod machine;
 pub mod node;
+pub mod package;
 pub mod plugin;
 pub mod process;
 pub mod python;
