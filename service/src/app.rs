@@ -26,7 +26,7 @@ use std::time::{Duration, Instant, SystemTime};
 use tokio::sync::watch;
 
 pub use configuration::print_configuration;
-pub use connections::print_connections;
+pub use connections::{print_connections, print_reach};
 pub use failure::Failure;
 pub use manual::write_manual;
 pub use reload::Reread;
