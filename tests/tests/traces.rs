@@ -114,7 +114,10 @@ fn a_statement_is_a_span_below_its_call_below_its_caller() {
     // Neither what was asked for nor what opens the collector is told anywhere.
     let told = format!("{spans:?}").to_lowercase();
     assert!(!told.contains("hush") && !told.contains("nowhere"), "{told}");
-    assert!(!stage.logs().contains("s3cret"));
+    let logs = stage.logs();
+    assert!(!logs.contains("s3cret"));
+    let failed = logs.lines().find(|line| line.contains("request failed"));
+    assert!(failed.is_some_and(|line| line.contains(TRACE)), "{logs}");
     let shown = stage.sfctl(&["config", "show"]).ok();
     assert!(!shown.contains("s3cret"), "{shown}");
 }

@@ -80,6 +80,11 @@ pub(crate) fn run(args: &DistArgs, log: &mut dyn Write) -> Result<()> {
             fs::copy(&from, folder.join(text))?;
         }
     }
+    let pages = folder.join("share/man/man1");
+    fs::create_dir_all(&pages)?;
+    for program in PROGRAMS {
+        shell::run(Command::new(folder.join(program)).arg("man").arg(&pages))?;
+    }
     let archive = built.join(format!("{name}.tar.gz"));
     shell::run(
         Command::new("tar")

@@ -16,7 +16,7 @@ mod sampling;
 mod spans;
 
 pub use export::{ExportRules, Exporter, Exporting};
-pub use spans::{Call, Traces};
+pub use spans::{Call, Traces, current};
 
 use std::sync::Arc;
 

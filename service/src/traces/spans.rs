@@ -9,17 +9,29 @@ use std::time::Duration;
 use http::HeaderMap;
 use opentelemetry::propagation::{Extractor, TextMapPropagator as _};
 use opentelemetry::trace::{
-    FutureExt as _, Span as _, SpanBuilder, SpanContext, SpanKind, Status, TraceContextExt as _, Tracer as _,
+    FutureExt as _, Span as _, SpanBuilder, SpanContext, SpanKind, Status, TraceContextExt as _, TraceId,
+    Tracer as _,
 };
 use opentelemetry::{Context, KeyValue};
 use opentelemetry_sdk::propagation::TraceContextPropagator;
 use opentelemetry_sdk::trace::SdkTracer;
+use tracing::field::{DisplayValue, display};
 
 use super::queue::Counts;
 use super::sampling::Ratio;
 use crate::domain::audit::{AuditRecord, Caller};
 use crate::domain::history::QueryState;
 use crate::domain::trace::{StatementTrace, Step, TraceFigures, Tracer};
+
+/// The trace that the running call belongs to, for the log; `None` when it is not told. Costs next to nothing where nothing
+/// is traced.
+pub fn current() -> Option<DisplayValue<TraceId>> {
+    Context::map_current(|context| {
+        let span = context.span();
+        let told = Some(span.span_context()).filter(|context| context.is_sampled());
+        told.map(|context| display(context.trace_id()))
+    })
+}
 
 /// Makes spans. Cheap to clone.
 #[derive(Clone)]
