@@ -35,7 +35,7 @@
 //!
 //! [`Gateway`] and [`GatewaySession`] are the whole surface. Inside, `upstream.rs` is a session with its tokens and
 //! `query.rs` is one statement's way, with `exchange.rs` for what goes over the wire and `http_client.rs` for the
-//! attempts at it. [`GatewayMetrics`] says what all of this came to. [`probe`] looks at a server without a login.
+//! attempts at it. [`GatewayMetrics`] says what all of this came to. [`probe()`] looks at a server without a login.
 //!
 //! # What this crate must not know
 //!

@@ -2,7 +2,7 @@
 //!
 //! Spans are made here and nowhere else, of what the gRPC server and the trails of statements say ([`spans`]); they are
 //! not made of log records, so that nothing gets into them that was meant for the log. They wait in a queue of limited
-//! size that nobody ever waits for ([`queue`]); a task takes them out and posts them to the collector ([`export`],
+//! size that nobody ever waits for ([`mod@queue`]); a task takes them out and posts them to the collector ([`export`],
 //! [`collector`]). A collector that is slow or away costs spans, which are counted, and nothing else.
 //!
 //! Where no collector is configured, nothing of this room exists. This room alone names OpenTelemetry; it knows nothing
@@ -23,7 +23,7 @@ use std::sync::Arc;
 use opentelemetry::KeyValue;
 use opentelemetry::trace::TracerProvider as _;
 use opentelemetry_sdk::Resource;
-use opentelemetry_sdk::trace::{Sampler, SdkTracerProvider};
+use opentelemetry_sdk::trace::{Sampler, SdkTracerProvider, SpanLimits};
 
 use self::queue::{Counts, queue};
 use self::sampling::Ratio;
@@ -64,7 +64,9 @@ pub fn begin(options: TraceOptions) -> (Traces, Exporter) {
         )
         .build();
     let provider = SdkTracerProvider::builder()
+        // What the builder has by itself it takes from the environment.
         .with_sampler(Sampler::ParentBased(Box::new(ratio.clone())))
+        .with_span_limits(SpanLimits::default())
         .with_span_processor(processor)
         .with_resource(resource.clone())
         .build();
