@@ -6,7 +6,7 @@ use std::io::Write as _;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use clap::Parser as _;
+use clap::{CommandFactory as _, Parser as _};
 use snowflake_emulator::app::{self, AppError};
 use snowflake_emulator::config::{Cli, Command, ServeArguments, ServeConfig};
 use snowflake_emulator::life::{self, LifeError};
@@ -52,6 +52,12 @@ fn main() -> ExitCode {
             lines,
             log_file,
         } => life::logs(&folder, lines, log_file),
+        Command::Man { directory } => {
+            return match clap_mangen::generate_to(Cli::command(), directory) {
+                Ok(()) => ExitCode::SUCCESS,
+                Err(error) => fail(&error, USAGE),
+            };
+        }
         Command::Fault(verb) => life::fault(&verb),
     };
     match done {

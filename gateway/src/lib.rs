@@ -35,7 +35,7 @@
 //!
 //! [`Gateway`] and [`GatewaySession`] are the whole surface. Inside, `upstream.rs` is a session with its tokens and
 //! `query.rs` is one statement's way, with `exchange.rs` for what goes over the wire and `http_client.rs` for the
-//! attempts at it. [`GatewayMetrics`] says what all of this came to.
+//! attempts at it. [`GatewayMetrics`] says what all of this came to. [`probe()`] looks at a server without a login.
 //!
 //! # What this crate must not know
 //!
@@ -52,12 +52,14 @@ mod error;
 mod exchange;
 mod gateway;
 mod http_client;
+mod issuer;
 mod keeper;
 mod local;
 mod login;
 mod metrics;
 mod monitor;
 mod pool;
+mod probe;
 mod query;
 mod raw;
 mod retry;
@@ -72,9 +74,11 @@ pub use clock::{Clock, Reading};
 pub use config::{ClientIdentity, GatewayConfig, ProxySettings, RetryLimits};
 pub use error::{Fate, GatewayError, LoginFailure};
 pub use gateway::{Gateway, GatewaySession, PendingLogin};
+pub use issuer::Issuer;
 pub use login::{LoginFacts, LoginPlan, NONCE_PARAMETER};
 pub use metrics::GatewayMetrics;
 pub use monitor::QueryReport;
+pub use probe::{Probe, probe};
 pub use query::{CapturedAnswer, Directive, PendingQuery, QueryProgress};
 pub use secret::Secret;
 pub use ticket::SessionTicket;

@@ -78,7 +78,7 @@ impl Generation {
 
 /// Why there is no client. Small systems have no CA certificates; who speaks to `local` alone needs them too, because the
 /// driver's crate and the client look for them before they know where to they will connect.
-fn set_up_failure(reason: &str) -> String {
+pub(crate) fn set_up_failure(reason: &str) -> String {
     let what_to_do = if reason.contains("CA certificates") {
         "; install them (most systems call the package ca-certificates) or name a file of them in SSL_CERT_FILE"
     } else {
@@ -90,7 +90,7 @@ fn set_up_failure(reason: &str) -> String {
 /// Unanswered probes after which a quiet connection is dead.
 const PROBES_MAX: u32 = 3;
 
-fn client_builder(config: &GatewayConfig) -> Result<reqwest::ClientBuilder, GatewayError> {
+pub(crate) fn client_builder(config: &GatewayConfig) -> Result<reqwest::ClientBuilder, GatewayError> {
     let agent = format!(
         "{}/{} ({})",
         config.identity.application,

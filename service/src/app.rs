@@ -10,10 +10,12 @@ mod configuration;
 mod connections;
 mod doors;
 mod failure;
+mod manual;
 mod measure;
 mod reload;
 mod remote;
 mod serve;
+mod traces;
 
 use std::cell::RefCell;
 use std::collections::HashSet;
@@ -24,8 +26,9 @@ use std::time::{Duration, Instant, SystemTime};
 use tokio::sync::watch;
 
 pub use configuration::print_configuration;
-pub use connections::print_connections;
+pub use connections::{print_connections, print_reach};
 pub use failure::Failure;
+pub use manual::write_manual;
 pub use reload::Reread;
 pub use remote::Remote;
 pub use serve::{Parts, serve};
@@ -174,6 +177,7 @@ impl Process<'_> {
             environment: self.environment,
             flags: self.flags,
             logger: &logger,
+            traces: parts.traces.as_ref().map(|(traces, _)| traces.clone()),
             in_effect: RefCell::new(self.settings.listing.clone()),
             describing,
             credentials,
@@ -229,6 +233,7 @@ impl Process<'_> {
         let arrived = self.arrived(passed.stored, manager, &mut kept);
         let audit = Arc::new(open_audit(&self.settings)?);
         let metrics = Metrics::new(self.settings.metrics.connections_max);
+        let traces = self.settings.traces.as_ref().map(traces::begin);
         let parts = Parts {
             metrics: Arc::clone(&metrics),
             audit: Arc::clone(&audit) as Arc<dyn AuditSearch>,
@@ -236,8 +241,10 @@ impl Process<'_> {
                 policies: self.settings.oversight.policies.clone(),
                 audit,
                 meter: Arc::clone(&metrics) as Arc<dyn Meter>,
+                tracer: traces::tracer(traces.as_ref()),
                 query_tag: self.settings.oversight.query_tag,
             },
+            traces,
             connector: Arc::new(self.pool(describing)),
             kept,
             arrived,

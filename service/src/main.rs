@@ -28,6 +28,8 @@ fn main() -> ExitCode {
         Command::Run(flags) => app::run(&environment, flags),
         Command::Start(flags) => app::start(&environment, flags),
         Command::Config(flags) => app::print_configuration(&environment, flags, &mut std::io::stdout()),
+        Command::Reach { connection } => app::print_reach(&environment, connection, &mut std::io::stdout()),
+        Command::Man { directory } => app::write_manual(directory),
         Command::Connections => app::print_connections(&environment, &mut std::io::stdout()),
     };
     match ended {

@@ -82,6 +82,7 @@ fn serve_in(home: &Path, change: impl FnOnce(&mut Settings)) -> (Arc<Seen>, Join
     let seen = Arc::clone(&connector.seen);
     let parts = Parts {
         metrics: Metrics::new(8),
+        traces: None,
         connector: Arc::new(connector),
         arrived: None,
         program: None,

@@ -30,14 +30,33 @@ pub fn repository() -> PathBuf {
 ///
 /// When it is not there; the message says how to build it.
 pub fn program(name: &str) -> PathBuf {
-    let folder = read(PROGRAMS).map_or_else(beside_this_test, PathBuf::from);
-    let path = folder.join(name);
+    let path = programs().join(name);
     assert!(
         path.is_file(),
         "{} is not there; run `cargo build --bins` first (`cargo xtask test` does)",
         path.display()
     );
     path
+}
+
+/// The developer commands, as they were built with this test.
+///
+/// # Panics
+///
+/// When they are not there.
+pub fn xtask() -> PathBuf {
+    let path = beside_this_test().join("xtask");
+    assert!(
+        path.is_file(),
+        "{} is not there; run `cargo build --bins` first (`cargo xtask test` does)",
+        path.display()
+    );
+    path
+}
+
+/// The folder of the programs under test.
+pub fn programs() -> PathBuf {
+    read(PROGRAMS).map_or_else(beside_this_test, PathBuf::from)
 }
 
 /// Folder in which things may be kept from one run to the next.

@@ -56,6 +56,27 @@ impl Machine {
     ///
     /// When no systemd can be had: then nothing of this can be tested, which is a failure and says why.
     pub fn boot(system: System) -> Self {
+        let programs = ["snowflake-session", "sfctl", "snowflake-emulator", "knock"];
+        let mut mounts: Vec<(PathBuf, String)> = programs
+            .into_iter()
+            .map(|name| (config::program(name), format!("/usr/bin/{name}")))
+            .collect();
+        mounts.extend(libraries().into_iter().map(|library| {
+            let name = library.file_name().unwrap_or_default().to_string_lossy();
+            let inside = format!("/usr/lib/snowflake-session/{name}");
+            (library, inside)
+        }));
+        let machine = Self::boot_with(system, &mounts);
+        machine.install_units();
+        machine
+    }
+
+    /// Boots a machine that has nothing of ours but these files or folders of this host, which it cannot write to.
+    ///
+    /// # Panics
+    ///
+    /// As [`boot`](Self::boot).
+    pub fn boot_with(system: System, mounts: &[(PathBuf, String)]) -> Self {
         assert!(
             rustix::process::geteuid().is_root(),
             "a machine with systemd can be booted by root only; run `cargo xtask test --only systemd` as root"
@@ -69,22 +90,8 @@ impl Machine {
             .args(["boot", &root])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped());
-        for name in ["snowflake-session", "sfctl", "snowflake-emulator", "knock"] {
-            command
-                .arg("--bind")
-                .arg(config::program(name))
-                .arg(format!("/usr/bin/{name}"));
-        }
-        for library in libraries() {
-            let name = library
-                .file_name()
-                .unwrap_or_default()
-                .to_string_lossy()
-                .into_owned();
-            command
-                .arg("--bind")
-                .arg(library)
-                .arg(format!("/usr/lib/snowflake-session/{name}"));
+        for (here, inside) in mounts {
+            command.arg("--bind").arg(here).arg(inside);
         }
         let mut keeper = command
             .spawn()
@@ -99,9 +106,7 @@ impl Machine {
             let _ = keeper.wait();
             panic!("no machine with systemd; it said above why");
         };
-        let machine = Self { keeper, init };
-        machine.install_units();
-        machine
+        Self { keeper, init }
     }
 
     /// Runs a command inside, to its end.

@@ -7,6 +7,8 @@ use std::os::unix::net::UnixListener;
 use std::path::Path;
 
 use serde_json::Value;
+use snowflake_session_tests::config::repository;
+use snowflake_session_tests::emulator::{self, Server};
 use snowflake_session_tests::process::Ran;
 use snowflake_session_tests::stage::Stage;
 
@@ -70,7 +72,7 @@ fn a_service_that_runs_is_examined() {
     is(&found, "socket.listener", "ok", &pid);
     is(&found, "socket.file", "ok", "0600");
     is(&found, "socket.answer", "ok", "answers within");
-    is(&found, "version.service", "ok", "");
+    is(&found, "version.service", "ok", "both speak protocol 1");
     is(&found, "version.running_program", "ok", "");
     is(&found, "logging.place", "ok", "service.log");
     is(&found, "snowflake.sessions", "ok", "1 sessions, 1 logged in");
@@ -78,6 +80,36 @@ fn a_service_that_runs_is_examined() {
     // The session of the trial is gone again.
     let sessions = stage.sfctl(&["session", "list", "--format", "csv"]).ok();
     assert!(!sessions.contains("doctor-"), "{sessions}");
+}
+
+#[test]
+fn a_server_is_looked_at_without_a_login() {
+    let stage = Stage::new();
+    let plain = emulator::start(&stage, &[]);
+    let pem = |name: &str| {
+        let path = repository().join("emulator/tests/tls").join(name);
+        path.to_string_lossy().into_owned()
+    };
+    let (certificate, key) = (pem("cert.pem"), pem("key.pem"));
+    let mut command = stage.program("snowflake-emulator", &["serve", "--listen", "127.0.0.1:0"]);
+    command.args(["--in-memory", "--tls-cert", &certificate, "--tls-key", &key]);
+    let encrypted = Server::start(&stage, "encrypted", command);
+    let of_encrypted = encrypted
+        .connection("encrypted", "")
+        .replace("\"http\"", "\"https\"");
+    stage.connections(&(plain.connection("plain", "") + &of_encrypted));
+
+    let (_, found) = examined(&stage, &["--connection", "plain"]);
+    is(&found, "snowflake.clock", "ok", "127.0.0.1");
+    is(&found, "snowflake.certificate", "skip", "without TLS");
+    let (ran, found) = examined(&stage, &["--connection", "encrypted"]);
+    assert_eq!(ran.code, 2, "{ran}");
+    is(&found, "snowflake.certificate", "fail", "snowflake-emulator test");
+    is(&found, "snowflake.certificate", "fail", "update-ca-certificates");
+    is(&found, "snowflake.clock", "ok", "127.0.0.1");
+    assert!(stage.processes("snowflake-session").is_empty());
+    // Nobody has logged in.
+    assert!(plain.health().contains("\"sessions\":0"), "{}", plain.health());
 }
 
 #[test]

@@ -14,6 +14,8 @@ mod failing;
 mod installing;
 #[path = "systemd/life.rs"]
 mod life;
+#[path = "systemd/package.rs"]
+mod package;
 #[path = "systemd/restarts.rs"]
 mod restarts;
 #[path = "systemd/sandbox.rs"]
@@ -90,10 +92,12 @@ macro_rules! on_each_systemd {
         mod on_host {
             use snowflake_session_tests::machine::{Machine, System};
             $(mod $module { use super::*; $(#[test] fn $test() { crate::$module::$test(&Machine::boot(System::Host)); })+ })+
+            #[test] fn a_package_is_installed_upgraded_and_removed() { crate::package::on(System::Host); }
         }
         mod on_trixie {
             use snowflake_session_tests::machine::{Machine, System};
             $(mod $module { use super::*; $(#[test] fn $test() { crate::$module::$test(&Machine::boot(System::Trixie)); })+ })+
+            #[test] fn a_package_is_installed_upgraded_and_removed() { crate::package::on(System::Trixie); }
         }
     };
 }

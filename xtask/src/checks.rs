@@ -12,7 +12,7 @@ use crate::engine::{self, EngineArgs};
 use crate::shell::{self, cargo};
 
 /// Tests that need somebody else's programs.
-const WITNESSES: [&str; 4] = ["clients", "connectors", "fakesnow", "validator"];
+const WITNESSES: [&str; 5] = ["clients", "connectors", "fakesnow", "package", "validator"];
 
 /// Tests that boot a systemd.
 const SYSTEMD: &str = "systemd";
@@ -48,7 +48,7 @@ enum Step {
     Unit,
     /// Tests with the whole programs
     Journeys,
-    /// The official clients, fakesnow and Claude Code
+    /// The official clients, fakesnow, Claude Code and dpkg
     Witnesses,
     /// The units and the service's life on a real systemd, this host's and Debian 13's; needs root
     Systemd,

@@ -1,4 +1,5 @@
-//! `cargo xtask dist`: the release artifact, programs that need no library of ours beside them.
+//! `cargo xtask dist`: the release artifacts, programs that need no library of ours beside them: an archive, and a package
+//! for Debian where that can be made.
 
 use std::fs;
 use std::io::Write;
@@ -7,6 +8,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result};
 
+use crate::deb::DebArgs;
 use crate::quickstart::PROGRAMS;
 use crate::shell::{self, cargo};
 
@@ -31,9 +33,11 @@ pub(crate) struct DistArgs {
     shared: bool,
 }
 
-/// Builds with profile `dist` and packs `target/dist/snowflake-session-VERSION-PLATFORM.tar.gz`.
+/// Builds with profile `dist` and packs `target/dist/snowflake-session-VERSION-PLATFORM.tar.gz` and the package.
 pub(crate) fn run(args: &DistArgs, log: &mut dyn Write) -> Result<()> {
     let mut build = cargo(&["build", "--profile", "dist"]);
+    // What is given away looks for the engine's library beside itself, and not where this machine has it.
+    build.env("SNOWFLAKE_SESSION_RELOCATABLE", "1");
     for program in PROGRAMS {
         build.args(["--package", program]);
     }
@@ -76,6 +80,11 @@ pub(crate) fn run(args: &DistArgs, log: &mut dyn Write) -> Result<()> {
             fs::copy(&from, folder.join(text))?;
         }
     }
+    let pages = folder.join("share/man/man1");
+    fs::create_dir_all(&pages)?;
+    for program in PROGRAMS {
+        shell::run(Command::new(folder.join(program)).arg("man").arg(&pages))?;
+    }
     let archive = built.join(format!("{name}.tar.gz"));
     shell::run(
         Command::new("tar")
@@ -86,6 +95,11 @@ pub(crate) fn run(args: &DistArgs, log: &mut dyn Write) -> Result<()> {
             .arg(&name),
     )?;
     writeln!(log, "dist: {}", archive.display())?;
+    if crate::deb::is_possible() {
+        crate::deb::run(&DebArgs::of_release(&folder, &built), log)?;
+    } else {
+        writeln!(log, "dist: no package for Debian, since there is no `dpkg-deb`")?;
+    }
     Ok(())
 }
 

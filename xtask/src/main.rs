@@ -7,6 +7,7 @@
 mod bench;
 mod checks;
 mod darwin;
+mod deb;
 mod dist;
 mod engine;
 mod home;
@@ -33,6 +34,7 @@ enum Command {
     Bench(bench::BenchArgs),
     Install(install::InstallArgs),
     Dist(dist::DistArgs),
+    Deb(deb::DebArgs),
     Engine(engine::EngineArgs),
     Icon(icon::IconArgs),
 }
@@ -47,6 +49,7 @@ fn main() -> ExitCode {
         Command::Bench(args) => bench::run(&args, &mut log),
         Command::Install(args) => install::run(&args, &mut log),
         Command::Dist(args) => dist::run(&args, &mut log),
+        Command::Deb(args) => deb::run(&args, &mut log),
         Command::Engine(args) => engine::run(&args, &mut log),
         Command::Icon(args) => icon::run(&args, &mut log),
     };

@@ -166,6 +166,11 @@ pub(crate) enum Verb {
         #[arg(value_enum)]
         shell: clap_complete::Shell,
     },
+    /// Write the manual pages of all commands into a folder, for `man -M` or a package
+    Man {
+        /// The folder, which must be there
+        directory: PathBuf,
+    },
     /// Print the versions of sfctl and of the running service
     Version,
 }

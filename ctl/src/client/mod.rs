@@ -48,6 +48,8 @@ pub(crate) struct Client {
     timeout: Option<Duration>,
     /// Session of the agent that runs us, if one does.
     agent: Option<AsciiMetadataValue>,
+    /// The span that runs us, if one does.
+    trace: Vec<(&'static str, AsciiMetadataValue)>,
 }
 
 impl Client {
@@ -113,6 +115,9 @@ impl Client {
         metadata.insert(CLIENT_KEY, AsciiMetadataValue::from_static(CLIENT_NAME));
         if let Some(agent) = &self.agent {
             metadata.insert(AGENT_KEY, agent.clone());
+        }
+        for (key, value) in &self.trace {
+            metadata.insert(*key, value.clone());
         }
         request
     }

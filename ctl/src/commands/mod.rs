@@ -13,6 +13,7 @@ mod doctor;
 mod emulator;
 mod job;
 mod log_files;
+mod man;
 mod query;
 mod result;
 mod service;
@@ -61,6 +62,7 @@ pub(crate) fn carry_out(verb: Verb, run: &Run) -> Result<Exit, Failure> {
         Verb::Config(Late(verb)) => wait(config::config(verb, run)),
         Verb::Doctor(Late(arguments)) => return wait(doctor::doctor(arguments, run)),
         Verb::Completions { shell } => completions::completions(shell),
+        Verb::Man { directory } => man::man(&directory),
         Verb::Version => wait(version::version(run)),
     }
     .map(|()| Exit::Done)

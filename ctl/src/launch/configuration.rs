@@ -17,8 +17,9 @@ use crate::config::Settings;
 use crate::exit_code::Exit;
 use crate::failure::Failure;
 
-/// Everything that is known of a configuration.
-#[derive(Debug, Deserialize)]
+/// Everything that is known of a configuration. What a program of another version does not say is empty.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
 pub(crate) struct Document {
     /// The service's own files, the weakest first.
     pub(crate) files: Vec<File>,
@@ -45,6 +46,7 @@ pub(crate) struct File {
 #[derive(Debug, Deserialize)]
 pub(crate) struct Setting {
     pub(crate) key: String,
+    #[serde(default)]
     pub(crate) value: serde_json::Value,
     pub(crate) layer: String,
     pub(crate) source: String,

@@ -59,6 +59,11 @@ pub enum Command {
         #[arg(long, value_name = "FILE", hide = true)]
         log_file: Option<PathBuf>,
     },
+    /// Write the manual pages into a folder, for a package
+    Man {
+        /// The folder, which must be there
+        directory: PathBuf,
+    },
     /// Make faults in a running emulator that was started with --fault or --fault-control
     #[command(subcommand, arg_required_else_help = true)]
     Fault(FaultVerb),

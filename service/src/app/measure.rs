@@ -12,9 +12,15 @@ use crate::metrics::{Metrics, Snapshot};
 use crate::platform::{PlatformError, dropped, process};
 use crate::rpc::{About, Counted};
 use crate::sessions::Sessions;
+use crate::traces::Traces;
 
 /// Writes down, whenever asked, what was counted and how things are.
-pub(super) fn counted(metrics: Arc<Metrics>, about: &About, sessions: Sessions) -> Counted {
+pub(super) fn counted(
+    metrics: Arc<Metrics>,
+    about: &About,
+    sessions: Sessions,
+    traces: Option<Traces>,
+) -> Counted {
     let start_time = about.start_time;
     let text = move || {
         metrics.text(&Snapshot {
@@ -26,6 +32,7 @@ pub(super) fn counted(metrics: Arc<Metrics>, about: &About, sessions: Sessions) 
             pools: sessions.pools(),
             traffic: sessions.traffic(),
             log_records_dropped: dropped::records(),
+            traces: traces.as_ref().map(Traces::figures).unwrap_or_default(),
             process: process::figures(),
         })
     };

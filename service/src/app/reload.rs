@@ -11,12 +11,15 @@ use crate::config::{self, Environment, Faults, Listing, RunFlags, Settings, coun
 use crate::domain::names::ConnectionName;
 use crate::platform::logging::Logger;
 use crate::remote::credentials::Credentials;
+use crate::traces::Traces;
 
 /// What is read again, and by what it is told what has changed.
 pub(super) struct Reloader<'a> {
     pub(super) environment: &'a Environment,
     pub(super) flags: &'a RunFlags,
     pub(super) logger: &'a Logger,
+    /// What tells of calls, if anybody is told.
+    pub(super) traces: Option<Traces>,
     /// What counts: of keys that need a restart, the values since the start.
     pub(super) in_effect: RefCell<Listing>,
     /// What the backend is told of connections; it counts at their next login.
@@ -48,6 +51,9 @@ impl Reloader<'_> {
             }])
         })?;
         self.logger.reopen(log_rules(&settings.log));
+        if let (Some(traces), Some(settings)) = (&self.traces, &settings.traces) {
+            traces.set_sample_ratio(settings.sample_ratio);
+        }
         self.describing
             .send_replace(settings.oversight.describing.clone());
         if let Some((served, new)) = credentials {

@@ -25,6 +25,7 @@ use crate::platform::socket::Listener;
 use crate::platform::{notify, restart};
 use crate::rpc::{self, About, Arrivals, Manager, Reloaded, Rpc, RpcLimits};
 use crate::sessions::{Oversight, Sessions, WallClock};
+use crate::traces::{Exporter, Exporting, Traces};
 
 /// What a service is made of; a test makes it of other things.
 pub struct Parts {
@@ -42,6 +43,8 @@ pub struct Parts {
     pub oversight: Oversight,
     /// What was counted.
     pub metrics: Arc<Metrics>,
+    /// What tells of calls and statements, where anybody is told.
+    pub traces: Option<(Traces, Exporter)>,
     /// Where the audit log is searched.
     pub audit: Arc<dyn AuditSearch>,
     /// The configuration.
@@ -119,6 +122,7 @@ struct Service {
     shutdown_requests: mpsc::Receiver<Option<Duration>>,
     reload_requests: mpsc::Receiver<oneshot::Sender<Reloaded>>,
     server: tokio::task::JoinHandle<Result<(), String>>,
+    exporting: Option<Exporting>,
     /// Ends the accept loop, and then the server.
     stop: (CancellationToken, CancellationToken),
 }
@@ -143,6 +147,7 @@ impl Service {
             kept_jobs,
             oversight,
             metrics,
+            traces,
             audit,
             settings,
             log_file,
@@ -185,13 +190,15 @@ impl Service {
         };
         let (shutdown, shutdown_requests) = mpsc::channel(1);
         let (reload, reload_requests) = mpsc::channel(1);
-        let counted = measure::counted(metrics, &about, sessions.clone());
+        let (traces, exporting) = export(traces)?;
+        let counted = measure::counted(metrics, &about, sessions.clone(), traces.clone());
         measure::publish(&settings.metrics, &counted, sessions.clone(), stop.1.clone())?;
         let rpc = Rpc {
             counted,
             about: about.clone(),
             sessions: sessions.clone(),
             audit,
+            traces,
             shutdown,
             reload,
             limits: RpcLimits {
@@ -221,6 +228,7 @@ impl Service {
             shutdown_requests,
             reload_requests,
             server,
+            exporting,
             stop,
         })
     }
@@ -344,7 +352,14 @@ impl Service {
         };
         let closing = limits.cancel_wait + 2 * limits.logout_timeout + limits.journal_wait + LAST_ANSWERS;
         let connector = 2 * limits.logout_timeout + self.settings.emulator.stop_timeout + LAST_ANSWERS;
-        notify::stopping("finishing queries", grace + closing + connector + LAST_ANSWERS);
+        let flush = self
+            .exporting
+            .as_ref()
+            .map_or(Duration::ZERO, Exporting::flush_timeout);
+        notify::stopping(
+            "finishing queries",
+            grace + closing + connector + LAST_ANSWERS + flush,
+        );
         if self.restarting {
             // Who comes now is better served by the next run; who has just come is still let through.
             self.doors.pause().await;
@@ -375,9 +390,23 @@ impl Service {
         }
         // A client that keeps a call open must not keep the service.
         let _ = timeout(LAST_ANSWERS, self.server).await;
+        if let Some(exporting) = self.exporting {
+            exporting.finish().await;
+        }
         tracing::info!("stopped");
         Ok(())
     }
+}
+
+/// Begins to tell of calls and statements, where anybody is told.
+fn export(traces: Option<(Traces, Exporter)>) -> Result<(Option<Traces>, Option<Exporting>), Failure> {
+    let Some((traces, exporter)) = traces else {
+        return Ok((None, None));
+    };
+    let exporting = exporter
+        .start()
+        .map_err(|why| Failure::temporary(format!("traces cannot be sent: {why}")))?;
+    Ok((Some(traces), Some(exporting)))
 }
 
 /// The program's file, looked at now and then.

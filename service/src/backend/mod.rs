@@ -15,7 +15,9 @@ mod encode;
 mod error;
 mod look;
 mod network;
+mod reach;
 mod upstream;
 
 pub use connections::{ConnectionsReport, report_connections};
 pub use connector::{Backend, BackendSettings, connections_files};
+pub use reach::{ReachReport, report_reach};

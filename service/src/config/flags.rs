@@ -24,6 +24,16 @@ pub enum Command {
     Start(RunFlags),
     /// Print the configuration as JSON, with everything that is wrong with it; `sfctl config` shows it to people
     Config(RunFlags),
+    /// Look at a connection's server without a login and print its clock and certificate as JSON, for `sfctl doctor`
+    Reach {
+        /// Name of the connection
+        connection: String,
+    },
+    /// Write the manual pages into a folder, for a package
+    Man {
+        /// The folder, which must be there
+        directory: PathBuf,
+    },
     /// Print the connections as JSON, with everything that is wrong with them and without secrets, for `sfctl doctor`
     Connections,
 }

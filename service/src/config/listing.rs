@@ -146,11 +146,16 @@ fn collect<'a>(prefix: &str, dict: &'a Dict, found: &mut Vec<(String, &'a Value)
     }
 }
 
+fn number(text: &str) -> Option<serde_json::Value> {
+    let whole = text.parse::<u64>().ok().map(Into::into);
+    whole.or_else(|| text.parse::<f64>().ok().map(Into::into))
+}
+
 /// A value in the kind of its default: variables and flags are text whatever they mean.
 fn shown(value: &Value, default: Option<&Value>) -> serde_json::Value {
     let text = value.as_str();
     let read = match (default, text) {
-        (Some(Value::Num(..)), Some(text)) => text.trim().parse::<u64>().ok().map(Into::into),
+        (Some(Value::Num(..)), Some(text)) => number(text.trim()),
         (Some(Value::Bool(..)), Some(text)) => text.parse::<bool>().ok().map(Into::into),
         (Some(Value::Array(..)), Some(text)) => Some(super::values::split(text).collect()),
         _ => None,

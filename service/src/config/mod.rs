@@ -19,6 +19,7 @@ mod read;
 mod reload;
 mod settings;
 mod tcp;
+mod traces;
 mod values;
 
 pub use environment::Environment;
@@ -32,3 +33,4 @@ pub use settings::{
     EmulatorSettings, Examined, Folders, LogSettings, RpcSettings, Settings, SocketSettings, examine, load,
 };
 pub use tcp::{TcpSettings, TlsFiles};
+pub use traces::TracesSettings;

@@ -1,7 +1,7 @@
 //! Which settings count as soon as they are read again.
 
 /// Keys that a running service takes over; those that end in a dot stand for all below them. All others count after a restart.
-const COUNT_AT_RELOAD: [&str; 29] = [
+const COUNT_AT_RELOAD: [&str; 30] = [
     "tcp.certificate",
     "tcp.key",
     "tcp.client_authorities",
@@ -29,6 +29,7 @@ const COUNT_AT_RELOAD: [&str; 29] = [
     "query.watch_interval",
     "query.hint_timeout",
     "query.tag",
+    "traces.sample_ratio",
     "policy.",
     "write.",
 ];

@@ -12,6 +12,7 @@ use super::metrics::MetricsSettings;
 use super::oversight::OversightSettings;
 use super::read::Reader;
 use super::tcp::TcpSettings;
+use super::traces::TracesSettings;
 use crate::domain::breaker::BreakerRules;
 use crate::domain::limits::Limits;
 use crate::domain::network::NetworkLimits;
@@ -44,6 +45,8 @@ pub struct Settings {
     pub network: NetworkLimits,
     /// What is told Prometheus.
     pub metrics: MetricsSettings,
+    /// What a collector of OpenTelemetry is told; `None` is nothing.
+    pub traces: Option<TracesSettings>,
     /// What watches over the sessions.
     pub oversight: OversightSettings,
     /// Size at which result batches are cut.
@@ -261,6 +264,7 @@ fn read(reader: &mut Reader<'_>, home: PathBuf, environment: &Environment) -> Se
         network: super::network::read(reader),
         pool: read_pool(reader),
         metrics: super::metrics::read(reader),
+        traces: super::traces::read(reader),
         oversight: super::oversight::read(reader),
         batch_bytes_max: to_usize(reader.size("query.batch_bytes_max", 4096, 64 * MEBIBYTE)),
         journal_bytes_max: reader.size("journal.bytes_max", 64 * 1024, 64 * MEBIBYTE),

@@ -54,6 +54,10 @@ impl<'de> Visitor<'de> for ManyTexts {
 #[derive(Debug)]
 pub(super) struct Count(pub(super) u64);
 
+/// A share, from 0 to 1.
+#[derive(Debug)]
+pub(super) struct Fraction(pub(super) f64);
+
 /// A number of bytes, with or without unit.
 #[derive(Debug)]
 pub(super) struct Size(pub(super) u64);
@@ -70,6 +74,18 @@ impl FromStr for Count {
             .parse()
             .map(Self)
             .map_err(|_| format!("{text:?} is not a whole number"))
+    }
+}
+
+impl FromStr for Fraction {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let share = text.trim().parse().ok();
+        share
+            .filter(|share| (0.0..=1.0).contains(share))
+            .map(Self)
+            .ok_or_else(|| format!("{text:?} is not a share from 0 to 1"))
     }
 }
 
@@ -201,6 +217,17 @@ mod tests {
         }
         for text in ["20", "", "soon", "-5s", "1 month"] {
             assert!(text.parse::<Span>().is_err(), "{text:?} was taken");
+        }
+    }
+
+    #[test]
+    fn shares_are_between_none_and_all() {
+        for (text, share) in [("0", 0.0), ("1", 1.0), ("1.0", 1.0), (" 0.05 ", 0.05)] {
+            let read = text.parse::<Fraction>().unwrap().0;
+            assert!((read - share).abs() < f64::EPSILON, "{text}");
+        }
+        for text in ["", "-0.1", "1.1", "10%", "NaN"] {
+            assert!(text.parse::<Fraction>().is_err(), "{text:?} was taken");
         }
     }
 

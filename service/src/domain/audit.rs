@@ -187,6 +187,21 @@ pub struct AuditRecord {
     pub sql: SqlTrace,
 }
 
+impl AuditRecord {
+    /// How it ended, in one word for metrics and traces.
+    pub fn status(&self) -> &'static str {
+        let reason = self.failure.as_ref().map(|failure| failure.reason);
+        match self.state {
+            _ if self.verdict == Verdict::Refused => "refused",
+            QueryState::Succeeded => "succeeded",
+            QueryState::Cancelled => "cancelled",
+            QueryState::Failed if reason == Some(Reason::Timeout) => "timed_out",
+            QueryState::Failed => "failed",
+            QueryState::Unknown | QueryState::Waiting | QueryState::Queued | QueryState::Running => "unknown",
+        }
+    }
+}
+
 /// Where records go. Nothing here waits.
 pub trait AuditLog: Send + Sync + 'static {
     /// What is kept of a text.

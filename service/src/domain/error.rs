@@ -36,6 +36,28 @@ pub enum Reason {
     Internal,
 }
 
+impl Reason {
+    /// Its name in metrics and traces.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::SqlRejected => "sql_rejected",
+            Self::InvalidRequest => "invalid_request",
+            Self::Configuration => "configuration",
+            Self::Unreachable => "unreachable",
+            Self::LoginRefused => "login_refused",
+            Self::Timeout => "timeout",
+            Self::Refused => "refused",
+            Self::Cancelled => "cancelled",
+            Self::SessionLost => "session_lost",
+            Self::LimitReached => "limit_reached",
+            Self::Draining => "draining",
+            Self::VersionSkew => "version_skew",
+            Self::NotFound => "not_found",
+            Self::Internal => "internal",
+        }
+    }
+}
+
 /// Facts about a failure, for programs; every one is optional.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Facts {

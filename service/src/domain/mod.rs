@@ -25,5 +25,6 @@ pub mod pool;
 pub mod query;
 pub mod session;
 pub mod statement;
+pub mod trace;
 pub mod upstream;
 pub mod write;

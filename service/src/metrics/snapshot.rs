@@ -12,6 +12,7 @@ use prometheus_client::registry::Registry;
 use super::statements::{Label, Statements};
 use crate::domain::meter::{Figures, Traffic};
 use crate::domain::pool::{BreakerStatus, PoolStatus};
+use crate::domain::trace::TraceFigures;
 use crate::platform::process::ProcessFigures;
 
 /// How things are at one moment.
@@ -33,6 +34,8 @@ pub struct Snapshot {
     pub traffic: Traffic,
     /// Records of the log that found no room.
     pub log_records_dropped: u64,
+    /// What became of the spans.
+    pub traces: TraceFigures,
     /// What the process uses.
     pub process: ProcessFigures,
 }
@@ -66,6 +69,22 @@ impl Snapshot {
             "snowflake_log_records_dropped",
             "Records of the log that found no room on their way out",
             self.log_records_dropped,
+        );
+        counter(
+            registry,
+            "snowflake_trace_spans_exported",
+            "Spans that the collector took",
+            self.traces.exported,
+        );
+        split(
+            registry,
+            "snowflake_trace_spans_dropped",
+            "Spans that the collector did not get, by why",
+            "reason",
+            &[
+                ("queue_full", self.traces.dropped_full),
+                ("not_taken", self.traces.dropped_failed),
+            ],
         );
     }
 
@@ -178,15 +197,6 @@ impl Snapshot {
             bytes_received,
             bytes_sent,
         } = self.traffic;
-        let split = |registry: &mut Registry, name, help, label, counts: &[(&str, u64)]| {
-            let family = Family::<[Label; 1], Counter>::default();
-            for (value, count) in counts {
-                family
-                    .get_or_create(&[(label, (*value).to_owned())])
-                    .inc_by(*count);
-            }
-            registry.register(name, help, family);
-        };
         split(
             registry,
             "snowflake_gateway_retries",
@@ -295,6 +305,17 @@ fn gauge(registry: &mut Registry, name: &str, help: &str, value: u64) {
     let gauge = Gauge::<i64>::default();
     gauge.set(i64::try_from(value).unwrap_or(i64::MAX));
     registry.register(name, help, gauge);
+}
+
+/// A counter that is told apart by one label.
+fn split(registry: &mut Registry, name: &str, help: &str, label: &'static str, counts: &[(&str, u64)]) {
+    let family = Family::<[Label; 1], Counter>::default();
+    for (value, count) in counts {
+        family
+            .get_or_create(&[(label, (*value).to_owned())])
+            .inc_by(*count);
+    }
+    registry.register(name, help, family);
 }
 
 fn counter(registry: &mut Registry, name: &str, help: &str, value: u64) {

@@ -8,9 +8,7 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
-use crate::domain::audit::{AuditRecord, Verdict};
-use crate::domain::error::Reason;
-use crate::domain::history::QueryState;
+use crate::domain::audit::AuditRecord;
 use crate::domain::names::ConnectionName;
 
 /// A label and its value.
@@ -83,11 +81,11 @@ impl Statements {
         let connection = self.connection(&record.connection);
         let label = || ("connection", connection.to_string());
         self.queries
-            .get_or_create(&[label(), ("status", status(record).to_owned())])
+            .get_or_create(&[label(), ("status", record.status().to_owned())])
             .inc();
         if let Some(failure) = &record.failure {
             self.failures
-                .get_or_create(&[label(), ("reason", reason(failure.reason).to_owned())])
+                .get_or_create(&[label(), ("reason", failure.reason.as_str().to_owned())])
                 .inc();
         }
         self.durations
@@ -116,37 +114,5 @@ impl Statements {
             .entry(connection.clone())
             .or_insert_with(|| connection.as_str().into());
         Arc::clone(label)
-    }
-}
-
-/// How a statement ended.
-fn status(record: &AuditRecord) -> &'static str {
-    let reason = record.failure.as_ref().map(|failure| failure.reason);
-    match record.state {
-        _ if record.verdict == Verdict::Refused => "refused",
-        QueryState::Succeeded => "succeeded",
-        QueryState::Cancelled => "cancelled",
-        QueryState::Failed if reason == Some(Reason::Timeout) => "timed_out",
-        QueryState::Failed => "failed",
-        QueryState::Unknown | QueryState::Waiting | QueryState::Queued | QueryState::Running => "unknown",
-    }
-}
-
-fn reason(reason: Reason) -> &'static str {
-    match reason {
-        Reason::SqlRejected => "sql_rejected",
-        Reason::InvalidRequest => "invalid_request",
-        Reason::Configuration => "configuration",
-        Reason::Unreachable => "unreachable",
-        Reason::LoginRefused => "login_refused",
-        Reason::Timeout => "timeout",
-        Reason::Refused => "refused",
-        Reason::Cancelled => "cancelled",
-        Reason::SessionLost => "session_lost",
-        Reason::LimitReached => "limit_reached",
-        Reason::Draining => "draining",
-        Reason::VersionSkew => "version_skew",
-        Reason::NotFound => "not_found",
-        Reason::Internal => "internal",
     }
 }

@@ -10,6 +10,7 @@ use crate::domain::history::QueryState;
 use crate::domain::meter::{Figures, Traffic};
 use crate::domain::names::{RequestId, SessionName};
 use crate::domain::pool::{BreakerStatus, PoolStatus};
+use crate::domain::trace::TraceFigures;
 use crate::platform::process;
 
 fn record(connection: &str, state: QueryState, reason: Option<Reason>, elapsed: Duration) -> AuditRecord {
@@ -75,6 +76,11 @@ fn snapshot() -> Snapshot {
             ..Traffic::default()
         },
         log_records_dropped: 5,
+        traces: TraceFigures {
+            exported: 9,
+            dropped_full: 2,
+            dropped_failed: 4,
+        },
         process: process::figures(),
     }
 }
@@ -142,6 +148,9 @@ fn statements_are_counted_by_connection_and_end() {
         r#"snowflake_gateway_retries_total{reason="busy"} 2"#,
         r#"snowflake_gateway_renewals_total{result="ok"} 1"#,
         "snowflake_log_records_dropped_total 5",
+        "snowflake_trace_spans_exported_total 9",
+        r#"snowflake_trace_spans_dropped_total{reason="queue_full"} 2"#,
+        r#"snowflake_trace_spans_dropped_total{reason="not_taken"} 4"#,
         r#"snowflake_session_build_info{version="1.2.3",build="b\"1"} 1"#,
         "process_start_time_seconds 1.5",
     ] {

@@ -17,6 +17,7 @@ mod query_service;
 pub mod server;
 mod session_service;
 mod status;
+mod traced;
 mod write_service;
 
 pub use arrivals::{Arrivals, Newcomer};

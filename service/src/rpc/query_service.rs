@@ -21,6 +21,7 @@ use crate::domain::audit::AuditSearch;
 use crate::domain::error::Error;
 use crate::domain::query::QueryEvent;
 use crate::sessions::{QueryStream, Sessions};
+use crate::traces;
 
 /// Runs SQL in sessions.
 pub(super) struct Queries {
@@ -47,6 +48,7 @@ impl QueryService for Queries {
             session = tracing::field::Empty,
             request_id = %query.request_id,
             peer = query.caller.peer(),
+            trace_id = traces::current(),
         );
         let executed = self.sessions.execute(query).await;
         let stream = executed.map_err(|error| span.in_scope(|| status(&error)))?;
@@ -66,7 +68,12 @@ impl QueryService for Queries {
     ) -> Result<Response<v1::SubmitQueryResponse>, Status> {
         let caller = caller(&request);
         let query = convert::submit_request(request.into_inner(), caller).map_err(|error| status(&error))?;
-        let span = tracing::info_span!("submit", request_id = %query.request_id, peer = query.caller.peer());
+        let span = tracing::info_span!(
+            "submit",
+            request_id = %query.request_id,
+            peer = query.caller.peer(),
+            trace_id = traces::current(),
+        );
         let submitted = self.sessions.submit(query).await;
         let record = submitted.map_err(|error| span.in_scope(|| status(&error)))?;
         Ok(Response::new(v1::SubmitQueryResponse {
@@ -129,7 +136,12 @@ impl QueryService for Queries {
     ) -> Result<Response<Self::ReadQueryResultsStream>, Status> {
         let (call_timeout, caller) = (grpc_timeout(request.metadata()), caller(&request));
         let request = request.into_inner();
-        let span = tracing::info_span!("read", query = request.query, peer = caller.peer());
+        let span = tracing::info_span!(
+            "read",
+            query = request.query,
+            peer = caller.peer(),
+            trace_id = traces::current(),
+        );
         let read = async {
             let request = convert::read_request(&request, call_timeout)?;
             self.sessions.read_results(request).await

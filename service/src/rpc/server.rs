@@ -13,6 +13,7 @@ use snowflake_session_proto::v1::write_service_server::WriteServiceServer;
 use tonic::service::interceptor::InterceptedService;
 use tonic::transport::Server;
 use tonic_health::ServingStatus;
+use tower::util::option_layer;
 
 use super::build_check;
 use super::connection::Connection;
@@ -20,9 +21,11 @@ use super::count_calls::CountCallsLayer;
 use super::lifecycle_service::{About, Counted, Lifecycle, ReloadRequests, ShutdownRequests};
 use super::query_service::Queries;
 use super::session_service::SessionRpc;
+use super::traced::TraceCalls;
 use super::write_service::Writes;
 use crate::domain::audit::AuditSearch;
 use crate::sessions::Sessions;
+use crate::traces::Traces;
 
 /// Limits of the gRPC server.
 #[derive(Debug, Clone)]
@@ -45,6 +48,8 @@ pub struct Rpc {
     pub sessions: Sessions,
     /// Where the audit log is searched.
     pub audit: Arc<dyn AuditSearch>,
+    /// What tells of calls, where anybody is told.
+    pub traces: Option<Traces>,
     /// What the service has counted.
     pub counted: Counted,
     /// Where wishes to stop go.
@@ -69,6 +74,7 @@ pub async fn serve<G: Send + Unpin + 'static>(
         about,
         sessions,
         audit,
+        traces,
         counted,
         shutdown,
         reload,
@@ -105,6 +111,7 @@ pub async fn serve<G: Send + Unpin + 'static>(
         .initial_connection_window_size(limits.connection_window_bytes)
         .max_concurrent_streams(limits.calls_max)
         .layer(CountCallsLayer)
+        .layer(option_layer(traces.map(TraceCalls)))
         .add_service(InterceptedService::new(queries, build_check::check))
         .add_service(InterceptedService::new(session_rpc, build_check::check))
         .add_service(InterceptedService::new(writes, build_check::check))

@@ -14,6 +14,7 @@ use super::status::status;
 use crate::domain::error::Error;
 use crate::domain::query::QueryEvent;
 use crate::sessions::{QueryStream, Sessions};
+use crate::traces;
 
 /// Stages writes, confirms them and takes them back.
 pub(super) struct Writes {
@@ -39,6 +40,7 @@ impl WriteService for Writes {
             session = tracing::field::Empty,
             request_id = %write.request_id,
             peer = write.caller.peer(),
+            trace_id = traces::current(),
         );
         let accepted = self.sessions.write(write).await;
         let stream = accepted.map_err(|error| span.in_scope(|| status(&error)))?;
@@ -63,6 +65,7 @@ impl WriteService for Writes {
             session = tracing::field::Empty,
             request_id = %undo.request_id,
             peer = undo.caller.peer(),
+            trace_id = traces::current(),
         );
         let accepted = self.sessions.undo(undo).await;
         let stream = accepted.map_err(|error| span.in_scope(|| status(&error)))?;

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 
 use super::WallClock;
-use super::trail::{Begun, Trail};
+use super::trail::{Begun, Trail, Watchers};
 use crate::domain::audit::{AuditLog, Caller, NoAudit};
 use crate::domain::error::Error;
 use crate::domain::meter::{Meter, NoMeter};
@@ -16,6 +16,7 @@ use crate::domain::policy::{
 use crate::domain::query::StatementKind;
 use crate::domain::session::Session;
 use crate::domain::statement::class::{Class, Statement};
+use crate::domain::trace::{NoTracer, Tracer};
 use crate::domain::write::RowsMax;
 
 /// What watches over the sessions.
@@ -26,6 +27,8 @@ pub struct Oversight {
     pub audit: Arc<dyn AuditLog>,
     /// Who counts them.
     pub meter: Arc<dyn Meter>,
+    /// Who tells of them to those outside.
+    pub tracer: Arc<dyn Tracer>,
     /// Queries are tagged with who asked for them.
     pub query_tag: bool,
 }
@@ -37,6 +40,7 @@ impl Oversight {
             policies: Policies::all(Policy::open()),
             audit: Arc::new(NoAudit),
             meter: Arc::new(NoMeter),
+            tracer: Arc::new(NoTracer),
             query_tag: false,
         }
     }
@@ -48,7 +52,11 @@ impl Oversight {
 
     /// Begins the record of a statement.
     pub(super) fn begin_trail(&self, begun: Begun<'_>, clock: &WallClock) -> Arc<Trail> {
-        let watchers = (Arc::clone(&self.audit), Arc::clone(&self.meter));
+        let watchers = Watchers {
+            audit: Arc::clone(&self.audit),
+            meter: Arc::clone(&self.meter),
+            tracer: Arc::clone(&self.tracer),
+        };
         Arc::new(Trail::begin(watchers, begun, (clock)()))
     }
 

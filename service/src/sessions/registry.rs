@@ -188,6 +188,7 @@ impl Sessions {
             policies,
             audit: Arc::clone(&before.audit),
             meter: Arc::clone(&before.meter),
+            tracer: Arc::clone(&before.tracer),
             query_tag,
         });
         // After the policies: each session shows itself anew when it hears of limits.

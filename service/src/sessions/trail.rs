@@ -15,6 +15,7 @@ use crate::domain::meter::Meter;
 use crate::domain::names::{ConnectionName, RequestId, SessionName};
 use crate::domain::query::{DmlStats, Executed};
 use crate::domain::statement::class::Statement;
+use crate::domain::trace::{StatementTrace, Step, Tracer};
 use crate::domain::write::State;
 
 /// What is known of a statement when its record begins.
@@ -27,6 +28,13 @@ pub(super) struct Begun<'a> {
     pub(super) statements: &'a [Statement],
 }
 
+/// Who hears of statements.
+pub(super) struct Watchers {
+    pub(super) audit: Arc<dyn AuditLog>,
+    pub(super) meter: Arc<dyn Meter>,
+    pub(super) tracer: Arc<dyn Tracer>,
+}
+
 /// The record of one statement.
 pub(super) struct Trail {
     audit: Arc<dyn AuditLog>,
@@ -35,15 +43,18 @@ pub(super) struct Trail {
     /// Certainly changes nothing.
     is_read: bool,
     /// `None` once it is logged, or is not to be.
-    record: Mutex<Option<AuditRecord>>,
+    open: Mutex<Option<Open>>,
+}
+
+/// A record that goes on.
+struct Open {
+    record: AuditRecord,
+    trace: Option<Box<dyn StatementTrace>>,
 }
 
 impl Trail {
-    pub(super) fn begin(
-        (audit, meter): (Arc<dyn AuditLog>, Arc<dyn Meter>),
-        begun: Begun<'_>,
-        now: SystemTime,
-    ) -> Self {
+    pub(super) fn begin(watchers: Watchers, begun: Begun<'_>, now: SystemTime) -> Self {
+        let Watchers { audit, meter, tracer } = watchers;
         let record = AuditRecord {
             time: now,
             caller: begun.caller.clone(),
@@ -68,7 +79,10 @@ impl Trail {
             meter,
             begun: Instant::now(),
             is_read: !begun.statements.is_empty() && begun.statements.iter().all(Statement::is_read),
-            record: Mutex::new(Some(record)),
+            open: Mutex::new(Some(Open {
+                record,
+                trace: tracer.begin(),
+            })),
         }
     }
 
@@ -89,12 +103,11 @@ impl Trail {
     /// A rule asks for a confirmation, and it waits for one. What is held may be forgotten by a service that is killed, so
     /// it is logged now, too.
     pub(super) fn held(&self, rule: &str) {
-        let mut record = self.lock();
-        if let Some(record) = record.as_mut() {
+        self.change(|record| {
             record.verdict = Verdict::Held;
             rule.clone_into(&mut record.rule);
             self.audit.sent(record);
-        }
+        });
     }
 
     /// Somebody confirms it.
@@ -109,29 +122,35 @@ impl Trail {
 
     /// It goes to Snowflake now.
     pub(super) fn sent(&self) {
-        let mut record = self.lock();
-        if let Some(record) = record.as_mut()
-            && record.state == QueryState::Waiting
+        let mut open = self.lock();
+        if let Some(open) = open.as_mut()
+            && open.record.state == QueryState::Waiting
         {
-            record.state = QueryState::Running;
+            open.record.state = QueryState::Running;
             if !self.is_read {
-                self.audit.sent(record);
+                self.audit.sent(&open.record);
             }
+            self.reached(open, Step::Sent);
         }
     }
 
     /// Snowflake gave it an id.
     pub(super) fn taken_on(&self, query_id: &str) {
-        self.change(|record| query_id.clone_into(&mut record.query_id));
+        if let Some(open) = self.lock().as_mut() {
+            query_id.clone_into(&mut open.record.query_id);
+            self.reached(open, Step::TakenOn);
+        }
     }
 
     /// It ended well; its rows are on their way.
     pub(super) fn succeeded(&self, executed: &Executed) {
-        self.change(|record| {
+        if let Some(open) = self.lock().as_mut() {
+            let record = &mut open.record;
             record.state = QueryState::Succeeded;
             record.query_id.clone_from(&executed.query_id);
             record.row_count = executed.dml.map_or(executed.row_count_total, changed);
-        });
+            self.reached(open, Step::Executed);
+        }
     }
 
     /// Some of its result was sent.
@@ -192,13 +211,19 @@ impl Trail {
     }
 
     fn change(&self, change: impl FnOnce(&mut AuditRecord)) {
-        if let Some(record) = self.lock().as_mut() {
-            change(record);
+        if let Some(open) = self.lock().as_mut() {
+            change(&mut open.record);
+        }
+    }
+
+    fn reached(&self, open: &mut Open, step: Step) {
+        if let Some(trace) = &mut open.trace {
+            trace.reached(step, self.begun.elapsed());
         }
     }
 
     fn log(&self) {
-        let Some(mut record) = self.lock().take() else {
+        let Some(Open { mut record, trace }) = self.lock().take() else {
             return;
         };
         record.state = match record.state {
@@ -208,12 +233,15 @@ impl Trail {
         };
         record.elapsed = self.begun.elapsed();
         self.meter.ended(&record);
+        if let Some(trace) = trace {
+            trace.ended(&record);
+        }
         self.audit.ended(record);
     }
 
-    fn lock(&self) -> MutexGuard<'_, Option<AuditRecord>> {
+    fn lock(&self) -> MutexGuard<'_, Option<Open>> {
         // A record is whole between any two changes, so a panic elsewhere cannot have broken it.
-        self.record.lock().unwrap_or_else(PoisonError::into_inner)
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -149,6 +149,7 @@ impl Service {
             about: about(path.clone()),
             sessions: sessions.clone(),
             audit,
+            traces: None,
             shutdown,
             reload: mpsc::channel(1).0,
             limits: RpcLimits {

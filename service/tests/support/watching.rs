@@ -10,6 +10,7 @@ use snowflake_session::domain::audit::{
 use snowflake_session::domain::error::Error;
 use snowflake_session::domain::meter::NoMeter;
 use snowflake_session::domain::policy::{AskServer, Level, Policies, Policy, Rule};
+use snowflake_session::domain::trace::NoTracer;
 use snowflake_session::sessions::Oversight;
 
 /// An audit log in memory.
@@ -86,6 +87,7 @@ pub(crate) fn oversight(general: Policy, strict: Policy, audited: &Audited) -> O
         },
         audit: Arc::new(audited.clone()),
         meter: Arc::new(NoMeter),
+        tracer: Arc::new(NoTracer),
         query_tag: true,
     }
 }

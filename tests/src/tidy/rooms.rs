@@ -9,7 +9,7 @@ use super::tree::{Finding, Source, Tree};
 type Arrows = (&'static str, &'static [&'static str]);
 
 /// Rooms of the service. `domain` is pure; `app` composes.
-const SERVICE: [Arrows; 13] = [
+const SERVICE: [Arrows; 14] = [
     ("domain", &[]),
     ("config", &["domain"]),
     ("platform", &[]),
@@ -20,12 +20,13 @@ const SERVICE: [Arrows; 13] = [
     ("metrics", &["domain", "platform"]),
     ("pool", &["domain"]),
     ("remote", &["domain"]),
-    ("rpc", &["domain", "sessions"]),
+    ("traces", &["domain"]),
+    ("rpc", &["domain", "sessions", "traces"]),
     (
         "app",
         &[
             "domain", "config", "platform", "sessions", "backend", "journal", "audit", "metrics", "pool",
-            "remote", "rpc",
+            "remote", "rpc", "traces",
         ],
     ),
     ("main", &["app", "config", "platform"]),
@@ -81,7 +82,7 @@ struct Contained {
     instead: &'static str,
 }
 
-const CONTAINED: [Contained; 13] = [
+const CONTAINED: [Contained; 17] = [
     Contained {
         within: "service/src/domain",
         name: "tokio",
@@ -141,6 +142,30 @@ const CONTAINED: [Contained; 13] = [
         name: "sd_notify",
         rooms: &["platform/"],
         instead: "only `platform` names facilities of the operating system",
+    },
+    Contained {
+        within: "service/src",
+        name: "opentelemetry",
+        rooms: &["traces/"],
+        instead: "spans are made in `traces`; the others say what happened",
+    },
+    Contained {
+        within: "service/src",
+        name: "opentelemetry_sdk",
+        rooms: &["traces/"],
+        instead: "spans are made in `traces`; the others say what happened",
+    },
+    Contained {
+        within: "service/src",
+        name: "opentelemetry_proto",
+        rooms: &["traces/"],
+        instead: "spans are made in `traces`; the others say what happened",
+    },
+    Contained {
+        within: "service/src",
+        name: "reqwest",
+        rooms: &["traces/"],
+        instead: "what reaches Snowflake passes the gateway; only spans go elsewhere",
     },
     Contained {
         within: "service/src",

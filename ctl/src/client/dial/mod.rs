@@ -58,6 +58,11 @@ pub(crate) async fn dial(settings: &Settings) -> Result<Client, DialError> {
     Ok(Client {
         channel,
         timeout: settings.timeout,
+        trace: settings
+            .trace
+            .iter()
+            .filter_map(|(key, value)| Some((*key, value.parse().ok()?)))
+            .collect(),
         agent: settings.agent.as_deref().and_then(|agent| agent.parse().ok()),
     })
 }

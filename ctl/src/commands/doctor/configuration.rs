@@ -5,11 +5,12 @@ use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use super::check::{Check, Fix};
-use super::scene::{Configuration, Connections, Scene};
+use super::scene::{Connections, Scene};
+use crate::launch::configuration::Document;
 
 /// What was found.
 pub(super) struct Facts<'a> {
-    pub(super) configuration: &'a Result<Configuration, String>,
+    pub(super) configuration: &'a Result<Document, String>,
     pub(super) connections: &'a Result<Connections, String>,
     /// The connection of -c.
     pub(super) named: &'a str,
@@ -75,7 +76,7 @@ fn settings(facts: &Facts<'_>) -> Check {
     if !told.faults.is_empty() {
         let mut check = Check::fail(ID, "the configuration cannot be used");
         for fault in &told.faults {
-            check = check.and(format!("{}: {}", fault.place, fault.message));
+            check = check.and(fault.to_string());
         }
         return check.repair("mend them; `sfctl config check` looks again");
     }
@@ -225,7 +226,7 @@ mod tests {
         serde_json::from_str(text).unwrap()
     }
 
-    fn configuration_of(text: &str) -> Configuration {
+    fn configuration_of(text: &str) -> Document {
         serde_json::from_str(text).unwrap()
     }
 

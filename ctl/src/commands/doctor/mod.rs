@@ -14,6 +14,7 @@ mod fix;
 mod logging;
 mod manager;
 mod process;
+mod reach;
 mod redact;
 mod report;
 mod resources;
@@ -87,6 +88,7 @@ async fn examine(run: &Run, online: bool) -> Found<'_> {
     checks.extend(logging::judge(&logging::gather(&scene).await));
     checks.extend(resources::judge(&resources::gather(&scene)));
     checks.extend(snowflake::judge(&snowflake::gather(&scene, run, online).await));
+    checks.extend(reach::judge(&reach::gather(&scene).await));
     Found {
         scene,
         versions,

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
-use snowflake_session_proto::v1::{GetStatusResponse, Session};
+use snowflake_session_proto::v1::{GetStatusResponse, HelloResponse, Session};
 use tokio::io::AsyncReadExt as _;
 use tokio::time::timeout;
 
@@ -15,6 +15,7 @@ use super::super::Run;
 use crate::client::dial::{DialError, dial};
 use crate::config::Settings;
 use crate::failure::Failure;
+use crate::launch::configuration::{self, Document};
 use crate::launch::{Manager, service_program};
 
 /// Most time for the service to answer here: one that takes longer is ill.
@@ -36,7 +37,7 @@ pub(super) struct Scene<'a> {
     /// What that program says of the connections.
     pub(super) connections: Result<Connections, String>,
     /// What that program says of the configuration.
-    pub(super) configuration: Result<Configuration, String>,
+    pub(super) configuration: Result<Document, String>,
     /// Where the service, or the next one, keeps its state.
     pub(super) state_directory: Option<PathBuf>,
 }
@@ -56,6 +57,8 @@ pub(super) enum Service {
 /// What the service said.
 pub(super) struct Answer {
     pub(super) status: GetStatusResponse,
+    /// What it speaks, or why it does not tell.
+    pub(super) hello: Result<HelloResponse, String>,
     /// How long the connection and the first answer took.
     pub(super) first: Duration,
     /// How long another answer took.
@@ -99,45 +102,6 @@ pub(super) struct Fault {
     pub(super) hint: Option<String>,
 }
 
-/// What the service's program tells of its configuration.
-#[derive(Debug, Default, Deserialize)]
-pub(super) struct Configuration {
-    #[serde(default)]
-    pub(super) files: Vec<ConfigurationFile>,
-    #[serde(default)]
-    pub(super) settings: Vec<Setting>,
-    #[serde(default)]
-    pub(super) faults: Vec<PlacedFault>,
-    #[serde(default)]
-    pub(super) warnings: Vec<String>,
-    #[serde(default)]
-    pub(super) state_directory: Option<PathBuf>,
-}
-
-/// A file of the configuration that is read if it is there.
-#[derive(Debug, Deserialize)]
-pub(super) struct ConfigurationFile {
-    pub(super) path: PathBuf,
-    pub(super) outcome: String,
-}
-
-/// A key with its value.
-#[derive(Debug, Deserialize)]
-pub(super) struct Setting {
-    pub(super) key: String,
-    #[serde(default)]
-    pub(super) value: serde_json::Value,
-    pub(super) layer: String,
-    pub(super) source: String,
-}
-
-/// Something that is wrong, and where.
-#[derive(Debug, Deserialize)]
-pub(super) struct PlacedFault {
-    pub(super) place: String,
-    pub(super) message: String,
-}
-
 impl<'a> Scene<'a> {
     /// Looks. The service is not started; where a manager holds the socket, dialling it starts the service behind it.
     pub(super) async fn look(run: &'a Run) -> Self {
@@ -145,8 +109,8 @@ impl<'a> Scene<'a> {
         let program = service_program(settings).ok();
         let manager = Manager::find(settings).await;
         let service = Service::look(settings).await;
-        let connections = asked(program.as_deref(), "connections").await;
-        let configuration: Result<Configuration, String> = asked(program.as_deref(), "config").await;
+        let connections = asked(program.as_deref(), &["connections"]).await;
+        let configuration = configuration::read(settings, None).await.map_err(told);
         let of_service = service
             .answer()
             .map(|answer| PathBuf::from(&answer.status.state_directory))
@@ -164,6 +128,16 @@ impl<'a> Scene<'a> {
             configuration,
             state_directory: of_service.or(configured),
         }
+    }
+
+    /// The connection that commands would use, with its server; `None` where that is the emulator on this machine, or the
+    /// connection is not complete.
+    pub(super) fn destination(&self) -> Option<(&str, &Endpoint)> {
+        let told = self.connections.as_ref().ok()?;
+        let named = Some(self.settings.connection.as_str()).filter(|name| !name.is_empty());
+        let name = named.or(told.default.as_deref())?;
+        let connection = told.all.iter().find(|connection| connection.name == name)?;
+        Some((name, connection.endpoint.as_ref()?))
     }
 
     /// What the service said, if it did.
@@ -195,11 +169,12 @@ impl Service {
         };
         let first = begin.elapsed();
         let begin = Instant::now();
-        let _ = client.status().await;
+        let hello = client.hello().await.map_err(told);
         let next = begin.elapsed();
         let sessions = client.sessions().await.map_err(told);
         Self::Answers(Box::new(Answer {
             status,
+            hello,
             first,
             next,
             sessions,
@@ -222,16 +197,17 @@ pub(super) fn told(failure: Failure) -> String {
 }
 
 /// Asks the service's program for a document.
-async fn asked<T: DeserializeOwned>(program: Option<&Path>, what: &str) -> Result<T, String> {
+pub(super) async fn asked<T: DeserializeOwned>(program: Option<&Path>, what: &[&str]) -> Result<T, String> {
     let program =
         program.ok_or("the program `snowflake-session` is neither beside sfctl nor on the search path")?;
-    let said = output_of(program, &[what])
+    let said = output_of(program, what)
         .await
         .map_err(|error| error.to_string())?;
     serde_json::from_slice(&said).map_err(|error| {
         format!(
-            "what `{} {what}` prints is not understood: {error}",
-            program.display()
+            "what `{} {}` prints is not understood: {error}",
+            program.display(),
+            what.join(" ")
         )
     })
 }

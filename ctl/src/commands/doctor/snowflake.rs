@@ -74,11 +74,8 @@ pub(super) async fn gather(scene: &Scene<'_>, run: &Run, online: bool) -> Facts 
 }
 
 async fn way(scene: &Scene<'_>) -> Option<Way> {
-    let told = scene.connections.as_ref().ok()?;
-    let named = Some(scene.settings.connection.as_str()).filter(|name| !name.is_empty());
-    let name = named.or(told.default.as_deref())?;
-    let connection = told.all.iter().find(|connection| connection.name == name)?;
-    let endpoint = connection.endpoint.clone()?;
+    let (name, endpoint) = scene.destination()?;
+    let endpoint = endpoint.clone();
     let found = timeout(
         NETWORK_WAIT_MAX,
         lookup_host((endpoint.host.clone(), endpoint.port)),

@@ -3,6 +3,8 @@
 use std::ffi::OsStr;
 use std::path::PathBuf;
 
+use snowflake_session_proto::{PROTOCOL, ProtocolRange};
+
 use super::check::Check;
 use super::scene::{Scene, version_of};
 
@@ -16,10 +18,21 @@ pub(super) struct Facts {
     pub(super) own: String,
     /// Of the service that runs.
     pub(super) service: Option<String>,
+    /// What the service speaks, or why it does not tell.
+    pub(super) protocols: Option<Result<Protocols, String>>,
     /// Another program is installed in the place of the one that runs.
     pub(super) is_replaced: bool,
     /// The programs on the search path, in its order, each with its version.
     pub(super) programs: Vec<Program>,
+}
+
+/// Which protocols a service speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Protocols {
+    /// The one that this sfctl and the service agree on.
+    pub(super) agreed: Option<u32>,
+    /// All that the service speaks.
+    pub(super) theirs: ProtocolRange,
 }
 
 /// A program on the search path.
@@ -48,6 +61,16 @@ pub(super) async fn gather(scene: &Scene<'_>) -> Facts {
     Facts {
         own: env!("CARGO_PKG_VERSION").to_owned(),
         service: status.map(|status| status.version.clone()),
+        protocols: scene.answer().map(|answer| {
+            let hello = answer.hello.as_ref().map_err(Clone::clone)?;
+            Ok(Protocols {
+                agreed: Some(hello.protocol).filter(|protocol| *protocol > 0),
+                theirs: ProtocolRange {
+                    min: hello.protocol_min,
+                    max: hello.protocol_max,
+                },
+            })
+        }),
         is_replaced: status.is_some_and(|status| status.binary_changed),
         programs,
     }
@@ -74,12 +97,32 @@ pub(super) fn judge(facts: &Facts) -> Vec<Check> {
 
 fn service(facts: &Facts) -> Check {
     const ID: &str = "version.service";
-    match &facts.service {
-        None => Check::skip(ID, format!("sfctl is {}; no service answers", facts.own)),
-        Some(service) if *service == facts.own => {
-            Check::ok(ID, format!("sfctl and the service are {}", facts.own))
+    let (Some(service), Some(protocols)) = (&facts.service, &facts.protocols) else {
+        return Check::skip(ID, format!("sfctl is {}; no service answers", facts.own));
+    };
+    let told = if *service == facts.own {
+        format!("sfctl and the service are {service}")
+    } else {
+        format!("sfctl is {}, the service is {service}", facts.own)
+    };
+    match protocols {
+        Ok(Protocols {
+            agreed: Some(protocol),
+            ..
+        }) => Check::ok(ID, format!("{told}; both speak protocol {protocol}")),
+        Ok(Protocols { agreed: None, theirs }) => {
+            let check = Check::fail(
+                ID,
+                format!("{told}; sfctl speaks protocol {PROTOCOL}, the service {theirs}"),
+            );
+            check.repair(if PROTOCOL.is_older_than(*theirs) {
+                "update sfctl"
+            } else {
+                "sfctl service restart, once the newer version of the service is installed"
+            })
         }
-        Some(service) => Check::warn(ID, format!("sfctl is {}, the service is {service}", facts.own))
+        // It is older than hello itself.
+        Err(why) => Check::warn(ID, format!("{told}, which does not say what it speaks: {why}"))
             .repair("sfctl service restart, once the newer version of both is installed"),
     }
 }
@@ -146,11 +189,16 @@ mod tests {
         }
     }
 
+    fn protocols(agreed: Option<u32>, theirs: ProtocolRange) -> Protocols {
+        Protocols { agreed, theirs }
+    }
+
     #[track_caller]
     fn check(facts: &Facts, id: &str, state: State, told: &str) {
         let found = judge(facts).into_iter().find(|check| check.id == id).unwrap();
         assert_eq!(found.state, state, "{found:?}");
-        assert!(found.seen.join("\n").contains(told), "{found:?}");
+        let text = [found.seen.join("\n"), found.repair.join("\n")].join("\n");
+        assert!(text.contains(told), "{found:?}");
     }
 
     #[test]
@@ -158,22 +206,62 @@ mod tests {
         let facts = Facts {
             own: "2.0".into(),
             service: Some("2.0".into()),
+            protocols: Some(Ok(protocols(Some(PROTOCOL.max), PROTOCOL))),
             ..Facts::default()
         };
-        check(&facts, "version.service", State::Ok, "are 2.0");
+        check(
+            &facts,
+            "version.service",
+            State::Ok,
+            "are 2.0; both speak protocol",
+        );
         check(&facts, "version.running_program", State::Ok, "");
         let older = Facts {
             service: Some("1.9".into()),
             is_replaced: true,
             ..facts.clone()
         };
-        check(&older, "version.service", State::Warn, "service is 1.9");
+        // Versions may differ as long as they understand each other.
+        check(&older, "version.service", State::Ok, "service is 1.9; both speak");
         check(&older, "version.running_program", State::Warn, "another version");
         let none = Facts {
             service: None,
             ..facts
         };
         check(&none, "version.service", State::Skip, "no service");
+    }
+
+    #[test]
+    fn services_that_are_not_understood_are_told() {
+        let with = |protocols| Facts {
+            own: "2.0".into(),
+            service: Some("9.9".into()),
+            protocols: Some(protocols),
+            ..Facts::default()
+        };
+        let newer = ProtocolRange {
+            min: PROTOCOL.max + 1,
+            max: PROTOCOL.max + 2,
+        };
+        check(
+            &with(Ok(protocols(None, newer))),
+            "version.service",
+            State::Fail,
+            "update sfctl",
+        );
+        let older = ProtocolRange { min: 0, max: 0 };
+        check(
+            &with(Ok(protocols(None, older))),
+            "version.service",
+            State::Fail,
+            "sfctl service restart",
+        );
+        check(
+            &with(Err("unknown method".into())),
+            "version.service",
+            State::Warn,
+            "unknown method",
+        );
     }
 
     #[test]
