@@ -16,6 +16,8 @@ mod queries;
 mod repeats;
 #[path = "protocol/results.rs"]
 mod results;
+#[path = "protocol/retention.rs"]
+mod retention;
 #[path = "protocol/stages.rs"]
 mod stages;
 #[path = "protocol/status.rs"]

@@ -39,6 +39,7 @@ pub(super) struct Limits {
     pub(super) result_memory_mib: Option<u64>,
     pub(super) result_disk_mib: Option<u64>,
     pub(super) result_inline_mib: Option<u64>,
+    pub(super) results_kept: Option<usize>,
     pub(super) memory_mib: Option<u64>,
     pub(super) threads: Option<usize>,
     pub(super) body_mib: Option<u64>,

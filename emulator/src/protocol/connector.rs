@@ -8,10 +8,11 @@ use std::time::Instant;
 
 use tokio_util::task::TaskTracker;
 
-use crate::results::Spool;
+use crate::results::{KeptText, Spool};
 use crate::session::{KeptResult, KeptResults, ParameterValue, QueryId};
 use crate::stages::FileStore;
 
+use super::execute::kept_not;
 use super::format::{ClientNeeds, Puts, ResultFormat};
 use super::message::Exchange;
 use super::parameters;
@@ -222,6 +223,11 @@ impl Connector {
         })
     }
 
+    /// Keeps a statement's text beside its result.
+    pub(crate) fn text(&self, sql: &str) -> Arc<KeptText> {
+        Arc::new(KeptText::new(&self.spool, sql))
+    }
+
     /// The results that are kept, for statements that read them again.
     pub fn results(self: &Arc<Self>) -> Arc<dyn KeptResults> {
         Arc::new(Results(Arc::downgrade(self)))
@@ -340,8 +346,10 @@ impl KeptResults for Results {
             .get(query_id)
             .filter(|query| query.user == user)?;
         let rows = Arc::clone(&query.statement()?.rows);
+        // Of columns that cannot be read the log tells; the statement says that there is no such result.
+        let columns = rows.result_columns().map_err(|error| kept_not(&error)).ok()?;
         Some(KeptResult {
-            columns: rows.result_columns(),
+            columns,
             batches: Box::new(move |part| rows.engine_batches(part).map_err(|error| unkept(&error))),
         })
     }

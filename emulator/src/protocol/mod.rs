@@ -72,3 +72,4 @@ pub(crate) use login::seconds_since_1970;
 pub(crate) use message::{ObjectWriter, reply_json};
 pub(crate) use query::{Query, Statement};
 pub(crate) use refusal::{INVALID_PAYLOAD, broken, cancelled, unkept};
+pub(crate) use retention::{Full, forget_requests};

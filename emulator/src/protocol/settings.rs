@@ -39,10 +39,8 @@ pub struct Settings {
     pub compress_chunks: bool,
     /// Sizes of a result's pieces.
     pub chunk_limits: ChunkLimits,
-    /// Finished statements whose outcome is kept.
+    /// Statements that run or whose outcome is kept.
     pub queries_kept_max: usize,
-    /// Bytes of texts and inline rows that are kept with them.
-    pub inline_bytes_kept_max: u64,
     /// How long an outcome is kept, also when its session has ended.
     pub result_life: Duration,
     /// Another API on the same port.
@@ -97,7 +95,6 @@ impl Default for Settings {
                 chunk_weight_max: 8 * 1024 * 1024,
             },
             queries_kept_max: 10_000,
-            inline_bytes_kept_max: 32 * 1024 * 1024,
             result_life: Duration::from_hours(24),
             mounted: None,
             metrics: None,
