@@ -43,6 +43,8 @@ pub(super) struct Limits {
     pub(super) memory_mib: Option<u64>,
     pub(super) threads: Option<usize>,
     pub(super) body_mib: Option<u64>,
+    pub(super) bodies_mib: Option<u64>,
+    pub(super) body_seconds: Option<u64>,
     pub(super) connections: Option<usize>,
     pub(super) sessions: Option<usize>,
     pub(super) statements_running: Option<usize>,

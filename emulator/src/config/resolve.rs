@@ -184,6 +184,9 @@ impl ServeConfig {
                 .unwrap_or(defaults.queries_kept_max),
             body_bytes_max: positive("body_mib", limits.body_mib)?
                 .map_or(defaults.body_bytes_max, |mib| (mib * MIB) as usize),
+            bodies_bytes_max: positive("bodies_mib", limits.bodies_mib)?
+                .map_or(defaults.bodies_bytes_max, |mib| mib.saturating_mul(MIB)),
+            body_wait_max: seconds("body_seconds", None, limits.body_seconds, defaults.body_wait_max)?,
             connections_max: positive("connections", limits.connections)?.unwrap_or(defaults.connections_max),
             sessions_max: positive("sessions", limits.sessions)?.unwrap_or(defaults.sessions_max),
             tls: tls(&arguments, (file.tls_cert, file.tls_key), folder)?,

@@ -12,6 +12,7 @@ use crate::results::{KeptText, Spool};
 use crate::session::{KeptResult, KeptResults, ParameterValue, QueryId};
 use crate::stages::FileStore;
 
+use super::body::BodyBudget;
 use super::execute::kept_not;
 use super::format::{ClientNeeds, Puts, ResultFormat};
 use super::message::Exchange;
@@ -33,6 +34,7 @@ pub struct Connector {
     pub(crate) backend: Arc<dyn Backend>,
     pub(super) spool: Arc<Spool>,
     pub(super) tokens: Tokens,
+    pub(super) bodies: BodyBudget,
     pub(crate) queries: Retention,
     pub(super) tickets: Tickets,
     /// The files in stages, when the backend has any.
@@ -212,6 +214,7 @@ impl Connector {
         Arc::new(Self {
             tickets: Tickets::new(settings.stage_url_life),
             store: backend.store(),
+            bodies: BodyBudget::new(settings.bodies_bytes_max),
             queries: Retention::new(&settings, Arc::clone(&spool)),
             settings,
             accounts,

@@ -31,6 +31,9 @@ pub struct Settings {
     pub body_wait_max: Duration,
     /// Bytes of a request's body, unpacked.
     pub body_bytes_max: usize,
+    /// Bytes of all bodies that are being read or worked on: half of them as they were sent, half unpacked. A body of
+    /// more than 128 KiB waits for its part.
+    pub bodies_bytes_max: u64,
     /// Time for running requests to end when the server stops.
     pub shutdown_grace: Duration,
     /// Compresses answers for clients that accept it.
@@ -87,6 +90,7 @@ impl Default for Settings {
             head_wait_max: Duration::from_mins(5),
             body_wait_max: Duration::from_mins(1),
             body_bytes_max: 128 * 1024 * 1024,
+            bodies_bytes_max: 512 * 1024 * 1024,
             shutdown_grace: Duration::from_secs(5),
             compress_answers: false,
             compress_chunks: false,

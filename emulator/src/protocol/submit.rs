@@ -1,19 +1,18 @@
 //! `POST /queries/v1/query-request`: runs a statement, or finds the one that the request repeats.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use http::StatusCode;
 use serde::Deserialize;
-use serde_json::{Map, Value};
 use uuid::Uuid;
 
 use crate::session::Submission;
 
 use super::answer::{self, RUNNING, RUNNING_DETACHED};
-use super::bindings::{self, WireBinding};
+use super::bindings::{self, WireBindings};
 use super::connector::{ClientSession, Connector, ended};
 use super::execute::{self, Delivery};
+use super::fields::Parameters;
 use super::format::ResultFormat;
 use super::message::{Exchange, Reply, reply_json};
 use super::parameters;
@@ -32,8 +31,8 @@ struct QueryRequest {
     sql_text: Option<String>,
     async_exec: Option<bool>,
     describe_only: Option<bool>,
-    parameters: Option<Map<String, Value>>,
-    bindings: Option<BTreeMap<String, WireBinding>>,
+    parameters: Option<Parameters>,
+    bindings: Option<WireBindings>,
     bind_stage: Option<String>,
 }
 
@@ -129,7 +128,7 @@ fn read(
             "The request has no sqlText.",
         ));
     };
-    let mut parameters = parameters::read(request.parameters.unwrap_or_default());
+    let mut parameters = parameters::read(&request.parameters.unwrap_or_default());
     let format = ResultFormat::asked(&parameters).unwrap_or_else(|| session.format());
     let statement_count = parameters
         .remove(STATEMENT_COUNT)
