@@ -50,8 +50,9 @@ fn main() -> ExitCode {
         Command::Logs {
             folder,
             lines,
+            follow,
             log_file,
-        } => life::logs(&folder, lines, log_file),
+        } => life::logs(&folder, lines, follow, log_file),
         Command::Fault(verb) => life::fault(&verb),
     };
     match done {
