@@ -1,11 +1,11 @@
-// Fuzzing that a stable compiler can do: seeds of a corpus, mutated by bytes and by the words of a language.
-//
-// A parser's target is a function of bytes that must not panic. Ordinary tests feed it some hundred inputs, always the same ones;
-// `cargo xtask test --only fuzz` feeds all targets for a minute together, from a seed that it prints. What breaks a
-// target is printed with the variables that bring it back. The same corpus is for `cargo fuzz`, which wants a nightly
-// compiler and finds its way by coverage.
-//
-// Included by path into the tests of each crate, since what it feeds is not public.
+//! Fuzzing that a stable compiler can do: seeds of a corpus, mutated by bytes and by the words of a language.
+//!
+//! A parser's target is a function of bytes that must not panic. Ordinary tests feed it some hundred inputs, always the same ones;
+//! `cargo xtask test --only fuzz` feeds all targets for a minute together, from a seed that it prints. What breaks a
+//! target is printed with the variables that bring it back. The same corpus is for `cargo fuzz`, which wants a nightly
+//! compiler and finds its way by coverage.
+//!
+//! Included by path into the tests of each crate, since what it feeds is not public.
 
 use std::collections::VecDeque;
 use std::io::Write as _;
