@@ -44,6 +44,8 @@ mod decode;
 mod driver;
 mod error;
 mod fetch;
+#[cfg(test)]
+mod fuzz;
 mod prepared;
 mod query;
 mod result;

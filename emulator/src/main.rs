@@ -50,8 +50,9 @@ fn main() -> ExitCode {
         Command::Logs {
             folder,
             lines,
+            follow,
             log_file,
-        } => life::logs(&folder, lines, log_file),
+        } => life::logs(&folder, lines, follow, log_file),
         Command::Man { directory } => {
             return match clap_mangen::generate_to(Cli::command(), directory) {
                 Ok(()) => ExitCode::SUCCESS,

@@ -6,6 +6,8 @@
 mod client;
 #[path = "protocol/double.rs"]
 mod double;
+#[path = "protocol/fault_words.rs"]
+mod fault_words;
 #[path = "protocol/faults.rs"]
 mod faults;
 #[path = "protocol/login.rs"]
@@ -16,6 +18,8 @@ mod queries;
 mod repeats;
 #[path = "protocol/results.rs"]
 mod results;
+#[path = "protocol/retention.rs"]
+mod retention;
 #[path = "protocol/stages.rs"]
 mod stages;
 #[path = "protocol/status.rs"]

@@ -47,6 +47,7 @@ impl Emulator {
         let backend: Arc<dyn Backend> = Arc::new(instance);
         let limits = SpoolLimits {
             memory_bytes_max: 64 << 20,
+            first_bytes_max: 32 << 20,
             disk_bytes_max: 64 << 20,
         };
         let spool = Spool::open(folder.path(), limits).unwrap();

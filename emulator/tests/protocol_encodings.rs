@@ -32,6 +32,7 @@ fn collect(sql_type: SqlType, batches: &[ArrayRef]) -> Result<StoredResult, Resu
     let folder = tempfile::tempdir().unwrap();
     let limits = SpoolLimits {
         memory_bytes_max: 1 << 20,
+        first_bytes_max: 32 << 20,
         disk_bytes_max: 0,
     };
     let spool = Spool::open(folder.path(), limits).unwrap();

@@ -41,6 +41,7 @@ async fn a_certificate_makes_it_tls() {
     let instance = Arc::new(Instance::open(&InstanceConfig::in_memory()).unwrap());
     let limits = SpoolLimits {
         memory_bytes_max: 1 << 20,
+        first_bytes_max: 32 << 20,
         disk_bytes_max: 1 << 20,
     };
     let settings = Settings {

@@ -50,6 +50,8 @@ mod download;
 mod envelope;
 mod error;
 mod exchange;
+#[cfg(test)]
+mod fuzz;
 mod gateway;
 mod http_client;
 mod issuer;

@@ -70,9 +70,9 @@ pub(crate) struct LoggedIn {
 /// Takes the nonce out of a login body and returns both.
 pub(crate) fn take_nonce(body: &[u8]) -> Option<(String, Value)> {
     let mut body: Value = serde_json::from_slice(body).ok()?;
-    let nonce = body["data"]["SESSION_PARAMETERS"]
-        .as_object_mut()?
-        .remove(NONCE_PARAMETER)?;
+    // Not by index: that panics where there is no object.
+    let parameters = body.get_mut("data")?.get_mut("SESSION_PARAMETERS")?;
+    let nonce = parameters.as_object_mut()?.remove(NONCE_PARAMETER)?;
     Some((nonce.as_str()?.to_owned(), body))
 }
 
@@ -179,4 +179,25 @@ fn read_answer(endpoint: &Url, answer: &Answer) -> Result<LoggedIn, LoginFailure
             master_validity: seconds(&data["masterValidityInSeconds"]),
         },
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_body_that_is_no_login_has_no_nonce() {
+        for body in [
+            "9",
+            "[]",
+            "\"x\"",
+            "{\"data\":1}",
+            "{\"data\":{\"SESSION_PARAMETERS\":[]}}",
+            "{",
+        ] {
+            assert!(take_nonce(body.as_bytes()).is_none(), "{body}");
+        }
+        let body = format!("{{\"data\":{{\"SESSION_PARAMETERS\":{{\"{NONCE_PARAMETER}\":\"n\"}}}}}}");
+        assert!(take_nonce(body.as_bytes()).is_some_and(|(nonce, _)| nonce == "n"));
+    }
 }

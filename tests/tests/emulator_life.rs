@@ -1,5 +1,6 @@
 //! `sfctl emulator`: the life of the service's own local Snowflake, and of one beside it.
 
+use std::process::Stdio;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -121,4 +122,55 @@ fn one_beside_the_services_has_its_own_folder() {
     stage
         .sfctl(&["emulator", "fault", "list", "--data", data])
         .fails(3, &["no emulator serves"]);
+}
+
+#[test]
+fn the_services_own_makes_faults_only_where_that_is_said() {
+    let stage = Stage::new();
+    stage.sfctl(&["query", "select 1"]).ok();
+    let add = ["emulator", "fault", "add", "warehouse-suspended,on=query,times=1"];
+    stage.sfctl(&add).fails(3, &["emulator.fault_control"]);
+
+    let stage = Stage::new();
+    stage.write(
+        "config/snowflake-session/config.toml",
+        "[emulator]\nfault_control = true\n",
+    );
+    stage.sfctl(&["query", "select 1"]).ok();
+    stage.sfctl(&add).ok();
+    let suspended = stage.sfctl(&["query", "select 1"]);
+    assert!(suspended.stderr.contains("000606"), "{}", suspended.stderr);
+    assert_eq!(stage.rows("select 1"), "1", "it happens once");
+}
+
+#[test]
+fn the_log_is_followed() {
+    let stage = Stage::new();
+    let data = stage.path("beside");
+    let data = data.to_str().expect("the path is text");
+    let start = [
+        "emulator",
+        "start",
+        "--data",
+        data,
+        "--",
+        "--listen",
+        "127.0.0.1:0",
+    ];
+    stage.sfctl(&start).ok();
+    let seen = stage.path("seen");
+    let out = std::fs::File::create(&seen).expect("the stage is writable");
+    let arguments = ["emulator", "logs", "--follow", "--lines", "1", "--data", data];
+    let mut follow = stage
+        .program("sfctl", &arguments)
+        .stdin(Stdio::null())
+        .stdout(out)
+        .spawn()
+        .expect("sfctl starts");
+    let has = |text: &str| std::fs::read_to_string(&seen).is_ok_and(|seen| seen.contains(text));
+    until_true("the last line is there", DEADLINE, || has("\n"));
+    stage.sfctl(&["emulator", "stop", "--data", data]).ok();
+    until_true("what came later is there", DEADLINE, || has("stopping"));
+    follow.kill().expect("it goes on");
+    follow.wait().expect("it was ours");
 }

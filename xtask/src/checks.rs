@@ -3,7 +3,7 @@
 use std::fs;
 use std::io::Write;
 use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Result, bail};
 
@@ -29,6 +29,12 @@ pub(crate) struct TestArgs {
     /// Leave this step out; repeat it for more
     #[arg(long, value_name = "STEP", value_enum)]
     skip: Vec<Step>,
+    /// How long the parsers are fuzzed, all together
+    #[arg(long, value_name = "SECONDS", default_value_t = 60)]
+    fuzz_seconds: u64,
+    /// Where the inputs come from; without it a new number, which is printed
+    #[arg(long, value_name = "N")]
+    fuzz_seed: Option<u64>,
 }
 
 /// A step; they run in this order.
@@ -48,6 +54,8 @@ enum Step {
     Unit,
     /// Tests with the whole programs
     Journeys,
+    /// The parsers of what comes from outside, fed with what they do not expect
+    Fuzz,
     /// The official clients, fakesnow, Claude Code and dpkg
     Witnesses,
     /// The units and the service's life on a real systemd, this host's and Debian 13's; needs root
@@ -79,7 +87,7 @@ pub(crate) fn run(args: &TestArgs, log: &mut dyn Write) -> Result<()> {
         writeln!(log, "\n==> {}", step.name())?;
         let start = Instant::now();
         let outcome = step
-            .run(log)
+            .run(args, log)
             .unwrap_or_else(|error| Outcome::Failed(format!("{error:#}")));
         if let Outcome::Failed(reason) = &outcome {
             writeln!(log, "error: {reason}")?;
@@ -124,6 +132,7 @@ impl Step {
             Self::Build => "build",
             Self::Unit => "unit",
             Self::Journeys => "journeys",
+            Self::Fuzz => "fuzz",
             Self::Witnesses => "witnesses",
             Self::Systemd => "systemd",
             Self::Darwin => "darwin",
@@ -133,7 +142,7 @@ impl Step {
     }
 
     /// Runs it. All steps choose the whole workspace where they can, so that cargo builds each dependency once.
-    fn run(self, log: &mut dyn Write) -> Result<Outcome> {
+    fn run(self, args: &TestArgs, log: &mut dyn Write) -> Result<Outcome> {
         match self {
             Self::Engine => engine::run(&EngineArgs::default(), log)?,
             Self::Fmt => shell::run(&mut cargo(&["fmt", "--all", "--check"]))?,
@@ -169,6 +178,7 @@ impl Step {
             Self::Journeys => shell::run(&mut harness(|name| {
                 !["tidy", SYSTEMD].contains(&name) && !WITNESSES.contains(&name)
             })?)?,
+            Self::Fuzz => fuzz(args, log)?,
             Self::Witnesses => shell::run(&mut harness(|name| WITNESSES.contains(&name))?)?,
             Self::Systemd => return systemd(),
             Self::Darwin => return darwin::check(),
@@ -204,6 +214,41 @@ fn harness(is_chosen: impl Fn(&str) -> bool) -> Result<Command> {
         command.args(["--test", &name]);
     }
     Ok(command)
+}
+
+/// Tests with targets, by package and by what chooses them: those of a file, or those with a word in their names.
+const FUZZED: [(&str, &[&str]); 4] = [
+    ("snowflake-emulator", &["--test", "fuzz"]),
+    ("snowflake-session", &["--test", "fuzz"]),
+    ("snowflake-session-gateway", &["--lib", "fuzz::"]),
+    ("snowflake-session-driver", &["--lib", "fuzz::"]),
+];
+
+/// Feeds all targets, one after the other so that the time is theirs, each for its part of it.
+fn fuzz(args: &TestArgs, log: &mut dyn Write) -> Result<()> {
+    let targets = fs::read_dir(shell::repository().join("fuzz/corpus"))?
+        .count()
+        .max(1);
+    let each = Duration::from_secs(args.fuzz_seconds).as_millis() / targets as u128;
+    let seed = match args.fuzz_seed {
+        Some(seed) => seed,
+        None => {
+            u64::from(std::process::id()) << 32
+                | u64::from(SystemTime::now().duration_since(UNIX_EPOCH)?.subsec_nanos())
+        }
+    };
+    writeln!(
+        log,
+        "{targets} targets, {each} ms each; again with --fuzz-seed {seed}"
+    )?;
+    for (package, chosen) in FUZZED {
+        let mut command = cargo(&["test", "--package", package]);
+        command.args(chosen).args(["--", "--test-threads", "1"]);
+        command.env("SNOWFLAKE_SESSION_FUZZ_MILLISECONDS", each.to_string());
+        command.env("SNOWFLAKE_SESSION_FUZZ_SEED", seed.to_string());
+        shell::run(&mut command)?;
+    }
+    Ok(())
 }
 
 /// Everything about systemd. Where nobody can boot one, that is said; where root cannot, it is a failure.

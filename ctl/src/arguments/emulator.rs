@@ -37,6 +37,9 @@ pub(crate) enum EmulatorVerb {
         /// How many lines, at most
         #[arg(short = 'n', long, value_name = "NUMBER", default_value_t = 1000)]
         lines: usize,
+        /// Go on with what is logged from now on
+        #[arg(short, long)]
+        follow: bool,
         #[command(flatten)]
         which: Which,
     },

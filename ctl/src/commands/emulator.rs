@@ -32,7 +32,7 @@ pub(super) fn emulator(verb: EmulatorVerb, run: &Run) -> Result<(), Failure> {
         EmulatorVerb::Snapshot(SnapshotVerb::Delete { name, which }) => {
             (which, words(&["snapshot", "delete", &name]))
         }
-        EmulatorVerb::Logs { lines, which } => return logs(lines, which, run),
+        EmulatorVerb::Logs { lines, follow, which } => return logs(lines, follow, which, run),
         EmulatorVerb::Fault(FaultVerb::Add { rules, which }) => {
             let rules = rules.into_iter().map(OsString::from);
             (which, words(&["fault", "add"]).into_iter().chain(rules).collect())
@@ -55,9 +55,10 @@ fn start_own(run: &Run) -> Result<(), Failure> {
 }
 
 /// The service keeps the log of its own emulator.
-fn logs(lines: usize, which: Which, run: &Run) -> Result<(), Failure> {
+fn logs(lines: usize, follow: bool, which: Which, run: &Run) -> Result<(), Failure> {
     let lines = lines.to_string();
     let mut words = words(&["logs", "--lines", &lines]);
+    words.extend(follow.then(|| "--follow".into()));
     let folder = if let Some(folder) = which.data {
         folder
     } else {

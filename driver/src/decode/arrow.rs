@@ -3,6 +3,7 @@
 //! Snowflake writes each column as narrow as its values allow and keeps the logical type beside it, so the physical type
 //! may differ between parts of one result. Where it already is what the plan wants, buffers are kept as they are.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use arrow_array::builder::StringBuilder;
@@ -24,7 +25,18 @@ use super::stream::IpcStream;
 use super::text::{power_of_ten, write_day_time, write_decfloat, write_year_month};
 
 /// Decodes one IPC stream.
+///
+/// Arrow's reader believes some of the places and lengths that a batch tells, and panics where they lead out of the
+/// stream: that is a stream that is broken, and no more.
 pub(crate) fn decode(plan: &Plan, stream: Bytes) -> Result<Vec<RecordBatch>, DecodeError> {
+    catch_unwind(AssertUnwindSafe(|| decode_batches(plan, stream))).unwrap_or_else(|_| {
+        Err(DecodeError::broken(
+            "an Arrow stream is broken: a batch leads out of it",
+        ))
+    })
+}
+
+fn decode_batches(plan: &Plan, stream: Bytes) -> Result<Vec<RecordBatch>, DecodeError> {
     let mut stream = IpcStream::new(Buffer::from(stream));
     let mut batches = Vec::new();
     while let Some(batch) = stream.next_batch()? {

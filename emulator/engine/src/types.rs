@@ -1,11 +1,13 @@
 //! Column types: Snowflake's words, and the physical Arrow type each has in a batch.
 
+use serde::{Deserialize, Serialize};
+
 use crate::GeoForm;
 
 /// A Snowflake column type.
 ///
 /// The physical Arrow type of a column in a [`crate::BatchReader`]'s batches is named at each variant.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum SqlType {
     /// `NUMBER(precision, scale)`: any signed Arrow integer or `Decimal128` when the scale is 0, else
     /// `Decimal128`. The precision is the engine's, which may be larger than Snowflake's.
@@ -202,7 +204,7 @@ fn field(text: &str) -> Option<(&str, Vec<u8>)> {
 }
 
 /// The fields of an interval of months.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum YearMonth {
     /// `YEAR TO MONTH`.
     YearToMonth,
@@ -213,7 +215,7 @@ pub enum YearMonth {
 }
 
 /// A field of an interval of time, the largest first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum DayTime {
     /// `DAY`.
     Day,
@@ -245,7 +247,7 @@ impl DayTime {
 }
 
 /// What the numbers of a vector are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum VectorElement {
     /// `FLOAT`: `Float32`.
     Float,

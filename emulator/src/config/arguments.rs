@@ -55,6 +55,9 @@ pub enum Command {
         /// How many lines, at most
         #[arg(short = 'n', long, value_name = "NUMBER", default_value_t = 1000)]
         lines: usize,
+        /// Go on with what is logged from now on
+        #[arg(short, long)]
+        follow: bool,
         /// Read this file instead of the one in the folder
         #[arg(long, value_name = "FILE", hide = true)]
         log_file: Option<PathBuf>,

@@ -20,6 +20,7 @@ use crate::stages::StoreLimits;
 const DEFAULT_LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8432);
 const DEFAULT_RESULT_MEMORY_MIB: u64 = 256;
 const DEFAULT_RESULT_DISK_MIB: u64 = 8192;
+const DEFAULT_RESULT_INLINE_MIB: u64 = 32;
 const MIB: u64 = 1024 * 1024;
 
 /// What `serve` runs with.
@@ -179,10 +180,13 @@ impl ServeConfig {
                 limits.result_seconds,
                 defaults.result_life,
             )?,
-            inline_bytes_kept_max: positive("result_inline_mib", limits.result_inline_mib)?
-                .map_or(defaults.inline_bytes_kept_max, |mib| mib.saturating_mul(MIB)),
+            queries_kept_max: positive("results_kept", limits.results_kept)?
+                .unwrap_or(defaults.queries_kept_max),
             body_bytes_max: positive("body_mib", limits.body_mib)?
                 .map_or(defaults.body_bytes_max, |mib| (mib * MIB) as usize),
+            bodies_bytes_max: positive("bodies_mib", limits.bodies_mib)?
+                .map_or(defaults.bodies_bytes_max, |mib| mib.saturating_mul(MIB)),
+            body_wait_max: seconds("body_seconds", None, limits.body_seconds, defaults.body_wait_max)?,
             connections_max: positive("connections", limits.connections)?.unwrap_or(defaults.connections_max),
             sessions_max: positive("sessions", limits.sessions)?.unwrap_or(defaults.sessions_max),
             tls: tls(&arguments, (file.tls_cert, file.tls_key), folder)?,
@@ -207,6 +211,8 @@ impl ServeConfig {
             limits.result_disk_mib,
             DEFAULT_RESULT_DISK_MIB,
         );
+        let first =
+            positive("result_inline_mib", limits.result_inline_mib)?.unwrap_or(DEFAULT_RESULT_INLINE_MIB);
         let defaults = InstanceConfig::in_memory();
         let engine_memory = positive("memory", arguments.memory.or(limits.memory_mib))?;
         let instance = InstanceConfig {
@@ -242,6 +248,7 @@ impl ServeConfig {
             accounts,
             spool_limits: SpoolLimits {
                 memory_bytes_max: memory,
+                first_bytes_max: first.saturating_mul(MIB),
                 disk_bytes_max: disk,
             },
         })

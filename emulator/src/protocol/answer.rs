@@ -126,7 +126,8 @@ impl<'a> From<&'a WireColumn> for RowType<'a> {
     }
 }
 
-/// The answer to a finished statement; `origin` begins the URLs of its chunks.
+/// The answer to a finished statement; `origin` begins the URLs of its chunks. Reads a file when
+/// [`Query::first_blocks`].
 pub(super) fn finished(query: &Query, outcome: &Outcome, origin: &str) -> Result<Vec<u8>, Refusal> {
     match &outcome.result {
         Ok(statement) => {
@@ -157,11 +158,10 @@ fn statement_data(query: &Query, statement: &Statement, origin: &str) -> Result<
     let mut data = ObjectWriter::with_capacity(1024 + rows.inline_bytes() * 2);
     // Always, as Snowflake does: the Node SDK reads values by the parameters of the answer that they came in.
     data.raw("parameters", &statement.parameters);
-    data.field(
-        "rowtype",
-        &rows.columns().iter().map(RowType::from).collect::<Vec<_>>(),
-    );
-    inline_rows(&mut data, statement).map_err(|error| Refusal::sql(&unkept(&error), query.id))?;
+    let unreadable = |error| Refusal::sql(&unkept(&error), query.id);
+    let columns = rows.columns().map_err(unreadable)?;
+    data.field("rowtype", &columns.iter().map(RowType::from).collect::<Vec<_>>());
+    inline_rows(&mut data, statement).map_err(unreadable)?;
     data.field("total", &rows.rows());
     data.field("returned", &rows.rows());
     if rows.chunks().len() > 0 {

@@ -1,39 +1,54 @@
 //! Bound values: from the request's JSON to the session's words.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
+use http::StatusCode;
 use serde::Deserialize;
-use serde_json::Value;
+use serde::de::{DeserializeSeed, Deserializer, Error, SeqAccess, Visitor};
+use serde_json::value::RawValue;
 
 use crate::session::Binding;
 
+use super::fields::{BINDINGS_MAX, Entries};
 use super::refusal::Refusal;
-use http::StatusCode;
+
+/// Most values of a request, over all its bindings. Drivers put more than 65,280 into a stage.
+const VALUES_MAX: usize = 4 * 1024 * 1024;
 
 /// A binding as clients send it.
 #[derive(Deserialize)]
 pub(super) struct WireBinding {
     #[serde(rename = "type")]
     type_name: String,
-    #[serde(default)]
-    value: Value,
+    /// One value, or an array of them.
+    value: Option<Box<RawValue>>,
 }
 
+/// The bindings of a request.
+pub(super) type WireBindings = Entries<WireBinding, BINDINGS_MAX>;
+
 /// Reads all bindings of a request; array bindings must be of one length.
-pub(super) fn read(wire: BTreeMap<String, WireBinding>) -> Result<BTreeMap<String, Binding>, Refusal> {
+pub(super) fn read(wire: WireBindings) -> Result<BTreeMap<String, Binding>, Refusal> {
+    let refused = |message: &str| Refusal::http(StatusCode::BAD_REQUEST, message);
+    let mut left = VALUES_MAX;
     let mut rows = None;
     let mut bindings = BTreeMap::new();
-    for (key, binding) in wire {
-        let (values, is_array) = match binding.value {
-            Value::Array(values) => {
-                if *rows.get_or_insert(values.len()) != values.len() {
-                    let message = "The bound arrays are not of one length.";
-                    return Err(Refusal::http(StatusCode::BAD_REQUEST, message));
-                }
-                (values.into_iter().map(text).collect(), true)
+    for (key, binding) in wire.0 {
+        let raw = binding.value.as_deref().map_or("null", RawValue::get);
+        let is_array = raw.starts_with('[');
+        let values = if is_array {
+            let values = Values { max: left }
+                .deserialize(&mut serde_json::Deserializer::from_str(raw))
+                .map_err(|_| refused("The request binds too many values at once; put them into a stage."))?;
+            if *rows.get_or_insert(values.len()) != values.len() {
+                return Err(refused("The bound arrays are not of one length."));
             }
-            single => (vec![text(single)], false),
+            values
+        } else {
+            vec![text(raw)]
         };
+        left = left.saturating_sub(values.len());
         let type_name = binding.type_name.to_ascii_uppercase();
         bindings.insert(
             key,
@@ -47,11 +62,89 @@ pub(super) fn read(wire: BTreeMap<String, WireBinding>) -> Result<BTreeMap<Strin
     Ok(bindings)
 }
 
+/// Reads an array of values one by one.
+struct Values {
+    max: usize,
+}
+
+impl<'de> DeserializeSeed<'de> for Values {
+    type Value = Vec<Option<String>>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        deserializer.deserialize_seq(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Values {
+    type Value = Vec<Option<String>>;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "at most {} values", self.max)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut sequence: A) -> Result<Self::Value, A::Error> {
+        let mut values = Vec::new();
+        while let Some(raw) = sequence.next_element::<&RawValue>()? {
+            if values.len() == self.max {
+                return Err(A::Error::invalid_length(values.len() + 1, &self));
+            }
+            values.push(text(raw.get()));
+        }
+        Ok(values)
+    }
+}
+
 /// The text of one value. Texts and nulls are the rule; some clients send bare numbers and truths.
-fn text(value: Value) -> Option<String> {
-    match value {
-        Value::Null => None,
-        Value::String(text) => Some(text),
-        Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => Some(value.to_string()),
+fn text(raw: &str) -> Option<String> {
+    if raw == "null" {
+        return None;
+    }
+    if raw.starts_with('"')
+        && let Ok(text) = serde_json::from_str(raw)
+    {
+        return Some(text);
+    }
+    Some(raw.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read_json(json: &str) -> Result<BTreeMap<String, Binding>, Refusal> {
+        read(serde_json::from_str(json).unwrap())
+    }
+
+    #[test]
+    fn values_are_texts_nulls_and_what_was_written() {
+        let json = r#"{"1": {"type": "text", "value": "a\n"}, "2": {"type": "FIXED", "value": 1.50},
+            "3": {"type": "TEXT", "value": null}, "4": {"type": "TEXT"}, "5": {"type": "VARIANT", "value": {"a": 1}}}"#;
+        let read = read_json(json).unwrap();
+        let values: Vec<_> = read
+            .values()
+            .map(|binding| binding.values[0].as_deref())
+            .collect();
+        assert_eq!(
+            values,
+            [Some("a\n"), Some("1.50"), None, None, Some("{\"a\": 1}")]
+        );
+        assert!(read.values().all(|binding| !binding.is_array));
+        assert_eq!(read["1"].type_name, "TEXT");
+    }
+
+    #[test]
+    fn arrays_are_of_one_length_and_not_too_many() {
+        let both = |one: &str, two: &str| {
+            format!(
+                r#"{{"1": {{"type": "FIXED", "value": {one}}}, "2": {{"type": "TEXT", "value": {two}}}}}"#
+            )
+        };
+        let read = read_json(&both("[\"1\", 2]", "[null, \"x\"]")).unwrap();
+        assert_eq!(read["1"].values, [Some("1".to_owned()), Some("2".to_owned())]);
+        assert_eq!(read["2"].values, [None, Some("x".to_owned())]);
+        assert!(read_json(&both("[1]", "[1, 2]")).is_err());
+        let half = format!("[{}1]", "1,".repeat(VALUES_MAX / 2));
+        let refused = read_json(&both(&half, &half)).unwrap_err();
+        assert!(refused.parts().2.contains("too many values"), "{refused:?}");
     }
 }

@@ -53,7 +53,7 @@ pub(super) async fn chunk(connector: &Connector, key: &str, index: &str) -> Resu
         )
     };
     let segments = segments.ok_or_else(forbidden)?;
-    query.chunk_fetched();
+    connector.queries.given(&query, index + 1);
     let mut reply = Response::new(ReplyBody::from(segments));
     let headers = reply.headers_mut();
     // As storage has it, for JSON too: rows without brackets are no JSON document, and the Node driver

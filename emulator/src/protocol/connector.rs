@@ -8,10 +8,12 @@ use std::time::Instant;
 
 use tokio_util::task::TaskTracker;
 
-use crate::results::Spool;
+use crate::results::{KeptText, Spool};
 use crate::session::{KeptResult, KeptResults, ParameterValue, QueryId};
 use crate::stages::FileStore;
 
+use super::body::BodyBudget;
+use super::execute::kept_not;
 use super::format::{ClientNeeds, Puts, ResultFormat};
 use super::message::Exchange;
 use super::parameters;
@@ -33,6 +35,7 @@ pub struct Connector {
     pub(crate) backend: Arc<dyn Backend>,
     pub(super) spool: Arc<Spool>,
     pub(super) tokens: Tokens,
+    pub(super) bodies: BodyBudget,
     pub(crate) queries: Retention,
     pub(super) tickets: Tickets,
     /// The files in stages, when the backend has any.
@@ -237,6 +240,7 @@ impl Connector {
         Arc::new(Self {
             tickets: Tickets::new(settings.stage_url_life),
             store: backend.store(),
+            bodies: BodyBudget::new(settings.bodies_bytes_max),
             queries: Retention::new(&settings, Arc::clone(&spool)),
             settings,
             accounts,
@@ -246,6 +250,11 @@ impl Connector {
             statements: TaskTracker::new(),
             sessions: RwLock::new(HashMap::new()),
         })
+    }
+
+    /// Keeps a statement's text beside its result.
+    pub(crate) fn text(&self, sql: &str) -> Arc<KeptText> {
+        Arc::new(KeptText::new(&self.spool, sql))
     }
 
     /// The results that are kept, for statements that read them again.
@@ -366,8 +375,10 @@ impl KeptResults for Results {
             .get(query_id)
             .filter(|query| query.user == user)?;
         let rows = Arc::clone(&query.statement()?.rows);
+        // Of columns that cannot be read the log tells; the statement says that there is no such result.
+        let columns = rows.result_columns().map_err(|error| kept_not(&error)).ok()?;
         Some(KeptResult {
-            columns: rows.result_columns(),
+            columns,
             batches: Box::new(move |part| rows.engine_batches(part).map_err(|error| unkept(&error))),
         })
     }

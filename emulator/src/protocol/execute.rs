@@ -100,8 +100,12 @@ pub(crate) fn start(
         drop(place);
         run.query.finish(result);
         run.session.touch(run.connector.now());
+        let connector = Arc::clone(&run.connector);
         drop(run);
         drop(busy);
+        if connector.queries.wants_spilling() {
+            let _ = tokio::task::spawn_blocking(move || connector.queries.spill()).await;
+        }
     });
 }
 
@@ -174,10 +178,17 @@ impl Run {
     async fn keep_child(&self, output: StatementOutput) -> Result<(), SqlError> {
         let id = output.query_id;
         let statement = self.keep(output, Vec::new(), false).await?;
-        let child = Arc::new(Query::new(&self.session, id, None, self.query.sql.clone()));
+        let is_query = statement.type_id & CLASS_MASK == SELECT;
+        let text = Arc::clone(&self.query.text);
+        let child = Arc::new(Query::new(&self.session, id, None, text));
         child.finish(Ok(statement));
-        self.connector.queries.insert(Arc::clone(&child));
-        self.connector.queries.finished(&child, self.connector.now());
+        let queries = &self.connector.queries;
+        queries.insert_child(&child);
+        queries.finished(&child, self.connector.now());
+        if !is_query {
+            // That all went well tells how it ended, and its counts are seldom asked for.
+            queries.read(&child);
+        }
         Ok(())
     }
 
@@ -241,19 +252,28 @@ impl Run {
                 if total as u64 > ROWS_IN_PLACE_MAX {
                     return aside(move || intake.ready(&batches)).await;
                 }
-                intake.ready(&batches)
+                batches.iter().try_for_each(|batch| intake.push(batch))?;
+                self.finish(intake).await
             }
             Rows::Stream(mut batches) => {
                 while intake.collector.rows() < ROWS_IN_PLACE_MAX {
                     match batches.recv().await {
                         Some(batch) if !intake.cut => intake.push(&batch?)?,
                         // What is left unread stops the statement.
-                        _ => return intake.finish(),
+                        _ => return self.finish(intake).await,
                     }
                 }
                 aside(move || intake.stream(batches)).await
             }
         }
+    }
+
+    /// Ends a result; where blocking is allowed, if it may have to be put into a file.
+    async fn finish(&self, intake: Intake) -> Result<(StoredResult, bool), SqlError> {
+        if self.connector.spool.is_first_crowded() {
+            return aside(move || intake.finish()).await;
+        }
+        intake.finish()
     }
 }
 

@@ -109,7 +109,7 @@ impl Station {
             let reply = stage_urls::put(&self.connector, &parts, body).await;
             return Ok(reply.unwrap_or_else(Refusal::into_reply).map(HurtBody::whole));
         }
-        let exchange = match Exchange::read(parts, body, &self.connector.settings).await {
+        let exchange = match Exchange::read(parts, body, &self.connector).await {
             Ok(exchange) => exchange,
             Err((head, refusal)) => {
                 return Ok(route::refuse(&self.connector, &head, refusal).map(HurtBody::whole));

@@ -5,12 +5,13 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use http::StatusCode;
 use serde::Deserialize;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use crate::session::{ContextSnapshot, SessionSpec};
 
 use super::accounts::Credentials;
 use super::connector::{ClientSession, Connector};
+use super::fields::Parameters;
 use super::format::{ClientNeeds, Puts, ResultFormat};
 use super::message::{Exchange, ObjectWriter, Reply, success};
 use super::parameters;
@@ -35,7 +36,7 @@ struct LoginData {
     password: Option<String>,
     authenticator: Option<String>,
     token: Option<String>,
-    session_parameters: Option<Map<String, Value>>,
+    session_parameters: Option<Parameters>,
 }
 
 /// Logs a client in.
@@ -51,7 +52,7 @@ pub(super) async fn login(connector: &Arc<Connector>, exchange: &Exchange) -> Re
     let user = connector
         .accounts
         .authenticate(&credentials, seconds_since_1970())?;
-    let parameters = parameters::read(data.session_parameters.unwrap_or_default());
+    let parameters = parameters::read(&data.session_parameters.unwrap_or_default());
     let application = data.client_app_id.as_deref();
     let needs = ClientNeeds {
         format: ResultFormat::asked(&parameters).unwrap_or_else(|| ResultFormat::for_client(application)),

@@ -7,23 +7,17 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use flate2::read::MultiGzDecoder;
-use http::header::{ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_TYPE, HOST};
+use http::header::{ACCEPT_ENCODING, CONTENT_TYPE, HOST};
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
 use http_body::{Body, Frame, SizeHint};
-use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::Settings;
+use super::body::RequestBody;
 use super::refusal::Refusal;
-
-/// Compressed bodies from this size on are unpacked off the request's task.
-const UNPACK_ASIDE_FROM: usize = 64 * 1024;
-/// Bytes beyond a body's limit that are read and forgotten before the connection is given up.
-const FORGOTTEN_BYTES_MAX: usize = 256 * 1024 * 1024;
+use super::{Connector, Settings};
 
 /// Bytes of a file that are sent at a time.
 const FILE_PART_BYTES: usize = 128 * 1024;
@@ -116,7 +110,7 @@ impl Body for ReplyBody {
 #[derive(Debug)]
 pub struct Exchange {
     parts: Parts,
-    body: Bytes,
+    body: RequestBody,
 }
 
 impl Exchange {
@@ -125,9 +119,12 @@ impl Exchange {
     pub(super) async fn read(
         parts: Parts,
         body: Incoming,
-        settings: &Settings,
+        connector: &Connector,
     ) -> Result<Self, (Parts, Refusal)> {
-        match body_of(&parts, body, settings).await {
+        let settings = &connector.settings;
+        let read = connector.bodies.read(&parts, body, settings).await;
+        // Afterwards: a client that is cut off while it sends does not see the answer that says why.
+        match read.and_then(|body| content_type(&parts, settings).map(|()| body)) {
             Ok(body) => Ok(Self { parts, body }),
             Err(refusal) => Err((parts, refusal)),
         }
@@ -156,12 +153,13 @@ impl Exchange {
 
     /// The body, unpacked.
     pub(crate) fn body(&self) -> &[u8] {
-        &self.body
+        &self.body.bytes
     }
 
     /// The body as JSON; an empty body counts as an empty object.
     pub(super) fn json<T: DeserializeOwned>(&self) -> Result<T, Refusal> {
-        let text: &[u8] = if self.body.is_empty() { b"{}" } else { &self.body };
+        let body = self.body();
+        let text = if body.is_empty() { b"{}" } else { body };
         serde_json::from_slice(text).map_err(|error| {
             // The text itself may hold secrets: only where it broke is told.
             let place = format!("line {} column {}", error.line(), error.column());
@@ -195,86 +193,25 @@ impl Exchange {
     }
 }
 
-/// A request's body, unpacked.
-async fn body_of(parts: &Parts, body: Incoming, settings: &Settings) -> Result<Bytes, Refusal> {
-    let limit = settings.body_limit(parts.uri.path());
-    let too_large = || {
-        Refusal::http(
-            StatusCode::PAYLOAD_TOO_LARGE,
-            format!("The request has more than {limit} bytes."),
-        )
+/// Checks that a body is JSON, if it says what it is. What is mounted beside this protocol checks that itself.
+fn content_type(parts: &Parts, settings: &Settings) -> Result<(), Refusal> {
+    let Some(value) = parts.headers.get(CONTENT_TYPE) else {
+        return Ok(());
     };
-    let collected = tokio::time::timeout(settings.body_wait_max, collect(body, limit))
-        .await
-        .map_err(|_| {
-            Refusal::http(
-                StatusCode::REQUEST_TIMEOUT,
-                "The request's body did not arrive in time.",
-            )
-        })?
-        .map_err(|_| Refusal::http(StatusCode::BAD_REQUEST, "The request's body broke off."))?;
-    let mut body = collected.ok_or_else(too_large)?;
-    let encoding = parts.headers.get(CONTENT_ENCODING).map(HeaderValue::as_bytes);
-    match encoding {
-        None | Some(b"" | b"identity") => {}
-        Some(b"gzip") => {
-            let unpacked = if body.len() < UNPACK_ASIDE_FROM {
-                gunzip(&body, limit)
-            } else {
-                let unpacking = tokio::task::spawn_blocking(move || gunzip(&body, limit));
-                unpacking
-                    .await
-                    .map_err(|_| Refusal::http(StatusCode::BAD_REQUEST, "The body is not gzip."))?
-            };
-            body = match unpacked {
-                Ok(Some(bytes)) => bytes,
-                Ok(None) => return Err(too_large()),
-                Err(_) => return Err(Refusal::http(StatusCode::BAD_REQUEST, "The body is not gzip.")),
-            };
-        }
-        Some(_) => {
-            let message = "The body's Content-Encoding is not supported; send gzip or none.";
-            return Err(Refusal::http(StatusCode::UNSUPPORTED_MEDIA_TYPE, message));
-        }
+    let kind = value.to_str().unwrap_or_default().split(';').next();
+    let kind = kind.unwrap_or_default().trim().to_ascii_lowercase();
+    // Some libraries name a type also where they send nothing.
+    let sends_nothing = parts.method != Method::POST || settings.mounted_at(parts.uri.path()).is_some();
+    if sends_nothing
+        || kind.is_empty()
+        || ["application/json", "application/snowflake"].contains(&kind.as_str())
+    {
+        return Ok(());
     }
-    Ok(body)
-}
-
-/// Collects a body; `None` when it has more than `limit` bytes. What is too much is still read, up to a point, and
-/// forgotten: a client that is cut off while it sends does not see the answer that says why.
-async fn collect(mut body: Incoming, limit: usize) -> Result<Option<Bytes>, hyper::Error> {
-    // Most bodies come in one piece, which needs no copy. Pieces may be as small as a byte, so that they are not kept
-    // as such.
-    let mut first = Bytes::new();
-    let mut all: Vec<u8> = Vec::new();
-    let mut length = 0;
-    while let Some(frame) = body.frame().await {
-        let Ok(piece) = frame?.into_data() else { continue };
-        length += piece.len();
-        if length > limit {
-            (first, all) = (Bytes::new(), Vec::new());
-            if length > limit.saturating_add(FORGOTTEN_BYTES_MAX) {
-                break;
-            }
-        } else if first.is_empty() && all.is_empty() {
-            first = piece;
-        } else {
-            if all.is_empty() {
-                all.extend_from_slice(&std::mem::take(&mut first));
-            }
-            all.extend_from_slice(&piece);
-        }
-    }
-    Ok((length <= limit).then(|| if all.is_empty() { first } else { all.into() }))
-}
-
-/// Unpacks gzip; `None` when there is more than `limit` inside.
-fn gunzip(packed: &[u8], limit: usize) -> std::io::Result<Option<Bytes>> {
-    let mut unpacked = Vec::new();
-    MultiGzDecoder::new(packed)
-        .take(limit as u64 + 1)
-        .read_to_end(&mut unpacked)?;
-    Ok((unpacked.len() <= limit).then(|| Bytes::from(unpacked)))
+    Err(Refusal::http(
+        StatusCode::UNSUPPORTED_MEDIA_TYPE,
+        "The request's Content-Type is not supported; send application/json.",
+    ))
 }
 
 /// The envelope around every answer; `data` is JSON.

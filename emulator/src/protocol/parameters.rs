@@ -2,9 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use crate::session::ParameterValue;
+
+use super::fields::{Parameters, scalar};
 
 /// What clients are told of this server's wire unless the session says otherwise: they read these
 /// before they know anything else. Kept alive, prefetching and memory are the clients' own affairs.
@@ -30,12 +32,13 @@ enum Default {
     Text(&'static str),
 }
 
-/// Reads parameters; names in upper case, nulls left out.
-pub(super) fn read(parameters: Map<String, Value>) -> BTreeMap<String, ParameterValue> {
+/// Reads parameters; names in upper case, nulls, lists and objects left out.
+pub(super) fn read(parameters: &Parameters) -> BTreeMap<String, ParameterValue> {
     parameters
-        .into_iter()
-        .filter_map(|(name, value)| {
-            let value = match value {
+        .0
+        .iter()
+        .filter_map(|(name, raw)| {
+            let value = match scalar(raw)? {
                 Value::String(text) => ParameterValue::Text(text),
                 Value::Bool(truth) => ParameterValue::Bool(truth),
                 Value::Number(number) => match number.as_i64() {

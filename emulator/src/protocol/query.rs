@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 use tokio::sync::Notify;
 use uuid::Uuid;
 
-use crate::results::{JsonStyle, StoredResult};
+use crate::results::{JsonStyle, KeptText, ResultError, StoredResult};
 use crate::session::{ContextSnapshot, DmlStats, Progress, QueryId, SqlError};
 
 use super::BackendSession;
@@ -30,15 +30,22 @@ pub(crate) struct Query {
     /// Under which its session knows it; none for one of several statements.
     pub(super) request_id: Option<String>,
     pub(crate) session: Weak<ClientSession>,
-    pub(crate) sql: String,
+    pub(super) text: Arc<KeptText>,
     pub(crate) started: SystemTime,
     /// Runs beside its session's other statements and outlives it.
     detached: AtomicBool,
     outcome: OnceLock<Outcome>,
     finished: Notify,
     cancelled: AtomicBool,
-    /// Chunks that were given out.
-    fetched: AtomicUsize,
+    /// Which parts of the outcome were given to who asked for them; made with the first one.
+    given: OnceLock<Given>,
+}
+
+/// The parts of an outcome that were given out: first part, chunks.
+#[derive(Debug)]
+struct Given {
+    parts: Box<[AtomicBool]>,
+    left: AtomicUsize,
 }
 
 /// How a statement ended.
@@ -90,7 +97,7 @@ impl Query {
         session: &Arc<ClientSession>,
         id: QueryId,
         request_id: Option<String>,
-        sql: String,
+        text: Arc<KeptText>,
     ) -> Self {
         Self {
             id,
@@ -98,13 +105,13 @@ impl Query {
             user: session.user.clone(),
             request_id,
             session: Arc::downgrade(session),
-            sql,
+            text,
             started: SystemTime::now(),
             detached: AtomicBool::new(false),
             outcome: OnceLock::new(),
             finished: Notify::new(),
             cancelled: AtomicBool::new(false),
-            fetched: AtomicUsize::new(0),
+            given: OnceLock::new(),
         }
     }
 
@@ -182,17 +189,35 @@ impl Query {
         self.cancelled.load(Ordering::Acquire)
     }
 
-    /// Notes that a chunk was given out.
-    pub(crate) fn chunk_fetched(&self) {
-        self.fetched.fetch_add(1, Ordering::Relaxed);
+    /// Notes that a part of the outcome was given out; true when it was the last one that had not been.
+    pub(super) fn give(&self, part: usize) -> bool {
+        let given = self.given.get_or_init(|| {
+            let chunks = self
+                .statement()
+                .map_or(0, |statement| statement.rows.chunks().len());
+            Given {
+                parts: (0..=chunks).map(|_| AtomicBool::new(false)).collect(),
+                left: AtomicUsize::new(chunks + 1),
+            }
+        });
+        given
+            .parts
+            .get(part)
+            .is_some_and(|is_given| !is_given.swap(true, Ordering::AcqRel))
+            && given.left.fetch_sub(1, Ordering::AcqRel) == 1
     }
 
-    /// True when as many chunks were given out as there are.
-    pub(super) fn is_fetched(&self) -> bool {
-        let chunks = self
-            .statement()
-            .map_or(0, |statement| statement.rows.chunks().len());
-        self.fetched.load(Ordering::Relaxed) >= chunks
+    /// True when writing the answer reads a file.
+    pub(crate) fn first_blocks(&self) -> bool {
+        self.statement()
+            .is_some_and(|statement| statement.rows.first_blocks())
+    }
+
+    /// Moves text and first rows into the results' file. Blocks.
+    pub(super) fn spill(&self) -> Result<(), ResultError> {
+        self.text.spill()?;
+        self.statement()
+            .map_or(Ok(()), |statement| statement.rows.spill())
     }
 
     /// The statement, when it ended well.

@@ -10,6 +10,7 @@ use crate::results::ResultError;
 use crate::session::SqlError;
 
 use super::message::{ObjectWriter, Reply, envelope, reply_json};
+use super::retention::Full;
 
 /// A request that is not answered as asked.
 #[derive(Debug)]
@@ -97,6 +98,16 @@ pub(crate) fn cancelled() -> SqlError {
         code: "000604",
         sql_state: "57014",
         message: "SQL execution canceled".to_owned(),
+        position: None,
+    }
+}
+
+/// The outcome of a statement that was not begun because too many wait to be read.
+pub(super) fn unplaced(full: &Full) -> SqlError {
+    SqlError {
+        code: "000617",
+        sql_state: "57014",
+        message: format!("The statement was refused: {full}."),
         position: None,
     }
 }

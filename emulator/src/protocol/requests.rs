@@ -45,21 +45,25 @@ pub(super) enum Request {
 }
 
 impl Requests {
-    /// Finds what a request repeats, or notes the statement that it is about to start.
-    pub(super) fn enter(&self, id: &str, query: impl FnOnce() -> Arc<Query>) -> Request {
+    /// Finds what a request repeats, or notes the statement that it is about to start; fails as `query` does.
+    pub(super) fn enter<E>(
+        &self,
+        id: &str,
+        query: impl FnOnce() -> Result<Arc<Query>, E>,
+    ) -> Result<Request, E> {
         let mut inner = self.lock();
         if inner.closed {
-            return Request::Closed;
+            return Ok(Request::Closed);
         }
         if let Some(known) = inner.started.get(id) {
-            return Request::Repeated(Arc::clone(known));
+            return Ok(Request::Repeated(Arc::clone(known)));
         }
         if let Some(query_id) = inner.forgotten.get(id) {
-            return Request::Forgotten(*query_id);
+            return Ok(Request::Forgotten(*query_id));
         }
-        let query = query();
+        let query = query()?;
         inner.started.insert(id.to_owned(), Arc::clone(&query));
-        Request::New(query)
+        Ok(Request::New(query))
     }
 
     /// The statement that a request started.

@@ -38,18 +38,26 @@ pub(super) fn target(submission: &Submission) -> Option<Uuid> {
     Uuid::try_parse(id).ok()
 }
 
-/// The rows that a query gave; it must have ended well, and be the same user's.
+/// The rows that a query gave; it must have ended well, and be the same user's. It counts as read from here on: who
+/// asks holds its rows.
 pub(super) fn rows(
     connector: &Connector,
     asking: &Query,
     target: Uuid,
 ) -> Result<Arc<StoredResult>, SqlError> {
-    connector
+    let known = connector
         .queries
         .get(target)
-        .filter(|query| query.user == asking.user)
-        .and_then(|query| query.statement().map(|statement| Arc::clone(&statement.rows)))
-        .ok_or_else(|| SqlError::no_statement(&target.to_string()))
+        .filter(|query| query.user == asking.user);
+    let rows = known.as_ref().and_then(|query| {
+        let statement = query.statement()?;
+        Some((query, Arc::clone(&statement.rows)))
+    });
+    let (query, rows) = rows.ok_or_else(|| SqlError::no_statement(&target.to_string()))?;
+    for part in 0..=rows.chunks().len() {
+        connector.queries.given(query, part);
+    }
+    Ok(rows)
 }
 
 #[cfg(test)]

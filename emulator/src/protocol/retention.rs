@@ -1,44 +1,45 @@
 //! Which statements are known by their query id, and for how long.
 //!
-//! Running statements are always known. Finished ones are kept for a while, whether their session lives or
-//! not, and at most so many with so many bytes inline: the oldest go first. Results with chunks are large; when they begin to crowd memory
-//! or files, those go first that their client has fetched to the end, which it hardly ever does twice.
+//! Running statements are always known. Finished ones are kept until their time ends, whether their session lives or
+//! not. What nobody has read is never given up before: when memory is taken, texts and first rows move into the
+//! results' file; when the file or the number of statements is at its limit, what comes next is refused. Outcomes that
+//! were read to the end are another matter, since hardly anybody reads twice: they go, the oldest first, when their
+//! number is at its limit or when large ones begin to crowd memory or the file.
 
 use std::collections::{HashMap, VecDeque};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::results::Spool;
+use crate::results::{ResultError, Spool, SpoolBytes};
 use crate::session::QueryId;
 
 use super::Settings;
 use super::query::Query;
 
-/// Unfetched results dropped at once when files take too much. A file goes only when its last reader
-/// does, so that what is gained shows late: without this limit one slow reader would cost all results.
-const DROPPED_UNFETCHED_MAX: usize = 8;
-
-/// What a statement takes beside its text and its rows, about.
-const QUERY_BYTES: usize = 2048;
+/// Bytes of first rows without chunks that make a result a large one.
+const LARGE_INLINE_MIN: usize = 16 * 1024;
 
 /// The statements that can be asked for by query id.
 #[derive(Debug)]
 pub(crate) struct Retention {
     kept_max: usize,
-    inline_bytes_max: u64,
     life: Duration,
     spool: Arc<Spool>,
     inner: Mutex<Inner>,
+    /// Somebody moves first parts into the file.
+    spilling: AtomicBool,
 }
 
 #[derive(Debug, Default)]
 struct Inner {
     queries: HashMap<QueryId, Kept>,
-    /// Finished statements, oldest first; some may be forgotten already.
-    finished: VecDeque<QueryId>,
-    /// Those of them whose results have chunks.
-    chunked: VecDeque<QueryId>,
-    inline_bytes: u64,
+    /// Finished statements whose text and first rows were not moved into the file, oldest first.
+    in_memory: VecDeque<QueryId>,
+    /// Those that were read to the end, in that order. As in the next two, some may be forgotten already.
+    read: VecDeque<QueryId>,
+    /// Those of them whose results are large.
+    read_large: VecDeque<QueryId>,
 }
 
 #[derive(Debug)]
@@ -48,22 +49,51 @@ struct Kept {
     expires: Option<Instant>,
 }
 
+/// As many statements are kept as may be, and none of them has ended and been read.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "{kept_max} statements run or wait to be read, which is as many as are kept (results_kept); read some of them or \
+     wait until their time ends"
+)]
+pub(crate) struct Full {
+    kept_max: usize,
+}
+
 impl Retention {
     pub(super) fn new(settings: &Settings, spool: Arc<Spool>) -> Self {
         Self {
             kept_max: settings.queries_kept_max,
-            inline_bytes_max: settings.inline_bytes_kept_max,
             life: settings.result_life,
             spool,
             inner: Mutex::default(),
+            spilling: AtomicBool::new(false),
         }
     }
 
-    /// Makes a running statement known.
-    pub(crate) fn insert(&self, query: Arc<Query>) {
-        self.lock()
-            .queries
-            .insert(query.id, Kept { query, expires: None });
+    /// Makes a statement known that is about to run, unless too many wait to be read. Gives those that had to go for
+    /// it, for [`forget_requests`]: not called here, because the caller may hold its session's requests.
+    pub(crate) fn insert(&self, query: &Arc<Query>) -> Result<Vec<Arc<Query>>, Full> {
+        let mut inner = self.lock();
+        // But for the last one, which this statement may ask for.
+        let mut dropped = inner.give_up(self.spool.excess(), 1);
+        if inner.queries.len() >= self.kept_max {
+            let oldest = inner.forget_oldest_read();
+            let kept_max = self.kept_max;
+            dropped.push(oldest.ok_or(Full { kept_max })?);
+        }
+        inner.insert(query);
+        Ok(dropped)
+    }
+
+    /// Makes a statement known that has run, as one of several.
+    pub(super) fn insert_child(&self, query: &Arc<Query>) {
+        let mut inner = self.lock();
+        let dropped = (inner.queries.len() >= self.kept_max)
+            .then(|| inner.forget_oldest_read())
+            .flatten();
+        inner.insert(query);
+        drop(inner);
+        forget_requests(dropped.as_slice());
     }
 
     /// The statements that run.
@@ -77,33 +107,38 @@ impl Retention {
         self.lock().queries.get(&id).map(|kept| Arc::clone(&kept.query))
     }
 
-    /// Notes that a statement has finished, and forgets others that are too many now.
+    /// Notes that a statement has finished, and forgets what was read if that takes too much.
     pub(super) fn finished(&self, query: &Arc<Query>, now: Instant) {
-        let mut dropped = Vec::new();
         let mut guard = self.lock();
         let inner = &mut *guard;
         let Some(kept) = inner.queries.get_mut(&query.id) else {
             return;
         };
         kept.expires = Some(now + self.life);
-        inner.inline_bytes += inline_bytes(query);
-        inner.finished.push_back(query.id);
-        while inner.finished.len() > self.kept_max || inner.inline_bytes > self.inline_bytes_max {
-            let Some(oldest) = inner.finished.pop_front() else {
-                break;
-            };
-            dropped.extend(inner.forget(oldest));
-        }
-        // The newest result is never in question: its client has not seen it yet.
-        dropped.extend(self.make_room(inner));
-        if query
-            .statement()
-            .is_some_and(|statement| statement.rows.chunks().len() > 0)
-        {
-            inner.chunked.push_back(query.id);
-        }
+        inner.in_memory.push_back(query.id);
+        let dropped = inner.give_up(self.spool.excess(), 0);
         drop(guard);
         forget_requests(&dropped);
+    }
+
+    /// Notes that a part of an outcome was given to who asked for it: 0 is the first one, the others are chunks.
+    pub(crate) fn given(&self, query: &Query, part: usize) {
+        if query.give(part) {
+            self.read(query);
+        }
+    }
+
+    /// Notes that an outcome was read to its end.
+    pub(super) fn read(&self, query: &Query) {
+        let is_large = query.statement().is_some_and(|statement| {
+            let rows = &statement.rows;
+            rows.chunks().len() > 0 || rows.inline_bytes() >= LARGE_INLINE_MIN
+        });
+        let mut inner = self.lock();
+        inner.read.push_back(query.id);
+        if is_large {
+            inner.read_large.push_back(query.id);
+        }
     }
 
     /// Forgets what has outlived its time.
@@ -117,36 +152,45 @@ impl Retention {
             .map(|(id, _)| *id)
             .collect();
         let dropped: Vec<_> = expired.into_iter().filter_map(|id| inner.forget(id)).collect();
-        if !dropped.is_empty() {
-            inner.finished.retain(|id| inner.queries.contains_key(id));
-            inner.chunked.retain(|id| inner.queries.contains_key(id));
+        let queries = &inner.queries;
+        for list in [&mut inner.in_memory, &mut inner.read, &mut inner.read_large] {
+            list.retain(|id| queries.contains_key(id));
         }
         drop(guard);
         forget_requests(&dropped);
     }
 
-    /// Forgets results with chunks, if they take too much.
-    fn make_room(&self, inner: &mut Inner) -> Vec<Arc<Query>> {
-        let mut dropped = Vec::new();
-        if self.spool.is_crowded() {
-            for id in std::mem::take(&mut inner.chunked) {
-                match inner.queries.get(&id) {
-                    Some(kept) if !kept.query.is_fetched() => inner.chunked.push_back(id),
-                    Some(_) => dropped.extend(inner.forget(id)),
-                    None => {}
+    /// True when [`Retention::spill`] should be called; for one caller at a time.
+    pub(super) fn wants_spilling(&self) -> bool {
+        self.spool.is_first_crowded() && !self.spilling.swap(true, Ordering::AcqRel)
+    }
+
+    /// Moves texts and first rows into the file, those of the oldest statements first, until half of their budget is
+    /// free. Blocks.
+    pub(super) fn spill(&self) {
+        while self.spool.is_first_half_full() {
+            let next = {
+                let mut inner = self.lock();
+                let id = inner.in_memory.pop_front();
+                id.map(|id| inner.queries.get(&id).map(|kept| Arc::clone(&kept.query)))
+            };
+            let Some(query) = next else {
+                break;
+            };
+            if let Some(Err(error)) = query.map(|query| query.spill()) {
+                // It is as it was, and what was read makes room.
+                let dropped = self.lock().forget_oldest_read();
+                forget_requests(dropped.as_slice());
+                let is_full = matches!(error, ResultError::DiskFull { .. });
+                if !is_full {
+                    tracing::error!(%error, "failed to move a result into the results' file");
+                }
+                if !is_full || dropped.is_none() {
+                    break;
                 }
             }
         }
-        for _ in 0..DROPPED_UNFETCHED_MAX {
-            if !self.spool.is_nearly_full() {
-                break;
-            }
-            let Some(oldest) = inner.chunked.pop_front() else {
-                break;
-            };
-            dropped.extend(inner.forget(oldest));
-        }
-        dropped
+        self.spilling.store(false, Ordering::Release);
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Inner> {
@@ -155,23 +199,47 @@ impl Retention {
 }
 
 impl Inner {
+    fn insert(&mut self, query: &Arc<Query>) {
+        let query = Arc::clone(query);
+        self.queries.insert(query.id, Kept { query, expires: None });
+    }
+
     fn forget(&mut self, id: QueryId) -> Option<Arc<Query>> {
-        let query = self.queries.remove(&id)?.query;
-        self.inline_bytes = self.inline_bytes.saturating_sub(inline_bytes(&query));
-        Some(query)
+        Some(self.queries.remove(&id)?.query)
+    }
+
+    fn forget_oldest_read(&mut self) -> Option<Arc<Query>> {
+        while let Some(id) = self.read.pop_front() {
+            if let Some(query) = self.forget(id) {
+                return Some(query);
+            }
+        }
+        None
+    }
+
+    /// Forgets large results that were read, until so much is given up or so few are left. A place is free only when
+    /// its last reader has gone, so that what is gained may show late.
+    fn give_up(&mut self, excess: SpoolBytes, left: usize) -> Vec<Arc<Query>> {
+        let mut dropped = Vec::new();
+        let mut gained = SpoolBytes::default();
+        while (gained.memory < excess.memory || gained.disk < excess.disk) && self.read_large.len() > left {
+            let next = self.read_large.pop_front();
+            let Some(query) = next.and_then(|id| self.forget(id)) else {
+                continue;
+            };
+            let bytes = query
+                .statement()
+                .map_or_else(SpoolBytes::default, |statement| statement.rows.spool_bytes());
+            gained.memory += bytes.memory;
+            gained.disk += bytes.disk;
+            dropped.push(query);
+        }
+        dropped
     }
 }
 
-/// Bytes that a finished statement takes in memory beside its chunks.
-fn inline_bytes(query: &Query) -> u64 {
-    let rows = query
-        .statement()
-        .map_or(0, |statement| statement.rows.inline_bytes());
-    (QUERY_BYTES + rows + query.sql.len()) as u64
-}
-
 /// Lets the statements' sessions forget their request ids.
-fn forget_requests(queries: &[Arc<Query>]) {
+pub(crate) fn forget_requests(queries: &[Arc<Query>]) {
     for query in queries {
         if let (Some(session), Some(request_id)) = (query.session.upgrade(), &query.request_id) {
             session.requests.forget(request_id);

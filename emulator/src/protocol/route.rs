@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::Bytes;
-use http::header::CONTENT_ENCODING;
+use http::header::{ALLOW, CONTENT_ENCODING};
 use http::request::Parts;
 use http::{HeaderValue, Method, Request, StatusCode};
 use http_body_util::BodyExt as _;
@@ -27,7 +27,7 @@ pub(super) async fn answer(connector: Arc<Connector>, request: Request<Incoming>
         let reply = stage_urls::put(&connector, &parts, body).await;
         return reply.unwrap_or_else(Refusal::into_reply);
     }
-    match Exchange::read(parts, body, &connector.settings).await {
+    match Exchange::read(parts, body, &connector).await {
         Ok(exchange) => respond(&connector, &exchange, peer).await,
         Err((head, refusal)) => refuse(&connector, &head, refusal),
     }
@@ -122,8 +122,44 @@ async fn dispatch(connector: &Arc<Connector>, exchange: &Exchange) -> Result<Rep
         ["health", "", "", ""] if get => Ok(health::health(connector)),
         // What clients tell about themselves is taken and forgotten: nothing leaves the machine.
         ["telemetry", "send", "" | "sessionless", ""] if post => Ok(success(b"\"Log Received\"")),
-        _ => Err(unknown(path)),
+        route => match methods(route) {
+            Some(methods) => Ok(other_method(exchange.method(), methods)),
+            None => Err(unknown(path)),
+        },
     }
+}
+
+/// The methods that an endpoint takes; nothing when there is no such endpoint.
+fn methods(route: [&str; 4]) -> Option<&'static str> {
+    match route {
+        ["queries", "v1", "query-request" | "abort-request", ""]
+        | ["queries", _, "abort-request", ""]
+        | ["session", "v1", "login-request", ""]
+        | [
+            "session",
+            "token-request" | "heartbeat" | "authenticator-request" | "",
+            "",
+            "",
+        ]
+        | ["console", "login", "", ""]
+        | ["telemetry", "send", "" | "sessionless", ""] => Some("POST"),
+        ["results", _, _, ""]
+        | ["queries", _, "result", ""]
+        | ["monitoring", "queries", _, ""]
+        | ["health", "", "", ""] => Some("GET"),
+        [stage_urls::FOLDER, _, "", ""] => Some("GET, HEAD, PUT"),
+        _ => None,
+    }
+}
+
+/// The answer to another method than the endpoint's.
+fn other_method(method: &Method, allowed: &'static str) -> Reply {
+    let message = format!("The endpoint does not take {method}; it takes {allowed}.");
+    let mut reply = Refusal::http(StatusCode::METHOD_NOT_ALLOWED, message).into_reply();
+    reply
+        .headers_mut()
+        .insert(ALLOW, HeaderValue::from_static(allowed));
+    reply
 }
 
 fn no_browser() -> Refusal {

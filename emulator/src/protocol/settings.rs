@@ -31,6 +31,9 @@ pub struct Settings {
     pub body_wait_max: Duration,
     /// Bytes of a request's body, unpacked.
     pub body_bytes_max: usize,
+    /// Bytes of all bodies that are being read or worked on: half of them as they were sent, half unpacked. A body of
+    /// more than 128 KiB waits for its part.
+    pub bodies_bytes_max: u64,
     /// Time for running requests to end when the server stops.
     pub shutdown_grace: Duration,
     /// Compresses answers for clients that accept it.
@@ -39,10 +42,8 @@ pub struct Settings {
     pub compress_chunks: bool,
     /// Sizes of a result's pieces.
     pub chunk_limits: ChunkLimits,
-    /// Finished statements whose outcome is kept.
+    /// Statements that run or whose outcome is kept.
     pub queries_kept_max: usize,
-    /// Bytes of texts and inline rows that are kept with them.
-    pub inline_bytes_kept_max: u64,
     /// How long an outcome is kept, also when its session has ended.
     pub result_life: Duration,
     /// Another API on the same port.
@@ -89,6 +90,7 @@ impl Default for Settings {
             head_wait_max: Duration::from_mins(5),
             body_wait_max: Duration::from_mins(1),
             body_bytes_max: 128 * 1024 * 1024,
+            bodies_bytes_max: 512 * 1024 * 1024,
             shutdown_grace: Duration::from_secs(5),
             compress_answers: false,
             compress_chunks: false,
@@ -97,7 +99,6 @@ impl Default for Settings {
                 chunk_weight_max: 8 * 1024 * 1024,
             },
             queries_kept_max: 10_000,
-            inline_bytes_kept_max: 32 * 1024 * 1024,
             result_life: Duration::from_hours(24),
             mounted: None,
             metrics: None,

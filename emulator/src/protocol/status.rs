@@ -116,11 +116,13 @@ fn describe(query: &Query) -> Value {
     let warehouse = query
         .statement()
         .and_then(|statement| statement.context.warehouse.clone());
+    // A long one may lie in the file; so short as it is cut, reading it is no wait.
+    let text = query.text.get().ok();
     json!({
         "id": query.id.to_string(),
         "status": status,
         "state": status,
-        "sqlText": query.sql,
+        "sqlText": text.as_deref(),
         "startTime": started,
         "endTime": ended.unwrap_or(0),
         "totalDuration": ended.unwrap_or_else(|| milliseconds(std::time::SystemTime::now())).saturating_sub(started),

@@ -1,29 +1,33 @@
 //! `POST /queries/v1/query-request`: runs a statement, or finds the one that the request repeats.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use http::StatusCode;
 use serde::Deserialize;
-use serde_json::{Map, Value};
+use serde_json::value::RawValue;
 use uuid::Uuid;
 
 use crate::session::Submission;
 
 use super::answer::{self, RUNNING, RUNNING_DETACHED};
-use super::bindings::{self, WireBinding};
+use super::bindings::{self, WireBindings};
 use super::connector::{ClientSession, Connector, ended};
 use super::execute::{self, Delivery};
+use super::fields::Parameters;
 use super::format::ResultFormat;
 use super::message::{Exchange, Reply, reply_json};
 use super::parameters;
 use super::query::Query;
-use super::refusal::Refusal;
+use super::refusal::{self, Refusal};
 use super::requests::Request;
+use super::retention::{Full, forget_requests};
 use super::status;
 
 /// The statement parameter that says how many statements the text holds.
 const STATEMENT_COUNT: &str = "MULTI_STATEMENT_COUNT";
+
+/// Longest list of query contexts that is read, in bytes; clients keep five short ones.
+const CONTEXTS_BYTES_MAX: usize = 64 << 10;
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -31,11 +35,11 @@ struct QueryRequest {
     sql_text: Option<String>,
     async_exec: Option<bool>,
     describe_only: Option<bool>,
-    parameters: Option<Map<String, Value>>,
-    bindings: Option<BTreeMap<String, WireBinding>>,
+    parameters: Option<Parameters>,
+    bindings: Option<WireBindings>,
     bind_stage: Option<String>,
     #[serde(rename = "queryContextDTO")]
-    query_contexts: Option<Value>,
+    query_contexts: Option<Box<RawValue>>,
 }
 
 /// Answers with the statement's outcome, or with where to ask for it.
@@ -57,17 +61,30 @@ pub(super) async fn submit(connector: &Arc<Connector>, exchange: &Exchange) -> R
 pub(super) async fn answer_within(
     connector: &Connector,
     exchange: &Exchange,
-    query: &Query,
+    query: &Arc<Query>,
     wait_max: std::time::Duration,
 ) -> Result<Reply, Refusal> {
-    let body = match query.wait(wait_max).await {
-        Some(outcome) => {
-            let origin = exchange.origin(&connector.settings).unwrap_or_default();
-            answer::finished(query, outcome, &origin)?
-        }
-        None => answer::in_progress(query, RUNNING, connector.settings.session_idle_max),
+    let Some(outcome) = query.wait(wait_max).await else {
+        let body = answer::in_progress(query, RUNNING, connector.settings.session_idle_max);
+        return Ok(reply_json(StatusCode::OK, body));
     };
-    Ok(reply_json(StatusCode::OK, body))
+    let origin = exchange.origin(&connector.settings).unwrap_or_default();
+    let body = if query.first_blocks() {
+        let (query_id, query) = (query.id, Arc::clone(query));
+        let writing = tokio::task::spawn_blocking(move || {
+            let outcome = query.outcome().expect("it has ended, as was seen above");
+            answer::finished(&query, outcome, &origin)
+        });
+        writing
+            .await
+            .map_err(|_| Refusal::sql(&refusal::broken(), query_id))?
+    } else {
+        answer::finished(query, outcome, &origin)
+    };
+    if body.is_ok() || outcome.result.is_err() {
+        connector.queries.given(query, 0);
+    }
+    Ok(reply_json(StatusCode::OK, body?))
 }
 
 /// Starts the statement, unless one with the same request id was started before: then it is that one.
@@ -79,23 +96,28 @@ fn begin(
 ) -> Result<Arc<Query>, Refusal> {
     let query_id = Uuid::new_v4();
     let detached = request.async_exec.unwrap_or(false);
-    if let Some(sent) = &request.query_contexts {
-        session.contexts.merge(sent);
+    if let Some(sent) = &request.query_contexts
+        && sent.get().len() <= CONTEXTS_BYTES_MAX
+        && let Ok(sent) = serde_json::from_str(sent.get())
+    {
+        session.contexts.merge(&sent);
     }
     let (submission, format) = read(session, query_id, request)?;
+    let text = connector.text(&submission.sql);
     // Without an id the statement cannot be repeated or aborted by one, but ends with its session.
     let request_id = request_id.unwrap_or_else(|| query_id.to_string());
+    let mut displaced = Vec::new();
     let entered = session.requests.enter(&request_id, || {
-        let sql = submission.sql.clone();
-        let query = Arc::new(Query::new(session, query_id, Some(request_id.clone()), sql));
+        let query = Arc::new(Query::new(session, query_id, Some(request_id.clone()), text));
+        displaced = connector.queries.insert(&query)?;
         if detached && execute::detach(session, &submission) {
             query.detach();
         }
-        query
+        Ok(query)
     });
-    match entered {
+    forget_requests(&displaced);
+    match entered.map_err(|full: Full| Refusal::sql(&refusal::unplaced(&full), query_id))? {
         Request::New(query) => {
-            connector.queries.insert(Arc::clone(&query));
             let delivery = Delivery::new(connector, format);
             execute::start(connector, session, Arc::clone(&query), submission, delivery);
             Ok(query)
@@ -118,7 +140,7 @@ fn read(
             "The request has no sqlText.",
         ));
     };
-    let mut parameters = parameters::read(request.parameters.unwrap_or_default());
+    let mut parameters = parameters::read(&request.parameters.unwrap_or_default());
     let format = ResultFormat::asked(&parameters).unwrap_or_else(|| session.format());
     let statement_count = parameters
         .remove(STATEMENT_COUNT)

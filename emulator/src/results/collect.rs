@@ -9,6 +9,8 @@ use arrow_select::concat::concat_batches;
 use arrow_select::take::take_record_batch;
 use bytes::Bytes;
 
+use super::first::{Columns, FirstRows};
+use super::kept::Kept;
 use super::spool::{Place, SpoolShare};
 use super::{Converter, ResultError, Spool, StoredResult, WireColumn};
 
@@ -159,25 +161,32 @@ impl Collector {
         Ok(())
     }
 
-    /// Ends the result.
+    /// Ends the result. May write to a file when [`Spool::is_first_crowded`].
     pub fn finish(mut self) -> Result<StoredResult, ResultError> {
         self.seal()?;
         let converter = match self.converter {
             Some(converter) => converter,
             None => Converter::new(&self.columns, None)?,
         };
-        let mut inline = self.inline.batches;
+        let mut batches = self.inline.batches;
         if self.rows <= COPIED_ROWS_MAX {
-            inline = inline.iter().map(copy).collect::<Result<_, _>>()?;
+            batches = batches.iter().map(copy).collect::<Result<_, _>>()?;
         }
-        Ok(StoredResult {
+        let in_chunks: u64 = self.chunks.iter().map(|chunk| chunk.rows).sum();
+        let weight = self.inline.weight;
+        let first = FirstRows {
             schema: Arc::clone(converter.schema()),
-            columns: self.columns,
+            batches,
+            weight,
+        };
+        Ok(StoredResult {
+            columns: Kept::new(self.share.spool(), Columns(self.columns))?,
             rows: self.rows,
-            inline,
-            inline_weight: self.inline.weight,
+            inline_rows: self.rows - in_chunks,
+            inline_bytes: weight,
+            first: Kept::new(self.share.spool(), first)?,
             chunks: self.chunks,
-            _share: self.share,
+            share: self.share,
         })
     }
 }

@@ -156,7 +156,7 @@ impl WireColumn {
 }
 
 /// Snowflake's lower-case tag of a type.
-fn tag(sql_type: &SqlType) -> &'static str {
+pub(super) fn tag(sql_type: &SqlType) -> &'static str {
     match sql_type {
         SqlType::Number { .. } => "fixed",
         SqlType::Float => "real",

@@ -21,30 +21,30 @@ const NANOS: i64 = 1_000_000_000;
 const OFFSET_BIAS_MINUTES: i32 = 1440;
 
 impl StoredResult {
-    /// The columns as statements know them.
-    pub fn result_columns(&self) -> Vec<ResultColumn> {
-        let columns = self.columns().iter();
-        columns
-            .map(|column| ResultColumn {
-                name: column.name.clone(),
-                sql_type: column.sql_type.clone(),
-                nullable: column.nullable,
-                origin: column.origin.clone(),
-            })
-            .collect()
+    /// The columns as statements know them. Reads a file when [`StoredResult::first_blocks`].
+    pub fn result_columns(&self) -> Result<Vec<ResultColumn>, ResultError> {
+        let columns = self.columns()?;
+        let columns = columns.iter().map(|column| ResultColumn {
+            name: column.name.clone(),
+            sql_type: column.sql_type.clone(),
+            nullable: column.nullable,
+            origin: column.origin.clone(),
+        });
+        Ok(columns.collect())
     }
 
     /// Rows in the engine's physical types: part 0 is the inline part, the others are the chunks; none at
     /// the end. Reads files: call it where blocking is allowed.
     pub fn engine_batches(&self, part: usize) -> Result<Option<Vec<RecordBatch>>, ResultError> {
         let batches = match part.checked_sub(1) {
-            None => self.inline.clone(),
+            None => self.first.get()?.batches.clone(),
             Some(chunk) => match self.chunk_arrow(chunk)? {
-                Some(segments) => super::stored::decode(segments)?,
+                Some(segments) => super::stored::decode(segments)?.1,
                 None => return Ok(None),
             },
         };
-        let restored = batches.iter().map(|batch| restore(self.columns(), batch));
+        let columns = self.columns()?;
+        let restored = batches.iter().map(|batch| restore(&columns, batch));
         restored.collect::<Result<Vec<_>, _>>().map(Some)
     }
 }
@@ -223,17 +223,24 @@ mod tests {
         let batch = RecordBatch::try_new(Arc::new(Schema::new(fields)), arrays).unwrap();
         let limits = SpoolLimits {
             memory_bytes_max: 1 << 20,
-            disk_bytes_max: 0,
+            first_bytes_max: 1 << 20,
+            disk_bytes_max: 1 << 20,
         };
-        let spool = Spool::open(&std::env::temp_dir(), limits).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let spool = Spool::open(folder.path(), limits).unwrap();
         // One row inline, the others in chunks.
         let sizes = ChunkLimits {
             inline_weight_max: 100,
             chunk_weight_max: 100,
         };
-        let mut collector = Collector::new(wire_columns(columns.to_vec()), sizes, spool);
+        let mut collector = Collector::new(wire_columns(columns.to_vec()), sizes, Arc::clone(&spool));
         collector.push(&batch).unwrap();
         let stored = collector.finish().unwrap();
+        let written = stored.inline_arrow().unwrap();
+        assert!(spool.first_bytes() > 0 && !stored.first_blocks());
+        stored.spill().unwrap();
+        assert!(spool.first_bytes() == 0 && stored.first_blocks());
+        assert_eq!(stored.inline_arrow().unwrap(), written);
         let mut parts = Vec::new();
         while let Some(batches) = stored.engine_batches(parts.len()).unwrap() {
             parts.push(batches);
@@ -242,6 +249,8 @@ mod tests {
         let batches: Vec<RecordBatch> = parts.into_iter().flatten().collect();
         let whole = arrow_select::concat::concat_batches(&batch.schema(), &batches).unwrap();
         assert_eq!(whole, batch);
-        assert_eq!(stored.result_columns()[0], columns[0]);
+        assert_eq!(stored.result_columns().unwrap(), columns);
+        drop(stored);
+        assert_eq!((spool.memory_bytes(), spool.disk_bytes()), (0, 0));
     }
 }

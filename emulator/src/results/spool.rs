@@ -1,16 +1,13 @@
-//! Where chunks lie: in memory while the shared budget lasts, then in a file per result.
+//! Where results lie: in memory while the shared budgets last, then in the one file of them all.
 
-use std::fs::File;
-use std::io::Write as _;
-use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::{Bytes, BytesMut};
-use uuid::Uuid;
 
 use super::ResultError;
+use super::arena::{Arena, Parcel};
 
 /// Segments up to this size are joined with their neighbours: many small writes cost more than one copy.
 const JOINED_SEGMENT_MAX: usize = 16 * 1024;
@@ -20,29 +17,39 @@ const JOINED_SEGMENT_MAX: usize = 16 * 1024;
 pub struct SpoolLimits {
     /// Bytes of chunks kept in memory.
     pub memory_bytes_max: u64,
-    /// Bytes of chunks kept in files.
+    /// Bytes of first parts, of columns and of statements' texts kept in memory.
+    pub first_bytes_max: u64,
+    /// Bytes of all of these kept in a file.
     pub disk_bytes_max: u64,
 }
 
-/// The place of all results' chunks; shared by the server's sessions.
+/// The place of all results; shared by the server's sessions.
 #[derive(Debug)]
 pub struct Spool {
-    folder: PathBuf,
     limits: SpoolLimits,
     memory: AtomicU64,
-    disk: AtomicU64,
+    first: AtomicU64,
+    arena: Arc<Arena>,
+}
+
+/// Bytes in memory and in the file.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SpoolBytes {
+    /// Of chunks in memory.
+    pub memory: u64,
+    /// In the file.
+    pub disk: u64,
 }
 
 impl Spool {
-    /// Opens the spool; its files lie in `folder`, which is made if it is missing.
+    /// Opens the spool; its file lies in `folder`, which is made if it is missing.
     pub fn open(folder: &Path, limits: SpoolLimits) -> std::io::Result<Arc<Self>> {
         std::fs::create_dir_all(folder)?;
-        let folder = folder.to_owned();
         Ok(Arc::new(Self {
-            folder,
             limits,
             memory: AtomicU64::new(0),
-            disk: AtomicU64::new(0),
+            first: AtomicU64::new(0),
+            arena: Arena::new(folder, limits.disk_bytes_max),
         }))
     }
 
@@ -51,21 +58,55 @@ impl Spool {
         self.memory.load(Ordering::Relaxed)
     }
 
-    /// Bytes of chunks in files now.
+    /// Bytes of first parts, columns and texts in memory now.
+    pub fn first_bytes(&self) -> u64 {
+        self.first.load(Ordering::Relaxed)
+    }
+
+    /// Bytes in the file now.
     pub fn disk_bytes(&self) -> u64 {
-        self.disk.load(Ordering::Relaxed)
+        self.arena.used_bytes()
     }
 
-    /// True when results that nobody needs any more should go: half of the memory is taken, or an eighth
-    /// of the files' limit.
-    pub fn is_crowded(&self) -> bool {
-        self.memory_bytes() > self.limits.memory_bytes_max / 2
-            || self.disk_bytes() > self.limits.disk_bytes_max / 8
+    /// What results that were read to their end must give up: what is beyond half of the memory, and beyond an
+    /// eighth of the file's limit.
+    pub fn excess(&self) -> SpoolBytes {
+        SpoolBytes {
+            memory: self
+                .memory_bytes()
+                .saturating_sub(self.limits.memory_bytes_max / 2),
+            disk: self.disk_bytes().saturating_sub(self.limits.disk_bytes_max / 8),
+        }
     }
 
-    /// True when results must go, needed or not: three quarters of the files' limit are taken.
-    pub fn is_nearly_full(&self) -> bool {
-        self.disk_bytes() > self.limits.disk_bytes_max / 4 * 3
+    /// True when first parts in memory should begin to move into the file, so that new ones find room: three
+    /// quarters of their budget are taken.
+    pub fn is_first_crowded(&self) -> bool {
+        self.first_bytes() > self.limits.first_bytes_max / 4 * 3
+    }
+
+    /// True while so many must move: half of the budget is for what comes next.
+    pub fn is_first_half_full(&self) -> bool {
+        self.first_bytes() > self.limits.first_bytes_max / 2
+    }
+
+    /// Takes bytes of the first parts' budget, if there are so many.
+    pub(super) fn reserve_first(&self, bytes: u64) -> bool {
+        reserve(&self.first, bytes, self.limits.first_bytes_max)
+    }
+
+    /// Takes bytes of the first parts' budget, also beyond it.
+    pub(super) fn take_first(&self, bytes: u64) {
+        self.first.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    pub(super) fn release_first(&self, bytes: u64) {
+        self.first.fetch_sub(bytes, Ordering::Relaxed);
+    }
+
+    /// Puts segments that follow one another into the file. Blocks.
+    pub(super) fn put(&self, segments: &[Bytes]) -> Result<Parcel, ResultError> {
+        self.arena.put(segments)
     }
 }
 
@@ -78,18 +119,11 @@ fn reserve(counter: &AtomicU64, bytes: u64, limit: u64) -> bool {
         .is_ok()
 }
 
-/// One result's share of the spool: gives its memory and its file back when dropped.
+/// One result's share of the spool: gives its memory back when dropped.
 #[derive(Debug)]
 pub(super) struct SpoolShare {
     spool: Arc<Spool>,
-    memory: u64,
-    file: Option<SpillFile>,
-}
-
-#[derive(Debug)]
-struct SpillFile {
-    file: Arc<File>,
-    length: u64,
+    bytes: SpoolBytes,
 }
 
 /// Where one chunk lies.
@@ -97,83 +131,43 @@ struct SpillFile {
 pub(super) enum Place {
     /// In memory, in segments that follow one another.
     Memory(Vec<Bytes>),
-    /// In the result's file.
-    File {
-        file: Arc<File>,
-        offset: u64,
-        length: u64,
-    },
+    /// In the file.
+    File(Arc<Parcel>),
 }
 
 impl SpoolShare {
     pub(super) fn new(spool: Arc<Spool>) -> Self {
         Self {
             spool,
-            memory: 0,
-            file: None,
+            bytes: SpoolBytes::default(),
         }
+    }
+
+    pub(super) fn spool(&self) -> &Arc<Spool> {
+        &self.spool
+    }
+
+    pub(super) fn bytes(&self) -> SpoolBytes {
+        self.bytes
     }
 
     /// Keeps one chunk.
     pub(super) fn keep(&mut self, segments: Vec<Bytes>) -> Result<Place, ResultError> {
         let length = segments.iter().map(|segment| segment.len() as u64).sum();
+        let segments = join_small(segments);
         if reserve(&self.spool.memory, length, self.spool.limits.memory_bytes_max) {
-            self.memory += length;
-            return Ok(Place::Memory(join_small(segments)));
+            self.bytes.memory += length;
+            return Ok(Place::Memory(segments));
         }
-        let limit_bytes = self.spool.limits.disk_bytes_max;
-        if !reserve(&self.spool.disk, length, limit_bytes) {
-            return Err(ResultError::DiskFull { limit_bytes });
-        }
-        // Counted first: whatever fails from here on, dropping the share gives back what the file has.
-        let spill = match &mut self.file {
-            Some(spill) => spill,
-            none => match SpillFile::create(&self.spool.folder) {
-                Ok(created) => none.insert(created),
-                Err(error) => {
-                    self.spool.disk.fetch_sub(length, Ordering::Relaxed);
-                    return Err(error.into());
-                }
-            },
-        };
-        let offset = spill.length;
-        spill.length += length;
-        let mut writer = &*spill.file;
-        for segment in &segments {
-            writer.write_all(segment)?;
-        }
-        Ok(Place::File {
-            file: Arc::clone(&spill.file),
-            offset,
-            length,
-        })
+        let parcel = self.spool.put(&segments)?;
+        self.bytes.disk += length;
+        Ok(Place::File(Arc::new(parcel)))
     }
 }
 
 impl Drop for SpoolShare {
     fn drop(&mut self) {
-        self.spool.memory.fetch_sub(self.memory, Ordering::Relaxed);
-        if let Some(spill) = &self.file {
-            self.spool.disk.fetch_sub(spill.length, Ordering::Relaxed);
-        }
-    }
-}
-
-impl SpillFile {
-    /// Makes a file without a name: whatever becomes of this process, nothing is left behind.
-    fn create(folder: &Path) -> std::io::Result<Self> {
-        let path = folder.join(format!(".result-{}", Uuid::new_v4()));
-        let file = File::options()
-            .read(true)
-            .write(true)
-            .create_new(true)
-            .mode(0o600)
-            .open(&path)?;
-        std::fs::remove_file(&path)?;
-        Ok(Self {
-            file: Arc::new(file),
-            length: 0,
-        })
+        self.spool.memory.fetch_sub(self.bytes.memory, Ordering::Relaxed);
     }
 }
 
@@ -182,17 +176,13 @@ impl Place {
     pub(super) fn read(&self) -> Result<Vec<Bytes>, ResultError> {
         match self {
             Self::Memory(segments) => Ok(segments.clone()),
-            Self::File { file, offset, length } => {
-                let mut bytes = vec![0; *length as usize];
-                file.read_exact_at(&mut bytes, *offset)?;
-                Ok(vec![Bytes::from(bytes)])
-            }
+            Self::File(parcel) => Ok(vec![parcel.read()?]),
         }
     }
 
     /// True when [`Place::read`] touches a file.
     pub(super) fn blocks(&self) -> bool {
-        matches!(self, Self::File { .. })
+        matches!(self, Self::File(_))
     }
 }
 

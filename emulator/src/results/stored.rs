@@ -6,25 +6,27 @@ use std::sync::Arc;
 use arrow_array::RecordBatch;
 use arrow_buffer::Buffer;
 use arrow_ipc::reader::StreamDecoder;
-use arrow_schema::SchemaRef;
+use arrow_schema::{ArrowError, SchemaRef};
 use bytes::{Bytes, BytesMut};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 
 use super::collect::{Chunk, encode};
-use super::spool::SpoolShare;
+use super::first::{Columns, FirstRows};
+use super::kept::Kept;
+use super::spool::{SpoolBytes, SpoolShare};
 use super::{JsonRows, JsonStyle, ResultError, WireColumn};
 
-/// Rows of a finished statement. Dropping it frees its memory and its file.
+/// Rows of a finished statement. Dropping it frees its memory and its place in the file.
 #[derive(Debug)]
 pub struct StoredResult {
-    pub(super) columns: Arc<[WireColumn]>,
-    pub(super) schema: SchemaRef,
+    pub(super) columns: Kept<Columns>,
+    pub(super) first: Kept<FirstRows>,
     pub(super) rows: u64,
-    pub(super) inline: Vec<RecordBatch>,
-    pub(super) inline_weight: usize,
+    pub(super) inline_rows: u64,
+    pub(super) inline_bytes: usize,
     pub(super) chunks: Vec<Chunk>,
-    pub(super) _share: SpoolShare,
+    pub(super) share: SpoolShare,
 }
 
 /// What a client is told of a chunk before it fetches it.
@@ -37,9 +39,9 @@ pub struct ChunkInfo {
 }
 
 impl StoredResult {
-    /// The columns.
-    pub fn columns(&self) -> &[WireColumn] {
-        &self.columns
+    /// The columns. Reads a file when [`StoredResult::first_blocks`].
+    pub fn columns(&self) -> Result<Arc<[WireColumn]>, ResultError> {
+        Ok(Arc::clone(&self.columns.get()?.0))
     }
 
     /// All rows, inline and in chunks.
@@ -47,9 +49,29 @@ impl StoredResult {
         self.rows
     }
 
-    /// Memory that the inline part holds, about.
+    /// Bytes of the inline part's values, about.
     pub fn inline_bytes(&self) -> usize {
-        self.inline_weight
+        self.inline_bytes
+    }
+
+    /// Bytes of the chunks in memory, and of chunks and inline part in the file, about.
+    pub fn spool_bytes(&self) -> SpoolBytes {
+        let mut bytes = self.share.bytes();
+        if self.first.blocks() {
+            bytes.disk += self.inline_bytes as u64;
+        }
+        bytes
+    }
+
+    /// True when reading the columns or the inline part touches a file.
+    pub fn first_blocks(&self) -> bool {
+        self.first.blocks() || self.columns.blocks()
+    }
+
+    /// Moves columns and inline part into the file. Blocks.
+    pub fn spill(&self) -> Result<(), ResultError> {
+        self.first.spill()?;
+        self.columns.spill()
     }
 
     /// The chunks, in row order after the inline part.
@@ -60,19 +82,22 @@ impl StoredResult {
         })
     }
 
-    /// The inline part's rows as JSON text without the outer brackets.
+    /// The inline part's rows as JSON text without the outer brackets. Reads a file when
+    /// [`StoredResult::first_blocks`].
     pub fn inline_json(&self, style: &JsonStyle) -> Result<Vec<u8>, ResultError> {
-        self.json(&self.inline, style)
+        self.json(&self.first.get()?.batches, style)
     }
 
     /// Rows of the inline part.
     pub fn inline_rows(&self) -> u64 {
-        self.inline.iter().map(|batch| batch.num_rows() as u64).sum()
+        self.inline_rows
     }
 
-    /// The inline part as one Arrow IPC stream; with no rows it holds the schema alone.
+    /// The inline part as one Arrow IPC stream; with no rows it holds the schema alone. Reads a file when
+    /// [`StoredResult::first_blocks`].
     pub fn inline_arrow(&self) -> Result<Bytes, ResultError> {
-        let segments = encode(&self.schema, &self.inline)?;
+        let first = self.first.get()?;
+        let segments = encode(&first.schema, &first.batches)?;
         let mut stream = BytesMut::with_capacity(segments.iter().map(Bytes::len).sum());
         for segment in segments {
             stream.extend_from_slice(&segment);
@@ -102,15 +127,16 @@ impl StoredResult {
         let Some(segments) = self.chunk_arrow(index)? else {
             return Ok(None);
         };
-        let text = self.json(&decode(segments)?, style)?;
+        let text = self.json(&decode(segments)?.1, style)?;
         let [before, after] = around.map(Bytes::from_static);
         Ok(Some(gzip(&[before, Bytes::from(text), after])?))
     }
 
     fn json(&self, batches: &[RecordBatch], style: &JsonStyle) -> Result<Vec<u8>, ResultError> {
+        let columns = self.columns()?;
         let mut rows = JsonRows::new();
         for batch in batches {
-            rows.push(&self.columns, batch, style)?;
+            rows.push(&columns, batch, style)?;
         }
         Ok(rows.into_text())
     }
@@ -126,7 +152,7 @@ pub fn gzip(segments: &[Bytes]) -> std::io::Result<Bytes> {
 }
 
 /// Reads an Arrow IPC stream back.
-pub(super) fn decode(segments: Vec<Bytes>) -> Result<Vec<RecordBatch>, ResultError> {
+pub(super) fn decode(segments: Vec<Bytes>) -> Result<(SchemaRef, Vec<RecordBatch>), ResultError> {
     let mut decoder = StreamDecoder::new();
     let mut batches = Vec::new();
     for segment in segments {
@@ -137,6 +163,8 @@ pub(super) fn decode(segments: Vec<Bytes>) -> Result<Vec<RecordBatch>, ResultErr
             }
         }
     }
+    let schema = decoder.schema();
     decoder.finish()?;
-    Ok(batches)
+    let missing = || ArrowError::IpcError("the stream has no schema".to_owned());
+    Ok((schema.ok_or_else(missing)?, batches))
 }

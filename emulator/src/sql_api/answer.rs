@@ -1,6 +1,7 @@
 //! The answers about a statement: its result, its failure, that it still runs.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use http::header::LINK;
 use http::{HeaderMap, HeaderValue, StatusCode};
@@ -10,10 +11,9 @@ use uuid::Uuid;
 use super::SqlApi;
 use super::refusal::Refusal;
 use crate::protocol::{
-    ObjectWriter, Query, RUNNING_DETACHED, RUNNING_DETACHED_WORDS, Reply, RowType, Statement, milliseconds,
-    reply_json, unkept,
+    Connector, ObjectWriter, Query, RUNNING_DETACHED, RUNNING_DETACHED_WORDS, Reply, RowType, Statement,
+    broken, milliseconds, reply_json, unkept,
 };
-use crate::results::WireColumn;
 use crate::session::SqlError;
 
 /// Path of the statements.
@@ -62,13 +62,37 @@ struct Stats {
     duplicates: u64,
 }
 
-/// The answer to a statement that has ended.
-pub(super) fn ended(api: &SqlApi, query: &Query, request_id: Option<Uuid>) -> Result<Reply, Refusal> {
+/// The answer to a statement that has ended: its failure, or the first partition of its result.
+pub(super) async fn ended(
+    api: &SqlApi,
+    connector: &Connector,
+    query: &Arc<Query>,
+    request_id: Option<Uuid>,
+) -> Result<Reply, Refusal> {
+    if query.outcome().is_none() {
+        return Ok(running(query));
+    }
+    let rows_max = api.settings.result_rows_max;
+    let reply = if query.first_blocks() {
+        let _place = api.packing.acquire().await;
+        let writing = Arc::clone(query);
+        tokio::task::spawn_blocking(move || outcome(&writing, rows_max, request_id))
+            .await
+            .map_err(|_| Refusal::unreadable_result(&broken(), query.id.to_string()))?
+    } else {
+        outcome(query, rows_max, request_id)
+    }?;
+    connector.queries.given(query, 0);
+    Ok(reply)
+}
+
+/// Reads a file when [`Query::first_blocks`].
+fn outcome(query: &Query, rows_max: Option<u64>, request_id: Option<Uuid>) -> Result<Reply, Refusal> {
     match query.outcome().map(|outcome| &outcome.result) {
         None => Ok(running(query)),
         Some(Err(error)) if error.code == TIMED_OUT => Ok(status(StatusCode::REQUEST_TIMEOUT, query, error)),
         Some(Err(error)) => Ok(status(StatusCode::UNPROCESSABLE_ENTITY, query, error)),
-        Some(Ok(statement)) => result_set(api, query, statement, request_id)
+        Some(Ok(statement)) => result_set(query, statement, rows_max, request_id)
             .map_err(|error| Refusal::unreadable_result(&error, query.id.to_string())),
     }
 }
@@ -101,12 +125,13 @@ fn about(body: &mut ObjectWriter, query: &Query) {
 
 /// The first partition of a result, with what is to be known of all.
 fn result_set(
-    api: &SqlApi,
     query: &Query,
     statement: &Statement,
+    rows_max: Option<u64>,
     request_id: Option<Uuid>,
 ) -> Result<Reply, SqlError> {
     let rows = &statement.rows;
+    let columns = rows.columns().map_err(|error| unkept(&error))?;
     let data = rows
         .inline_json(&statement.style)
         .map_err(|error| unkept(&error))?;
@@ -127,11 +152,7 @@ fn result_set(
             num_rows: rows.rows(),
             format: "jsonv2",
             partition_info: std::iter::once(first).chain(others).collect(),
-            row_type: rows
-                .columns()
-                .iter()
-                .map(|column: &WireColumn| RowType::from(column))
-                .collect(),
+            row_type: columns.iter().map(RowType::from).collect(),
         },
     );
     body.write("data", |text| {
@@ -140,10 +161,7 @@ fn result_set(
         text.push(b']');
     });
     // A limit that the request itself set is what it asked for, and no news.
-    let limit = api
-        .settings
-        .result_rows_max
-        .filter(|limit| statement.cut && rows.rows() >= *limit);
+    let limit = rows_max.filter(|limit| statement.cut && rows.rows() >= *limit);
     let code = if limit.is_some() { TOO_LARGE } else { DONE };
     body.field("code", code);
     if let Some(stats) = statement.stats {

@@ -136,7 +136,7 @@ impl SqlApi {
             Endpoint::Statement(handle) => {
                 let query = fetch::find(connector, &user, handle)?;
                 traced.handle = Some(query.id.to_string());
-                fetch::fetch(self, &query, exchange).await
+                fetch::fetch(self, connector, &query, exchange).await
             }
             Endpoint::Cancel(handle) => {
                 let query = fetch::find(connector, &user, handle)?;

@@ -4,9 +4,11 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 use serde_json::Value;
+use serde_json::value::RawValue;
 use snowflake_emulator_engine::DecFloat;
 
 use super::refusal::Refusal;
+use crate::protocol::{BINDINGS_MAX, Entries, scalar};
 use crate::session::{Binding, SqlError};
 
 /// Nanoseconds of a day: a time of day is less.
@@ -21,20 +23,20 @@ const DIGITS_MAX: usize = 38;
 pub(super) struct WireBinding {
     #[serde(rename = "type")]
     type_name: String,
-    #[serde(default)]
-    value: Value,
+    value: Option<Box<RawValue>>,
 }
+
+/// The bindings of a request.
+pub(super) type WireBindings = Entries<WireBinding, BINDINGS_MAX>;
 
 /// Reads all bindings. What is not of the form is the request's fault; a value that is not of its type is, as with
 /// Snowflake, the statement's.
-pub(super) fn read(
-    wire: BTreeMap<String, WireBinding>,
-) -> Result<Result<BTreeMap<String, Binding>, SqlError>, Refusal> {
+pub(super) fn read(wire: WireBindings) -> Result<Result<BTreeMap<String, Binding>, SqlError>, Refusal> {
     let mut bindings = BTreeMap::new();
-    for (key, binding) in wire {
-        let text = match binding.value {
-            Value::Null => None,
-            Value::String(text) => Some(text),
+    for (key, binding) in wire.0 {
+        let text = match binding.value.as_deref().map(scalar) {
+            None | Some(Some(Value::Null)) => None,
+            Some(Some(Value::String(text))) => Some(text),
             _ => {
                 return Err(Refusal::payload(&format!(
                     "The value of binding {} must be a string.",

@@ -23,7 +23,12 @@ pub(super) fn find(connector: &Connector, user: &str, handle: &str) -> Result<Ar
 }
 
 /// Answers with the outcome so far, or with one partition of the result.
-pub(super) async fn fetch(api: &SqlApi, query: &Arc<Query>, exchange: &Exchange) -> Result<Reply, Refusal> {
+pub(super) async fn fetch(
+    api: &SqlApi,
+    connector: &Connector,
+    query: &Arc<Query>,
+    exchange: &Exchange,
+) -> Result<Reply, Refusal> {
     let request_id = request_id(exchange)?;
     let partition = match exchange.query("partition") {
         None => 0,
@@ -35,12 +40,12 @@ pub(super) async fn fetch(api: &SqlApi, query: &Arc<Query>, exchange: &Exchange)
         // A statement that runs or has failed has no partitions.
         return match query.outcome() {
             None => Ok(answer::running(query)),
-            Some(_) => answer::ended(api, query, request_id),
+            Some(_) => answer::ended(api, connector, query, request_id).await,
         };
     };
     let partitions = statement.rows.chunks().len() + 1;
     if partition == 0 {
-        return answer::ended(api, query, request_id);
+        return answer::ended(api, connector, query, request_id).await;
     }
     if partition >= partitions {
         return Err(Refusal::payload(&format!(
@@ -48,7 +53,7 @@ pub(super) async fn fetch(api: &SqlApi, query: &Arc<Query>, exchange: &Exchange)
         )));
     }
     let packed = pack(api, query, partition - 1).await?;
-    query.chunk_fetched();
+    connector.queries.given(query, partition);
     let mut reply =
         crate::protocol::reply_json(StatusCode::OK, Vec::new()).map(|_| ReplyBody::from(vec![packed]));
     let headers = reply.headers_mut();

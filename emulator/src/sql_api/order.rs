@@ -4,14 +4,13 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde::Deserialize;
-use serde_json::{Map, Value};
 use uuid::Uuid;
 
-use super::bindings::{self, WireBinding};
+use super::bindings::{self, WireBindings};
 use super::parameters;
 use super::refusal::Refusal;
 use super::settings::STATEMENT_TIME_MAX;
-use crate::protocol::Exchange;
+use crate::protocol::{Exchange, Parameters};
 use crate::results::JsonStyle;
 use crate::session::{Binding, Needs, ParameterValue, SessionSpec, SqlError, needs};
 
@@ -32,8 +31,8 @@ struct Body {
     schema: Option<String>,
     warehouse: Option<String>,
     role: Option<String>,
-    bindings: Option<BTreeMap<String, WireBinding>>,
-    parameters: Option<Map<String, Value>>,
+    bindings: Option<WireBindings>,
+    parameters: Option<Parameters>,
     result_set_meta_data: Option<ResultSetMetaData>,
 }
 
@@ -127,7 +126,7 @@ impl Order {
         if format.is_some_and(|format| !format.eq_ignore_ascii_case(FORMAT)) {
             return Err(Refusal::payload("The format of results is jsonv2."));
         }
-        let mut asked = parameters::read(body.parameters.unwrap_or_default())?;
+        let mut asked = parameters::read(&body.parameters.unwrap_or_default())?;
         asked.style.null_as_text = manner.null_as_text;
         let seconds = time_limit(body.timeout, time_max)?.as_secs();
         let timeout = ParameterValue::Integer(i64::try_from(seconds).unwrap_or(i64::MAX));

@@ -3,10 +3,12 @@
 use std::collections::BTreeMap;
 
 use jiff::tz::TimeZone;
-use serde_json::{Map, Value};
+use serde_json::Value;
+use serde_json::value::RawValue;
 use snowflake_emulator_engine::functions::OutputFormat;
 
 use super::refusal::Refusal;
+use crate::protocol::{Parameters as Sent, scalar};
 use crate::results::{BinaryForm, JsonStyle};
 use crate::session::{ParameterValue, Parameters};
 
@@ -34,7 +36,7 @@ pub(super) struct Asked {
 }
 
 /// Reads parameters; names in any case, values as text or as number.
-pub(super) fn read(parameters: Map<String, Value>) -> Result<Asked, Refusal> {
+pub(super) fn read(parameters: &Sent) -> Result<Asked, Refusal> {
     let mut asked = Asked {
         style: JsonStyle {
             booleans_as_words: true,
@@ -44,8 +46,8 @@ pub(super) fn read(parameters: Map<String, Value>) -> Result<Asked, Refusal> {
         ..Asked::default()
     };
     let mut timestamp = None;
-    for (name, value) in parameters {
-        let Some(text) = text(&name, value)? else {
+    for (name, raw) in &parameters.0 {
+        let Some(text) = text(name, raw)? else {
             continue;
         };
         let upper = name.to_ascii_uppercase();
@@ -67,7 +69,7 @@ pub(super) fn read(parameters: Map<String, Value>) -> Result<Asked, Refusal> {
             }
             continue;
         }
-        asked.take(&name, &upper, text)?;
+        asked.take(name, &upper, text)?;
     }
     // The format of the alias is for those that have none of their own.
     let formats = &mut asked.style.formats;
@@ -130,13 +132,13 @@ impl Asked {
     }
 }
 
-fn text(name: &str, value: Value) -> Result<Option<String>, Refusal> {
-    match value {
-        Value::Null => Ok(None),
-        Value::String(text) => Ok(Some(text)),
-        Value::Number(number) => Ok(Some(number.to_string())),
-        Value::Bool(truth) => Ok(Some(truth.to_string())),
-        Value::Array(_) | Value::Object(_) => Err(invalid(name)),
+fn text(name: &str, raw: &RawValue) -> Result<Option<String>, Refusal> {
+    match scalar(raw) {
+        Some(Value::Null) => Ok(None),
+        Some(Value::String(text)) => Ok(Some(text)),
+        Some(Value::Number(number)) => Ok(Some(number.to_string())),
+        Some(Value::Bool(truth)) => Ok(Some(truth.to_string())),
+        None | Some(Value::Array(_) | Value::Object(_)) => Err(invalid(name)),
     }
 }
 
@@ -163,10 +165,7 @@ mod tests {
     use super::*;
 
     fn asked(parameters: Value) -> Result<Asked, Refusal> {
-        let Value::Object(parameters) = parameters else {
-            panic!("parameters are an object")
-        };
-        read(parameters)
+        read(&serde_json::from_str(&parameters.to_string()).expect("parameters are an object"))
     }
 
     #[test]

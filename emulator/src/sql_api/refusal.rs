@@ -6,7 +6,7 @@ use http::header::{ALLOW, RETRY_AFTER};
 use http::{HeaderValue, Response, StatusCode};
 
 use super::answer::Code;
-use crate::protocol::{INVALID_PAYLOAD, ObjectWriter, Reply, ReplyBody, reply_json};
+use crate::protocol::{Full, INVALID_PAYLOAD, ObjectWriter, Reply, ReplyBody, reply_json};
 use crate::session::SqlError;
 
 /// The code of too many requests.
@@ -121,6 +121,18 @@ impl Refusal {
                 StatusCode::TOO_MANY_REQUESTS,
                 TOO_MANY,
                 format!("Too many requests. {whose} run as many statements as may run at a time."),
+            )
+        }
+    }
+
+    /// Too many statements wait to be read.
+    pub(super) fn too_many_kept(full: &Full) -> Self {
+        Self {
+            retry_after: Some(PLACE_RETRY_SECONDS),
+            ..Self::new(
+                StatusCode::TOO_MANY_REQUESTS,
+                TOO_MANY,
+                format!("Too many requests. The statement was refused: {full}."),
             )
         }
     }

@@ -11,7 +11,7 @@ use super::lone::LoneSession;
 use super::order::Order;
 use super::refusal::Refusal;
 use super::repeats::Entered;
-use crate::protocol::{ClientSession, Connector, Delivery, Query, Reply, start};
+use crate::protocol::{ClientSession, Connector, Delivery, Query, Reply, forget_requests, start};
 use crate::session::Submission;
 
 /// A submission that was answered: the statement, and how.
@@ -32,7 +32,7 @@ pub(super) async fn submit(
         .repeats
         .enter(connector, &user, manner.request_id, manner.is_retry, |handle| {
             let place = api.places.take(&user)?;
-            Ok(begin(api, connector, order, handle, Box::new(place)))
+            begin(api, connector, order, handle, Box::new(place))
         })?;
     let (Entered::New(query) | Entered::Repeated(query)) = entered;
     // Who does not want to wait does not look for rows in this answer, even when there are some already.
@@ -40,7 +40,7 @@ pub(super) async fn submit(
         answer::running(&query)
     } else {
         query.wait(connector.settings.answer_wait_max).await;
-        answer::ended(api, &query, manner.request_id)?
+        answer::ended(api, connector, &query, manner.request_id).await?
     };
     Ok(Submitted { query, reply })
 }
@@ -52,7 +52,7 @@ fn begin(
     order: Order,
     handle: Uuid,
     place: Box<dyn Send + Sync>,
-) -> Arc<Query> {
+) -> Result<Arc<Query>, Refusal> {
     let user = order.spec.user.clone();
     let prepared = match order.refused {
         Some(error) => Err(error),
@@ -61,7 +61,13 @@ fn begin(
     let lone = LoneSession::new(Arc::clone(&connector.backend), prepared);
     let session = ClientSession::new_json(user, lone, connector.now());
     let request_id = order.manner.request_id.map(|id| id.to_string());
-    let query = Arc::new(Query::new(&session, handle, request_id, order.statement.clone()));
+    let text = connector.text(&order.statement);
+    let query = Arc::new(Query::new(&session, handle, request_id, text));
+    let displaced = connector
+        .queries
+        .insert(&query)
+        .map_err(|full| Refusal::too_many_kept(&full))?;
+    forget_requests(&displaced);
     let rows_max = match (order.rows_max, api.settings.result_rows_max) {
         (Some(asked), Some(limit)) => Some(asked.min(limit)),
         (asked, limit) => asked.or(limit),
@@ -79,7 +85,6 @@ fn begin(
         describe_only: false,
         statement_count: Some(order.statement_count),
     };
-    connector.queries.insert(Arc::clone(&query));
     start(connector, &session, Arc::clone(&query), submission, delivery);
-    query
+    Ok(query)
 }

@@ -144,8 +144,11 @@ impl CsvReader {
             let names = (0..reader.len()).map(|field| reader.field(field).unwrap_or_default().to_owned());
             reader.names = Some(names.collect());
         }
-        for _ in 0..reader.options.skip {
+        let mut left = reader.options.skip;
+        // `SKIP_HEADER` may be any number, and a file has an end.
+        while left > 0 && !(reader.is_done && reader.at >= reader.buffer.len()) {
             reader.skip_line()?;
+            left -= 1;
         }
         reader.place.number = 0;
         Ok(reader)

@@ -70,6 +70,7 @@ impl Fixture {
             accounts,
             SpoolLimits {
                 memory_bytes_max: 64 << 20,
+                first_bytes_max: 32 << 20,
                 disk_bytes_max: 64 << 20,
             },
         )

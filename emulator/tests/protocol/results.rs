@@ -142,6 +142,7 @@ async fn json_rows_come_inline_and_in_packed_chunks_in_order() {
 async fn chunks_that_outgrow_memory_lie_in_a_file_until_they_are_forgotten() {
     let limits = SpoolLimits {
         memory_bytes_max: 200_000,
+        first_bytes_max: 32 << 20,
         disk_bytes_max: 10_000_000,
     };
     let change = |settings: &mut Settings| {
@@ -172,6 +173,7 @@ async fn chunks_that_outgrow_memory_lie_in_a_file_until_they_are_forgotten() {
 async fn a_result_beyond_all_limits_is_an_error_of_its_statement() {
     let limits = SpoolLimits {
         memory_bytes_max: 100_000,
+        first_bytes_max: 32 << 20,
         disk_bytes_max: 100_000,
     };
     let fixture = Fixture::with_spool(small_chunks, Accounts::Anyone, limits).await;
@@ -261,6 +263,7 @@ async fn parameters_choose_the_format() {
 async fn fetched_results_make_room_for_new_ones() {
     let limits = SpoolLimits {
         memory_bytes_max: 1_500_000,
+        first_bytes_max: 32 << 20,
         disk_bytes_max: 0,
     };
     let fixture = Fixture::with_spool(small_chunks, Accounts::Anyone, limits).await;

@@ -27,6 +27,7 @@ impl Served {
         let folder = TempDir::new().unwrap();
         let limits = SpoolLimits {
             memory_bytes_max: 1 << 20,
+            first_bytes_max: 32 << 20,
             disk_bytes_max: 1 << 20,
         };
         let spool = Spool::open(folder.path(), limits).unwrap();

@@ -130,6 +130,7 @@ impl Fixture {
         setup.settings.mounted = Some(SqlApi::new(setup.api) as Arc<dyn Mounted>);
         let limits = SpoolLimits {
             memory_bytes_max: 64 << 20,
+            first_bytes_max: 32 << 20,
             disk_bytes_max: 64 << 20,
         };
         let spool = Spool::open(folder.path(), limits).unwrap();

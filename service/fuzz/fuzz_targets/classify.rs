@@ -1,7 +1,7 @@
 //! Feeds any text to the understanding of SQL.
 //!
 //! `cargo +nightly fuzz run classify` in the folder of the service; `cargo +nightly fuzz run classify
-//! ../tests/statements` begins with the corpus. The same is done for a fixed number of mutated texts by the
+//! ../tests/statements ../fuzz/corpus/sql` begins with the corpora. The same is done for a fixed number of mutated texts by the
 //! ordinary tests, in `service/tests/statements/mutations.rs`.
 
 #![no_main]

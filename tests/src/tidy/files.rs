@@ -113,6 +113,8 @@ pub fn environment(tree: &Tree) -> Vec<Finding> {
 fn may_read_environment(source: &Source) -> bool {
     matches!(source.name(), "config.rs" | "main.rs" | "build.rs")
         || source.path.starts_with("xtask")
+        // How long tests are to fuzz, and from which seed.
+        || source.path.starts_with("fuzz")
         || source
             .path
             .components()

@@ -41,7 +41,7 @@ pub struct Geo {
 }
 
 /// How GEOGRAPHY and GEOMETRY are shown.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub enum GeoForm {
     /// A JSON object.
     #[default]

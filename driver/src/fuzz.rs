@@ -1,0 +1,104 @@
+//! Parts of results are decoded or refused, whatever they are; `fuzz/mutate.rs` feeds the targets.
+
+#[path = "../../fuzz/mutate.rs"]
+mod mutate;
+
+use bytes::Bytes;
+use mutate::fuzz;
+use snowflake_session_gateway::ColumnType;
+
+use crate::decode::{Part, Plan, decode_first, decode_next};
+
+/// Columns written as `type,precision,scale,name` with semicolons between them.
+fn columns(text: &str) -> Vec<ColumnType> {
+    let column = |written: &str| {
+        let mut parts = written.split(',');
+        let kind = parts.next().unwrap_or_default().to_owned();
+        let mut number = || parts.next().and_then(|part| part.parse().ok());
+        let (precision, scale) = (number(), number());
+        ColumnType {
+            kind,
+            precision,
+            scale,
+            nullable: true,
+            name: parts.next().unwrap_or_default().to_owned(),
+            vector_dimension: precision,
+            ..ColumnType::default()
+        }
+    };
+    text.split(';').take(64).map(column).collect()
+}
+
+/// Splits an input at its first line end into columns and rows.
+fn split(bytes: &[u8]) -> (Plan, Bytes) {
+    let at = bytes
+        .iter()
+        .position(|byte| *byte == b'\n')
+        .unwrap_or(bytes.len());
+    let rows = bytes.get(at + 1..).unwrap_or_default();
+    (
+        Plan::new(&columns(&String::from_utf8_lossy(&bytes[..at]))),
+        Bytes::copy_from_slice(rows),
+    )
+}
+
+/// Decodes a part as the first one and as a further one; both give what the plan says.
+fn decode(bytes: &[u8], first: fn(Bytes) -> Part, next: fn(Bytes) -> Part) {
+    let (mut plan, rows) = split(bytes);
+    for batch in decode_first(&mut plan, &first(rows.clone()))
+        .into_iter()
+        .flatten()
+    {
+        assert_eq!(batch.schema(), plan.schema());
+    }
+    for batch in decode_next(&plan, next(rows)).into_iter().flatten() {
+        assert_eq!(batch.schema(), plan.schema());
+    }
+}
+
+#[test]
+fn json_rows() {
+    let words = [
+        "fixed,38,0",
+        "timestamp_tz,0,9",
+        "vector,3",
+        "variant",
+        "decfloat",
+        "[[",
+        "]]",
+        "null",
+        "\"\\u00e4\"",
+        ",",
+        "\"1e5\"",
+    ];
+    fuzz("json_rows", &words, |bytes| {
+        decode(bytes, Part::InlineJson, Part::JsonChunk);
+    });
+}
+
+#[test]
+fn arrow_streams() {
+    fuzz(
+        "arrow_stream",
+        &["fixed,38,2", "timestamp_ntz,0,9", "ARROW"],
+        |bytes| {
+            decode(bytes, Part::ArrowChunk, Part::InlineArrow);
+        },
+    );
+}
+
+/// Arrow's reader panics on some of these: a buffer's length that leads out of the stream, for one.
+#[test]
+fn no_single_byte_breaks_an_arrow_stream() {
+    let stream = include_bytes!("../../fuzz/corpus/arrow_stream/types");
+    let rows = stream
+        .iter()
+        .position(|byte| *byte == b'\n')
+        .expect("columns end")
+        + 1;
+    for at in rows..stream.len() {
+        let mut damaged = stream.to_vec();
+        damaged[at] ^= 0x40;
+        decode(&damaged, Part::ArrowChunk, Part::ArrowChunk);
+    }
+}
