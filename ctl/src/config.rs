@@ -13,13 +13,11 @@ use crate::arguments::{GlobalArguments, PolicyChoice, ServerAddress, parse_durat
 use crate::commands::proxies_of;
 use crate::failure::Failure;
 use crate::render::Format;
+use crate::trace_context;
 use crate::ui::{ColorChoice, Ui};
 
 /// Longest name of an agent's session that is passed on.
 const AGENT_CHARACTERS_MAX: usize = 128;
-
-/// Longest trace state that is passed on, in characters; W3C asks for at least as much.
-const TRACE_STATE_CHARACTERS_MAX: usize = 512;
 
 /// Values of the environment, as text, read once.
 #[derive(Clone, Debug, Default)]
@@ -247,7 +245,10 @@ impl Settings {
                 .as_deref()
                 .map(agent_name)
                 .filter(|name| !name.is_empty()),
-            trace: trace_of(environment),
+            trace: trace_context::passed_on(
+                environment.trace_parent.as_deref(),
+                environment.trace_state.as_deref(),
+            ),
             screen: Screen::look(environment, color),
             search_path: environment.search_path.clone(),
             runtime_directory: environment.runtime_directory.clone(),
@@ -411,32 +412,6 @@ fn agent_name(text: &str) -> String {
         .collect()
 }
 
-/// What is passed on of the trace that we are run in; what is no `traceparent` is nothing to tell.
-fn trace_of(environment: &Environment) -> Vec<(&'static str, String)> {
-    let Some(parent) = environment.trace_parent.as_deref().map(str::trim) else {
-        return Vec::new();
-    };
-    let is_lower_hex = |part: &str| {
-        part.bytes()
-            .all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte))
-    };
-    let parts: Vec<&str> = parent.split('-').collect();
-    let lengths: Vec<usize> = parts.iter().map(|part| part.len()).collect();
-    if lengths != [2, 32, 16, 2] || !parts.into_iter().all(is_lower_hex) {
-        return Vec::new();
-    }
-    let mut trace = vec![("traceparent", parent.to_owned())];
-    let state = environment.trace_state.as_deref().map(str::trim);
-    let fits = |state: &&str| {
-        state.len() <= TRACE_STATE_CHARACTERS_MAX
-            && state.bytes().all(|byte| byte == b' ' || byte.is_ascii_graphic())
-    };
-    if let Some(state) = state.filter(fits) {
-        trace.push(("tracestate", state.to_owned()));
-    }
-    trace
-}
-
 fn is_yes(value: Option<&str>) -> bool {
     value.is_some_and(|value| !matches!(value.to_ascii_lowercase().as_str(), "0" | "false" | "no" | "off"))
 }
@@ -463,36 +438,6 @@ mod tests {
         assert_eq!(agent_name(" 1b9d-4e5f "), "1b9d-4e5f");
         assert_eq!(agent_name("a\r\nx: \u{e9}"), "a__x:__");
         assert_eq!(agent_name(&"x".repeat(1_000)).len(), AGENT_CHARACTERS_MAX);
-    }
-
-    #[test]
-    fn only_a_trace_that_is_one_is_passed_on() {
-        let told = |parent: &str, state: Option<&str>| {
-            let environment = Environment {
-                trace_parent: Some(parent.to_owned()),
-                trace_state: state.map(str::to_owned),
-                ..Environment::default()
-            };
-            trace_of(&environment)
-        };
-        let parent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
-        assert_eq!(told(parent, None), [("traceparent", parent.to_owned())]);
-        assert_eq!(
-            told(parent, Some("vendor=a,other=b")),
-            [
-                ("traceparent", parent.to_owned()),
-                ("tracestate", "vendor=a,other=b".to_owned())
-            ]
-        );
-        assert_eq!(told(parent, Some("a\nb")).len(), 1);
-        for wrong in [
-            "",
-            "on",
-            "00-0AF7651916CD43DD8448EB211C80319C-b7ad6b7169203331-01",
-            "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331",
-        ] {
-            assert!(told(wrong, Some("a=b")).is_empty(), "{wrong}");
-        }
     }
 
     #[test]

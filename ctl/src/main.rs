@@ -16,6 +16,7 @@ mod failure;
 mod interrupt;
 mod launch;
 mod render;
+mod trace_context;
 mod ui;
 
 use std::process::ExitCode;

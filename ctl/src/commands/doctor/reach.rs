@@ -1,4 +1,4 @@
-//! What the service's program sees of the server: its clock, and who vouches for it. `sfctl` itself speaks no TLS.
+//! What the service's program sees of the server: its clock, and who vouches for it. The way there is the service's own.
 
 use serde::Deserialize;
 
