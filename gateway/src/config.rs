@@ -2,9 +2,8 @@
 
 use std::time::Duration;
 
-use url::Url;
-
 use crate::clock::Clock;
+use crate::proxy::ProxySettings;
 
 /// Limits and identity of a gateway.
 #[derive(Clone, Debug)]
@@ -54,7 +53,8 @@ pub struct GatewayConfig {
     pub sleep_min: Duration,
     /// Where the time is read.
     pub clock: Clock,
-    /// Proxy for everything that goes upstream. The process environment is not consulted.
+    /// Proxy for what goes to other machines. The process environment is not consulted here; see
+    /// [`ProxySettings::from_environment`].
     pub proxy: Option<ProxySettings>,
 }
 
@@ -75,17 +75,6 @@ pub struct RetryLimits {
     pub pause_max: Duration,
     /// Longest time from the first attempt to the start of the last; also the longest pause that a server may ask for.
     pub elapsed_max: Duration,
-}
-
-/// An HTTP or HTTPS proxy.
-#[derive(Clone, Debug)]
-pub struct ProxySettings {
-    /// Address of the proxy, without credentials.
-    pub url: Url,
-    /// User and password for the proxy.
-    pub credentials: Option<(String, crate::Secret)>,
-    /// Comma-separated hosts that are reached directly, as in `NO_PROXY`.
-    pub except: Option<String>,
 }
 
 /// Who we say we are at login.

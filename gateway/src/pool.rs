@@ -116,16 +116,8 @@ pub(crate) fn client_builder(config: &GatewayConfig) -> Result<reqwest::ClientBu
     {
         builder = builder.tcp_user_timeout(config.dead_peer_timeout);
     }
-    if let Some(settings) = &config.proxy {
-        let mut proxy =
-            reqwest::Proxy::all(settings.url.clone()).map_err(|error| GatewayError::Configuration {
-                message: format!("the proxy cannot be used: {}", describe(error)),
-            })?;
-        if let Some((user, password)) = &settings.credentials {
-            proxy = proxy.basic_auth(user, password.expose());
-        }
-        let except = settings.except.as_deref().and_then(reqwest::NoProxy::from_string);
-        builder = builder.proxy(proxy.no_proxy(except));
+    if let Some(proxy) = &config.proxy {
+        builder = builder.proxy(proxy.to_client()?);
     }
     Ok(builder)
 }

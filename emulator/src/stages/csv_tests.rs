@@ -119,7 +119,7 @@ fn the_first_record_may_hold_names() {
 #[test]
 fn more_lines_may_be_skipped_than_there_are() {
     let mut format = FileFormat::new(FileKind::Csv);
-    format.set("SKIP_HEADER", vec![i64::MAX.to_string()]).unwrap();
+    format.set("SKIP_HEADER", vec![u32::MAX.to_string()]).unwrap();
     let input = std::io::Cursor::new(b"a,b\n1,2\n".to_vec());
     let mut reader = CsvReader::new(Box::new(input), CsvOptions::of(&format)).unwrap();
     assert!(reader.next().unwrap().is_none());

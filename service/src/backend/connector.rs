@@ -14,7 +14,7 @@ use tokio::sync::{OnceCell, watch};
 
 use super::emulator::{Emulator, EmulatorOptions, Running};
 use super::error::{explain, from_driver};
-use super::network::driver_config;
+use super::network::{driver_config, proxy};
 use super::upstream::{DriverSession, QUERY_TAG, Sizes, context_of};
 use crate::domain::carry::Ticket;
 use crate::domain::error::Error;
@@ -102,7 +102,11 @@ impl Backend {
 
     async fn driver(&self) -> Result<&Driver, Error> {
         self.driver
-            .get_or_try_init(|| Driver::start(self.driver_config.clone()))
+            .get_or_try_init(|| async {
+                let mut config = self.driver_config.clone();
+                config.gateway.proxy = proxy(&self.lookup.environment)?;
+                Driver::start(config).await
+            })
             .await
             .map_err(from_driver)
     }

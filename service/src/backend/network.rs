@@ -1,10 +1,20 @@
 //! The limits of the network in the driver's words.
 
-use snowflake_session_driver::DriverConfig;
-use snowflake_session_gateway::{GatewayConfig, RetryLimits};
+use std::collections::BTreeMap;
+
+use snowflake_session_driver::{DriverConfig, DriverError};
+use snowflake_session_gateway::{GatewayConfig, ProxySettings, RetryLimits};
 
 use crate::domain::limits::Limits;
 use crate::domain::network::NetworkLimits;
+
+/// The proxy that the service's environment names.
+pub(super) fn proxy(environment: &BTreeMap<String, String>) -> Result<Option<ProxySettings>, DriverError> {
+    ProxySettings::from_environment(environment).map_err(|error| DriverError::Configuration {
+        message: error.to_string(),
+        hint: Some("look at the environment of the service: `sfctl doctor` shows it".to_owned()),
+    })
+}
 
 /// How the driver is to behave.
 pub(super) fn driver_config(

@@ -8,6 +8,8 @@ use serde::Serialize;
 use snowflake_session_driver::{Connections, Lookup, Overrides};
 use snowflake_session_gateway::{GatewayConfig, Issuer, probe};
 
+use super::network::proxy;
+
 /// Longest time for a connection, and for an answer.
 const CONNECT_TIME_MAX: Duration = Duration::from_secs(3);
 const ANSWER_TIME_MAX: Duration = Duration::from_secs(4);
@@ -50,6 +52,10 @@ pub async fn report_reach(home: PathBuf, environment: BTreeMap<String, String>, 
         failure: Some(error.to_string()),
         ..ReachReport::default()
     };
+    let proxy = match proxy(&environment) {
+        Ok(proxy) => proxy,
+        Err(error) => return failed(&error),
+    };
     let lookup = Lookup::new(&home, environment);
     let found =
         Connections::load(&lookup).and_then(|connections| connections.get(name, &Overrides::default()));
@@ -59,6 +65,7 @@ pub async fn report_reach(home: PathBuf, environment: BTreeMap<String, String>, 
     };
     let config = GatewayConfig {
         connect_timeout: CONNECT_TIME_MAX,
+        proxy,
         ..GatewayConfig::default()
     };
     let host = settings.endpoint.host_str().unwrap_or_default().to_owned();
