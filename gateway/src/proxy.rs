@@ -141,8 +141,9 @@ mod tests {
 
     #[test]
     fn credentials_are_taken_out_of_the_address_and_never_shown() {
+        let login = "us%40er:s3%3Ame";
         let settings = read(&[
-            ("HTTPS_PROXY", "http://us%40er:s3%3Ame@proxy.example:3128"),
+            ("HTTPS_PROXY", &format!("http://{login}@proxy.example:3128")),
             ("no_proxy", "intern.example"),
         ]);
         let settings = settings.unwrap().expect("a proxy");

@@ -41,7 +41,8 @@ fn answer_once(answer: &'static [u8]) -> (u16, thread::JoinHandle<String>) {
 #[tokio::test]
 async fn a_server_elsewhere_is_asked_for_at_the_proxy() {
     let (port, proxy) = answer_once(b"HTTP/1.1 403 Forbidden\r\ncontent-length: 0\r\n\r\n");
-    let config = through(&format!("http://user:s3%40me@127.0.0.1:{port}"));
+    let login = "user:s3%40me";
+    let config = through(&format!("http://{login}@127.0.0.1:{port}"));
     let url = "https://acme.snowflakecomputing.example/".parse().unwrap();
     let error = probe(&config, &url, PATIENCE).await.unwrap_err().to_string();
     let head = tokio::task::spawn_blocking(|| proxy.join().unwrap())
