@@ -20,6 +20,10 @@ use crate::shell;
 /// Name of the package.
 pub(crate) const PACKAGE: &str = "snowflake-session";
 
+/// Version and maintainer of a package of which nothing else is said.
+const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), "-1");
+const MAINTAINER: &str = "the snowflake-session authors <root@localhost>";
+
 /// Assemble a package for Debian and Ubuntu; builds in release unless it is told where programs are
 #[derive(Debug, clap::Args)]
 pub(crate) struct DebArgs {
@@ -30,10 +34,10 @@ pub(crate) struct DebArgs {
     #[arg(long, value_name = "DIR", default_value = "target/deb")]
     output: PathBuf,
     /// Version of the package
-    #[arg(long, default_value = concat!(env!("CARGO_PKG_VERSION"), "-1"))]
+    #[arg(long, default_value = VERSION)]
     version: String,
     /// Who answers for it, as `NAME <ADDRESS>`
-    #[arg(long, default_value = "the snowflake-session authors <root@localhost>")]
+    #[arg(long, default_value = MAINTAINER)]
     maintainer: String,
     /// Do not compress: quick, for a try
     #[arg(long)]
@@ -46,8 +50,8 @@ impl DebArgs {
         Self {
             programs: Some(programs.to_owned()),
             output: output.to_owned(),
-            version: concat!(env!("CARGO_PKG_VERSION"), "-1").to_owned(),
-            maintainer: "the snowflake-session authors <root@localhost>".to_owned(),
+            version: VERSION.to_owned(),
+            maintainer: MAINTAINER.to_owned(),
             fast: false,
         }
     }
