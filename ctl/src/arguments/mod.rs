@@ -45,7 +45,8 @@ use crate::ui::ColorChoice;
 ///
 /// Exit codes: 0 done, 1 Snowflake rejected the SQL or the session has lost something, 2 usage or
 /// configuration, 3 cannot reach the service or Snowflake or login refused, 4 timeout, 5 refused by
-/// policy or a limit or a write that is held, 70 a defect, 130 interrupted.
+/// policy or a limit or a write that is held, 70 a defect, 75 the running service is older: later,
+/// 130 interrupted.
 #[derive(Debug, Parser)]
 #[command(
     name = "sfctl",
