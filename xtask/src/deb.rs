@@ -14,7 +14,7 @@ use std::process::Command;
 use anyhow::{Context, Result, bail};
 
 use self::tree::Tree;
-use crate::quickstart::{PROGRAMS, build_release};
+use crate::quickstart::{PROGRAMS, build_relocatable};
 use crate::shell;
 
 /// Name of the package.
@@ -71,7 +71,7 @@ pub(crate) fn run(args: &DebArgs, log: &mut dyn Write) -> Result<()> {
     let programs = if let Some(folder) = &args.programs {
         folder.clone()
     } else {
-        build_release(log)?;
+        build_relocatable(log)?;
         shell::programs("release")
     };
     let architecture = said(Command::new("dpkg").arg("--print-architecture"))?;

@@ -71,8 +71,18 @@ pub(crate) fn run(_: &QuickstartArgs, log: &mut dyn Write) -> Result<()> {
 
 /// Builds the three programs in release, with the engine's library in place.
 pub(crate) fn build_release(log: &mut dyn Write) -> Result<()> {
+    build_release_with(&[], log)
+}
+
+/// The same for a machine that is not this one: the emulator does not look for the library where it lies here.
+pub(crate) fn build_relocatable(log: &mut dyn Write) -> Result<()> {
+    build_release_with(&[("SNOWFLAKE_SESSION_RELOCATABLE", "1")], log)
+}
+
+fn build_release_with(environment: &[(&str, &str)], log: &mut dyn Write) -> Result<()> {
     engine::run(&EngineArgs::default(), log)?;
     let mut build = shell::cargo(&["build", "--release"]);
+    build.envs(environment.iter().copied());
     for program in PROGRAMS {
         build.args(["--package", program]);
     }

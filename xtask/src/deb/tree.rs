@@ -22,7 +22,7 @@ const DOCUMENTS: &str = "usr/share/doc/snowflake-session";
 const SHARED: &str = "usr/share/snowflake-session";
 
 /// Files of the repository that are packed as they are, with their place.
-const FILES: [(&str, &str); 6] = [
+const FILES: [(&str, &str); 5] = [
     (
         "systemd/journald@snowflake.conf",
         "etc/systemd/journald@snowflake.conf",
@@ -44,7 +44,6 @@ const FILES: [(&str, &str); 6] = [
         "packaging/grafana/snowflake-session.json",
         "usr/share/snowflake-session/grafana/snowflake-session.json",
     ),
-    ("README.md", "usr/share/doc/snowflake-session/README.md"),
 ];
 
 /// Files that are the administrator's once they are installed.
@@ -97,7 +96,10 @@ impl Tree {
         let pages = scratch.join("man");
         fs::create_dir(&pages)?;
         for (program, _) in programs_in(programs) {
-            said(Command::new(program).arg("man").arg(&pages))?;
+            let mut man = Command::new(program);
+            // Where the programs lie now they may have no library beside them.
+            man.env("LD_LIBRARY_PATH", shell::repository().join("target/engine"));
+            said(man.arg("man").arg(&pages))?;
         }
         for entry in fs::read_dir(&pages)? {
             let page = entry?.path();
