@@ -38,8 +38,9 @@ pub async fn probe(config: &GatewayConfig, url: &Url, limit: Duration) -> Result
     };
     match ask(config, url, limit, Trust::Needed).await? {
         Ok(seen) => Ok(seen),
-        // Whose it is can be seen only by who does not mind.
-        Err(reason) if reason.contains("certificate") => {
+        // Whose it is can be seen only by who does not mind. Not minding extends to a proxy that is spoken to over TLS, and
+        // that one is told a password.
+        Err(reason) if reason.contains("certificate") && !has_tls_proxy(config) => {
             let seen = ask(config, url, limit, Trust::NotNeeded).await?;
             let seen = seen.map_err(|_| unreachable(reason.clone()))?;
             Ok(Probe {
@@ -49,6 +50,13 @@ pub async fn probe(config: &GatewayConfig, url: &Url, limit: Duration) -> Result
         }
         Err(reason) => Err(unreachable(reason)),
     }
+}
+
+fn has_tls_proxy(config: &GatewayConfig) -> bool {
+    config
+        .proxy
+        .as_ref()
+        .is_some_and(|proxy| proxy.url.scheme() == "https")
 }
 
 /// Whether the server's certificate must be good.
