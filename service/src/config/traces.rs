@@ -132,7 +132,11 @@ fn headers_in(path: &Path) -> Result<HeaderMap, String> {
     let shown = path.display();
     let failed = |error: std::io::Error| format!("{shown} cannot be read: {error}");
     let file = std::fs::File::open(path).map_err(failed)?;
-    let mode = file.metadata().map_err(failed)?.permissions().mode();
+    let metadata = file.metadata().map_err(failed)?;
+    if metadata.len() > HEADERS_BYTES_MAX {
+        return Err(format!("{shown} has more than {HEADERS_BYTES_MAX} bytes"));
+    }
+    let mode = metadata.permissions().mode();
     if mode & 0o027 != 0 {
         return Err(format!(
             "{shown} can be read by others or changed by its group; `chmod 600 {shown}`"

@@ -7,11 +7,10 @@ use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use http::{HeaderMap, Request, Response};
 use http_body::{Body as HttpBody, Frame, SizeHint};
-use snowflake_session_proto::{AGENT_KEY, CLIENT_KEY};
 use tonic::body::Body;
 use tower::{Layer, Service};
 
-use crate::domain::audit::Caller;
+use super::caller::caller_of;
 use crate::traces::{Call, Traces};
 
 /// Our own services; health and reflection are asked too often, and by programs that nobody follows.
@@ -50,14 +49,10 @@ impl<S> Traced<S> {
         }
         let (service, method) = path.strip_prefix('/')?.split_once('/')?;
         let headers = request.headers();
-        let said = |key| headers.get(key).and_then(|value| value.to_str().ok());
-        let caller = Caller::new(
-            None,
-            None,
-            said(CLIENT_KEY).unwrap_or_default(),
-            said(AGENT_KEY).unwrap_or_default(),
-        );
-        Some(self.traces.call(service, method, headers, caller))
+        Some(
+            self.traces
+                .call(service, method, headers, caller_of(None, headers)),
+        )
     }
 }
 

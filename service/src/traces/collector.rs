@@ -1,6 +1,5 @@
 //! The collector at the other end: OTLP over HTTP, as protocol buffers.
 
-use std::error::Error;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -9,6 +8,8 @@ use http::{HeaderMap, HeaderValue, StatusCode};
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceResponse;
 use prost::Message as _;
 use reqwest::redirect::Policy;
+
+use crate::domain::error::Chain;
 
 /// Largest answer that is read, in bytes.
 const ANSWER_BYTES_MAX: usize = 64 << 10;
@@ -44,7 +45,7 @@ impl Collector {
             .no_proxy()
             .pool_max_idle_per_host(1)
             .build()
-            .map_err(|error| chain(&error))?;
+            .map_err(|error| Chain(&error).to_string())?;
         Ok(Self {
             client,
             url: url.to_owned(),
@@ -60,7 +61,8 @@ impl Collector {
             .headers(self.headers.clone())
             .body(spans);
         let answer = request.send().await;
-        let mut answer = answer.map_err(|error| Refusal::Temporary(chain(&error.without_url()), None))?;
+        let mut answer =
+            answer.map_err(|error| Refusal::Temporary(Chain(&error.without_url()).to_string(), None))?;
         let status = answer.status();
         if !status.is_success() {
             let why = format!("the collector answered {status}");
@@ -91,16 +93,4 @@ impl Collector {
 fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let text = headers.get(RETRY_AFTER)?.to_str().ok()?;
     text.trim().parse().ok().map(Duration::from_secs)
-}
-
-/// An error with its causes.
-fn chain(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        source = cause.source();
-    }
-    text
 }

@@ -126,7 +126,7 @@ struct Work {
 
 impl Work {
     async fn run(mut self, mut waiting: Waiting, ending: CancellationToken) {
-        let mut batch = Vec::with_capacity(self.rules.batch_max);
+        let mut batch = Vec::new();
         loop {
             tokio::select! {
                 first = waiting.spans.recv() => match first {
@@ -135,21 +135,20 @@ impl Work {
                 },
                 () = ending.cancelled() => {}
             }
-            // Nobody is woken for each span: either time passes, or there are enough.
-            tokio::select! {
-                () = sleep(self.rules.batch_wait) => {}
-                () = waiting.enough.notified() => {}
-                () = ending.cancelled() => {}
-            }
-            while batch.len() < self.rules.batch_max
-                && let Ok(span) = waiting.spans.try_recv()
-            {
-                batch.push(span);
+            waiting.fill(&mut batch, self.rules.batch_max);
+            if batch.len() < self.rules.batch_max {
+                // Nobody is woken for each span: either time passes, or there are enough.
+                tokio::select! {
+                    () = sleep(self.rules.batch_wait) => {}
+                    () = waiting.enough.notified() => {}
+                    () = ending.cancelled() => {}
+                }
+                waiting.fill(&mut batch, self.rules.batch_max);
             }
             if batch.is_empty() && ending.is_cancelled() {
                 return;
             }
-            self.send(batch.split_off(0)).await;
+            self.send(std::mem::take(&mut batch)).await;
         }
     }
 

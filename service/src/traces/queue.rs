@@ -54,6 +54,17 @@ pub(super) struct Waiting {
     pub(super) enough: Arc<Notify>,
 }
 
+impl Waiting {
+    /// Adds what waits, until there are `max`.
+    pub(super) fn fill(&mut self, batch: &mut Vec<SpanData>, max: usize) {
+        while batch.len() < max
+            && let Ok(span) = self.spans.try_recv()
+        {
+            batch.push(span);
+        }
+    }
+}
+
 /// A queue for `max` spans.
 pub(super) fn queue(max: usize, batch_max: usize, counts: Arc<Counts>) -> (Inlet, Waiting) {
     let (sender, spans) = channel(max);

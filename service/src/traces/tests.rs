@@ -235,6 +235,26 @@ async fn what_is_refused_for_a_moment_is_sent_again_and_the_rest_is_counted() {
 }
 
 #[tokio::test]
+async fn what_waits_in_whole_batches_waits_for_nothing_else() {
+    let collector = Scripted::start(Vec::new()).await;
+    let mut options = collector.options();
+    options.export.batch_max = 2;
+    let (traces, exporter) = begin(options);
+    for _ in 0..4 {
+        call(&traces).end(0);
+    }
+    // Neither the time to wait for more nor the end comes.
+    let _exporting = exporter.start().unwrap();
+    let all = async {
+        while traces.figures().exported < 4 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), all).await.unwrap();
+    assert_eq!(collector.taken().len(), 4);
+}
+
+#[tokio::test]
 async fn who_is_traced_itself_decides_and_the_share_decides_for_the_rest() {
     let collector = Scripted::start(Vec::new()).await;
     let mut options = collector.options();
