@@ -60,10 +60,16 @@ impl Reloader<'_> {
             remote::complain(&new, SystemTime::now());
             served.send_replace(new);
         }
+        // What nobody serves or sends to began with the start, or not at all.
+        let counts = |key: &str| {
+            counts_at_reload(key)
+                && (!key.starts_with("tcp.") || self.credentials.is_some())
+                && (!key.starts_with("traces.") || self.traces.is_some() && settings.traces.is_some())
+        };
         let mut in_effect = self.in_effect.borrow_mut();
         let changed = in_effect.changed(&settings.listing).into_iter();
-        let (applied, needs_restart) = changed.map(str::to_owned).partition(|key| counts_at_reload(key));
-        let renewed = in_effect.overlaid(&settings.listing, counts_at_reload);
+        let (applied, needs_restart) = changed.map(str::to_owned).partition(|key| counts(key));
+        let renewed = in_effect.overlaid(&settings.listing, counts);
         *in_effect = renewed;
         Ok(Reread {
             settings: Box::new(settings),

@@ -358,7 +358,7 @@ impl Service {
             .map_or(Duration::ZERO, Exporting::flush_timeout);
         notify::stopping(
             "finishing queries",
-            grace + closing + connector + LAST_ANSWERS + flush,
+            LAST_CALLS + grace + closing + connector + LAST_ANSWERS + flush,
         );
         if self.restarting {
             // Who comes now is better served by the next run; who has just come is still let through.

@@ -151,9 +151,15 @@ fn number(text: &str) -> Option<serde_json::Value> {
     whole.or_else(|| text.parse::<f64>().ok().map(Into::into))
 }
 
-/// A value in the kind of its default: variables and flags are text whatever they mean.
+/// A value in the kind of its default: variables and flags are text whatever they mean. An address is shown without the
+/// user and the password that somebody wrote into it; no key of ours takes such a one.
 fn shown(value: &Value, default: Option<&Value>) -> serde_json::Value {
     let text = value.as_str();
+    if let Some((scheme, rest)) = text.and_then(|text| text.split_once("://"))
+        && let Some((_, place)) = rest.rsplit_once('@')
+    {
+        return format!("{scheme}://***@{place}").into();
+    }
     let read = match (default, text) {
         (Some(Value::Num(..)), Some(text)) => number(text.trim()),
         (Some(Value::Bool(..)), Some(text)) => text.parse::<bool>().ok().map(Into::into),

@@ -204,6 +204,18 @@ fn a_secret_in_a_wrong_place_is_not_told() {
 }
 
 #[test]
+fn a_password_in_an_address_is_not_told() {
+    let user = format!(
+        "[traces]\nendpoint = \"https://{}@traces.example.com\"",
+        "me:hunter2"
+    );
+    let examined = examine_from("", &user, &[], &RunFlags::default());
+    let told = format!("{:?} {:?}", examined.settings, examined.listing);
+    assert!(examined.settings.is_err() && !told.contains("hunter2"), "{told}");
+    assert!(told.contains("https://***@traces.example.com"), "{told}");
+}
+
+#[test]
 fn unknown_keys_are_faults_with_line_and_nearest_key() {
     assert_eq!(
         faults_of(
