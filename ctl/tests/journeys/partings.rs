@@ -109,14 +109,17 @@ fn no_more_rows_are_read_on_than_were_asked_for() {
 fn what_cannot_be_read_any_more_is_said() {
     let gone = Status::clone(&error(ErrorReason::NotFound, "there is no query 01ab", &[]));
     let other = batch(vec![("M", Arc::new(Int64Array::from(vec![1])))]);
-    for (rest, parts) in [
+    let slow = error(ErrorReason::Timeout, "the time limit passed", &[]);
+    for (rest, code, parts) in [
         (
             Script::Fails(Vec::new(), gone.clone()),
+            3,
             ["there is no query 01ab", "run the statement again"],
         ),
         // The service may find out only while it reads.
         (
             Script::Fails(head(&[rows(4, 5)]), gone),
+            3,
             ["there is no query 01ab", "run the statement again"],
         ),
         (
@@ -124,16 +127,30 @@ fn what_cannot_be_read_any_more_is_said() {
                 Vec::new(),
                 error(ErrorReason::Unreachable, "no route", &[("may_have_run", "false")]),
             ),
-            ["no route", "`sfctl job result 01ab --offset 4` reads the rest"],
+            3,
+            [
+                "no route",
+                "job result 01ab --offset 4 --limit 6 --session etl` reads the rest",
+            ],
+        ),
+        // It is there, and comes to whoever waits longer.
+        (
+            Script::Fails(Vec::new(), slow),
+            4,
+            [
+                "the time limit passed",
+                "job result 01ab --offset 4 --limit 6 --session etl` reads the rest",
+            ],
         ),
         (
             Script::Events(events(&[other])),
+            3,
             ["other columns", "run the statement again"],
         ),
     ] {
         let house = house([rest]);
-        let ran = csv(&house, &[]);
-        assert_eq!(ran.code, Some(3), "{ran:?}");
+        let ran = csv(&house, &["--session", "etl", "--limit", "10"]);
+        assert_eq!(ran.code, Some(code), "{ran:?}");
         assert!(
             parts.iter().all(|part| ran.stderr.contains(part)),
             "{parts:?}: {ran:?}"

@@ -2,10 +2,10 @@
 
 use snowflake_session_proto::v1::QuerySummary;
 
-use super::super::{Run, invocation};
+use super::super::Run;
 use super::output::Output;
-use super::summary;
 use super::transfer::{Outcome, Shown, Source, Transfer};
+use super::{summary, there};
 use crate::client::Client;
 use crate::failure::Failure;
 use crate::interrupt::Interrupts;
@@ -100,17 +100,6 @@ impl Facts {
             row_count: i64::MAX / 2,
         }
     }
-}
-
-/// A command that asks through the same session as this one.
-fn there<'a>(run: &'a Run, mut words: Vec<&'a str>) -> String {
-    let settings = &run.settings;
-    for (flag, name) in [("--session", &settings.session), ("-c", &settings.connection)] {
-        if !name.is_empty() {
-            words.extend([flag, name]);
-        }
-    }
-    invocation(run, &words)
 }
 
 /// The whole object, on several lines: a row each.

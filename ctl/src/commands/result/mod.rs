@@ -6,7 +6,7 @@ mod read_on;
 mod summary;
 mod transfer;
 
-use super::Run;
+use super::{Run, invocation};
 use crate::client::Client;
 use crate::failure::Failure;
 use crate::interrupt::Interrupts;
@@ -71,4 +71,15 @@ fn open(target: &Target) -> Result<(Sink, Option<PendingFile>), Failure> {
             Ok((Sink::new(Box::new(file)), Some(pending)))
         }
     }
+}
+
+/// A command that asks through the same session as this one.
+fn there<'a>(run: &'a Run, mut words: Vec<&'a str>) -> String {
+    let settings = &run.settings;
+    for (flag, name) in [("--session", &settings.session), ("-c", &settings.connection)] {
+        if !name.is_empty() {
+            words.extend([flag, name]);
+        }
+    }
+    invocation(run, &words)
 }

@@ -10,7 +10,8 @@ use bytes::Bytes;
 use snowflake_session_proto::v1::{QueryAccepted, QuerySummary, ReadQueryResultsRequest, ResultSchema};
 use tokio::time::{Instant, sleep};
 
-use super::super::{Run, invocation};
+use super::super::Run;
+use super::there;
 use super::transfer::Source;
 use crate::client::dial::dial;
 use crate::client::{ResultEvents, duration};
@@ -183,11 +184,22 @@ impl Course {
         failure.facts.push(format!("rows received: {}", self.received));
         failure.facts.push(format!("query id: {}", self.query_id));
         let offset = (self.row_offset + self.received).to_string();
-        let rest = invocation(run, &["job", "result", &self.query_id, "--offset", &offset]);
-        failure.hint(if why.exit == Exit::Unreachable {
-            format!("`{rest}` reads the rest when the service is back; nothing runs again")
-        } else {
-            "the rest cannot be read any more; run the statement again".to_owned()
+        let limit = match self.row_limit {
+            0 => "all".to_owned(),
+            limit => (limit - self.received).max(1).to_string(),
+        };
+        let query = &self.query_id;
+        let words = ["job", "result", query, "--offset", &offset, "--limit", &limit];
+        let rest = there(run, words.to_vec());
+        // A time that passed, a limit or a policy: the result is still there.
+        if matches!(why.exit, Exit::Timeout | Exit::Refused | Exit::Interrupted) {
+            failure.exit = why.exit;
+        }
+        failure.hint(match why.exit {
+            Exit::Usage | Exit::SqlRejected => {
+                "the rest cannot be read any more; run the statement again".to_owned()
+            }
+            _ => format!("`{rest}` reads the rest when the service is back; nothing runs again"),
         })
     }
 
