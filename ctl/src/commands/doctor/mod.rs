@@ -39,6 +39,12 @@ use scene::Scene;
 
 /// Looks, repairs if that is asked for, and prints what was found.
 pub(super) async fn doctor(arguments: DoctorArguments, run: &Run) -> Result<Exit, Failure> {
+    if arguments.online {
+        run.only_here("`doctor --online`")?;
+    }
+    if arguments.bundle.is_some() {
+        run.only_here("`doctor --bundle`")?;
+    }
     let mut found = examine(run, arguments.online).await;
     let mut repaired = Vec::new();
     if arguments.fix && found.checks.iter().any(|check| !check.fixes.is_empty()) {

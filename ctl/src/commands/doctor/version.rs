@@ -24,6 +24,17 @@ pub(super) struct Facts {
     pub(super) is_replaced: bool,
     /// The programs on the search path, in its order, each with its version.
     pub(super) programs: Vec<Program>,
+    /// Where the service is, when not here.
+    pub(super) remote: Option<String>,
+}
+
+impl Facts {
+    /// What starts the service again.
+    fn restart(&self) -> String {
+        let place = self.remote.as_ref();
+        let place = place.map_or_else(String::new, |remote| format!(" on the machine of {remote}"));
+        format!("sfctl service restart{place}")
+    }
 }
 
 /// Which protocols a service speaks.
@@ -73,6 +84,7 @@ pub(super) async fn gather(scene: &Scene<'_>) -> Facts {
         }),
         is_replaced: status.is_some_and(|status| status.binary_changed),
         programs,
+        remote: scene.settings.remote.as_ref().map(ToString::to_string),
     }
 }
 
@@ -116,14 +128,18 @@ fn service(facts: &Facts) -> Check {
                 format!("{told}; sfctl speaks protocol {PROTOCOL}, the service {theirs}"),
             );
             check.repair(if PROTOCOL.is_older_than(*theirs) {
-                "update sfctl"
+                "update sfctl".to_owned()
             } else {
-                "sfctl service restart, once the newer version of the service is installed"
+                format!(
+                    "{}, once the newer version of the service is installed",
+                    facts.restart()
+                )
             })
         }
         // It is older than hello itself.
-        Err(why) => Check::warn(ID, format!("{told}, which does not say what it speaks: {why}"))
-            .repair("sfctl service restart, once the newer version of both is installed"),
+        Err(why) => Check::warn(ID, format!("{told}, which does not say what it speaks: {why}")).repair(
+            format!("{}, once the newer version of both is installed", facts.restart()),
+        ),
     }
 }
 
@@ -137,7 +153,7 @@ fn running(facts: &Facts) -> Check {
             ID,
             "another version of the service is installed than the one that runs",
         )
-        .repair("sfctl service restart");
+        .repair(facts.restart());
     }
     Check::ok(ID, "the service runs the program that is installed")
 }
