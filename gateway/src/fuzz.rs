@@ -58,3 +58,14 @@ fn tickets() {
         },
     );
 }
+
+/// What is mutated is good before: else the targets would show nothing.
+#[test]
+fn what_is_mutated_is_read() {
+    let answer = QueryAnswer::parse(&Bytes::from_static(include_bytes!(
+        "../../fuzz/corpus/answer/json"
+    )));
+    assert_eq!(answer.expect("an answer").query_id.as_deref(), Some("01b2"));
+    let ticket = include_str!("../../fuzz/corpus/ticket/written");
+    assert!(SessionTicket::from_text(Secret::new(ticket)).read().is_ok());
+}
