@@ -9,6 +9,9 @@ use snowflake_session_tests::wait::until_true;
 
 use crate::{SOCKET, main_pid, rows, upstream};
 
+/// Listens on the network when an administrator wants it to.
+const TCP_SOCKET: &str = "snowflake-session-tcp.socket";
+
 /// The package and the one after it, packed once for all machines.
 fn packages() -> &'static [PathBuf; 2] {
     static PACKAGES: OnceLock<[PathBuf; 2]> = OnceLock::new();
@@ -74,7 +77,11 @@ pub(crate) fn on(system: System) {
     let kept = machine.ok(ROOT, &["tail", "--lines=1", settings]);
     assert_eq!(kept, "# ours", "the administrator's file stays");
 
+    // Nobody is to listen on the network for a program that is gone.
+    machine.ok(ROOT, &["systemctl", "start", TCP_SOCKET]);
     machine.ok(ROOT, &["dpkg", "--remove", "snowflake-session"]);
+    let state = machine.run(ROOT, &["systemctl", "is-active", TCP_SOCKET]);
+    assert_ne!(state.stdout.trim_ascii(), b"active");
     until_true("the service to be gone", PATIENCE, || main_pid(&machine) == "0");
     for gone in ["/usr/bin/sfctl", "/usr/lib/systemd/user/snowflake-session.socket"] {
         assert!(!machine.path(gone).exists(), "{gone} is left");
