@@ -88,7 +88,7 @@ impl BodyBudget {
             Refusal::http(StatusCode::PAYLOAD_TOO_LARGE, message)
         };
         let hint = body.size_hint();
-        // One whose length is not told is read to see whether it is small, and takes the most that it may need.
+        // One whose length is not told takes the most that it may need.
         let announced = hint
             .upper()
             .map_or(limit, |length| usize::try_from(length).unwrap_or(usize::MAX));
@@ -102,6 +102,8 @@ impl BodyBudget {
         let packed = collected
             .map_err(|_| Refusal::http(StatusCode::BAD_REQUEST, "The request's body broke off."))?
             .ok_or_else(too_large)?;
+        // And gives back what it did not need, before its request is worked on: that may take minutes.
+        let part = part.and_then(|part| keep(part, packed.len()));
         match parts.headers.get(CONTENT_ENCODING).map(HeaderValue::as_bytes) {
             None | Some(b"" | b"identity") => Ok(RequestBody {
                 bytes: packed,

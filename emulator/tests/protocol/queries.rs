@@ -9,8 +9,10 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
-use snowflake_emulator::protocol::Accounts;
+use snowflake_emulator::protocol::{Accounts, Settings};
 use snowflake_emulator::session::{Binding, ParameterValue};
+use tokio::io::AsyncWriteExt as _;
+use tokio::net::TcpStream;
 
 use super::client::{Fixture, authorization, eventually, send};
 
@@ -352,4 +354,37 @@ async fn a_result_is_read_again_by_the_text_that_drivers_send() {
         .login_as(json!({ "LOGIN_NAME": "bob", "PASSWORD": "x" }))
         .await;
     assert_eq!(stranger.query(&text).await["code"], "000709");
+}
+
+#[tokio::test]
+async fn small_bodies_of_unknown_length_take_no_room_while_they_run() {
+    let change = |settings: &mut Settings| {
+        settings.body_bytes_max = 1 << 20;
+        // Half of it is for what is sent: as much as two bodies may have.
+        settings.bodies_bytes_max = 4 << 20;
+        settings.body_wait_max = Duration::from_secs(5);
+    };
+    let fixture = Fixture::with(change, Accounts::Anyone).await;
+    let mut waiting = Vec::new();
+    for number in 0..3 {
+        // Each in a session of its own, as a session runs one statement at a time.
+        let login = fixture.login().await;
+        let mut stream = TcpStream::connect(fixture.address).await.unwrap();
+        let body = json!({ "sqlText": "wait" }).to_string();
+        let request = format!(
+            "POST /queries/v1/query-request?requestId={number} HTTP/1.1\r\nHost: x\r\n\
+             Authorization: Snowflake Token=\"{}\"\r\nTransfer-Encoding: chunked\r\n\r\n{:x}\r\n{body}\r\n0\r\n\r\n",
+            login.token,
+            body.len()
+        );
+        stream.write_all(request.as_bytes()).await.unwrap();
+        eventually("it runs", async || {
+            fixture.backend.runs.load(Ordering::SeqCst) == number + 1
+        })
+        .await;
+        waiting.push((login, stream));
+    }
+    let login = fixture.login().await;
+    let large = json!({ "sqlText": "select 1", "bindStage": " ".repeat(900_000) });
+    assert_eq!(login.request(&large).await["data"]["rowset"], json!([["1"]]));
 }
