@@ -5,7 +5,7 @@ use std::fmt;
 
 use http::StatusCode;
 use serde::Deserialize;
-use serde::de::{DeserializeSeed, Deserializer, Error, SeqAccess, Visitor};
+use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
 use crate::session::Binding;
@@ -15,6 +15,9 @@ use super::refusal::Refusal;
 
 /// Most values of a request, over all its bindings. Drivers put more than 65,280 into a stage.
 const VALUES_MAX: usize = 4 * 1024 * 1024;
+
+const TOO_MANY: &str = "The request binds too many values at once; put them into a stage.";
+const UNREADABLE: &str = "A bound value is not a valid JSON text.";
 
 /// A binding as clients send it.
 #[derive(Deserialize)]
@@ -40,13 +43,14 @@ pub(super) fn read(wire: WireBindings) -> Result<BTreeMap<String, Binding>, Refu
         let values = if is_array {
             let values = Values { max: left }
                 .deserialize(&mut serde_json::Deserializer::from_str(raw))
-                .map_err(|_| refused("The request binds too many values at once; put them into a stage."))?;
+                .unwrap_or(Err(UNREADABLE))
+                .map_err(refused)?;
             if *rows.get_or_insert(values.len()) != values.len() {
                 return Err(refused("The bound arrays are not of one length."));
             }
             values
         } else {
-            vec![text(raw)]
+            vec![text(raw).map_err(refused)?]
         };
         left = left.saturating_sub(values.len());
         let type_name = binding.type_name.to_ascii_uppercase();
@@ -62,13 +66,13 @@ pub(super) fn read(wire: WireBindings) -> Result<BTreeMap<String, Binding>, Refu
     Ok(bindings)
 }
 
-/// Reads an array of values one by one.
+/// Reads an array of values one by one, or says why it is refused.
 struct Values {
     max: usize,
 }
 
 impl<'de> DeserializeSeed<'de> for Values {
-    type Value = Vec<Option<String>>;
+    type Value = Result<Vec<Option<String>>, &'static str>;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
         deserializer.deserialize_seq(self)
@@ -76,7 +80,7 @@ impl<'de> DeserializeSeed<'de> for Values {
 }
 
 impl<'de> Visitor<'de> for Values {
-    type Value = Vec<Option<String>>;
+    type Value = Result<Vec<Option<String>>, &'static str>;
 
     fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "at most {} values", self.max)
@@ -85,26 +89,33 @@ impl<'de> Visitor<'de> for Values {
     fn visit_seq<A: SeqAccess<'de>>(self, mut sequence: A) -> Result<Self::Value, A::Error> {
         let mut values = Vec::new();
         while let Some(raw) = sequence.next_element::<&RawValue>()? {
-            if values.len() == self.max {
-                return Err(A::Error::invalid_length(values.len() + 1, &self));
+            let read = if values.len() == self.max {
+                Err(TOO_MANY)
+            } else {
+                text(raw.get())
+            };
+            match read {
+                Ok(value) => values.push(value),
+                Err(reason) => {
+                    while sequence.next_element::<IgnoredAny>()?.is_some() {}
+                    return Ok(Err(reason));
+                }
             }
-            values.push(text(raw.get()));
         }
-        Ok(values)
+        Ok(Ok(values))
     }
 }
 
 /// The text of one value. Texts and nulls are the rule; some clients send bare numbers and truths.
-fn text(raw: &str) -> Option<String> {
+fn text(raw: &str) -> Result<Option<String>, &'static str> {
     if raw == "null" {
-        return None;
+        return Ok(None);
     }
-    if raw.starts_with('"')
-        && let Ok(text) = serde_json::from_str(raw)
-    {
-        return Some(text);
+    if raw.starts_with('"') {
+        // Half of a surrogate pair is JSON, but no text.
+        return serde_json::from_str(raw).map_err(|_| UNREADABLE);
     }
-    Some(raw.to_owned())
+    Ok(Some(raw.to_owned()))
 }
 
 #[cfg(test)]
@@ -146,5 +157,14 @@ mod tests {
         let half = format!("[{}1]", "1,".repeat(VALUES_MAX / 2));
         let refused = read_json(&both(&half, &half)).unwrap_err();
         assert!(refused.parts().2.contains("too many values"), "{refused:?}");
+    }
+
+    #[test]
+    fn half_a_surrogate_is_refused() {
+        for value in [r#""\ud800""#, r#"["1", "\ud800", "2"]"#] {
+            let refused =
+                read_json(&format!(r#"{{"1": {{"type": "TEXT", "value": {value}}}}}"#)).unwrap_err();
+            assert!(refused.parts().2.contains("valid JSON text"), "{refused:?}");
+        }
     }
 }

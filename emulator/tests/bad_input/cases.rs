@@ -356,6 +356,11 @@ pub(crate) fn of_connector(protocol: &Protocol, query: &str) -> Vec<Case> {
             Answers(400, "390142"),
         ),
         (
+            "a binding of half a surrogate",
+            binding("{\"1\": {\"type\": \"TEXT\", \"value\": \"\\ud800\"}}"),
+            Answers(400, "390142"),
+        ),
+        (
             "a binding that is no number",
             binding("{\"1\": {\"type\": \"FIXED\", \"value\": \"nonsense\"}}"),
             Answers(200, "100038"),
