@@ -172,22 +172,31 @@ impl Retention {
             let next = {
                 let mut inner = self.lock();
                 let id = inner.in_memory.pop_front();
-                id.map(|id| inner.queries.get(&id).map(|kept| Arc::clone(&kept.query)))
+                id.map(|id| (id, inner.queries.get(&id).map(|kept| Arc::clone(&kept.query))))
             };
-            let Some(query) = next else {
+            let Some((id, query)) = next else {
                 break;
             };
-            if let Some(Err(error)) = query.map(|query| query.spill()) {
-                // It is as it was, and what was read makes room.
-                let dropped = self.lock().forget_oldest_read();
-                forget_requests(dropped.as_slice());
-                let is_full = matches!(error, ResultError::DiskFull { .. });
-                if !is_full {
-                    tracing::error!(%error, "failed to move a result into the results' file");
-                }
-                if !is_full || dropped.is_none() {
-                    break;
-                }
+            let Some(Err(error)) = query.map(|query| query.spill()) else {
+                continue;
+            };
+            // It is as it was, and moves when there is room; what was read makes some, as long as there is any. One
+            // that cannot be written for another reason is not in the way of the others.
+            let is_full = matches!(error, ResultError::DiskFull { .. });
+            let mut inner = self.lock();
+            let dropped = inner.forget_oldest_read();
+            if is_full {
+                inner.in_memory.push_front(id);
+            } else {
+                inner.in_memory.push_back(id);
+            }
+            drop(inner);
+            forget_requests(dropped.as_slice());
+            if !is_full {
+                tracing::error!(%error, "failed to move a result into the results' file");
+            }
+            if !is_full || dropped.is_none() {
+                break;
             }
         }
         self.spilling.store(false, Ordering::Release);

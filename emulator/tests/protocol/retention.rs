@@ -61,11 +61,9 @@ async fn first_rows_beyond_their_budget_lie_in_the_file() {
     };
     let fixture = Fixture::with_spool(small_chunks, Accounts::Anyone, limits).await;
     let (login, arrow) = (fixture.login().await, fixture.login_arrow().await);
-    // Long enough for a place in the file of its own, which the double does not mind.
-    let sql = format!("rows {ROWS}{}", " ".repeat(5000));
     let mut ids = Vec::new();
     for _ in 0..100 {
-        ids.push(unread(&login, sql.trim_end()).await.unwrap());
+        ids.push(unread(&login, &format!("rows {ROWS}")).await.unwrap());
         let first = fixture.spool.first_bytes();
         assert!(first <= limits.first_bytes_max, "{first}");
     }
@@ -125,6 +123,49 @@ async fn a_full_file_refuses_what_is_new_and_loses_nothing() {
     }
     // They were read: now there is room.
     assert_eq!(login.query(&format!("rows {ROWS}")).await["success"], true);
+}
+
+#[tokio::test]
+async fn what_found_no_room_in_the_file_moves_there_later() {
+    let limits = SpoolLimits {
+        memory_bytes_max: 0,
+        first_bytes_max: 60_000,
+        disk_bytes_max: 1_000_000,
+    };
+    let fixture = Fixture::with_spool(small_chunks, Accounts::Anyone, limits).await;
+    let login = fixture.login().await;
+    let mut large = Vec::new();
+    loop {
+        let id = unread(&login, &format!("rows {ROWS}")).await.unwrap();
+        let status = login.get(&format!("/monitoring/queries/{id}")).await;
+        if status["data"]["queries"][0]["status"] != "SUCCESS" {
+            break;
+        }
+        large.push(id);
+    }
+    let mut small = Vec::new();
+    for number in 0..30 {
+        // Its text is long enough for a place in the file.
+        let sql = format!("select {}{number}", "0".repeat(10_000));
+        small.push(unread(&login, &sql).await.unwrap());
+    }
+    assert!(
+        fixture.spool.first_bytes() > 200_000,
+        "{}",
+        fixture.spool.first_bytes()
+    );
+    for id in &large {
+        read(&login, &result(&login, id).await).await;
+    }
+    eventually("the texts lie in the file", async || {
+        assert_eq!(login.query("select 1").await["success"], true);
+        fixture.spool.first_bytes() <= limits.first_bytes_max / 2
+    })
+    .await;
+    for (number, id) in small.iter().enumerate() {
+        let expected = json!([[number.to_string()]]);
+        assert_eq!(result(&login, id).await["data"]["rowset"], expected);
+    }
 }
 
 #[tokio::test]
