@@ -8,9 +8,9 @@ use bytes::Bytes;
 use super::arena::Parcel;
 use super::{ResultError, Spool};
 
-/// A value of up to so many bytes stays in memory when there is room nowhere: an outcome that is one row must not
-/// turn into a failure because others are many.
-const ALWAYS_KEPT_MAX: u64 = 4096;
+/// A value of up to so many bytes stays in memory when there is room nowhere: what has been written must not be told as
+/// a failure because others have large results. The outcome of a COPY has ten columns, of which each takes a kilobyte.
+const ALWAYS_KEPT_MAX: u64 = 32 * 1024;
 
 /// A value that can be written as bytes and read back.
 pub(super) trait Spillable: Sized {
@@ -49,7 +49,12 @@ impl<T: Spillable> Kept<T> {
                 spool: Arc::clone(spool),
                 state: RwLock::new(State::File(Arc::new(parcel))),
             }),
-            Err(_) if bytes <= ALWAYS_KEPT_MAX => Ok(Self::always(spool, value)),
+            Err(error) if bytes <= ALWAYS_KEPT_MAX => {
+                if !matches!(error, ResultError::DiskFull { .. }) {
+                    tracing::error!(%error, "failed to write a result into the results' file");
+                }
+                Ok(Self::always(spool, value))
+            }
             Err(error) => Err(error),
         }
     }
@@ -108,5 +113,38 @@ impl<T> Drop for Kept<T> {
         if let State::Memory { bytes, .. } = state {
             self.spool.release_first(*bytes);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use arrow_schema::{DataType, Field, Schema};
+
+    use super::*;
+    use crate::results::SpoolLimits;
+    use crate::results::first::FirstRows;
+
+    #[test]
+    fn an_outcome_of_ten_columns_is_kept_when_there_is_room_nowhere() {
+        let limits = SpoolLimits {
+            memory_bytes_max: 0,
+            first_bytes_max: 0,
+            disk_bytes_max: 0,
+        };
+        let folder = tempfile::tempdir().unwrap();
+        let spool = Spool::open(folder.path(), limits).unwrap();
+        let fields = (0..10).map(|number| Field::new(format!("C{number}"), DataType::Utf8, true));
+        let schema = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
+        let first = |weight| FirstRows {
+            schema: Arc::clone(&schema),
+            batches: Vec::new(),
+            weight,
+        };
+        let outcome = Kept::new(&spool, first(500)).unwrap();
+        assert!(!outcome.blocks());
+        let refused = Kept::new(&spool, first(ALWAYS_KEPT_MAX as usize)).unwrap_err();
+        assert!(matches!(refused, ResultError::DiskFull { .. }), "{refused}");
+        drop(outcome);
+        assert_eq!(spool.first_bytes(), 0);
     }
 }
