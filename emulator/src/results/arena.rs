@@ -7,6 +7,7 @@ use std::fs::File;
 use std::io;
 use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use bytes::Bytes;
@@ -24,6 +25,8 @@ pub(super) struct Arena {
     bytes_max: u64,
     file: OnceLock<File>,
     space: Mutex<Space>,
+    /// Bytes that are taken: told for every statement, so without the lock.
+    used: AtomicU64,
 }
 
 /// A piece of the file; its room is free again when it is dropped.
@@ -39,12 +42,20 @@ struct Extent {
     length: u64,
 }
 
+/// A free part of the file before its end.
+#[derive(Clone, Copy, Debug)]
+struct Hole {
+    length: u64,
+    /// Bytes of it, at most, that were not given back to the file system.
+    held: u64,
+}
+
 /// Which bytes of the file are taken: all before `end`, but for the holes.
 #[derive(Debug, Default)]
 struct Space {
-    /// Lengths by offset; never two that touch, never one that touches the end.
-    holes: BTreeMap<u64, u64>,
-    /// The same, shortest first.
+    /// By offset; never two that touch, never one that touches the end.
+    holes: BTreeMap<u64, Hole>,
+    /// Their lengths and offsets, shortest first.
     by_length: BTreeSet<(u64, u64)>,
     free: u64,
     end: u64,
@@ -60,13 +71,13 @@ impl Arena {
             bytes_max,
             file: OnceLock::new(),
             space: Mutex::default(),
+            used: AtomicU64::new(0),
         })
     }
 
     /// Bytes that are taken.
     pub(super) fn used_bytes(&self) -> u64 {
-        let space = self.lock();
-        space.end - space.free
+        self.used.load(Ordering::Relaxed)
     }
 
     /// Keeps segments that follow one another as one piece. Blocks.
@@ -81,6 +92,7 @@ impl Arena {
             let extents = space.take(length, self.bytes_max).ok_or(ResultError::DiskFull {
                 limit_bytes: self.bytes_max,
             })?;
+            self.used.fetch_add(length, Ordering::Relaxed);
             Parcel {
                 arena: Arc::clone(self),
                 extents,
@@ -137,11 +149,16 @@ impl Parcel {
 
 impl Drop for Parcel {
     fn drop(&mut self) {
-        let mut space = self.arena.lock();
+        let (arena, file) = (&self.arena, self.arena.file());
         for extent in &self.extents {
-            space.give(*extent);
+            // Large ones while they are still this parcel's: nobody else writes there, and nobody waits meanwhile.
+            let is_given_back = extent.length >= GIVEN_BACK_MIN && punch(file, *extent);
+            let held = if is_given_back { 0 } else { extent.length };
+            let mut space = arena.lock();
+            let hole = space.give(*extent, held);
+            arena.used.fetch_sub(extent.length, Ordering::Relaxed);
             // While the lock is held: nobody else may have the room meanwhile.
-            give_back(self.arena.file(), &mut space, *extent);
+            space.give_back(file, hole);
         }
     }
 }
@@ -159,10 +176,10 @@ impl Space {
             let at_end = bytes_max.saturating_sub(self.end);
             let fitting = self.by_length.range((rest, 0)..).next().copied();
             let extent = match fitting {
-                Some((length, offset)) => self.cut(Extent { offset, length }, rest),
+                Some((_, offset)) => self.cut(offset, rest),
                 None if at_end >= rest => self.append(rest),
                 None => match self.by_length.last().copied() {
-                    Some((length, offset)) => self.cut(Extent { offset, length }, length),
+                    Some((length, offset)) => self.cut(offset, length),
                     None => self.append(at_end),
                 },
             };
@@ -173,18 +190,15 @@ impl Space {
     }
 
     /// Takes the beginning of a hole.
-    fn cut(&mut self, hole: Extent, length: u64) -> Extent {
-        self.close(hole);
-        if length < hole.length {
-            self.open(Extent {
-                offset: hole.offset + length,
-                length: hole.length - length,
-            });
+    fn cut(&mut self, offset: u64, length: u64) -> Extent {
+        if let Some(hole) = self.close(offset) {
+            let rest = hole.length - length;
+            if rest > 0 {
+                let held = hole.held.min(rest);
+                self.open(offset + length, Hole { length: rest, held });
+            }
         }
-        Extent {
-            offset: hole.offset,
-            length,
-        }
+        Extent { offset, length }
     }
 
     fn append(&mut self, length: u64) -> Extent {
@@ -194,58 +208,82 @@ impl Space {
         Extent { offset, length }
     }
 
-    /// Makes an extent free, joined with what is free beside it.
-    fn give(&mut self, mut extent: Extent) {
-        if let Some((&offset, &length)) = self.holes.range(..extent.offset).next_back()
-            && offset + length == extent.offset
+    /// Makes an extent free, joined with what is free beside it; `held` bytes of it are the file system's still. Gives
+    /// the hole's offset, unless it is at the end.
+    fn give(&mut self, extent: Extent, held: u64) -> Option<u64> {
+        let mut offset = extent.offset;
+        let length = extent.length;
+        let mut hole = Hole { length, held };
+        let before = self.holes.range(..offset).next_back();
+        let before = before.map(|(&before, hole)| (before, hole.length));
+        if let Some((before, length)) = before
+            && before + length == offset
         {
-            self.close(Extent { offset, length });
-            extent = Extent {
-                offset,
-                length: length + extent.length,
-            };
+            hole = hole.joined(self.close(before));
+            offset = before;
         }
-        let after = extent.offset + extent.length;
-        if let Some(&length) = self.holes.get(&after) {
-            self.close(Extent {
-                offset: after,
-                length,
-            });
-            extent.length += length;
+        hole = hole.joined(self.close(extent.offset + length));
+        if offset + hole.length == self.end {
+            self.end = offset;
+            return None;
         }
-        if extent.offset + extent.length == self.end {
-            self.end = extent.offset;
-        } else {
-            self.open(extent);
-        }
+        self.open(offset, hole);
+        Some(offset)
     }
 
-    fn open(&mut self, hole: Extent) {
-        self.holes.insert(hole.offset, hole.length);
-        self.by_length.insert((hole.length, hole.offset));
+    fn open(&mut self, offset: u64, hole: Hole) {
+        self.holes.insert(offset, hole);
+        self.by_length.insert((hole.length, offset));
         self.free += hole.length;
     }
 
-    fn close(&mut self, hole: Extent) {
-        self.holes.remove(&hole.offset);
-        self.by_length.remove(&(hole.length, hole.offset));
+    /// Takes a hole out, if there is one at this offset.
+    fn close(&mut self, offset: u64) -> Option<Hole> {
+        let hole = self.holes.remove(&offset)?;
+        self.by_length.remove(&(hole.length, offset));
         self.free -= hole.length;
+        Some(hole)
+    }
+
+    /// Gives the file system back what is free at the end, and what a hole holds, each if it is much. What fails is
+    /// used again later.
+    fn give_back(&mut self, file: &File, hole: Option<u64>) {
+        if self.file_length - self.end >= GIVEN_BACK_MIN && file.set_len(self.end).is_ok() {
+            self.file_length = self.end;
+        }
+        if let Some(offset) = hole
+            && let Some(hole) = self.holes.get_mut(&offset)
+            && hole.held >= GIVEN_BACK_MIN
+        {
+            let length = hole.length;
+            // Also when it fails: it is tried again when as much has come to it.
+            hole.held = 0;
+            punch(file, Extent { offset, length });
+        }
     }
 }
 
-/// Gives the file system back what an extent leaves free, if it is much. What fails is used again later.
-fn give_back(file: &File, space: &mut Space, extent: Extent) {
-    if space.file_length - space.end >= GIVEN_BACK_MIN {
-        if file.set_len(space.end).is_ok() {
-            space.file_length = space.end;
-        }
-    } else if extent.length >= GIVEN_BACK_MIN && extent.offset + extent.length <= space.end {
-        #[cfg(target_os = "linux")]
-        {
-            use rustix::fs::{FallocateFlags, fallocate};
-            let punch = FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE;
-            let _ = fallocate(file, punch, extent.offset, extent.length);
-        }
+impl Hole {
+    fn joined(self, other: Option<Self>) -> Self {
+        other.map_or(self, |other| Self {
+            length: self.length + other.length,
+            held: self.held + other.held,
+        })
+    }
+}
+
+/// Gives the file system back the room of an extent; false where it cannot take it.
+fn punch(file: &File, extent: Extent) -> bool {
+    #[cfg(target_os = "linux")]
+    {
+        use rustix::fs::{FallocateFlags, fallocate};
+        let punch = FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE;
+        fallocate(file, punch, extent.offset, extent.length).is_ok()
+    }
+    #[cfg(not(target_os = "linux"))]
+    {
+        let _ = (file, extent);
+        false
     }
 }
 
@@ -310,7 +348,10 @@ mod tests {
                 }
                 let used: u64 = kept.iter().map(|(_, bytes)| bytes.len() as u64).sum();
                 prop_assert_eq!(arena.used_bytes(), used);
-                prop_assert!(arena.lock().end <= BYTES_MAX);
+                let space = arena.lock();
+                prop_assert_eq!(space.end - space.free, used);
+                prop_assert!(space.end <= BYTES_MAX);
+                prop_assert!(space.holes.values().all(|hole| hole.held <= hole.length));
             }
             for (parcel, bytes) in &kept {
                 prop_assert_eq!(parcel.read().unwrap(), bytes);
@@ -335,5 +376,31 @@ mod tests {
         drop(last);
         assert_eq!(length(), 2 * GIVEN_BACK_MIN);
         assert_eq!(first.read().unwrap(), large());
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn small_neighbours_go_back_together() {
+        use std::os::unix::fs::MetadataExt as _;
+
+        let folder = tempfile::tempdir().unwrap();
+        let arena = Arena::new(folder.path(), u64::MAX);
+        let piece = || Bytes::from(vec![7; GIVEN_BACK_MIN as usize / 4]);
+        let mut pieces: Vec<_> = (0..16).map(|_| arena.put(&[piece()]).unwrap()).collect();
+        let last = arena.put(&[Bytes::from_static(b"x")]).unwrap();
+        // Every other one first, so that the others join them.
+        for index in (0..8).rev() {
+            drop(pieces.remove(2 * index));
+        }
+        let kept = pieces.pop().unwrap();
+        let file = || arena.file().metadata().unwrap();
+        let before = file().blocks() * 512;
+        drop(pieces);
+        assert_eq!(file().len(), 4 * GIVEN_BACK_MIN + 1);
+        let after = file().blocks() * 512;
+        // But for a rest that is not much yet.
+        assert!(after <= 2 * GIVEN_BACK_MIN, "{before} before, {after} after");
+        assert_eq!(kept.read().unwrap(), piece());
+        assert_eq!(last.read().unwrap(), Bytes::from_static(b"x"));
     }
 }
