@@ -74,18 +74,21 @@ impl Retention {
     /// it, for [`forget_requests`]: not called here, because the caller may hold its session's requests.
     pub(crate) fn insert(&self, query: &Arc<Query>) -> Result<Vec<Arc<Query>>, Full> {
         let mut inner = self.lock();
-        // But for the last one, which this statement may ask for.
-        let mut dropped = inner.give_up(self.spool.excess(), 1);
+        let mut dropped = Vec::new();
+        // First of all: who is refused makes nobody else go.
         if inner.queries.len() >= self.kept_max {
             let oldest = inner.forget_oldest_read();
             let kept_max = self.kept_max;
             dropped.push(oldest.ok_or(Full { kept_max })?);
         }
+        // But for the last one, which this statement may ask for.
+        dropped.extend(inner.give_up(self.spool.excess(), 1));
         inner.insert(query);
         Ok(dropped)
     }
 
-    /// Makes a statement known that has run, as one of several.
+    /// Makes a statement known that has run, as one of several: also beyond the limit, since it is too late to refuse
+    /// it. The next ones take no more than what they make go, until there are fewer again.
     pub(super) fn insert_child(&self, query: &Arc<Query>) {
         let mut inner = self.lock();
         let dropped = (inner.queries.len() >= self.kept_max)

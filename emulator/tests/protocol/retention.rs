@@ -194,6 +194,29 @@ async fn as_many_unread_outcomes_as_are_kept_refuse_what_is_new() {
 }
 
 #[tokio::test]
+async fn statements_of_one_request_are_kept_beyond_the_limit() {
+    let few = |settings: &mut Settings| settings.queries_kept_max = 2;
+    let fixture = Fixture::with(few, Accounts::Anyone).await;
+    let login = fixture.login().await;
+    let several = login.query("several").await;
+    let ids = several["data"]["resultIds"].as_str().unwrap();
+    // Those that were read go, one for each that comes: first the request itself.
+    for number in 0..3 {
+        let expected = json!([[number.to_string()]]);
+        assert_eq!(
+            login.query(&format!("select {number}")).await["data"]["rowset"],
+            expected
+        );
+    }
+    unread(&login, "select 3").await.unwrap();
+    let refused = unread(&login, "select 4").await.unwrap_err();
+    assert_eq!(refused["code"], "000617");
+    for (id, value) in ids.split(',').zip(["11", "12"]) {
+        assert_eq!(result(&login, id).await["data"]["rowset"], json!([[value]]));
+    }
+}
+
+#[tokio::test]
 async fn a_chunk_that_is_read_twice_stands_for_no_other() {
     let limits = SpoolLimits {
         memory_bytes_max: 100_000,
