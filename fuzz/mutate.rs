@@ -154,7 +154,7 @@ fn watch() -> Sender<Feed> {
 }
 
 /// The seeds of a target: files in its folder of the corpus, by their names.
-fn corpus(target: &str) -> Vec<Vec<u8>> {
+pub(crate) fn corpus(target: &str) -> Vec<Vec<u8>> {
     let manifest = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
     let folder = manifest
         .ancestors()

@@ -17,8 +17,8 @@ use tempfile::TempDir;
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
 
-/// How long a test waits for what must come.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// How long a test waits for what must come. Less than what `fuzz/mutate.rs` waits before it ends the process.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 pub(super) const STATEMENTS: &str = "/api/v2/statements";
 
@@ -199,6 +199,22 @@ impl Fixture {
             assert!(Instant::now() < deadline, "the statement never ended");
             tokio::task::yield_now().await;
         }
+    }
+
+    /// Sends a request that must be answered in time, and that the server must not be at fault for.
+    pub(super) async fn answered(&self, call: Call) -> Answer {
+        let path = call.path.clone();
+        let answer = tokio::time::timeout(PATIENCE, self.send(call)).await;
+        let answer = answer.unwrap_or_else(|_| panic!("{path}: no answer"));
+        // SQL's own way of saying the same.
+        let defect = answer.body.windows(8).any(|code| code == b"\"000603\"");
+        assert!(
+            answer.status.as_u16() < 500 && !defect,
+            "{path}: {} {:?}",
+            answer.status,
+            answer.body
+        );
+        answer
     }
 
     /// Sends one request on a connection of its own.
