@@ -27,7 +27,7 @@ pub(super) struct Work<'a> {
     pub(super) sequences: Vec<crate::catalog::names::ObjectPath>,
     /// Defaults of the columns that the statement declares, as they were written.
     pub(super) defaults: BTreeMap<String, String>,
-    /// Columns whose types matter: those of the scope, and those that the statement's subqueries make.
+    /// The columns of the scope, and those that the statement's subqueries make.
     columns: ColumnKinds,
 }
 
@@ -87,7 +87,13 @@ impl VisitorMut for Walk<'_, '_> {
         ControlFlow::Continue(())
     }
 
+    fn pre_visit_select(&mut self, select: &mut sqlparser::ast::Select) -> ControlFlow<SqlError> {
+        self.work.columns.enter(select);
+        ControlFlow::Continue(())
+    }
+
     fn post_visit_select(&mut self, select: &mut sqlparser::ast::Select) -> ControlFlow<SqlError> {
+        self.work.columns.leave();
         for item in &mut select.projection {
             match item {
                 SelectItem::ExprWithAlias { expr, .. } | SelectItem::UnnamedExpr(expr) => {

@@ -29,7 +29,7 @@ pub struct Scope<'a> {
     /// Tables that the session has made for the statement's stages, results and past tables, by their
     /// [`SourceRequest::key`](super::SourceRequest).
     pub sources: &'a BTreeMap<String, Source>,
-    /// Columns of the statement's tables whose types matter before the engine binds them.
+    /// Columns of the statement's tables, of which some types matter before the engine binds them.
     pub columns: &'a ColumnKinds,
     /// Columns of the table that an INSERT or UPDATE changes, where they are known.
     pub target: &'a [ResultColumn],

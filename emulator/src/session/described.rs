@@ -111,13 +111,12 @@ impl Worker {
             .map(|relation| relation.columns))
     }
 
-    /// Columns of the statement's tables and views whose types matter before the engine binds them.
+    /// Columns of the statement's tables and views, of which some types matter before the engine binds them.
     pub(super) fn column_kinds(&mut self, statement: &Statement) -> Result<ColumnKinds, SqlError> {
         let mut kinds = ColumnKinds::default();
         for path in named_tables(statement, &self.state.names()) {
-            let columns = self.relation(&path)?.map(|relation| relation.columns);
-            for column in columns.iter().flat_map(|columns| columns.iter()) {
-                kinds.add(&column.name, &column.sql_type);
+            if let Some(relation) = self.relation(&path)? {
+                kinds.add(self.state.names().physical_of(&path), relation.columns);
             }
         }
         Ok(kinds)
