@@ -257,40 +257,55 @@ impl DecFloat {
 
     /// What is left of `self` when `other` is taken from it as often as possible, with the sign of `self`.
     pub fn remainder(self, other: Self) -> Result<Self> {
-        let times = self.divide(other)?.truncated(0);
-        let rest = self.subtract(times.multiply(other)?)?;
-        if rest.is_zero() || rest.negative == self.negative {
-            return Ok(rest);
+        if other.is_zero() {
+            return Err(DecFloatError::DivisionByZero);
         }
-        // The quotient was rounded up to a whole number.
-        let once = other.abs();
-        rest.plus(if self.negative { once.negated() } else { once })
+        let down = self.exponent - other.exponent;
+        let (rest, exponent) = if down >= 0 {
+            // The zeros behind the dividend's digits in steps, so that no quotient is too long.
+            let divisor = other.coefficient;
+            let (mut rest, mut zeros) = (self.coefficient % divisor, down.unsigned_abs());
+            while zeros > 0 && rest > 0 {
+                let step = zeros.min(DIGITS_MAX);
+                rest = Wide::product(rest, 10_u128.pow(step)).divided(divisor).1;
+                zeros -= step;
+            }
+            (rest, other.exponent)
+        } else {
+            let zeros = down.unsigned_abs();
+            if digits(other.coefficient) + zeros > DIGITS_MAX {
+                // The divisor has more digits before the point than the dividend.
+                return Ok(self);
+            }
+            let divisor = other.coefficient * 10_u128.pow(zeros);
+            (self.coefficient % divisor, self.exponent)
+        };
+        Self::rounded(self.negative, Wide::from(rest), exponent)
     }
 
     /// With `places` digits after the point, half away from zero; fewer than none round before the point.
-    #[must_use]
-    pub fn round(self, places: i32) -> Self {
+    pub fn round(self, places: i32) -> Result<Self> {
         let Some(drop) = self.below(places) else {
-            return self;
+            return Ok(self);
         };
         if drop > DIGITS_MAX {
-            return Self::default();
+            return Ok(Self::default());
         }
         let half = 5 * 10_u128.pow(drop - 1);
         self.replaced((self.coefficient + half) / 10_u128.pow(drop), drop)
     }
 
     /// With `places` digits after the point, ties to the even digit.
-    #[must_use]
-    pub fn round_ties_even(self, places: i32) -> Self {
-        let (cut, rounded) = (self.truncated(places), self.round(places));
-        let Some(drop) = self.below(places).filter(|drop| *drop <= DIGITS_MAX) else {
-            return rounded;
-        };
-        let unit = 10_u128.pow(drop);
-        let is_tie = self.coefficient % unit == unit / 2;
-        let is_even = (self.coefficient / unit).is_multiple_of(2);
-        if is_tie && is_even { cut } else { rounded }
+    pub fn round_ties_even(self, places: i32) -> Result<Self> {
+        if let Some(drop) = self.below(places).filter(|drop| *drop <= DIGITS_MAX) {
+            let unit = 10_u128.pow(drop);
+            let is_tie = self.coefficient % unit == unit / 2;
+            let is_even = (self.coefficient / unit).is_multiple_of(2);
+            if is_tie && is_even {
+                return Ok(self.truncated(places));
+            }
+        }
+        self.round(places)
     }
 
     /// With `places` digits after the point, the others cut.
@@ -302,7 +317,9 @@ impl DecFloat {
         if drop > DIGITS_MAX {
             return Self::default();
         }
+        // Nearer to zero than a number of the type, so that it always is one.
         self.replaced(self.coefficient / 10_u128.pow(drop), drop)
+            .unwrap_or_default()
     }
 
     /// The nearest number with `places` digits after the point that is not smaller.
@@ -325,13 +342,12 @@ impl DecFloat {
         (drop > 0 && self.coefficient > 0).then(|| drop.unsigned_abs().min(DIGITS_MAX + 1))
     }
 
-    fn replaced(self, coefficient: u128, dropped: u32) -> Self {
+    fn replaced(self, coefficient: u128, dropped: u32) -> Result<Self> {
         Self::rounded(
             self.negative,
             Wide::from(coefficient),
             self.exponent + dropped as i32,
         )
-        .unwrap_or(self)
     }
 
     /// The power of ten of the most significant digit.

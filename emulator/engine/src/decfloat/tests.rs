@@ -129,22 +129,60 @@ fn calculations_are_rounded_once() {
         number("1e10000").multiply(number("1e10000")),
         Err(DecFloatError::OutOfRange)
     );
-    check(number("7.5").remainder(number("2")), "1.5");
-    check(number("-7").remainder(number("3")), "-1");
+}
+
+#[test]
+fn remainders_are_exact() {
+    for (dividend, divisor, expected) in [
+        ("7.5", "2", "1.5"),
+        ("-7", "3", "-1"),
+        ("7", "-3", "1"),
+        ("6", "3", "0"),
+        ("0", "3", "0"),
+        // More digits in the quotient than a number has.
+        ("1e50", "3", "1"),
+        ("-1e50", "7", "-2"),
+        ("1e16384", "7", "4"),
+        ("1e50", "0.3", "0.1"),
+        (
+            "99999999999999999999999999999999999999e5",
+            "99999999999999999999999999999999999998",
+            "100000",
+        ),
+        ("2.5", "1e-38", "0"),
+        ("1", "3e-16383", "1E-16383"),
+        // A divisor far larger than the dividend.
+        ("1.5", "1e50", "1.5"),
+        ("1e-16383", "1e16384", "1E-16383"),
+        ("12345.678", "1e4", "2345.678"),
+        ("-0.5", "3e37", "-0.5"),
+    ] {
+        check(number(dividend).remainder(number(divisor)), expected);
+    }
+    assert_eq!(
+        number("1").remainder(number("0")),
+        Err(DecFloatError::DivisionByZero)
+    );
 }
 
 #[test]
 fn rounding_takes_places() {
     let value = number("-1234.565");
-    assert_eq!(value.round(2).to_string(), "-1234.57");
+    check(value.round(2), "-1234.57");
     assert_eq!(value.truncated(2).to_string(), "-1234.56");
-    assert_eq!(value.round(-2).to_string(), "-1200");
-    assert_eq!(value.round(-9).to_string(), "0");
-    assert_eq!(value.round(9), value);
+    check(value.round(-2), "-1200");
+    check(value.round(-9), "0");
+    assert_eq!(value.round(9), Ok(value));
+    assert_eq!(number("9.5e16384").round(-16_384), Err(DecFloatError::OutOfRange));
+    assert_eq!(
+        number("9.5e16384").round_ties_even(-16_384),
+        Err(DecFloatError::OutOfRange)
+    );
+    check(number("8.5e16384").round_ties_even(-16_384), "8E16384");
     check(value.ceil(0), "-1234");
     check(value.floor(0), "-1235");
     check(number("2.1").ceil(0), "3");
     check(number("2").floor(0), "2");
-    assert_eq!(number("1e-100").round(0).to_string(), "0");
+    check(number("1e-100").round(0), "0");
     check(number("1e-100").ceil(0), "1");
 }

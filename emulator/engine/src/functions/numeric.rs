@@ -186,8 +186,8 @@ fn rounded_decfloat(value: DecFloat, digits: i64, mode: Rounding) -> Result<DecF
         Rounding::Up => value.ceil(places),
         Rounding::Down => value.floor(places),
         Rounding::TowardZero => Ok(value.truncated(places)),
-        Rounding::HalfAwayFromZero => Ok(value.round(places)),
-        Rounding::HalfToEven => Ok(value.round_ties_even(places)),
+        Rounding::HalfAwayFromZero => value.round(places),
+        Rounding::HalfToEven => value.round_ties_even(places),
     };
     rounded.map_err(FunctionError::decfloat)
 }
