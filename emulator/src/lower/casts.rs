@@ -166,7 +166,8 @@ fn constant(operand: &Expr, target: &SqlType) -> Option<Expr> {
         }
         SqlType::Text { length: None } => literal_text(operand).map(text),
         _ => match operand {
-            Expr::Value(value) if value.value == Value::Null => {
+            // A call tells that it is a DECFLOAT, where the engine's cast would not.
+            Expr::Value(value) if value.value == Value::Null && *target != SqlType::DecFloat => {
                 Some(engine_cast(operand.clone(), &target.engine_type()))
             }
             _ => None,

@@ -7,7 +7,8 @@ use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
 use sqlparser::ast::{
-    Expr, OrderByExpr, OrderByOptions, OrderBySort, SelectItem, Statement, Value, VisitMut, VisitorMut,
+    Expr, OrderByExpr, OrderByOptions, OrderBySort, Query, Select, SelectItem, Statement, Value, VisitMut,
+    VisitorMut,
 };
 
 use super::kinds::{ColumnKinds, Kind};
@@ -48,6 +49,16 @@ impl<'a> Work<'a> {
     pub(super) fn kind(&self, expr: &Expr) -> Kind {
         self.columns.of(expr)
     }
+
+    /// Goes into a SELECT, where columns are those of what it reads.
+    pub(super) fn enter(&mut self, select: &Select) {
+        self.columns.enter(select);
+    }
+
+    /// Leaves the SELECT that was entered last.
+    pub(super) fn leave(&mut self) {
+        self.columns.leave();
+    }
 }
 
 /// Lowers all expressions of a statement.
@@ -87,13 +98,18 @@ impl VisitorMut for Walk<'_, '_> {
         ControlFlow::Continue(())
     }
 
-    fn pre_visit_select(&mut self, select: &mut sqlparser::ast::Select) -> ControlFlow<SqlError> {
-        self.work.columns.enter(select);
+    fn post_visit_query(&mut self, query: &mut Query) -> ControlFlow<SqlError> {
+        operators::set_operation(&mut query.body, self.work);
         ControlFlow::Continue(())
     }
 
-    fn post_visit_select(&mut self, select: &mut sqlparser::ast::Select) -> ControlFlow<SqlError> {
-        self.work.columns.leave();
+    fn pre_visit_select(&mut self, select: &mut Select) -> ControlFlow<SqlError> {
+        self.work.enter(select);
+        ControlFlow::Continue(())
+    }
+
+    fn post_visit_select(&mut self, select: &mut Select) -> ControlFlow<SqlError> {
+        self.work.leave();
         for item in &mut select.projection {
             match item {
                 SelectItem::ExprWithAlias { expr, .. } | SelectItem::UnnamedExpr(expr) => {
@@ -148,7 +164,6 @@ fn lower(expr: &mut Expr, work: &mut Work<'_>) -> Result<(), SqlError> {
         | Expr::IsFalse(_)
         | Expr::IsNotFalse(_)
         | Expr::InSubquery { .. }
-        | Expr::Case { .. }
         | Expr::Exists { .. }
         | Expr::Subquery(_)
         | Expr::GroupingSets(_)
@@ -156,6 +171,10 @@ fn lower(expr: &mut Expr, work: &mut Work<'_>) -> Result<(), SqlError> {
         | Expr::Rollup(_)
         | Expr::Tuple(_)
         | Expr::Wildcard(_) => Ok(()),
+        Expr::Case { .. } => {
+            operators::branches(expr, work);
+            Ok(())
+        }
         // One with several fields is a value; others wait for a date beside them.
         Expr::Interval(interval) if interval.last_field.is_some() => intervals::to_value(expr),
         Expr::Interval(_) => Ok(()),

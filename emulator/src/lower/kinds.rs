@@ -201,7 +201,18 @@ impl ColumnKinds {
             }
             Expr::Function(function) => {
                 let name = function.name.to_string().replace('"', "").to_lowercase();
-                let of_decfloat = matches!(name.as_str(), "sum" | "avg" | "min" | "max" | "any_value")
+                let of_decfloat = matches!(
+                    name.as_str(),
+                    "sum"
+                        | "avg"
+                        | "nvl"
+                        | "ifnull"
+                        | "nvl2"
+                        | "iff"
+                        | "decode"
+                        | "zeroifnull"
+                        | "nullifzero"
+                ) || keeps_decfloat(&name)
                     || keeps_decfloat(&format!("sf_{name}"));
                 let any = arguments(&function.args).any(|argument| self.written(argument) == Kind::DecFloat);
                 let ours = if name.starts_with("sf_") {
@@ -213,6 +224,19 @@ impl ColumnKinds {
                     _ if of_decfloat && any => Kind::DecFloat,
                     kind @ (Kind::Variant | Kind::DecFloat) => kind,
                     _ => Kind::Unknown,
+                }
+            }
+            Expr::Case {
+                conditions,
+                else_result,
+                ..
+            } => {
+                let results = conditions.iter().map(|branch| &branch.result);
+                let mut results = results.chain(else_result.as_deref());
+                if results.any(|result| self.written(result) == Kind::DecFloat) {
+                    Kind::DecFloat
+                } else {
+                    Kind::Unknown
                 }
             }
             other => self.of(other),
@@ -232,6 +256,16 @@ impl ColumnKinds {
             Expr::Function(function) if called(expr).is_some_and(keeps_decfloat) => {
                 let any = arguments(&function.args).any(|argument| self.of(argument) == Kind::DecFloat);
                 return if any { Kind::DecFloat } else { kind(expr) };
+            }
+            Expr::Case {
+                conditions,
+                else_result,
+                ..
+            } => {
+                let results = conditions.iter().map(|branch| &branch.result);
+                let mut results = results.chain(else_result.as_deref());
+                let any = results.any(|result| self.of(result) == Kind::DecFloat);
+                return if any { Kind::DecFloat } else { Kind::Unknown };
             }
             _ => Kind::Unknown,
         };
@@ -339,6 +373,9 @@ fn keeps_decfloat(name: &str) -> bool {
             | "max"
             | "any_value"
             | "coalesce"
+            | "nullif"
+            | "greatest"
+            | "least"
     )
 }
 

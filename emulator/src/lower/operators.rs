@@ -5,7 +5,9 @@
 //! partner is.
 
 use snowflake_emulator_engine::SqlType;
-use sqlparser::ast::{BinaryOperator, Expr, FunctionArg, FunctionArgExpr, FunctionArguments, UnaryOperator};
+use sqlparser::ast::{
+    BinaryOperator, Expr, FunctionArg, FunctionArgExpr, FunctionArguments, SelectItem, SetExpr, UnaryOperator,
+};
 
 use super::build::{call, integer, negate_if, nested, null};
 use super::expressions::Work;
@@ -60,15 +62,100 @@ fn take(expr: &mut Box<Expr>) -> Expr {
     std::mem::replace(&mut **expr, null())
 }
 
-/// Brings values that are compared with the first one to what they have in common.
-fn together(work: &Work<'_>, values: &mut [&mut Expr]) {
-    let kinds: Vec<Kind> = values.iter().map(|value| work.kind(value)).collect();
-    if kinds.contains(&Kind::DecFloat) {
-        for value in values.iter_mut() {
+/// Brings all values to DECFLOAT when one is: the engine by itself meets only whole numbers and floats with it.
+pub(super) fn all_decfloat<'e>(work: &Work<'_>, values: impl IntoIterator<Item = &'e mut Expr>) -> bool {
+    let mut values: Vec<&mut Expr> = values.into_iter().collect();
+    let any = values.iter().any(|value| work.kind(value) == Kind::DecFloat);
+    if any {
+        for value in &mut values {
             convert_in_place(value, |value| as_decfloat(value, work));
         }
+    }
+    any
+}
+
+/// Brings the results of CASE to one type, and what it compares.
+pub(super) fn branches(expr: &mut Expr, work: &Work<'_>) {
+    let Expr::Case {
+        operand,
+        conditions,
+        else_result,
+        ..
+    } = expr
+    else {
+        return;
+    };
+    let results = conditions.iter_mut().map(|branch| &mut branch.result);
+    all_decfloat(work, results.chain(else_result.as_deref_mut()));
+    if let Some(operand) = operand.as_deref_mut() {
+        let compared = conditions.iter_mut().map(|branch| &mut branch.condition);
+        all_decfloat(work, std::iter::once(operand).chain(compared));
+    }
+}
+
+/// Brings the columns of a UNION's queries to DECFLOAT where one of them has one.
+pub(super) fn set_operation(body: &mut SetExpr, work: &mut Work<'_>) {
+    if !matches!(body, SetExpr::SetOperation { .. }) {
         return;
     }
+    let mut found = Vec::new();
+    columns(body, work, &mut |at, expr, work| {
+        if work.kind(expr) == Kind::DecFloat && !found.contains(&at) {
+            found.push(at);
+        }
+    });
+    if !found.is_empty() {
+        columns(body, work, &mut |at, expr, work| {
+            if found.contains(&at) {
+                convert_in_place(expr, |value| as_decfloat(value, work));
+            }
+        });
+    }
+}
+
+/// Visits each selected expression of a set operation with its place; none of a query whose places `*` moves.
+fn columns(body: &mut SetExpr, work: &mut Work<'_>, visit: &mut impl FnMut(usize, &mut Expr, &Work<'_>)) {
+    match body {
+        SetExpr::SetOperation { left, right, .. } => {
+            columns(left, work, visit);
+            columns(right, work, visit);
+        }
+        SetExpr::Query(query) => columns(&mut query.body, work, visit),
+        SetExpr::Select(select) => {
+            let is_plain = |item: &SelectItem| {
+                matches!(
+                    item,
+                    SelectItem::ExprWithAlias { .. } | SelectItem::UnnamedExpr(_)
+                )
+            };
+            if !select.projection.iter().all(is_plain) {
+                return;
+            }
+            work.enter(select);
+            for (at, item) in select.projection.iter_mut().enumerate() {
+                if let SelectItem::ExprWithAlias { expr, .. } | SelectItem::UnnamedExpr(expr) = item {
+                    visit(at, expr, work);
+                }
+            }
+            work.leave();
+        }
+        SetExpr::Values(values) => {
+            for row in &mut values.rows {
+                row.iter_mut()
+                    .enumerate()
+                    .for_each(|(at, expr)| visit(at, expr, work));
+            }
+        }
+        _ => {}
+    }
+}
+
+/// Brings values that are compared with the first one to what they have in common.
+fn together(work: &Work<'_>, values: &mut [&mut Expr]) {
+    if all_decfloat(work, values.iter_mut().map(|value| &mut **value)) {
+        return;
+    }
+    let kinds: Vec<Kind> = values.iter().map(|value| work.kind(value)).collect();
     let Some(first) = kinds.first() else { return };
     let other = kinds[1..].iter().find(|kind| **kind != Kind::Variant);
     let (of_first, of_others) = (other.copied().unwrap_or(Kind::Unknown), *first);
@@ -147,7 +234,7 @@ fn compare(left: Expr, op: BinaryOperator, right: Expr, work: &Work<'_>) -> Expr
 
 /// Brings a VARIANT to the kind of its partner, or the partner to VARIANT where its kind is not known; and what is
 /// compared with a DECFLOAT to one.
-fn comparable(left: Expr, right: Expr, work: &Work<'_>) -> (Expr, Expr) {
+pub(super) fn comparable(left: Expr, right: Expr, work: &Work<'_>) -> (Expr, Expr) {
     match (work.kind(&left), work.kind(&right)) {
         (Kind::DecFloat, _) | (_, Kind::DecFloat) => (as_decfloat(left, work), as_decfloat(right, work)),
         (Kind::Variant, Kind::Variant) => (left, right),

@@ -5,12 +5,14 @@ use sqlparser::ast::{BinaryOperator, Expr};
 use super::super::build::{binary, call, case, either, engine_cast, integer, is_null, nested, null, raw};
 use super::super::expressions::Work;
 use super::super::kinds::{Kind, kind};
+use super::super::operators;
 use super::super::refuse::argument_count;
 use super::Call;
 use crate::contract::SqlError;
 
 /// Lowers a function with a form of its own; `None` when it has none.
 pub(super) fn lower(function: &mut Call, work: &mut Work<'_>) -> Result<Option<Expr>, SqlError> {
+    meet(function, work);
     Ok(Some(match function.name.as_str() {
         "IFF" => {
             let [condition, yes, no] = function.exactly()?;
@@ -42,6 +44,7 @@ pub(super) fn lower(function: &mut Call, work: &mut Work<'_>) -> Result<Option<E
         }
         "EQUAL_NULL" => {
             let [left, right] = function.exactly()?;
+            let (left, right) = operators::comparable(left, right, work);
             Expr::Nested(Box::new(Expr::IsNotDistinctFrom(
                 Box::new(nested(left)),
                 Box::new(nested(right)),
@@ -80,13 +83,41 @@ pub(super) fn lower(function: &mut Call, work: &mut Work<'_>) -> Result<Option<E
             work.uses_session_state = true;
             call("sf_uuid_string", std::mem::take(&mut function.args))
         }
-        "ALL" => call(
-            super::super::operators::ALL_PATTERNS,
-            std::mem::take(&mut function.args),
-        ),
+        "ALL" => call(operators::ALL_PATTERNS, std::mem::take(&mut function.args)),
         "GROUPING_ID" => call("grouping", std::mem::take(&mut function.args)),
         _ => return Ok(None),
     }))
+}
+
+/// Brings the arguments of which one is answered, or that are compared, to DECFLOAT when one is.
+fn meet(function: &mut Call, work: &Work<'_>) {
+    let args = &mut function.args;
+    match function.name.as_str() {
+        "COALESCE"
+        | "NVL"
+        | "IFNULL"
+        | "NULLIF"
+        | "GREATEST"
+        | "LEAST"
+        | "GREATEST_IGNORE_NULLS"
+        | "LEAST_IGNORE_NULLS" => {
+            operators::all_decfloat(work, args);
+        }
+        "IFF" | "NVL2" => {
+            operators::all_decfloat(work, args.iter_mut().skip(1));
+        }
+        "DECODE" => {
+            // The value, then what it is compared with and what is answered in turn; a last one alone is answered.
+            let last = args.len().saturating_sub(1);
+            let is_answer = |at: usize| at > 0 && (at % 2 == 0 || at == last);
+            for answers in [false, true] {
+                let chosen = args.iter_mut().enumerate();
+                let chosen = chosen.filter(|(at, _)| is_answer(*at) == answers);
+                operators::all_decfloat(work, chosen.map(|(_, arg)| arg));
+            }
+        }
+        _ => {}
+    }
 }
 
 /// `DECODE(value, search, result, ..., [default])`, where NULL finds NULL.
