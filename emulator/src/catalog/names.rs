@@ -22,7 +22,7 @@ use std::fmt;
 
 use sqlparser::ast::{Expr, FunctionArg, FunctionArgExpr, Ident, ObjectName, ObjectNamePart, Value};
 
-pub use super::mangle::{literal, mangle, quote, unmangle};
+pub use super::mangle::{literal, mangle, quote, snowflake_literal, unmangle};
 use crate::contract::SqlError;
 
 /// Engine schema that holds every temporary table of a connection, ready to be written into SQL.

@@ -3,11 +3,12 @@
 use super::ddl::Failure;
 use super::show::Shower;
 use super::tables::dotted;
-use crate::catalog::names::{Name, ObjectPath, SchemaPath, literal};
+use crate::catalog::names::{Name, ObjectPath, SchemaPath, snowflake_literal};
 use crate::catalog::records::{Column, Object, ObjectKind, Sequence, where_in_schema};
 use crate::catalog::tables::CATALOG_SCHEMA;
 use crate::contract::SqlError;
 use crate::front::{Path, view_query};
+use crate::stages::FileFormat;
 
 /// The types that `GET_DDL` knows here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,7 +65,7 @@ impl Shower<'_> {
                     return Err(missing().into());
                 };
                 self.catalog.database(name)?.ok_or_else(missing)?;
-                let mut text = format!("create or replace database {};", written(name));
+                let mut text = format!("create or replace database {};", name);
                 for schema in self.catalog.schemas_of(name)? {
                     text.push_str("\n\n");
                     text.push_str(&self.schema_ddl(&SchemaPath::new(name.clone(), schema), qualified)?);
@@ -96,19 +97,17 @@ impl Shower<'_> {
             Kind::FileFormat => {
                 let path = self.names.object_of_parts(path, "GET_DDL")?;
                 let format = self.catalog.file_format(&path)?.ok_or_else(missing)?;
-                let options: serde_json::Map<String, serde_json::Value> =
-                    serde_json::from_str(&format.options).unwrap_or_default();
+                let options = FileFormat::from_json(&format.options)?;
                 let mut text = format!(
                     "create or replace file format {}\n\ttype = {}",
                     name_of(&path, qualified),
                     format.kind.to_lowercase()
                 );
-                for (name, value) in options.iter().filter(|(name, _)| *name != "TYPE") {
-                    let option = format!("\n\t{} = {}", name.to_lowercase(), option(value));
-                    text.push_str(&option);
+                for (name, value) in options.written() {
+                    text.extend(["\n\t", &name.to_lowercase(), " = ", &value]);
                 }
                 if !format.comment.is_empty() {
-                    text.extend(["\n\tcomment = ", &literal(&format.comment)]);
+                    text.extend(["\n\tcomment = ", &snowflake_literal(&format.comment)]);
                 }
                 text.push(';');
                 Ok(text)
@@ -118,9 +117,9 @@ impl Shower<'_> {
 
     fn schema_ddl(&mut self, schema: &SchemaPath, qualified: bool) -> Result<String, Failure> {
         let name = if qualified {
-            format!("{}.{}", written(&schema.database), written(&schema.schema))
+            schema.to_string()
         } else {
-            written(&schema.schema)
+            schema.schema.to_string()
         };
         let mut parts = vec![format!("create or replace schema {name};")];
         let condition = where_in_schema(schema);
@@ -158,13 +157,13 @@ impl Shower<'_> {
         let comment = if object.comment.is_empty() {
             String::new()
         } else {
-            format!("COMMENT={}\n", literal(&object.comment))
+            format!("COMMENT={}\n", snowflake_literal(&object.comment))
         };
         if object.kind == ObjectKind::View {
             let secure = if object.is_secure { "secure " } else { "" };
             let names: Vec<String> = columns
                 .iter()
-                .map(|column| format!("\t{}", written(&column.name)))
+                .map(|column| format!("\t{}", column.name))
                 .collect();
             let definition = object.definition.as_deref().unwrap_or_default();
             let query = view_query(definition).unwrap_or(definition);
@@ -194,7 +193,7 @@ impl Shower<'_> {
              ORDER BY k.number, k.ordinal"
         ))?;
         let mut keys: Vec<KeyLine> = Vec::new();
-        let exact = |text: String| written(&Name::exact(text));
+        let exact = |text: String| Name::exact(text).to_string();
         for row in rows {
             let (kind, name) = (row.text(0), row.text(1));
             let is_new = keys
@@ -246,7 +245,7 @@ struct KeyLine {
 }
 
 fn column_ddl(column: &Column) -> String {
-    let mut line = format!("\t{} {}", written(&column.name), column.stored_type.declared());
+    let mut line = format!("\t{} {}", column.name, column.stored_type.declared());
     if !column.nullable {
         line.push_str(" NOT NULL");
     }
@@ -262,7 +261,7 @@ fn column_ddl(column: &Column) -> String {
         None => {}
     }
     if let Some(comment) = &column.comment {
-        line.extend([" COMMENT ", &literal(comment)]);
+        line.extend([" COMMENT ", &snowflake_literal(comment)]);
     }
     line
 }
@@ -271,7 +270,7 @@ fn sequence_ddl(sequence: &Sequence, qualified: bool) -> String {
     let comment = if sequence.comment.is_empty() {
         String::new()
     } else {
-        format!(" comment={}", literal(&sequence.comment))
+        format!(" comment={}", snowflake_literal(&sequence.comment))
     };
     format!(
         "create or replace sequence {} start with {} increment by {} noorder{comment};",
@@ -281,36 +280,10 @@ fn sequence_ddl(sequence: &Sequence, qualified: bool) -> String {
     )
 }
 
-fn option(value: &serde_json::Value) -> String {
-    match value {
-        serde_json::Value::String(text) => literal(text),
-        serde_json::Value::Array(values) => {
-            let values: Vec<String> = values.iter().map(option).collect();
-            format!("({})", values.join(", "))
-        }
-        other => other.to_string(),
-    }
-}
-
 fn name_of(path: &ObjectPath, qualified: bool) -> String {
-    let name = written(&path.name);
     if qualified {
-        let (database, schema) = (written(&path.schema.database), written(&path.schema.schema));
-        format!("{database}.{schema}.{name}")
+        path.to_string()
     } else {
-        name
-    }
-}
-
-/// A name as one has to write it.
-fn written(name: &Name) -> String {
-    let text = name.as_str();
-    let is_plain = text.bytes().enumerate().all(|(at, byte)| {
-        byte.is_ascii_uppercase() || byte == b'_' || (at > 0 && (byte.is_ascii_digit() || byte == b'$'))
-    });
-    if is_plain && !text.is_empty() {
-        text.to_owned()
-    } else {
-        format!("\"{}\"", text.replace('"', "\"\""))
+        path.name.to_string()
     }
 }

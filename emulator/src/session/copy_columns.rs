@@ -3,7 +3,7 @@
 use super::SqlError;
 use super::copy_options::CopyOptions;
 use super::parquet::ParquetField;
-use crate::catalog::names::{Name, ObjectPath, literal};
+use crate::catalog::names::{Name, ObjectPath, snowflake_literal};
 use crate::catalog::records::Column;
 use crate::catalog::types::TEXT_LENGTH_DEFAULT;
 use crate::stages::{FileFormat, FileKind};
@@ -54,7 +54,7 @@ pub(super) fn loaded_columns(
         FileKind::Json => {
             let function = if is_exact { "GET" } else { "GET_IGNORE_CASE" };
             for column in columns {
-                let from = format!("{function}($1, {})", text(column.name.as_str()));
+                let from = format!("{function}($1, {})", snowflake_literal(column.name.as_str()));
                 loaded.push(of_variant(column, from));
             }
         }
@@ -172,7 +172,7 @@ fn of_text(
         if is_auto(option) {
             return by_cast();
         }
-        let form = text(written(option));
+        let form = snowflake_literal(written(option));
         (
             format!("{function}({from}, {form})"),
             Some(attempt(&format!("TRY_{function}({from}, {form})"))),
@@ -194,7 +194,7 @@ fn of_text(
         "TIMESTAMP_LTZ" => by_format("TO_TIMESTAMP_LTZ", "TIMESTAMP_FORMAT"),
         "TIMESTAMP_TZ" => by_format("TO_TIMESTAMP_TZ", "TIMESTAMP_FORMAT"),
         "BINARY" => {
-            let form = text(written("BINARY_FORMAT"));
+            let form = snowflake_literal(written("BINARY_FORMAT"));
             (
                 format!("TO_BINARY({from}, {form})"),
                 Some(attempt(&format!("TRY_TO_BINARY({from}, {form})"))),
@@ -234,9 +234,4 @@ pub(super) fn quoted_path(path: &ObjectPath) -> String {
 /// A name in quotes.
 pub(super) fn quoted(name: &Name) -> String {
     format!("\"{}\"", name.as_str().replace('"', "\"\""))
-}
-
-/// A text as Snowflake's SQL writes it.
-pub(super) fn text(value: &str) -> String {
-    literal(&value.replace('\\', "\\\\"))
 }

@@ -2,7 +2,7 @@
 
 use sqlparser::ast::{CastKind, Expr, SelectItem, SetExpr, Statement};
 
-use super::copy_columns::{FileFacts, LoadedColumn, cast_type, quoted, quoted_path, text};
+use super::copy_columns::{FileFacts, LoadedColumn, cast_type, quoted, quoted_path};
 use super::copy_job::{CopyJob, FILE, Faults, columns_for, raw_name, shape_of};
 use super::copy_options::OnError;
 use super::sources::unreadable;
@@ -10,6 +10,7 @@ use super::stage_read::{Fault, Raw};
 use super::worker::{Work, Worker};
 use super::{SqlError, StatementOutput, from_engine};
 use crate::catalog::Catalog;
+use crate::catalog::names::snowflake_literal;
 use crate::front::Parsed;
 use crate::lower::{Lowered, Scope, Source, lower};
 use crate::plan::shape::{ListType, list};
@@ -187,9 +188,9 @@ impl Worker {
         // The conversion itself says what it does not like, on a connection that has nothing to lose.
         let conversion = match loaded {
             Some(loaded) if job.format.kind() == FileKind::Csv => {
-                loaded.value.replace(&loaded.from, &text(value))
+                loaded.value.replace(&loaded.from, &snowflake_literal(value))
             }
-            _ => format!("PARSE_JSON({})", text(value)),
+            _ => format!("PARSE_JSON({})", snowflake_literal(value)),
         };
         let source = Source::default();
         let said = self

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
+use crate::catalog::names::snowflake_literal;
 use crate::contract::SqlError;
 
 /// Type of a file.
@@ -263,6 +264,20 @@ impl FileFormat {
             ]
         }));
         rows
+    }
+
+    /// What was said, each option with its value as SQL writes it.
+    pub fn written(&self) -> impl Iterator<Item = (&'static str, String)> {
+        self.said.iter().map(|(name, values)| {
+            let known = self.kind.known().iter().find(|(known, ..)| known == name);
+            let texts: Vec<String> = values.iter().map(|value| snowflake_literal(value)).collect();
+            let value = match known.map(|(_, value_type, _)| value_type) {
+                Some(Truth | Number) => values.concat(),
+                Some(Text) => texts.concat(),
+                Some(List) | None => format!("({})", texts.join(", ")),
+            };
+            (*name, value)
+        })
     }
 
     /// The format as the catalog keeps it: a JSON object of what was said.

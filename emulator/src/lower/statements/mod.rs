@@ -15,12 +15,18 @@ mod sequence;
 mod update;
 
 use std::collections::BTreeMap;
+use std::ops::ControlFlow;
 
-use sqlparser::ast::{AlterTableOperation, ColumnDef, ColumnOption, Statement, TableFactor, TableWithJoins};
+use sqlparser::ast::{
+    AlterTableOperation, ColumnDef, ColumnOption, Expr, Statement, TableFactor, TableWithJoins,
+    visit_expressions_mut,
+};
 
+use super::build::{literal_text, raw};
 use super::expressions::Work;
 use super::refuse::{syntax, unsupported};
 use super::{Answer, Lowered};
+use crate::catalog::names::snowflake_literal;
 use crate::contract::SqlError;
 
 /// Writes the engine's text of a statement whose parts are lowered.
@@ -67,11 +73,22 @@ pub(super) fn written_defaults(statement: &Statement) -> BTreeMap<String, String
             None => column.name.value.to_uppercase(),
         };
         column.options.iter().find_map(|option| match &option.option {
-            ColumnOption::Default(value) => Some((name.clone(), value.to_string())),
+            ColumnOption::Default(value) => Some((name.clone(), as_written(value.clone()))),
             _ => None,
         })
     };
     columns.into_iter().filter_map(default).collect()
+}
+
+/// An expression as Snowflake's SQL writes it: its texts with their backslashes.
+fn as_written(mut expr: Expr) -> String {
+    let _: ControlFlow<()> = visit_expressions_mut(&mut expr, |expr| {
+        if let Some(text) = literal_text(expr) {
+            *expr = raw(snowflake_literal(text));
+        }
+        ControlFlow::Continue(())
+    });
+    expr.to_string()
 }
 
 /// The first words of a statement, for the message that it is not supported.

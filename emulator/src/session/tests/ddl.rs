@@ -346,3 +346,40 @@ fn tables_and_views_are_made_from_sample_data() {
         "35"
     );
 }
+
+#[test]
+fn what_get_ddl_says_can_be_run() {
+    let fixture = Fixture::new();
+    let client = fixture.client_in("d");
+    client.ok(
+        r"create table t (a varchar default 'c:\\temp ''x''' comment 'a \\ b', n number default 1) comment = 'back\\slash'",
+    );
+    client.ok("create view \"v w\" (\"Lower\") as select a from t where a <> 'as'");
+    client.ok(
+        r"create file format f type = csv escape = '\\' skip_header = 1 field_delimiter = '\t' null_if = ('\\N', '')
+          trim_space = true field_optionally_enclosed_by = '''' comment = 'it''s'",
+    );
+    client.ok("create sequence s start 5 increment 2");
+    for (kind, name) in [
+        ("view", "\"v w\""),
+        ("table", "t"),
+        ("file format", "f"),
+        ("sequence", "s"),
+    ] {
+        let ask = format!("select get_ddl('{}', '{name}')", kind.replace(' ', "_"));
+        let written = client.one(&ask);
+        client.ok(&format!("drop {kind} {name}"));
+        client.ok(&written);
+        assert_eq!(client.one(&ask), written);
+    }
+    client.ok("insert into t (n) values (2)");
+    assert_eq!(client.one("select a from t"), r"c:\temp 'x'");
+
+    let ask = "select get_ddl('schema', 'public')";
+    let written = client.one(ask);
+    client.ok("drop schema public");
+    for statement in written.split(";\n\n") {
+        client.ok(statement);
+    }
+    assert_eq!(client.one(ask), written);
+}
