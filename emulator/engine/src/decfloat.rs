@@ -4,12 +4,10 @@
 //! rounded half away from zero. The engine has no such type: it keeps each value as a key whose bytes sort as the
 //! numbers do, so that comparing, grouping and joining are the engine's own.
 
-mod wide;
-
 use std::cmp::Ordering;
 use std::fmt;
 
-use wide::{Wide, digits};
+use crate::wide_integer::{Wide, digits};
 
 /// Most significant digits.
 const DIGITS_MAX: u32 = 38;

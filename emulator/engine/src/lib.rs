@@ -16,6 +16,7 @@ pub mod functions;
 mod geo;
 pub mod sample_data;
 mod types;
+mod wide_integer;
 
 pub use config::{EngineConfig, Storage};
 pub use decfloat::{DECFLOAT_KEY_BYTES, DecFloat, DecFloatError};

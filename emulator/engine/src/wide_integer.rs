@@ -3,11 +3,11 @@
 use std::cmp::Ordering;
 
 /// Digits that a [`Wide`] surely holds.
-pub(super) const WIDE_DIGITS: u32 = 76;
+pub(crate) const WIDE_DIGITS: u32 = 76;
 
 /// `high * 2^128 + low`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Wide {
+pub(crate) struct Wide {
     high: u128,
     low: u128,
 }
@@ -20,7 +20,7 @@ impl From<u128> for Wide {
 
 impl Wide {
     /// `left * right`.
-    pub(super) fn product(left: u128, right: u128) -> Self {
+    pub(crate) fn product(left: u128, right: u128) -> Self {
         let halves = |number: u128| (number >> 64, number & u128::from(u64::MAX));
         let ((left_high, left_low), (right_high, right_low)) = (halves(left), halves(right));
         let low = left_low * right_low;
@@ -34,14 +34,14 @@ impl Wide {
     }
 
     /// `digits * 10^power`, which together have no more than 76 digits.
-    pub(super) fn scaled(digits: u128, power: u32) -> Self {
+    pub(crate) fn scaled(digits: u128, power: u32) -> Self {
         // What is beyond 38 zeros comes first: with the digits it has no more than 38 itself.
         let beyond = power.saturating_sub(38);
         Self::product(digits * 10_u128.pow(beyond), 10_u128.pow(power - beyond))
     }
 
     /// Without its last `count` digits; a number of which something was cut is never zero or a tie.
-    pub(super) fn cut(self, count: u32) -> Self {
+    pub(crate) fn cut(self, count: u32) -> Self {
         if count > 38 {
             return Self::from(u128::from(self != Self::from(0)));
         }
@@ -53,7 +53,7 @@ impl Wide {
         quotient
     }
 
-    pub(super) fn plus(self, other: Self) -> Self {
+    pub(crate) fn plus(self, other: Self) -> Self {
         let (low, carry) = self.low.overflowing_add(other.low);
         Self {
             high: self.high.wrapping_add(other.high).wrapping_add(u128::from(carry)),
@@ -62,7 +62,7 @@ impl Wide {
     }
 
     /// `self - other`, which is not negative.
-    pub(super) fn minus(self, other: Self) -> Self {
+    pub(crate) fn minus(self, other: Self) -> Self {
         let (low, borrow) = self.low.overflowing_sub(other.low);
         Self {
             high: self
@@ -73,7 +73,7 @@ impl Wide {
         }
     }
 
-    pub(super) fn times_ten(self) -> Self {
+    pub(crate) fn times_ten(self) -> Self {
         let low = Self::product(self.low, 10);
         Self {
             high: low.high.wrapping_add(self.high.wrapping_mul(10)),
@@ -82,7 +82,7 @@ impl Wide {
     }
 
     /// Quotient and remainder; the divisor is not 0.
-    pub(super) fn divided(self, divisor: u128) -> (Self, u128) {
+    pub(crate) fn divided(self, divisor: u128) -> (Self, u128) {
         if self.high == 0 {
             return (Self::from(self.low / divisor), self.low % divisor);
         }
@@ -100,8 +100,13 @@ impl Wide {
         (Self { high, low }, remainder)
     }
 
+    /// As a number of 128 bits; none when it is larger.
+    pub(crate) fn narrow(self) -> Option<u128> {
+        (self.high == 0).then_some(self.low)
+    }
+
     /// The number's first `count` digits, at most 38, rounded half up, and how many were dropped.
-    pub(super) fn to_digits(self, count: u32) -> (u128, u32) {
+    pub(crate) fn to_digits(self, count: u32) -> (u128, u32) {
         let excess = self.length().saturating_sub(count);
         if excess == 0 {
             return (self.low, 0);
@@ -135,7 +140,7 @@ impl Wide {
 }
 
 /// How many digits a number has; 0 for zero.
-pub(super) fn digits(number: u128) -> u32 {
+pub(crate) fn digits(number: u128) -> u32 {
     number.checked_ilog10().map_or(0, |power| power + 1)
 }
 

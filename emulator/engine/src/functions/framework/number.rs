@@ -3,6 +3,7 @@
 use std::{cmp::Ordering, fmt};
 
 use super::{FunctionError, Result};
+use crate::wide_integer::Wide;
 
 /// 10⁰ to 10³⁸.
 pub(crate) const POWERS_OF_TEN: [i128; 39] = {
@@ -160,7 +161,10 @@ pub(crate) fn multiply_divide(left: i128, right: i128, divisor: i128) -> Option<
     let (left, right, divisor) = (left.unsigned_abs(), right.unsigned_abs(), divisor.unsigned_abs());
     let (quotient, remainder) = match left.checked_mul(right) {
         Some(product) => (product / divisor, product % divisor),
-        None => divided_wide(multiplied_wide(left, right), divisor)?,
+        None => {
+            let (quotient, remainder) = Wide::product(left, right).divided(divisor);
+            (quotient.narrow()?, remainder)
+        }
     };
     let rounded = if remainder >= divisor - remainder {
         quotient.checked_add(1)?
@@ -169,38 +173,6 @@ pub(crate) fn multiply_divide(left: i128, right: i128, divisor: i128) -> Option<
     };
     let magnitude = i128::try_from(rounded).ok()?;
     Some(if negative { -magnitude } else { magnitude })
-}
-
-/// The 256-bit product, as high and low half.
-fn multiplied_wide(left: u128, right: u128) -> (u128, u128) {
-    let halves = |number: u128| (number >> 64, number & u128::from(u64::MAX));
-    let ((left_high, left_low), (right_high, right_low)) = (halves(left), halves(right));
-    let low = left_low * right_low;
-    let middle = left_high * right_low + (low >> 64);
-    let (carry, middle_low) = halves(middle);
-    let middle = left_low * right_high + middle_low;
-    (
-        left_high * right_high + carry + (middle >> 64),
-        (middle << 64) | (low & u128::from(u64::MAX)),
-    )
-}
-
-/// Quotient and remainder bit by bit; none when the quotient has more than 128 bits.
-fn divided_wide((high, low): (u128, u128), divisor: u128) -> Option<(u128, u128)> {
-    if high >= divisor {
-        return None;
-    }
-    let (mut remainder, mut quotient) = (high, 0_u128);
-    for bit in (0..128).rev() {
-        let carry = remainder >> 127 == 1;
-        remainder = (remainder << 1) | ((low >> bit) & 1);
-        quotient <<= 1;
-        if carry || remainder >= divisor {
-            remainder = remainder.wrapping_sub(divisor);
-            quotient |= 1;
-        }
-    }
-    Some((quotient, remainder))
 }
 
 impl fmt::Display for Number {
