@@ -70,20 +70,7 @@ fn to_number(arguments: &[Argument]) -> Result<Bound> {
         let message = format!("Invalid precision or scale for function TO_NUMBER: ({precision},{scale})");
         return Err(FunctionError::new(1_082, message));
     }
-    if let FunctionType::Sql(
-        SqlType::Date
-        | SqlType::Time { .. }
-        | SqlType::TimestampNtz { .. }
-        | SqlType::TimestampLtz { .. }
-        | SqlType::TimestampTz { .. }
-        | SqlType::Binary,
-    ) = &arguments[0].sql_type
-    {
-        return Err(FunctionError::argument_types(
-            "sf_to_number",
-            &[&arguments[0].sql_type],
-        ));
-    }
+    refuse_no_numbers("sf_to_number", &arguments[0])?;
     of_content(
         &arguments[0],
         FunctionType::number(precision, scale),
@@ -98,6 +85,25 @@ fn to_number(arguments: &[Argument]) -> Result<Bound> {
             number.fitted(precision, scale).map(Value::Number)
         },
     )
+}
+
+/// Refuses what is never a number, by its type.
+fn refuse_no_numbers(function: &str, argument: &Argument) -> Result<()> {
+    match &argument.sql_type {
+        FunctionType::Sql(
+            SqlType::Date
+            | SqlType::Time { .. }
+            | SqlType::TimestampNtz { .. }
+            | SqlType::TimestampLtz { .. }
+            | SqlType::TimestampTz { .. }
+            | SqlType::Binary
+            | SqlType::Geography { .. }
+            | SqlType::Geometry { .. }
+            | SqlType::IntervalYearMonth { .. }
+            | SqlType::IntervalDayTime { .. },
+        ) => Err(FunctionError::argument_types(function, &[&argument.sql_type])),
+        _ => Ok(()),
+    }
 }
 
 fn digit_argument(argument: Option<&Argument>, position: usize, default: u8) -> Result<u8> {
@@ -120,20 +126,7 @@ fn to_double(arguments: &[Argument]) -> Result<Bound> {
 
 /// `(value[, format])`; the text of a VARIANT's number is read as it is, which may have more digits than a NUMBER.
 fn to_decfloat(arguments: &[Argument]) -> Result<Bound> {
-    if let FunctionType::Sql(
-        SqlType::Date
-        | SqlType::Time { .. }
-        | SqlType::TimestampNtz { .. }
-        | SqlType::TimestampLtz { .. }
-        | SqlType::TimestampTz { .. }
-        | SqlType::Binary,
-    ) = &arguments[0].sql_type
-    {
-        return Err(FunctionError::argument_types(
-            "sf_to_decfloat",
-            &[&arguments[0].sql_type],
-        ));
-    }
+    refuse_no_numbers("sf_to_decfloat", &arguments[0])?;
     let model = Model::of(arguments.get(1));
     of_content(&arguments[0], FunctionType::decfloat(), move |value, more| {
         match model.read(value, more.first())? {
