@@ -7,7 +7,7 @@ use crate::functions::arithmetic::Operator;
 use crate::functions::framework::{
     Argument, Bound, FunctionError, FunctionType, Number, Result, ScalarFunction, Settings, Value, rows,
 };
-use crate::{SqlType, YearMonth};
+use crate::{DayTime, SqlType, YearMonth};
 
 pub(in crate::functions) const FUNCTIONS: &[ScalarFunction] = &[
     ScalarFunction::new("sf_to_interval_ym", 2..=2, to_months),
@@ -40,15 +40,19 @@ fn to_months(arguments: &[Argument]) -> Result<Bound> {
         return Err(wrong_target(arguments));
     };
     let returns = FunctionType::Sql(SqlType::YEAR_TO_MONTH);
-    rows(returns, move |row| match &row[0] {
-        Value::Months(months) if fields == YearMonth::Year => {
-            Ok(Value::Months(months / MONTHS_PER_YEAR * MONTHS_PER_YEAR))
-        }
-        Value::Months(months) => Ok(Value::Months(*months)),
-        Value::Text(text) => read_months(text, fields, precision)
-            .map(Value::Months)
-            .ok_or_else(|| not_an_interval(text)),
-        other => Err(not_an_interval(&other.to_text()?)),
+    let of_first = match fields {
+        YearMonth::Month => 1,
+        YearMonth::Year | YearMonth::YearToMonth => MONTHS_PER_YEAR,
+    };
+    rows(returns, move |row| {
+        let months = match &row[0] {
+            Value::Months(months) if fields == YearMonth::Year => months / MONTHS_PER_YEAR * MONTHS_PER_YEAR,
+            Value::Months(months) => *months,
+            Value::Text(text) => read_months(text, fields, precision).ok_or_else(|| not_an_interval(text))?,
+            other => return Err(not_an_interval(&other.to_text()?)),
+        };
+        let first = i128::from(months / of_first);
+        refuse_more_digits(first, precision).map(|()| Value::Months(months))
     })
 }
 
@@ -64,11 +68,10 @@ fn to_duration(arguments: &[Argument]) -> Result<Bound> {
         return Err(wrong_target(arguments));
     };
     let unit = match last {
-        crate::DayTime::Day => 86_400_000_000_000,
-        crate::DayTime::Hour => 3_600_000_000_000,
-        crate::DayTime::Minute => 60_000_000_000,
-        crate::DayTime::Second => 10_i128.pow(9 - u32::from(scale.min(9))),
+        DayTime::Second => 10_i128.pow(9 - u32::from(scale.min(9))),
+        last => nanoseconds_of(last),
     };
+    let of_first = nanoseconds_of(first);
     let returns = FunctionType::Sql(SqlType::DAY_TO_SECOND);
     rows(returns, move |row| {
         let nanoseconds = match &row[0] {
@@ -78,8 +81,27 @@ fn to_duration(arguments: &[Argument]) -> Result<Bound> {
             }
             other => return Err(not_an_interval(&other.to_text()?)),
         };
-        Ok(Value::Duration(nanoseconds / unit * unit))
+        let nanoseconds = nanoseconds / unit * unit;
+        refuse_more_digits(nanoseconds / of_first, precision).map(|()| Value::Duration(nanoseconds))
     })
+}
+
+fn nanoseconds_of(field: DayTime) -> i128 {
+    match field {
+        DayTime::Day => 86_400_000_000_000,
+        DayTime::Hour => 3_600_000_000_000,
+        DayTime::Minute => 60_000_000_000,
+        DayTime::Second => 1_000_000_000,
+    }
+}
+
+/// The first field of a type holds so many digits, whatever the value came from.
+fn refuse_more_digits(first: i128, precision: u8) -> Result<()> {
+    if first.abs() < power(precision) {
+        Ok(())
+    } else {
+        Err(out_of_range(first))
+    }
 }
 
 /// The type that the second argument names; the first must be a text or an interval of that family.
@@ -355,6 +377,22 @@ mod tests {
             "true",
         );
         check("sf_try_to_interval_ym('x', 'YEAR')", "NULL");
+        let days = "sf_to_interval_dt('100000', 'DAY')";
+        check(
+            &text(&format!("sf_to_interval_dt({days}, 'DAY(6)')")),
+            "+100000 00:00:00",
+        );
+        check_error(
+            &format!("sf_to_interval_dt({days}, 'DAY(2)')"),
+            100_046,
+            "Interval out of representable range: 100000",
+        );
+        check(&format!("sf_try_to_interval_dt({days}, 'HOUR(6)')"), "NULL");
+        check_error(
+            &format!("sf_to_interval_ym({YEAR_MONTH}, 'MONTH(1)')"),
+            100_046,
+            "Interval out of representable range: 14",
+        );
         check_error(
             "sf_to_interval_ym('1-13', 'YEAR TO MONTH')",
             100_096,
