@@ -22,19 +22,24 @@ pub(super) const FUNCTIONS: &[ScalarFunction] = &[
         read(GEOMETRY, arguments, true)
     }),
     ScalarFunction::new("sf_st_asgeojson", 1..=1, |arguments| {
-        shown(arguments, FunctionType::object(), GeoForm::GeoJson)
+        shown(
+            "sf_st_asgeojson",
+            arguments,
+            FunctionType::object(),
+            GeoForm::GeoJson,
+        )
     }),
     ScalarFunction::new("sf_st_aswkt", 1..=1, |arguments| {
-        shown(arguments, FunctionType::text(), GeoForm::Wkt)
+        shown("sf_st_aswkt", arguments, FunctionType::text(), GeoForm::Wkt)
     }),
     ScalarFunction::new("sf_st_asewkt", 1..=1, |arguments| {
-        shown(arguments, FunctionType::text(), GeoForm::Ewkt)
+        shown("sf_st_asewkt", arguments, FunctionType::text(), GeoForm::Ewkt)
     }),
     ScalarFunction::new("sf_st_aswkb", 1..=1, |arguments| {
-        shown(arguments, FunctionType::binary(), GeoForm::Wkb)
+        shown("sf_st_aswkb", arguments, FunctionType::binary(), GeoForm::Wkb)
     }),
     ScalarFunction::new("sf_st_asewkb", 1..=1, |arguments| {
-        shown(arguments, FunctionType::binary(), GeoForm::Ewkb)
+        shown("sf_st_asewkb", arguments, FunctionType::binary(), GeoForm::Ewkb)
     }),
     ScalarFunction::new("sf_st_makepoint", 2..=2, |_| make_point(GEOGRAPHY)),
     ScalarFunction::new("sf_st_makegeompoint", 2..=2, |_| make_point(GEOMETRY)),
@@ -194,8 +199,8 @@ pub(super) fn text(arguments: &[Argument], settings: Settings<'_>) -> Result<Bou
     })
 }
 
-fn shown(arguments: &[Argument], returns: FunctionType, form: GeoForm) -> Result<Bound> {
-    Family::of_argument("sf_st_as", &arguments[0])?;
+fn shown(function: &str, arguments: &[Argument], returns: FunctionType, form: GeoForm) -> Result<Bound> {
+    Family::of_argument(function, &arguments[0])?;
     rows(returns, move |row| {
         let shown = geo(&row[0])?.shown(form);
         Ok(if form.is_binary() {
@@ -388,6 +393,11 @@ mod tests {
             "sf_to_geography(1)",
             1_044,
             "Invalid argument types for function 'TO_GEOGRAPHY': (NUMBER(10,0))",
+        );
+        check_error(
+            "sf_st_aswkt(1)",
+            1_044,
+            "Invalid argument types for function 'ST_ASWKT': (NUMBER(10,0))",
         );
     }
 

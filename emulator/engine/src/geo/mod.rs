@@ -92,7 +92,7 @@ impl Geo {
     /// The value that a form shows; `is_geography` tells which SRID is meant where none is said.
     pub fn from_shown(shown: &[u8], form: GeoForm, is_geography: bool) -> Option<Self> {
         if form.is_binary() {
-            return wkb::read(shown).ok().map(|geo| geo.with_default(is_geography, 0));
+            return wkb::read(shown).ok().map(|geo| geo.with_default(is_geography));
         }
         Self::read(std::str::from_utf8(shown).ok()?, is_geography).ok()
     }
@@ -119,7 +119,7 @@ impl Geo {
             && text.starts_with('0')
             && text.bytes().all(|byte| byte.is_ascii_hexdigit());
         if is_hex {
-            return Ok(wkb::read(&hex(text))?.with_default(is_geography, 0));
+            return Ok(wkb::read(&hex(text))?.with_default(is_geography));
         }
         let (srid, text) = match text.split_once(';') {
             Some((srid, text)) => (Some(wkt::srid(srid)?), text),
@@ -132,18 +132,19 @@ impl Geo {
         Ok(if srid.is_some() {
             geo
         } else {
-            geo.with_default(is_geography, 0)
+            geo.with_default(is_geography)
         })
     }
 
     /// Reads well-known binary.
     pub(crate) fn read_binary(bytes: &[u8], is_geography: bool) -> Result<Self, Unreadable> {
-        Ok(wkb::read(bytes)?.with_default(is_geography, 0))
+        Ok(wkb::read(bytes)?.with_default(is_geography))
     }
 
-    fn with_default(mut self, is_geography: bool, srid: i32) -> Self {
-        if self.srid == 0 {
-            self.srid = if is_geography { WGS84 } else { srid };
+    /// A GEOGRAPHY is on the earth where nothing else is said.
+    fn with_default(mut self, is_geography: bool) -> Self {
+        if is_geography && self.srid == 0 {
+            self.srid = WGS84;
         }
         self
     }
