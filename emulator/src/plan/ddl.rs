@@ -139,6 +139,22 @@ impl DdlPlan {
         }
     }
 
+    /// True when only the session has what is made, changed or dropped: its temporary tables.
+    pub fn is_of_session(&self) -> bool {
+        let is_gone = |effect: &Effect| matches!(effect, Effect::DropTemporary(_));
+        // What else is dropped beside a temporary table takes steps more.
+        let only_drops = self.effects.len() == self.steps.len() && self.effects.iter().all(is_gone);
+        (only_drops && !self.effects.is_empty())
+            || self
+                .effects
+                .iter()
+                .any(|effect| matches!(effect, Effect::RenameTemporary(..)))
+            || self
+                .steps
+                .iter()
+                .any(|step| matches!(step, Step::KeepTemporary(_)))
+    }
+
     /// The answer of statements that have no text of their own.
     pub fn executed() -> Self {
         Self::only("Statement executed successfully.")

@@ -46,7 +46,10 @@ impl Worker {
         self.after_write(before, work.query_id, attempted.is_ok().then(DmlStats::default));
         let (plan, kept) = attempted?;
         self.shared.versions.committed(&plan.touched);
-        self.shared.versions.redefined();
+        // Other sessions keep what they know: they never saw a temporary thing.
+        if !plan.is_of_session() && !is_about_temporary_files(work.parsed) {
+            self.shared.versions.redefined();
+        }
         plan.effects.iter().for_each(|effect| self.effect(effect));
         for temporary in kept {
             self.state.keep_temporary(temporary);

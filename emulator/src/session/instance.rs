@@ -98,7 +98,7 @@ pub enum InstanceError {
 
 /// An open instance.
 pub struct Instance {
-    shared: Arc<Shared>,
+    pub(super) shared: Arc<Shared>,
 }
 
 /// What all sessions of an instance share.

@@ -298,3 +298,32 @@ fn a_count_of_statements_is_checked_each_time() {
     asked.statement_count = Some(2);
     assert_eq!(client.submit(asked).unwrap_err().code, "000008");
 }
+
+#[test]
+fn temporary_things_are_nothing_to_other_sessions() {
+    let fixture = Fixture::new();
+    let client = fixture.client_in("d");
+    let redefined = |sql: &str| {
+        let before = fixture.instance.shared.versions.definitions();
+        client.ok(sql);
+        fixture.instance.shared.versions.definitions() - before
+    };
+    for (sql, expected) in [
+        ("create table p (a int)", 1),
+        ("create temporary table t (a int)", 0),
+        ("alter table t add column b int", 0),
+        ("alter table t rename to p2", 0),
+        ("create or replace temporary table p2 as select 1 a", 0),
+        ("drop table p2", 0),
+        ("create temporary stage st", 0),
+        ("create temporary file format f type = csv", 0),
+        ("create temporary table p (a varchar)", 0),
+        ("drop table p", 0),
+        ("alter table p add column b int", 1),
+        ("create view v as select a from p", 1),
+        ("drop table p", 1),
+        ("drop schema public", 1),
+    ] {
+        assert_eq!(redefined(sql), expected, "{sql}");
+    }
+}
