@@ -1,8 +1,8 @@
-//! Reading 128-bit decimals out of vectors.
+//! 128-bit decimals in vectors.
 //!
 //! DuckDB keeps them on 8-byte boundaries where rows were materialised (window functions, sorts), and the
 //! binding reads them as Rust's `i128`, which wants 16 bytes: undefined behaviour, and an abort where
-//! debug assertions are on. This element reads them wherever they are.
+//! debug assertions are on. Here they are two words, wherever they lie.
 
 #![allow(unsafe_code, reason = "an element type of the binding is an unsafe trait")]
 
@@ -11,8 +11,23 @@ use duckdb_neo::{
     data_chunk::VectorCollection,
     logical_type::{LogicalType, LogicalTypeID},
     types::DecimalSignature,
-    vector::{StorageKind, VectorElement, VectorReader},
+    vector::{StorageKind, Unknown, Vector, VectorElement, VectorReader},
 };
+
+/// A number as it is stored: its low and its high half.
+pub(crate) type Words = [u64; 2];
+
+/// The number that is stored so.
+#[inline]
+pub(crate) const fn of_words([low, high]: Words) -> i128 {
+    ((high as i128) << 64) | (low as i128)
+}
+
+/// How a number is stored.
+#[inline]
+pub(crate) const fn to_words(number: i128) -> Words {
+    [number as u64, (number >> 64) as u64]
+}
 
 /// An element of a `DECIMAL` vector with width 19 to 38; its unscaled number.
 pub(crate) struct WideDecimal;
@@ -21,7 +36,7 @@ pub(crate) struct WideDecimal;
 unsafe impl VectorElement for WideDecimal {
     const TYPE_ID: LogicalTypeID = LogicalTypeID::Decimal;
 
-    type Internal<'a> = [u64; 2];
+    type Internal<'a> = Words;
 
     type Ref<'a> = i128;
 
@@ -38,26 +53,49 @@ unsafe impl VectorElement for WideDecimal {
     where
         Self: 'a,
     {
-        let words = reader.as_ptr().cast::<[u64; 2]>();
+        let words = reader.as_ptr().cast::<Words>();
         // SAFETY: the caller guarantees that the row exists; no alignment is assumed.
-        let [low, high] = unsafe { words.add(physical).read_unaligned() };
-        (i128::from(high as i64) << 64) | i128::from(low)
+        of_words(unsafe { words.add(physical).read_unaligned() })
     }
 }
 
 impl WideDecimal {
-    /// Appends all numbers of a vector that lies flat and has no NULLs, and tells whether it is one.
+    /// The numbers of a vector that lies flat and has no NULLs; none of another.
     ///
     /// The row by row way asks of each where it lies and whether it is NULL, which costs more than the number.
-    pub(crate) fn append_flat(reader: &VectorReader<'_, Self>, numbers: &mut Vec<i128>) -> bool {
+    pub(crate) fn flat<'a>(reader: &VectorReader<'a, Self>) -> Option<&'a [Words]> {
         if reader.storage_kind() != StorageKind::Flat || reader.validity().is_some() {
-            return false;
+            return None;
         }
-        numbers.extend((0..reader.len()).map(|row| {
-            // SAFETY: the vector is flat, so its rows are the physical ones, and none is NULL.
-            unsafe { Self::get(reader, row, row) }
-        }));
-        true
+        let data = reader.as_ptr();
+        if data.is_null() {
+            return None;
+        }
+        // SAFETY: the vector is flat and none is NULL, so that each row is there, two words long.
+        Some(unsafe { std::slice::from_raw_parts(data, reader.len()) })
+    }
+
+    /// Gives a result vector its numbers, none of which is NULL: `fill` sets each of them.
+    pub(crate) fn write_flat(
+        output: Vector<'_, Unknown>,
+        rows: usize,
+        fill: impl FnOnce(&mut [Words]) -> Result<()>,
+    ) -> Result<()> {
+        let mut vector = output.cast::<Self>()?;
+        vector.set_size(rows)?;
+        let mut writer = vector.writer()?;
+        let data = writer.as_mut_ptr().cast::<Words>();
+        if data.is_null() || rows == 0 {
+            return Ok(());
+        }
+        // SAFETY: the writer has `rows` slots of two words each, and nobody else holds them; zeros are numbers.
+        let slots = unsafe {
+            data.write_bytes(0, rows);
+            std::slice::from_raw_parts_mut(data, rows)
+        };
+        fill(slots)?;
+        // SAFETY: each slot has a number.
+        unsafe { writer.fill_validity(true) }
     }
 }
 

@@ -138,7 +138,7 @@ fn operator(name: &str, operator: Operator, arguments: &[Argument]) -> Result<Bo
             let shape = Shape::of(operator, (p1, s1), (p2, s2));
             let returns = FunctionType::number(shape.precision, shape.scale);
             if e1 && e2 {
-                return numbers(returns, move |left, right| shape.apply(left, right));
+                return shape.bound(returns, &arguments[1]);
             }
             rows(returns, move |row| {
                 let left = row[0].to_number()?.rescaled(s1)?.unscaled;
@@ -250,33 +250,49 @@ impl Shape {
         }
     }
 
-    /// The result for operands that fit machine words and are at the result's scale, as most are; none for others.
-    #[inline]
-    fn apply_to_words(&self, left: i128, right: i128) -> Option<i128> {
-        if self.left_factor != 1 || self.right_factor != 1 {
+    /// What a remainder divides by, when it is known from the beginning and the dividends need not be aligned.
+    fn constant_divisor(&self, right: &Argument) -> Option<Divisor> {
+        let Some(Value::Number(number)) = &right.constant else {
+            return None;
+        };
+        if self.operator != Operator::Remainder || self.left_factor != 1 {
             return None;
         }
-        let (left, right) = (i64::try_from(left).ok()?, i64::try_from(right).ok()?);
+        let aligned = number.unscaled.checked_mul(self.right_factor)?;
+        Divisor::new(u64::try_from(aligned.unsigned_abs()).ok()?)
+    }
+
+    /// The call for two columns of numbers.
+    fn bound(self, returns: FunctionType, right: &Argument) -> Result<Bound> {
+        let of_any = move |left, right| self.apply(left, right);
+        let is_aligned = self.left_factor == 1 && self.right_factor == 1;
+        // None of these leaves 128 bits, or the digits of its type.
         match self.operator {
-            // None of these leaves 128 bits.
-            Operator::Add => Some(i128::from(left) + i128::from(right)),
-            Operator::Subtract => Some(i128::from(left) - i128::from(right)),
-            Operator::Multiply => Some(i128::from(left) * i128::from(right)),
-            Operator::Remainder if right != 0 => Some(i128::from(left.wrapping_rem(right))),
-            Operator::Remainder | Operator::Divide => None,
+            Operator::Add if is_aligned => numbers(
+                returns,
+                Some(|left, right| i128::from(left) + i128::from(right)),
+                of_any,
+            ),
+            Operator::Subtract if is_aligned => numbers(
+                returns,
+                Some(|left, right| i128::from(left) - i128::from(right)),
+                of_any,
+            ),
+            Operator::Multiply if is_aligned => numbers(
+                returns,
+                Some(|left, right| i128::from(left) * i128::from(right)),
+                of_any,
+            ),
+            Operator::Remainder => {
+                let divisor = self.constant_divisor(right);
+                let of_words = divisor.map(|divisor| move |left, _| i128::from(divisor.remainder(left)));
+                numbers(returns, of_words, of_any)
+            }
+            _ => numbers(returns, None::<fn(i64, i64) -> i128>, of_any),
         }
     }
 
-    #[inline]
     fn apply(&self, left: i128, right: i128) -> Result<i128> {
-        match self.apply_to_words(left, right) {
-            Some(result) => Ok(result),
-            None => self.apply_to_any(left, right),
-        }
-    }
-
-    #[inline(never)]
-    fn apply_to_any(&self, left: i128, right: i128) -> Result<i128> {
         let overflow = || {
             let operator = self.operator;
             FunctionError::overflow(self.scale, format_args!("of {operator:?} of {left} and {right}"))
@@ -297,6 +313,50 @@ impl Shape {
             Operator::Divide | Operator::Remainder if right == 0 => Err(FunctionError::division_by_zero()),
             Operator::Divide => multiply_divide(left, self.left_factor, right).ok_or_else(overflow),
             Operator::Remainder => aligned().map(|(left, right)| left % right).ok_or_else(overflow),
+        }
+    }
+}
+
+/// A divisor that divides many numbers: multiplications find the remainder in a third of a division's time.
+///
+/// The way is that of Lemire, Kaser and Kurz, "Faster remainder by direct computation" (2019): with twice as many bits of
+/// the divisor's inverse as the numbers have it is exact.
+#[derive(Clone, Copy, Debug)]
+struct Divisor {
+    divisor: u64,
+    /// 2¹²⁸ over the divisor, rounded up; 0 for the divisor 1.
+    inverse: u128,
+    /// 2⁶⁴ over the divisor, rounded up; 0 for the divisor 1. It serves numbers of 32 bits, as most are.
+    short_inverse: u64,
+}
+
+impl Divisor {
+    /// None for zero.
+    fn new(divisor: u64) -> Option<Self> {
+        Some(Self {
+            divisor,
+            inverse: u128::MAX.checked_div(u128::from(divisor))?.wrapping_add(1),
+            short_inverse: (u64::MAX / divisor).wrapping_add(1),
+        })
+    }
+
+    /// The remainder, with the sign of the dividend.
+    #[inline]
+    fn remainder(self, dividend: i64) -> i64 {
+        let magnitude = dividend.unsigned_abs();
+        let divisor = u128::from(self.divisor);
+        let remainder = if (magnitude | self.divisor) <= u64::from(u32::MAX) {
+            let fraction = self.short_inverse.wrapping_mul(magnitude);
+            ((u128::from(fraction) * divisor) >> 64) as i64
+        } else {
+            let fraction = self.inverse.wrapping_mul(u128::from(magnitude));
+            let low = (u128::from(fraction as u64) * divisor) >> 64;
+            (((fraction >> 64) * divisor + low) >> 64) as i64
+        };
+        if dividend < 0 {
+            remainder.wrapping_neg()
+        } else {
+            remainder
         }
     }
 }
@@ -339,7 +399,56 @@ fn div0(arguments: &[Argument], null_divisor_counts: bool) -> Result<Bound> {
 
 #[cfg(test)]
 mod tests {
+    use super::Divisor;
     use crate::functions::testing::{check, check_error};
+
+    #[test]
+    fn a_known_divisor_gives_the_same_remainders() {
+        let edges = [
+            0,
+            1,
+            2,
+            3,
+            7,
+            10,
+            50,
+            999_999_937,
+            1 << 32,
+            (1 << 53) + 1,
+            i64::MAX - 1,
+            i64::MAX,
+        ];
+        let negative = edges.iter().map(|edge| -edge);
+        let dividends: Vec<i64> = edges.iter().copied().chain(negative).chain([i64::MIN]).collect();
+        for divisor in edges.into_iter().filter(|divisor| *divisor != 0) {
+            let known = Divisor::new(divisor.unsigned_abs()).unwrap();
+            for near in -2..=2 {
+                for dividend in dividends.iter().map(|dividend| dividend.saturating_add(near)) {
+                    assert_eq!(
+                        known.remainder(dividend),
+                        dividend % divisor,
+                        "{dividend} % {divisor}"
+                    );
+                }
+            }
+        }
+        let largest = Divisor::new(u64::MAX).unwrap();
+        assert_eq!(largest.remainder(i64::MIN), i64::MIN);
+        assert!(Divisor::new(0).is_none());
+        let column = "FROM (SELECT i::DECIMAL(38,0) AS x FROM range(-3, 3) AS r(i))";
+        check(
+            &format!("string_agg(sf_mod(x, -2), ' ') {column}"),
+            "-1 0 -1 0 1 0",
+        );
+        check(
+            &format!("string_agg(sf_mod(x * 1.5, 2), ' ') {column}"),
+            "-0.5 -1.0 -1.5 0.0 1.5 1.0",
+        );
+        check(
+            &format!("string_agg(sf_mod(x, 1.5), ' ') {column}"),
+            "0.0 -0.5 -1.0 0.0 1.0 0.5",
+        );
+    }
 
     #[test]
     fn quotients_have_six_digits_more() {

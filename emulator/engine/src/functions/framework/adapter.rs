@@ -175,19 +175,19 @@ impl Adapter {
                         "arithmetic has two arguments",
                     )));
                 };
-                let mut valid = vec![true; rows];
-                let (mut lefts, mut rights) = (Vec::with_capacity(rows), Vec::with_capacity(rows));
-                left.unscaled_all(&mut lefts, &mut valid)?;
-                right.unscaled_all(&mut rights, &mut valid)?;
-                let mut result = vec![0; rows];
-                let batch = NumberColumns {
-                    left: &lefts,
-                    right: &rights,
-                    valid: &valid,
-                    result: &mut result,
-                };
-                call(batch).map_err(|error| engine_error(&error))?;
-                output::write_unscaled(output, &bound.returns, &result, &valid)
+                let mut valid = None;
+                let left = left.numbers(rows, &mut valid)?;
+                let right = right.numbers(rows, &mut valid)?;
+                let valid = valid.as_deref();
+                output::write_unscaled(output, &bound.returns, rows, valid, |result| {
+                    call(NumberColumns {
+                        left,
+                        right,
+                        valid,
+                        result,
+                    })
+                    .map_err(|error| engine_error(&error))
+                })
             }
         }
     }

@@ -2,7 +2,7 @@
 
 use std::{fmt, ops::RangeInclusive};
 
-use super::{FunctionError, Result, Settings, Value};
+use super::{FunctionError, NumberColumns, Result, Settings, Value};
 use crate::{SqlType, VectorElement};
 
 /// A scalar function.
@@ -272,15 +272,6 @@ pub(crate) enum Call {
     Numbers(Box<NumberFunction>),
 }
 
-/// Two columns of unscaled numbers and the one made of them.
-pub(crate) struct NumberColumns<'batch> {
-    pub(super) left: &'batch [i128],
-    pub(super) right: &'batch [i128],
-    /// Rows in which neither is NULL; the others have no result.
-    pub(super) valid: &'batch [bool],
-    pub(super) result: &'batch mut [i128],
-}
-
 /// One row's arguments to its result.
 pub(crate) type RowFunction = dyn for<'a> Fn(&'a [Value<'a>]) -> Result<Value<'a>> + Send + Sync;
 
@@ -299,30 +290,5 @@ pub(crate) fn rows(
     Ok(Bound {
         returns,
         call: Call::Rows(Box::new(call)),
-    })
-}
-
-/// A call over two number columns, computed on unscaled values, none of which is NULL.
-#[expect(
-    clippy::unnecessary_wraps,
-    reason = "a binding ends with it, and bindings can fail"
-)]
-pub(crate) fn numbers(
-    returns: FunctionType,
-    call: impl Fn(i128, i128) -> Result<i128> + Send + Sync + 'static,
-) -> Result<Bound> {
-    // The loop is here and not with the caller, so that `call` is inlined into it.
-    let columns = move |columns: NumberColumns<'_>| {
-        let pairs = columns.left.iter().zip(columns.right).zip(columns.valid);
-        for (((left, right), valid), result) in pairs.zip(columns.result) {
-            if *valid {
-                *result = call(*left, *right)?;
-            }
-        }
-        Ok(())
-    };
-    Ok(Bound {
-        returns,
-        call: Call::Numbers(Box::new(columns)),
     })
 }

@@ -16,9 +16,9 @@ use duckdb_neo::{
     vector::{StorageKind, VectorReader},
 };
 
-use super::{Number, Value};
+use super::{Number, Value, batch::Numbers};
 use crate::DecFloat;
-use crate::duckdb::{DAY_TIME, DECFLOAT, WideDecimal, YEAR_MONTH};
+use crate::duckdb::{DAY_TIME, DECFLOAT, WideDecimal, YEAR_MONTH, to_words};
 
 /// One TIMESTAMP_TZ as the engine stores it.
 #[derive(AsDuckDB)]
@@ -209,42 +209,41 @@ impl<'vector> Column<'vector> {
         })
     }
 
-    /// Appends the unscaled numbers of all rows; a NULL is 0 and clears its row in `valid`.
-    pub(super) fn unscaled_all(&self, numbers: &mut Vec<i128>, valid: &mut [bool]) -> duckdb_neo::Result<()> {
-        macro_rules! all {
+    /// The unscaled numbers of all rows; a NULL clears its row in `valid`, which is made when there is one.
+    pub(super) fn numbers(
+        &self,
+        rows: usize,
+        valid: &mut Option<Vec<bool>>,
+    ) -> duckdb_neo::Result<Numbers<'vector>> {
+        macro_rules! each {
             ($reader:expr, $unscaled:expr) => {{
-                if $reader.storage_kind() == StorageKind::Constant && !valid.is_empty() {
+                if $reader.storage_kind() == StorageKind::Constant && rows > 0 {
                     // One look serves all rows.
                     let value = $reader.get(0)?.map($unscaled);
                     if value.is_none() {
-                        valid.fill(false);
+                        *valid = Some(vec![false; rows]);
                     }
-                    numbers.resize(numbers.len() + valid.len(), value.unwrap_or(0));
-                    return Ok(());
+                    return Ok(Numbers::Same(value.unwrap_or(0)));
                 }
-                for (value, valid) in $reader.iter().zip(valid) {
-                    *valid &= value.is_some();
-                    numbers.push(value.map_or(0, $unscaled));
-                }
+                collected(
+                    $reader.iter().map(|value| Ok(value.map($unscaled))),
+                    rows,
+                    valid,
+                )
             }};
         }
         match self {
-            Self::Decimal128(reader, _) if WideDecimal::append_flat(reader, numbers) => {}
-            Self::I32(reader) => all!(reader, |value| i128::from(*value)),
-            Self::I64(reader) => all!(reader, |value| i128::from(*value)),
-            Self::Decimal16(reader, _) => all!(reader, |value| i128::from(value.0)),
-            Self::Decimal32(reader, _) => all!(reader, |value| i128::from(value.0)),
-            Self::Decimal64(reader, _) => all!(reader, |value| i128::from(value.0)),
-            Self::Decimal128(reader, _) => all!(reader, |value| value),
-            _ => {
-                for (row, valid) in valid.iter_mut().enumerate() {
-                    let number = self.unscaled(row)?;
-                    *valid &= number.is_some();
-                    numbers.push(number.unwrap_or(0));
-                }
-            }
+            Self::I32(reader) => each!(reader, |value| i128::from(*value)),
+            Self::I64(reader) => each!(reader, |value| i128::from(*value)),
+            Self::Decimal16(reader, _) => each!(reader, |value| i128::from(value.0)),
+            Self::Decimal32(reader, _) => each!(reader, |value| i128::from(value.0)),
+            Self::Decimal64(reader, _) => each!(reader, |value| i128::from(value.0)),
+            Self::Decimal128(reader, _) => match WideDecimal::flat(reader) {
+                Some(numbers) => Ok(Numbers::Each(Cow::Borrowed(numbers))),
+                None => each!(reader, |value| value),
+            },
+            _ => collected((0..rows).map(|row| self.unscaled(row)), rows, valid),
         }
-        Ok(())
     }
 
     fn scale(&self) -> u8 {
@@ -256,6 +255,22 @@ impl<'vector> Column<'vector> {
             _ => 0,
         }
     }
+}
+
+fn collected<'vector>(
+    values: impl Iterator<Item = duckdb_neo::Result<Option<i128>>>,
+    rows: usize,
+    valid: &mut Option<Vec<bool>>,
+) -> duckdb_neo::Result<Numbers<'vector>> {
+    let mut numbers = Vec::with_capacity(rows);
+    for (row, value) in values.enumerate() {
+        let value = value?;
+        if value.is_none() {
+            valid.get_or_insert_with(|| vec![true; rows])[row] = false;
+        }
+        numbers.push(to_words(value.unwrap_or(0)));
+    }
+    Ok(Numbers::Each(Cow::Owned(numbers)))
 }
 
 fn of_halves(value: &HugeInt) -> i128 {

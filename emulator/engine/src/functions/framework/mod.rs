@@ -1,10 +1,11 @@
 //! What a function is, apart from any one function.
 //!
 //! `definition` is what a group file writes down; `value` and `number` are what rows are made of; `error` is
-//! how a function refuses; `coerce` holds Snowflake's implicit casts; `adapter`, `input` and `output` carry
+//! how a function refuses; `batch` is arithmetic on whole columns; `coerce` holds Snowflake's implicit casts; `adapter`, `input` and `output` carry
 //! all that to the engine's vectors and are the only files here that see the engine's types.
 
 mod adapter;
+mod batch;
 mod coerce;
 mod definition;
 mod error;
@@ -15,9 +16,10 @@ mod settings;
 mod value;
 
 pub(crate) use adapter::{engine_error, register};
+pub(crate) use batch::{NumberColumns, numbers};
 pub(crate) use coerce::hex_text;
 pub(crate) use definition::{
-    Argument, Bind, Bound, Call, FunctionType, Nulls, NumberColumns, ScalarFunction, Stability, numbers, rows,
+    Argument, Bind, Bound, Call, FunctionType, Nulls, ScalarFunction, Stability, rows,
 };
 pub(crate) use error::FunctionError;
 pub(crate) use input::{StoredDuration, StoredMonths, ZonedInstant};

@@ -10,11 +10,12 @@ use duckdb_neo::{
 };
 
 use super::{
-    FunctionError, FunctionType, Number, POWERS_OF_TEN, Value,
+    FunctionError, FunctionType, Value,
     adapter::engine_error,
     input::{StoredDuration, StoredMonths, ZonedInstant},
 };
-use crate::{SqlType, duckdb::huge};
+use crate::SqlType;
+use crate::duckdb::{WideDecimal, Words, huge, of_words};
 
 /// Gives the value of a row to whoever writes it.
 pub(super) type Producer<'call> =
@@ -163,31 +164,30 @@ fn write_numbers(
     }
 }
 
-/// Writes numbers that have the scale of `returns` already.
+/// Writes unscaled numbers of the type `returns`, which `fill` computes and which fit it; NULL where `valid` says so.
 pub(super) fn write_unscaled(
     output: Vector<'_, Unknown>,
     returns: &FunctionType,
-    numbers: &[i128],
-    valid: &[bool],
+    rows: usize,
+    valid: Option<&[bool]>,
+    fill: impl FnOnce(&mut [Words]) -> duckdb_neo::Result<()>,
 ) -> duckdb_neo::Result<()> {
     let FunctionType::Sql(SqlType::Number { precision, scale }) = returns else {
         return Err(engine_error(&FunctionError::defect("arithmetic gives a number")));
     };
-    let limit = POWERS_OF_TEN[usize::from(*precision)];
+    if *precision > 18 && valid.is_none() {
+        return WideDecimal::write_flat(output, rows, fill);
+    }
+    let mut numbers = vec![Words::default(); rows];
+    fill(&mut numbers)?;
+    let is_valid = |row: usize| valid.is_none_or(|valid| valid[row]);
     macro_rules! fill_with {
         ($type:ty, $narrow:expr) => {{
             let mut vector = output.cast::<$type>()?;
-            vector.set_size(numbers.len())?;
+            vector.set_size(rows)?;
             let mut writer = vector.writer()?;
-            for (row, (number, valid)) in numbers.iter().zip(valid).enumerate() {
-                if !(-limit < *number && *number < limit) {
-                    return Err(engine_error(&FunctionError::overflow(
-                        *scale,
-                        Number::new(*number, *scale),
-                    )));
-                }
-                // Within the limit, every number fits the storage of its precision.
-                writer.set(row, valid.then_some($narrow(*number)))?;
+            for (row, number) in numbers.into_iter().enumerate() {
+                writer.set(row, is_valid(row).then(|| $narrow(of_words(number))))?;
             }
             Ok(())
         }};
