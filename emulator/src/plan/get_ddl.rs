@@ -65,7 +65,7 @@ impl Shower<'_> {
                     return Err(missing().into());
                 };
                 self.catalog.database(name)?.ok_or_else(missing)?;
-                let mut text = format!("create or replace database {};", name);
+                let mut text = format!("create or replace database {name};");
                 for schema in self.catalog.schemas_of(name)? {
                     text.push_str("\n\n");
                     text.push_str(&self.schema_ddl(&SchemaPath::new(name.clone(), schema), qualified)?);

@@ -202,6 +202,7 @@ impl Fixture {
     }
 
     /// Sends a request that must be answered in time, and that the server must not be at fault for.
+    #[allow(dead_code, reason = "for tests that send made-up requests")]
     pub(super) async fn answered(&self, call: Call) -> Answer {
         let path = call.path.clone();
         let answer = tokio::time::timeout(PATIENCE, self.send(call)).await;

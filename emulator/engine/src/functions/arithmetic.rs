@@ -323,7 +323,7 @@ impl Shape {
 /// the divisor's inverse as the numbers have it is exact.
 #[derive(Clone, Copy, Debug)]
 struct Divisor {
-    divisor: u64,
+    by: u64,
     /// 2¹²⁸ over the divisor, rounded up; 0 for the divisor 1.
     inverse: u128,
     /// 2⁶⁴ over the divisor, rounded up; 0 for the divisor 1. It serves numbers of 32 bits, as most are.
@@ -334,7 +334,7 @@ impl Divisor {
     /// None for zero.
     fn new(divisor: u64) -> Option<Self> {
         Some(Self {
-            divisor,
+            by: divisor,
             inverse: u128::MAX.checked_div(u128::from(divisor))?.wrapping_add(1),
             short_inverse: (u64::MAX / divisor).wrapping_add(1),
         })
@@ -344,8 +344,8 @@ impl Divisor {
     #[inline]
     fn remainder(self, dividend: i64) -> i64 {
         let magnitude = dividend.unsigned_abs();
-        let divisor = u128::from(self.divisor);
-        let remainder = if (magnitude | self.divisor) <= u64::from(u32::MAX) {
+        let divisor = u128::from(self.by);
+        let remainder = if (magnitude | self.by) >> 32 == 0 {
             let fraction = self.short_inverse.wrapping_mul(magnitude);
             ((u128::from(fraction) * divisor) >> 64) as i64
         } else {

@@ -109,7 +109,7 @@ fn meet(function: &mut Call, work: &Work<'_>) {
         "DECODE" => {
             // The value, then what it is compared with and what is answered in turn; a last one alone is answered.
             let last = args.len().saturating_sub(1);
-            let is_answer = |at: usize| at > 0 && (at % 2 == 0 || at == last);
+            let is_answer = |at: usize| at > 0 && (at.is_multiple_of(2) || at == last);
             for answers in [false, true] {
                 let chosen = args.iter_mut().enumerate();
                 let chosen = chosen.filter(|(at, _)| is_answer(*at) == answers);

@@ -30,10 +30,13 @@ impl Numbers<'_> {
     fn are_words(&self) -> bool {
         match self {
             Self::Same(number) => i64::try_from(*number).is_ok(),
-            // Without a way out, so that many are looked at together.
-            Self::Each(numbers) => numbers.iter().fold(true, |all, [low, high]| {
-                all & (*high == ((*low as i64) >> 63) as u64)
-            }),
+            // Without a way out of the loop, so that many are looked at together.
+            Self::Each(numbers) => {
+                let differences = numbers
+                    .iter()
+                    .map(|[low, high]| high ^ ((*low as i64) >> 63) as u64);
+                differences.fold(0, |all, difference| all | difference) == 0
+            }
         }
     }
 }

@@ -238,10 +238,12 @@ impl<'vector> Column<'vector> {
             Self::Decimal16(reader, _) => each!(reader, |value| i128::from(value.0)),
             Self::Decimal32(reader, _) => each!(reader, |value| i128::from(value.0)),
             Self::Decimal64(reader, _) => each!(reader, |value| i128::from(value.0)),
-            Self::Decimal128(reader, _) => match WideDecimal::flat(reader) {
-                Some(numbers) => Ok(Numbers::Each(Cow::Borrowed(numbers))),
-                None => each!(reader, |value| value),
-            },
+            Self::Decimal128(reader, _) => {
+                if let Some(numbers) = WideDecimal::flat(reader) {
+                    return Ok(Numbers::Each(Cow::Borrowed(numbers)));
+                }
+                each!(reader, |value| value)
+            }
             _ => collected((0..rows).map(|row| self.unscaled(row)), rows, valid),
         }
     }

@@ -159,12 +159,11 @@ fn divided_rounding(dividend: i128, divisor: i128) -> i128 {
 pub(crate) fn multiply_divide(left: i128, right: i128, divisor: i128) -> Option<i128> {
     let negative = (left < 0) ^ (right < 0) ^ (divisor < 0);
     let (left, right, divisor) = (left.unsigned_abs(), right.unsigned_abs(), divisor.unsigned_abs());
-    let (quotient, remainder) = match left.checked_mul(right) {
-        Some(product) => (product / divisor, product % divisor),
-        None => {
-            let (quotient, remainder) = Wide::product(left, right).divided(divisor);
-            (quotient.narrow()?, remainder)
-        }
+    let (quotient, remainder) = if let Some(product) = left.checked_mul(right) {
+        (product / divisor, product % divisor)
+    } else {
+        let (quotient, remainder) = Wide::product(left, right).divided(divisor);
+        (quotient.narrow()?, remainder)
     };
     let rounded = if remainder >= divisor - remainder {
         quotient.checked_add(1)?
