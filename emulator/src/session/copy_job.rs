@@ -190,7 +190,7 @@ impl Worker {
             let digest = self
                 .shared
                 .store
-                .digest(&file)
+                .fingerprint(&file)
                 .map_err(|error| unreadable(&error))?;
             if !loaded.contains(&(load_name(stage, &file), digest)) {
                 fresh.push(file);

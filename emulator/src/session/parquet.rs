@@ -156,7 +156,7 @@ impl Worker {
             let digest = self
                 .shared
                 .store
-                .digest(file)
+                .fingerprint(file)
                 .map_err(|error| unreadable(&error))?;
             // Writing to a String cannot fail.
             let _ = write!(keys, " WHEN {path} THEN {}", literal(file.key.as_str()));

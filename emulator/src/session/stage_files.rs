@@ -76,11 +76,7 @@ impl Worker {
         let mut rows = Vec::new();
         for (name, file) in self.selected(selection)? {
             self.control.check()?;
-            let digest = self
-                .shared
-                .store
-                .digest(&file)
-                .map_err(|error| unreadable(&error))?;
+            let digest = self.shared.store.md5(&file).map_err(|error| unreadable(&error))?;
             rows.push(vec![
                 Some(name),
                 Some(file.bytes.to_string()),

@@ -198,7 +198,7 @@ impl Worker {
                 digest: self
                     .shared
                     .store
-                    .digest(file)
+                    .fingerprint(file)
                     .map_err(|error| unreadable(&error))?,
             };
             let compression = Compression::of(format, &file.path, file.key.as_str())?;

@@ -9,6 +9,7 @@
 
 pub mod compression;
 pub mod csv;
+mod digests;
 pub mod format;
 pub mod json;
 pub mod key;

@@ -3,29 +3,22 @@
 //! A file is written under a name of its own and takes its place when it is complete: nobody reads half a file, and
 //! what a broken upload leaves is removed. With no data folder the store is a private folder that ends with it.
 
-use std::collections::HashMap;
 use std::fs::{self, DirBuilder, File};
-use std::io::{self, Read as _, Write as _};
+use std::io::{self, Write as _};
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use md5::{Digest as _, Md5};
 use uuid::Uuid;
 
+use super::digests::{Digests, Hasher, Kind, Version};
 use super::key::TEMPORARY;
 use super::{Area, Key, Scratch};
 
 /// How files begin that are not complete yet.
 const PARTIAL: &str = ".partial-";
-
-/// Digests that are remembered; beyond that they are computed again.
-const DIGESTS_MAX: usize = 10_000;
-
-/// Bytes read at a time for a digest.
-const READ_BYTES: usize = 256 * 1024;
 
 /// How much a store takes.
 #[derive(Clone, Copy, Debug)]
@@ -87,6 +80,12 @@ pub struct StageFile {
     pub modified_ms: i64,
 }
 
+impl StageFile {
+    fn version(&self) -> Version {
+        (self.bytes, self.modified_ms)
+    }
+}
+
 /// The files of all stages.
 #[derive(Debug)]
 pub struct FileStore {
@@ -95,7 +94,7 @@ pub struct FileStore {
     is_private: bool,
     limits: StoreLimits,
     bytes: AtomicU64,
-    digests: Mutex<HashMap<PathBuf, (u64, i64, String)>>,
+    digests: Digests,
 }
 
 impl FileStore {
@@ -112,7 +111,7 @@ impl FileStore {
             is_private,
             limits,
             bytes: AtomicU64::new(0),
-            digests: Mutex::default(),
+            digests: Digests::default(),
         };
         store.take_stock()?;
         Ok(Arc::new(store))
@@ -167,7 +166,7 @@ impl FileStore {
             target: folder.join(key.encoded()),
             partial: Some(partial),
             written: 0,
-            digest: Md5::new(),
+            hasher: Kind::Fingerprint.hasher(),
         })
     }
 
@@ -230,7 +229,7 @@ impl FileStore {
         match fs::remove_file(&file.path) {
             Ok(()) => {
                 self.give_back(file.bytes);
-                self.digests().remove(&file.path);
+                self.digests.forget(&file.path);
                 Ok(())
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
@@ -250,37 +249,13 @@ impl FileStore {
     }
 
     /// MD5 of a file in hexadecimal, as LIST shows it.
-    pub fn digest(&self, file: &StageFile) -> io::Result<String> {
-        if let Some((bytes, modified_ms, digest)) = self.digests().get(&file.path)
-            && (*bytes, *modified_ms) == (file.bytes, file.modified_ms)
-        {
-            return Ok(digest.clone());
-        }
-        let mut digest = Md5::new();
-        let mut reader = File::open(&file.path)?;
-        let mut buffer = vec![0; READ_BYTES];
-        loop {
-            let read = reader.read(&mut buffer)?;
-            if read == 0 {
-                break;
-            }
-            digest.update(&buffer[..read]);
-        }
-        let text = hexadecimal(digest);
-        self.remember(&file.path, file.bytes, file.modified_ms, &text);
-        Ok(text)
+    pub fn md5(&self, file: &StageFile) -> io::Result<String> {
+        self.digests.of(&file.path, file.version(), Kind::Md5)
     }
 
-    fn remember(&self, path: &Path, bytes: u64, modified_ms: i64, digest: &str) {
-        let mut digests = self.digests();
-        if digests.len() >= DIGESTS_MAX {
-            digests.clear();
-        }
-        digests.insert(path.to_owned(), (bytes, modified_ms, digest.to_owned()));
-    }
-
-    fn digests(&self) -> std::sync::MutexGuard<'_, HashMap<PathBuf, (u64, i64, String)>> {
-        self.digests.lock().unwrap_or_else(PoisonError::into_inner)
+    /// What tells whether a file of this name was loaded before: it differs when the content does.
+    pub fn fingerprint(&self, file: &StageFile) -> io::Result<String> {
+        self.digests.of(&file.path, file.version(), Kind::Fingerprint)
     }
 
     fn take(&self, bytes: u64) -> Result<(), StoreError> {
@@ -334,7 +309,7 @@ pub struct Upload {
     /// None once it is in its place.
     partial: Option<PathBuf>,
     written: u64,
-    digest: Md5,
+    hasher: Hasher,
 }
 
 impl Upload {
@@ -346,7 +321,7 @@ impl Upload {
         }
         self.store.take(more)?;
         self.written += more;
-        self.digest.update(bytes);
+        self.hasher.update(bytes);
         Ok(self.file.write_all(bytes)?)
     }
 
@@ -368,9 +343,11 @@ impl Upload {
         }
         self.store.give_back(replaced);
         let modified_ms = milliseconds(fs::metadata(&self.target)?.modified()?);
-        let digest = hexadecimal(std::mem::replace(&mut self.digest, Md5::new()));
+        let version = (self.written, modified_ms);
+        let fingerprint = self.hasher.text();
         self.store
-            .remember(&self.target, self.written, modified_ms, &digest);
+            .digests
+            .keep(&self.target, version, Kind::Fingerprint, fingerprint);
         Ok(())
     }
 }
@@ -384,15 +361,6 @@ impl Drop for Upload {
             }
         }
     }
-}
-
-fn hexadecimal(digest: Md5) -> String {
-    use std::fmt::Write as _;
-    digest.finalize().iter().fold(String::new(), |mut text, byte| {
-        // Writing to a String cannot fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }
 
 fn milliseconds(time: SystemTime) -> i64 {
@@ -432,9 +400,11 @@ mod tests {
         assert_eq!(names("b/"), ["b/x.csv"]);
         assert_eq!(store.bytes.load(Ordering::Relaxed), 6);
         let file = store.find(&area, &Key::new("a.csv").unwrap()).unwrap().unwrap();
-        assert_eq!(store.digest(&file).unwrap(), "40b134ab8a3dee5dd9760a7805fd495c");
-        store.digests().clear();
-        assert_eq!(store.digest(&file).unwrap(), "40b134ab8a3dee5dd9760a7805fd495c");
+        assert_eq!(store.md5(&file).unwrap(), "40b134ab8a3dee5dd9760a7805fd495c");
+        // What is kept of an upload is what is read of the file.
+        let kept = store.fingerprint(&file).unwrap();
+        store.digests.forget(&file.path);
+        assert_eq!(store.fingerprint(&file).unwrap(), kept);
         store.remove(&file).unwrap();
         store.remove(&file).unwrap();
         store.clear(&area).unwrap();
