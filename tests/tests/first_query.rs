@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use serde_json::Value;
+use snowflake_session_tests::config;
 use snowflake_session_tests::process::{PATIENCE, run};
 use snowflake_session_tests::stage::Stage;
 use snowflake_session_tests::wait::until_true;
@@ -127,4 +128,21 @@ fn a_closed_pipe_ends_the_command_and_its_query() {
     assert!(!ran.stderr.contains("panic"), "{ran}");
     // The session is free again: the rest of the result was not waited for.
     assert_eq!(stage.rows("select 1"), "1");
+}
+
+/// What an ELF file is: 2 where it lies at a fixed address, 3 where the loader may choose one.
+#[cfg(target_os = "linux")]
+fn elf_type(program: &str) -> u8 {
+    let file = std::fs::read(config::program(program)).expect(program);
+    assert_eq!(&file[..4], b"\x7fELF", "{program}");
+    file[16]
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn only_the_client_lies_at_a_fixed_address() {
+    // ADR 0017: what starts often starts fast; what listens is where the kernel wants it.
+    assert_eq!(elf_type("sfctl"), 2);
+    assert_eq!(elf_type("snowflake-session"), 3);
+    assert_eq!(elf_type("snowflake-emulator"), 3);
 }
