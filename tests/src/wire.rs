@@ -42,9 +42,18 @@ impl Wire {
     ///
     /// When nobody listens, or the login is refused.
     pub async fn login(port: u16, application: &str) -> Result<Self> {
+        Self::login_as(port, "tester", application).await
+    }
+
+    /// The same for another user.
+    ///
+    /// # Errors
+    ///
+    /// When nobody listens, or the login is refused.
+    pub async fn login_as(port: u16, user: &str, application: &str) -> Result<Self> {
         let mut wire = Self::connect(port).await?;
         let login = json!({"data": {
-            "ACCOUNT_NAME": "local", "LOGIN_NAME": "tester", "PASSWORD": "secret",
+            "ACCOUNT_NAME": "local", "LOGIN_NAME": user, "PASSWORD": "secret",
             "CLIENT_APP_ID": application, "CLIENT_APP_VERSION": "4.8.1", "CLIENT_ENVIRONMENT": {}, "SESSION_PARAMETERS": {},
         }});
         let answer = wire

@@ -121,6 +121,7 @@ pub(crate) async fn one_by_one(scene: &Scene, rounds: u32) -> Result<Page> {
         "",
     );
     page.at_most("target 4: emulator over HTTP", median(0), 0.5, "ms");
+    page.at_most("the layer of HTTP, engine included", median(0), 1.0, "ms");
     page.at_least("target 4: faster than fakesnow", median(1) / median(0), 4.0, "×");
     page.at_most("gRPC to the emulator", median(2), 1.2, "ms");
     Ok(page)

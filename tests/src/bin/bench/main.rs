@@ -1,10 +1,11 @@
 //! Measures the programs against their peers in one run and writes `docs/benchmarks.md`. `cargo xtask bench` runs it.
 //!
-//!   bench ROUNDS [PART…]      parts: one start kept crowd rows csv memory load
+//!   bench ROUNDS [PART…]      parts: one start kept crowd beside rows csv memory load
 //!
 //! Rounds are interleaved: each runs every peer once, so that a busy spell falls on all. Figures of two runs are not
 //! comparable; ratios within one are. `scene` starts what is measured; the other files measure a part each.
 
+mod beside;
 mod calls;
 mod commands;
 mod figures;
@@ -23,7 +24,9 @@ use snowflake_session_tests::config;
 use figures::Page;
 use scene::Scene;
 
-const PARTS: [&str; 8] = ["one", "start", "kept", "crowd", "rows", "csv", "memory", "load"];
+const PARTS: [&str; 9] = [
+    "one", "start", "kept", "crowd", "beside", "rows", "csv", "memory", "load",
+];
 
 #[tokio::main]
 async fn main() -> Result<()> {
@@ -64,6 +67,7 @@ async fn measure(part: &str, scene: &Scene, rounds: u32) -> Result<Page> {
         "start" => Ok(commands::start(scene, rounds)),
         "kept" => kept::one_by_one(scene, rounds).await,
         "crowd" => kept::at_once(scene, rounds).await,
+        "beside" => beside::beside(scene, rounds).await,
         "rows" => volume::fetched(scene, rounds).await,
         "csv" => commands::csv(scene, rounds),
         "load" => load::loaded(scene, rounds),
