@@ -213,3 +213,8 @@ pub struct SqlError {
     /// 1-based line and 0-based position in that line, where known.
     pub position: Option<(u32, u32)>,
 }
+
+/// Quotes a text literal for Snowflake's SQL, in which a backslash begins an escape.
+pub fn snowflake_literal(text: &str) -> String {
+    format!("'{}'", text.replace('\\', "\\\\").replace('\'', "''"))
+}

@@ -12,11 +12,6 @@ pub fn literal(text: &str) -> String {
     format!("'{}'", text.replace('\'', "''"))
 }
 
-/// Quotes a text literal for Snowflake's SQL, in which a backslash begins an escape.
-pub fn snowflake_literal(text: &str) -> String {
-    literal(&text.replace('\\', "\\\\"))
-}
-
 /// Mangles one name for the engine; see [`super::names`] for the rules.
 pub fn mangle(name: &str) -> String {
     let ordinary = |c: char| c.is_ascii_uppercase() || c.is_ascii_digit() || matches!(c, '_' | '$' | ' ');

@@ -22,8 +22,9 @@ use std::fmt;
 
 use sqlparser::ast::{Expr, FunctionArg, FunctionArgExpr, Ident, ObjectName, ObjectNamePart, Value};
 
-pub use super::mangle::{literal, mangle, quote, snowflake_literal, unmangle};
+pub use super::mangle::{literal, mangle, quote, unmangle};
 use crate::contract::SqlError;
+pub use crate::contract::snowflake_literal;
 
 /// Engine schema that holds every temporary table of a connection, ready to be written into SQL.
 pub const TEMPORARY_SCHEMA: &str = "temp.main";

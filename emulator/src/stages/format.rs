@@ -5,8 +5,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use crate::catalog::names::snowflake_literal;
-use crate::contract::SqlError;
+use crate::contract::{SqlError, snowflake_literal};
 
 /// Type of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -6,6 +6,7 @@
 //! FLOAT or a VARIANT, both are.
 
 use super::decimal_floats;
+use super::divisor::Divisor;
 use super::framework::{
     Argument, Bound, FunctionError, FunctionType, Number, POWERS_OF_TEN, Result, ScalarFunction, Settings,
     Value, multiply_divide, numbers, rows,
@@ -317,50 +318,6 @@ impl Shape {
     }
 }
 
-/// A divisor that divides many numbers: multiplications find the remainder in a third of a division's time.
-///
-/// The way is that of Lemire, Kaser and Kurz, "Faster remainder by direct computation" (2019): with twice as many bits of
-/// the divisor's inverse as the numbers have it is exact.
-#[derive(Clone, Copy, Debug)]
-struct Divisor {
-    by: u64,
-    /// 2¹²⁸ over the divisor, rounded up; 0 for the divisor 1.
-    inverse: u128,
-    /// 2⁶⁴ over the divisor, rounded up; 0 for the divisor 1. It serves numbers of 32 bits, as most are.
-    short_inverse: u64,
-}
-
-impl Divisor {
-    /// None for zero.
-    fn new(divisor: u64) -> Option<Self> {
-        Some(Self {
-            by: divisor,
-            inverse: u128::MAX.checked_div(u128::from(divisor))?.wrapping_add(1),
-            short_inverse: (u64::MAX / divisor).wrapping_add(1),
-        })
-    }
-
-    /// The remainder, with the sign of the dividend.
-    #[inline]
-    fn remainder(self, dividend: i64) -> i64 {
-        let magnitude = dividend.unsigned_abs();
-        let divisor = u128::from(self.by);
-        let remainder = if (magnitude | self.by) >> 32 == 0 {
-            let fraction = self.short_inverse.wrapping_mul(magnitude);
-            ((u128::from(fraction) * divisor) >> 64) as i64
-        } else {
-            let fraction = self.inverse.wrapping_mul(u128::from(magnitude));
-            let low = (u128::from(fraction as u64) * divisor) >> 64;
-            (((fraction >> 64) * divisor + low) >> 64) as i64
-        };
-        if dividend < 0 {
-            remainder.wrapping_neg()
-        } else {
-            remainder
-        }
-    }
-}
-
 /// A quotient that is 0 where the divisor is 0 (or, for DIV0NULL, NULL).
 fn div0(arguments: &[Argument], null_divisor_counts: bool) -> Result<Bound> {
     let Bound { returns, .. } = operator("sf_div", Operator::Divide, arguments)?;
@@ -399,42 +356,10 @@ fn div0(arguments: &[Argument], null_divisor_counts: bool) -> Result<Bound> {
 
 #[cfg(test)]
 mod tests {
-    use super::Divisor;
     use crate::functions::testing::{check, check_error};
 
     #[test]
-    fn a_known_divisor_gives_the_same_remainders() {
-        let edges = [
-            0,
-            1,
-            2,
-            3,
-            7,
-            10,
-            50,
-            999_999_937,
-            1 << 32,
-            (1 << 53) + 1,
-            i64::MAX - 1,
-            i64::MAX,
-        ];
-        let negative = edges.iter().map(|edge| -edge);
-        let dividends: Vec<i64> = edges.iter().copied().chain(negative).chain([i64::MIN]).collect();
-        for divisor in edges.into_iter().filter(|divisor| *divisor != 0) {
-            let known = Divisor::new(divisor.unsigned_abs()).unwrap();
-            for near in -2..=2 {
-                for dividend in dividends.iter().map(|dividend| dividend.saturating_add(near)) {
-                    assert_eq!(
-                        known.remainder(dividend),
-                        dividend % divisor,
-                        "{dividend} % {divisor}"
-                    );
-                }
-            }
-        }
-        let largest = Divisor::new(u64::MAX).unwrap();
-        assert_eq!(largest.remainder(i64::MIN), i64::MIN);
-        assert!(Divisor::new(0).is_none());
+    fn remainders_by_a_constant() {
         let column = "FROM (SELECT i::DECIMAL(38,0) AS x FROM range(-3, 3) AS r(i))";
         check(
             &format!("string_agg(sf_mod(x, -2), ' ') {column}"),

@@ -37,6 +37,7 @@ mod arithmetic;
 mod bits;
 mod conversion;
 mod decimal_floats;
+mod divisor;
 pub(crate) mod framework;
 mod geospatial;
 mod hashes;
