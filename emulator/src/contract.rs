@@ -58,7 +58,7 @@ pub struct Submission {
     pub parameters: BTreeMap<String, ParameterValue>,
     /// Compile only.
     pub describe_only: bool,
-    /// `MULTI_STATEMENT_COUNT`: `None` means 1, 0 means any.
+    /// `MULTI_STATEMENT_COUNT`: `None` is what `parameters`, else the session's say; 0 means any.
     pub statement_count: Option<u32>,
 }
 

@@ -142,10 +142,14 @@ fn read(
     };
     let mut parameters = parameters::read(&request.parameters.unwrap_or_default());
     let format = ResultFormat::asked(&parameters).unwrap_or_else(|| session.format());
+    // A count that is none stays among the parameters, where the session refuses it as it does any other value.
     let statement_count = parameters
-        .remove(STATEMENT_COUNT)
-        .and_then(|value| parameters::integer(&value))
+        .get(STATEMENT_COUNT)
+        .and_then(parameters::integer)
         .and_then(|count| u32::try_from(count).ok());
+    if statement_count.is_some() {
+        parameters.remove(STATEMENT_COUNT);
+    }
     let submission = Submission {
         query_id,
         sql,

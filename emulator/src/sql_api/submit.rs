@@ -83,7 +83,7 @@ fn begin(
         bind_stage: None,
         parameters: BTreeMap::new(),
         describe_only: false,
-        statement_count: Some(order.statement_count),
+        statement_count: order.statement_count,
     };
     start(connector, &session, Arc::clone(&query), submission, delivery);
     Ok(query)

@@ -136,6 +136,32 @@ async fn dml_counts_are_json_for_everyone() {
 }
 
 #[tokio::test]
+async fn a_count_of_statements_that_is_none_is_the_session_s_to_refuse() {
+    let fixture = Fixture::start().await;
+    let login = fixture.login().await;
+    for count in [json!(-1), json!("two"), json!(4_294_967_296_u64)] {
+        let request = json!({ "sqlText": "insert", "parameters": { "multi_statement_count": count } });
+        login.request(&request).await;
+    }
+    let submissions = fixture.backend.submissions.lock().unwrap();
+    let seen: Vec<_> = submissions
+        .iter()
+        .map(|submission| {
+            assert_eq!(submission.statement_count, None);
+            submission.parameters["MULTI_STATEMENT_COUNT"].clone()
+        })
+        .collect();
+    assert_eq!(
+        seen,
+        [
+            ParameterValue::Integer(-1),
+            ParameterValue::Text("two".to_owned()),
+            ParameterValue::Integer(4_294_967_296),
+        ]
+    );
+}
+
+#[tokio::test]
 async fn everything_in_a_request_reaches_the_session() {
     let fixture = Fixture::start().await;
     let login = fixture.login().await;

@@ -59,6 +59,40 @@ async fn the_count_must_be_right() {
 }
 
 #[tokio::test]
+async fn a_count_that_is_none_is_refused_as_a_value() {
+    let fixture = Fixture::start().await;
+    for (count, shown) in [
+        (json!(-1), "-1"),
+        (json!("-1"), "-1"),
+        (json!(1.5), "1.5"),
+        (json!("two"), "two"),
+        (json!(true), "true"),
+    ] {
+        let json = fixture
+            .submit(&several("select 1", count.clone()))
+            .await
+            .refused(422, "001008");
+        assert_eq!(json["sqlState"], "22023", "{count}");
+        assert_eq!(
+            json["message"],
+            format!("SQL compilation error:\ninvalid value [{shown}] for parameter 'MULTI_STATEMENT_COUNT'"),
+        );
+    }
+    let json = fixture
+        .submit(&several("select 1", 5_000_000_000_u64))
+        .await
+        .refused(422, "000008");
+    assert_eq!(
+        json["message"],
+        "Actual statement count 1 did not match the desired statement count 5000000000."
+    );
+    fixture
+        .submit(&several("select 1", json!([1])))
+        .await
+        .refused(400, "390142");
+}
+
+#[tokio::test]
 async fn a_failure_names_the_statement() {
     let fixture = Fixture::start().await;
     fixture.ok("create database d").await;

@@ -179,6 +179,88 @@ fn parameters_change_what_functions_do() {
 }
 
 #[test]
+fn a_login_begins_where_definitions_say_at_that_time() {
+    let fixture = Fixture::new();
+    let owner = fixture.client();
+    let login = || {
+        let spec = SessionSpec {
+            user: "tester".to_owned(),
+            database: Some("d".to_owned()),
+            schema: Some("s".to_owned()),
+            warehouse: Some("w".to_owned()),
+            role: Some("r".to_owned()),
+            ..SessionSpec::default()
+        };
+        let context = fixture.client_with(spec).session.context();
+        [context.database, context.schema, context.warehouse, context.role]
+            .map(Option::unwrap_or_default)
+            .join(" ")
+    };
+    assert_eq!(login(), "   ACCOUNTADMIN");
+    for (statement, after) in [
+        ("create database d", "D   ACCOUNTADMIN"),
+        ("create schema d.s", "D S  ACCOUNTADMIN"),
+        ("create warehouse w", "D S W ACCOUNTADMIN"),
+        ("create role r", "D S W R"),
+        ("drop schema d.s", "D  W R"),
+        ("undrop schema d.s", "D S W R"),
+        ("drop warehouse w", "D S  R"),
+        ("drop role r", "D S  ACCOUNTADMIN"),
+        ("drop database d", "   ACCOUNTADMIN"),
+        ("create database d", "D   ACCOUNTADMIN"),
+    ] {
+        owner.ok(statement);
+        assert_eq!(login(), after, "{statement}");
+        assert_eq!(login(), after, "{statement}, again");
+    }
+}
+
+#[test]
+fn a_count_of_statements_that_is_none_is_refused() {
+    let fixture = Fixture::new();
+    let client = fixture.client();
+    let counted = |value: ParameterValue| {
+        let mut asked = submission("select 1");
+        asked.parameters.insert("MULTI_STATEMENT_COUNT".to_owned(), value);
+        client.submit(asked).unwrap_err()
+    };
+    for value in [
+        ParameterValue::Integer(-1),
+        ParameterValue::Text("-1".to_owned()),
+        ParameterValue::Text("1.5".to_owned()),
+        ParameterValue::Text("two".to_owned()),
+        ParameterValue::Bool(true),
+    ] {
+        let error = counted(value.clone());
+        assert_eq!((error.code, error.sql_state), ("001008", "22023"), "{value:?}");
+    }
+    let error = counted(ParameterValue::Integer(5_000_000_000));
+    assert_eq!(
+        error.message,
+        "Actual statement count 1 did not match the desired statement count 5000000000."
+    );
+    assert_eq!(
+        client.error("alter session set multi_statement_count = -1").code,
+        "001008"
+    );
+}
+
+#[test]
+fn a_text_that_ran_before_must_still_have_the_right_count() {
+    let fixture = Fixture::new();
+    let client = fixture.client();
+    client.ok("select 1");
+    client.ok("select 1");
+    client.ok("alter session set multi_statement_count = 2");
+    let error = client.error("select 1");
+    assert_eq!(error.code, "000008");
+    assert_eq!(
+        error.message,
+        "Actual statement count 1 did not match the desired statement count 2."
+    );
+}
+
+#[test]
 fn several_statements_need_to_be_announced() {
     let fixture = Fixture::new();
     let client = fixture.client();
