@@ -102,7 +102,10 @@ pub(super) struct Watch {
 
 impl Session {
     pub(super) fn open(shared: Arc<Shared>, spec: SessionSpec) -> Result<Self, SqlError> {
-        Self::open_with(shared, |id, connection| super::login::state(id, spec, connection))
+        let instance = Arc::clone(&shared);
+        Self::open_with(shared, |id, connection| {
+            super::login::state(&instance, id, spec, connection)
+        })
     }
 
     /// Opens a session that begins in the state which `begin` makes for its number.

@@ -11,6 +11,7 @@ use snowflake_emulator_engine::{Engine, EngineConfig, EngineConnection, EngineEr
 use super::control::Control;
 use super::history::{History, HistoryLimits};
 use super::locks::Locks;
+use super::logins::Logins;
 use super::samples::Samples;
 use super::turns::Turns;
 use super::versions::Versions;
@@ -107,6 +108,7 @@ pub(super) struct Shared {
     pub(super) locks: Locks,
     pub(super) turns: Arc<Turns>,
     pub(super) versions: Versions,
+    pub(super) logins: Logins,
     pub(super) buried: Buried,
     pub(super) samples: Samples,
     pub(super) history: History,
@@ -174,6 +176,7 @@ impl Instance {
                 locks: Locks::default(),
                 turns: Turns::new(config.statements_running_max),
                 versions: Versions::default(),
+                logins: Logins::default(),
                 buried,
                 samples: Samples::default(),
                 history: History::new(config.history, log, facts::now_ns()),

@@ -4,6 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use snowflake_emulator_engine::{EngineConnection, EngineError};
 
+use super::instance::Shared;
+use super::logins::{Asked, Beginning};
 use super::state::State;
 use super::told;
 use super::{Parameters, SessionSpec, SqlError, from_engine};
@@ -13,14 +15,28 @@ use crate::catalog::tables::{ACCOUNTADMIN, COMPUTE_WH};
 
 /// State after a login. Objects that do not exist are left unset, as Snowflake does.
 pub(super) fn state(
+    shared: &Shared,
     id: u64,
     spec: SessionSpec,
     connection: &mut dyn EngineConnection,
 ) -> Result<State, SqlError> {
     let parameters = Parameters::from_login(&spec.parameters)?;
     told::tell(connection, None, &parameters).map_err(|error| from_engine(&error))?;
-    let mut catalog = Catalog::new(connection);
-    let context = context(&spec, &mut catalog).map_err(|error| from_engine(&error))?;
+    let wanted = Asked {
+        database: asked(spec.database.as_deref()),
+        schema: asked(spec.schema.as_deref()),
+        warehouse: asked(spec.warehouse.as_deref()),
+        role: asked(spec.role.as_deref()),
+    };
+    // Counted before the catalog is read: what changes meanwhile makes what is found old at once.
+    let definitions = shared.versions.definitions();
+    let context = if let Some(known) = shared.logins.get(&wanted, definitions) {
+        known
+    } else {
+        let found = look(&wanted, &mut Catalog::new(connection)).map_err(|error| from_engine(&error))?;
+        shared.logins.keep(wanted, definitions, found.clone());
+        found
+    };
     Ok(State {
         id,
         shown_id: id,
@@ -39,38 +55,28 @@ pub(super) fn state(
     })
 }
 
-struct Context {
-    database: Option<Name>,
-    schema: Option<Name>,
-    warehouse: Option<Name>,
-    role: Option<Name>,
-}
-
-fn context(spec: &SessionSpec, catalog: &mut Catalog<'_>) -> Result<Context, EngineError> {
-    let mut context = Context {
-        database: None,
-        schema: None,
-        warehouse: None,
-        role: None,
-    };
-    if let Some(database) = asked(spec.database.as_deref())
-        && catalog.database(&database)?.is_some()
+/// Finds out where a login begins.
+fn look(wanted: &Asked, catalog: &mut Catalog<'_>) -> Result<Beginning, EngineError> {
+    let mut context = Beginning::default();
+    if let Some(database) = &wanted.database
+        && catalog.database(database)?.is_some()
     {
-        let wanted = asked(spec.schema.as_deref()).unwrap_or_else(|| Name::exact(PUBLIC));
-        let path = SchemaPath::new(database.clone(), wanted);
+        let schema = wanted.schema.clone().unwrap_or_else(|| Name::exact(PUBLIC));
+        let path = SchemaPath::new(database.clone(), schema);
         context.schema = catalog.schema(&path)?.map(|_| path.schema);
-        context.database = Some(database);
+        context.database = Some(database.clone());
     }
-    let warehouse = asked(spec.warehouse.as_deref()).unwrap_or_else(|| Name::exact(COMPUTE_WH));
+    let warehouse = wanted
+        .warehouse
+        .clone()
+        .unwrap_or_else(|| Name::exact(COMPUTE_WH));
     if catalog.has_account_object("warehouses", &warehouse)? {
         context.warehouse = Some(warehouse);
     }
-    let role = asked(spec.role.as_deref());
-    let role = match role {
-        Some(role) if catalog.has_account_object("roles", &role)? => role,
+    context.role = Some(match &wanted.role {
+        Some(role) if catalog.has_account_object("roles", role)? => role.clone(),
         _ => Name::exact(ACCOUNTADMIN),
-    };
-    context.role = Some(role);
+    });
     Ok(context)
 }
 

@@ -36,6 +36,7 @@ mod literal_rows;
 mod locate;
 mod locks;
 mod login;
+mod logins;
 mod missing;
 mod parameters;
 mod parquet;

@@ -1,4 +1,8 @@
 //! A session for one request: opened when its statement's turn comes, gone with it.
+//!
+//! Sessions are not kept for the next request of their user. What made them dear was where a login begins, which the
+//! session room now remembers of all logins; what is left of opening one, a connection and a thread, is a small part
+//! of a statement, and a session that nobody had before has nothing that could be seen by another.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
