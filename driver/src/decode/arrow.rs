@@ -24,16 +24,16 @@ use super::plan::{Kind, Plan};
 use super::stream::IpcStream;
 use super::text::{power_of_ten, write_day_time, write_decfloat, write_year_month};
 
+/// What is said of a stream that made Arrow's reader panic.
+pub(crate) const UNEXPECTED: &str = "an Arrow stream is broken: its reader did not expect what is in it";
+
 /// Decodes one IPC stream.
 ///
-/// Arrow's reader believes some of the places and lengths that a batch tells, and panics where they lead out of the
-/// stream: that is a stream that is broken, and no more.
+/// What a stream tells of itself is checked before Arrow's reader believes it ([`IpcStream`]), and no damage is known that
+/// gets past it. Should that reader panic all the same, it is a stream that is broken, and no more.
 pub(crate) fn decode(plan: &Plan, stream: Bytes) -> Result<Vec<RecordBatch>, DecodeError> {
-    catch_unwind(AssertUnwindSafe(|| decode_batches(plan, stream))).unwrap_or_else(|_| {
-        Err(DecodeError::broken(
-            "an Arrow stream is broken: a batch leads out of it",
-        ))
-    })
+    catch_unwind(AssertUnwindSafe(|| decode_batches(plan, stream)))
+        .unwrap_or_else(|_| Err(DecodeError::broken(UNEXPECTED)))
 }
 
 fn decode_batches(plan: &Plan, stream: Bytes) -> Result<Vec<RecordBatch>, DecodeError> {

@@ -20,6 +20,8 @@ use base64::Engine as _;
 use bytes::Bytes;
 use flate2::read::MultiGzDecoder;
 
+#[cfg(test)]
+pub(crate) use arrow::UNEXPECTED;
 pub(crate) use plan::Plan;
 
 use crate::{DriverError, Result};

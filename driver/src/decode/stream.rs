@@ -2,7 +2,8 @@
 //!
 //! arrow's own stream reader holds a stream to the nullability that its schema declares. fakesnow declares the children
 //! of timestamp structs as never null and sends NULL in them, and a result must not be unreadable for that. So the
-//! messages are split here, every field is made nullable, and arrow decodes each batch under that schema.
+//! messages are split here, every field is made nullable, and arrow decodes each batch under that schema. It would panic on
+//! some of the places and lengths that a broken batch tells, so that these are checked here first.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -18,6 +19,11 @@ use super::DecodeError;
 
 /// Announces a length in streams written by Arrow 0.15 and later.
 const CONTINUATION: u32 = 0xFFFF_FFFF;
+
+/// Most rows of a batch. Servers send some ten thousand; columns without a buffer could promise any number.
+const ROWS_MAX: i64 = 1 << 28;
+/// Most values of a column: lists have as many as their rows have elements, which is 4096 in a vector.
+const VALUES_MAX: i64 = ROWS_MAX * 4096;
 
 /// Batches of one IPC stream, which share their buffers with the stream where alignment allows.
 pub(crate) struct IpcStream {
@@ -61,6 +67,7 @@ impl IpcStream {
                     let batch = message
                         .header_as_dictionary_batch()
                         .ok_or_else(|| broken("a batch is missing"))?;
+                    lies_within(batch.data(), &body)?;
                     read_dictionary(&body, batch, &schema, &mut self.dictionaries, &message.version())
                         .map_err(undecodable)?;
                 }
@@ -69,6 +76,12 @@ impl IpcStream {
                     let batch = message
                         .header_as_record_batch()
                         .ok_or_else(|| broken("a batch is missing"))?;
+                    lies_within(Some(batch), &body)?;
+                    let buffers = batch.buffers().into_iter().flatten();
+                    let mut lengths = buffers.map(arrow_ipc::Buffer::length);
+                    for field in schema.fields() {
+                        offsets_are_whole(field.data_type(), &mut lengths)?;
+                    }
                     return read_record_batch(
                         &body,
                         batch,
@@ -115,6 +128,75 @@ impl IpcStream {
         let taken = self.stream.slice_with_length(self.at, len);
         self.at = end;
         Ok(taken)
+    }
+}
+
+/// Checks the places and lengths that a batch tells.
+///
+/// Arrow holds what it finds there to the types, but it takes the places themselves on trust: it panics on one outside
+/// of the body. A length that is negative would be an enormous one.
+fn lies_within(batch: Option<arrow_ipc::RecordBatch<'_>>, body: &[u8]) -> Result<(), DecodeError> {
+    let Some(batch) = batch else {
+        return Err(broken("a batch is missing"));
+    };
+    if !(0..=ROWS_MAX).contains(&batch.length()) {
+        return Err(broken("a batch has no possible number of rows"));
+    }
+    for node in batch.nodes().into_iter().flatten() {
+        if !(0..=VALUES_MAX).contains(&node.length()) || !(0..=node.length()).contains(&node.null_count()) {
+            return Err(broken("a column has no possible number of values"));
+        }
+    }
+    for buffer in batch.buffers().into_iter().flatten() {
+        let end = usize::try_from(buffer.offset())
+            .ok()
+            .zip(usize::try_from(buffer.length()).ok())
+            .and_then(|(start, len)| start.checked_add(len));
+        if end.is_none_or(|end| end > body.len()) {
+            return Err(broken("a batch leads out of it"));
+        }
+    }
+    Ok(())
+}
+
+/// Checks that offsets, where a column has any, are whole numbers. Arrow asserts that they are, and takes on trust what
+/// some types that no result has tell.
+fn offsets_are_whole(
+    data_type: &DataType,
+    lengths: &mut dyn Iterator<Item = i64>,
+) -> Result<(), DecodeError> {
+    let mut next = |width: i64| match lengths.next() {
+        // Too few of them are Arrow's to complain about.
+        Some(length) if length % width != 0 => Err(broken("a column's offsets are cut")),
+        _ => Ok(()),
+    };
+    // Every type has its validity first, but the one that is nothing else.
+    if *data_type == DataType::Null {
+        return Ok(());
+    }
+    next(1)?;
+    match data_type {
+        DataType::Utf8 | DataType::Binary => next(4).and(next(1)),
+        DataType::LargeUtf8 | DataType::LargeBinary => next(8).and(next(1)),
+        DataType::List(field) | DataType::Map(field, _) => {
+            next(4)?;
+            offsets_are_whole(field.data_type(), lengths)
+        }
+        DataType::LargeList(field) => {
+            next(8)?;
+            offsets_are_whole(field.data_type(), lengths)
+        }
+        DataType::FixedSizeList(field, _) => offsets_are_whole(field.data_type(), lengths),
+        DataType::Struct(fields) => fields
+            .iter()
+            .try_for_each(|field| offsets_are_whole(field.data_type(), lengths)),
+        DataType::Union(..)
+        | DataType::RunEndEncoded(..)
+        | DataType::ListView(_)
+        | DataType::LargeListView(_)
+        | DataType::Utf8View
+        | DataType::BinaryView => Err(broken("a column is of a type that no result has")),
+        _ => next(1),
     }
 }
 
