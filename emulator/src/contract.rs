@@ -162,7 +162,7 @@ pub enum Rows {
 }
 
 /// A column of a result as Snowflake describes it.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ResultColumn {
     /// Name in the server's case.
     pub name: String,

@@ -16,6 +16,8 @@ mod faults;
 mod limits;
 #[path = "sql_api/partitions.rs"]
 mod partitions;
+#[path = "sql_api/result_scan.rs"]
+mod result_scan;
 #[path = "sql_api/running.rs"]
 mod running;
 #[path = "sql_api/several.rs"]

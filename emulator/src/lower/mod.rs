@@ -94,11 +94,14 @@ pub fn lower(statement: &Statement, scope: &Scope<'_>) -> Result<Lowered, SqlErr
     tables::apply(&mut statement)?;
     let tables = relations::apply(&mut statement, &scope.names, scope.sources)?;
     // While columns and literals are still seen as such.
-    let paths = tables
+    let named = tables
         .iter()
-        .map(|path| (scope.names.physical_of(path), path.clone()))
-        .collect();
-    let outline = outline::read(&statement, &paths);
+        .map(|path| (scope.names.physical_of(path), outline::Rows::Table(path.clone())));
+    let made = scope.sources.values().filter_map(|source| {
+        let columns = source.columns.clone()?;
+        Some((source.sql.clone(), outline::Rows::Made(columns)))
+    });
+    let outline = outline::read(&statement, &named.chain(made).collect());
     let mut work = expressions::Work::new(scope);
     work.defaults = defaults;
     work.stored = matches!(

@@ -6,6 +6,7 @@
 //! not plainly a column, a literal, a cast or a count is left open: an outline never guesses.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use snowflake_emulator_engine::SqlType;
 use sqlparser::ast::{
@@ -16,6 +17,7 @@ use sqlparser::ast::{
 
 use super::types::sql_type;
 use crate::catalog::names::ObjectPath;
+use crate::contract::ResultColumn;
 
 /// Digits of what `COUNT` answers.
 const COUNT_PRECISION: u8 = 18;
@@ -74,25 +76,27 @@ pub enum Rows {
     Table(ObjectPath),
     /// Another query.
     Query(Outline),
+    /// A table that the session has made, of which it knows the columns.
+    Made(Arc<[ResultColumn]>),
     /// Something whose columns are not known from the text.
     Open,
 }
 
-/// Reads the outline of a query; `None` when it is none, or has no plain outline. `paths` leads from the engine's
-/// name of each table to Snowflake's.
-pub(super) fn read(statement: &Statement, paths: &BTreeMap<String, ObjectPath>) -> Option<Outline> {
+/// Reads the outline of a query; `None` when it is none, or has no plain outline. `tables` leads from the engine's
+/// name of each table to what it is.
+pub(super) fn read(statement: &Statement, tables: &BTreeMap<String, Rows>) -> Option<Outline> {
     let Statement::Query(query) = statement else {
         return None;
     };
     let mut reader = Reader {
-        paths,
+        tables,
         common: Vec::new(),
     };
     reader.query(query)
 }
 
 struct Reader<'a> {
-    paths: &'a BTreeMap<String, ObjectPath>,
+    tables: &'a BTreeMap<String, Rows>,
     /// What the `WITH` clauses define that are in sight, innermost last.
     common: Vec<(String, Option<Outline>)>,
 }
@@ -181,8 +185,8 @@ impl Reader<'_> {
                 let [ObjectNamePart::Identifier(ident)] = name.0.as_slice() else {
                     return None;
                 };
-                let rows = match self.paths.get(&ident.value) {
-                    Some(path) => Rows::Table(path.clone()),
+                let rows = match self.tables.get(&ident.value) {
+                    Some(rows) => rows.clone(),
                     None => self.common(&ident.value),
                 };
                 let named = alias.as_ref().map_or(&ident.value, |alias| &alias.name.value);
@@ -396,6 +400,7 @@ mod tests {
         let rows = match &source.rows {
             Rows::Table(path) => path.name.as_str().to_owned(),
             Rows::Query(outline) => format!("({})", text(outline)),
+            Rows::Made(columns) => format!("{} columns", columns.len()),
             Rows::Open => "?".to_owned(),
         };
         format!("{name}={rows}{}", if source.optional { "?" } else { "" })

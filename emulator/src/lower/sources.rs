@@ -6,6 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
+use std::sync::Arc;
 
 use sqlparser::ast::{
     Expr, FunctionArg, FunctionArgExpr, FunctionArguments, Ident, JsonPathElem, ObjectName, ObjectNamePart,
@@ -14,6 +15,7 @@ use sqlparser::ast::{
 
 use super::build::{call, exact, null};
 use super::relations::table_alias;
+use crate::contract::ResultColumn;
 use crate::front::StageTable;
 
 /// No sources.
@@ -26,6 +28,8 @@ pub struct Source {
     pub sql: String,
     /// Columns for the fields of `$1`; none when `$1` is a column like others.
     pub fields: Option<BTreeSet<String>>,
+    /// Its columns, where more is known of them than the engine knows.
+    pub columns: Option<Arc<[ResultColumn]>>,
 }
 
 /// A table that the session is to make.

@@ -60,6 +60,7 @@ impl Worker {
         let source = Source {
             sql: super::sources::physical(&table),
             fields: None,
+            columns: None,
         };
         self.insert_from(&form, &types, source, work).map(Some)
     }

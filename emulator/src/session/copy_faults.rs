@@ -98,6 +98,7 @@ impl Worker {
         let source = Source {
             sql: raw_name(raw),
             fields: None,
+            columns: None,
         };
         let lowered = self.lower_generated(&sql, &source, work)?;
         let engine = |error| from_engine(&error);

@@ -412,5 +412,9 @@ fn engine_reader(job: &CopyJob<'_>, columns: &[LoadedColumn], path: &std::path::
         literal(&plain.map_or(',', |plain| plain.delimiter).to_string()),
         nulls.join(", ")
     );
-    Source { sql, fields: None }
+    Source {
+        sql,
+        fields: None,
+        columns: None,
+    }
 }

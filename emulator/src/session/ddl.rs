@@ -97,7 +97,7 @@ impl Worker {
 
     fn attempt_inside(&mut self, work: &Work<'_>) -> Result<Option<(DdlPlan, Vec<Temporary>)>, Failure> {
         let owner = self.state.owner();
-        let columns = match work.parsed {
+        let mut columns = match work.parsed {
             Parsed::Sql(statement) => self.column_kinds(statement)?,
             Parsed::Command(_) => NO_COLUMNS.clone(),
         };
@@ -112,10 +112,13 @@ impl Worker {
             return Err(SqlError::unsupported("VIEW over a stage, a result or a past table").into());
         }
         let (parsed, sources) = match &resolved {
-            Some(resolved) => (
-                &Parsed::Sql(Box::new(resolved.statement.clone())),
-                &resolved.sources,
-            ),
+            Some(resolved) => {
+                resolved.tell(&mut columns);
+                (
+                    &Parsed::Sql(Box::new(resolved.statement.clone())),
+                    &resolved.sources,
+                )
+            }
             None => (work.parsed, &NO_SOURCES),
         };
         let scope: Scope<'_> = Scope {

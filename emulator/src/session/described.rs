@@ -83,15 +83,10 @@ impl Worker {
 
     fn source(&mut self, source: &Source) -> Result<Option<Vec<Known>>, SqlError> {
         let columns = match &source.rows {
-            Rows::Table(path) => self.table_columns(path)?.map(|columns| {
-                let known = columns.iter().map(|column| Known {
-                    name: column.name.clone(),
-                    sql_type: Some(column.sql_type.clone()),
-                    nullable: column.nullable,
-                    origin: column.origin.clone(),
-                });
-                known.collect()
-            }),
+            Rows::Table(path) => self
+                .table_columns(path)?
+                .map(|columns| columns.iter().map(Known::of).collect()),
+            Rows::Made(columns) => Some(columns.iter().map(Known::of).collect()),
             Rows::Query(outline) => self.known(outline)?,
             Rows::Open => None,
         };
@@ -153,6 +148,17 @@ impl Worker {
         self.relations
             .insert(path.clone(), (definitions, relation.clone()));
         Ok(relation)
+    }
+}
+
+impl Known {
+    fn of(column: &ResultColumn) -> Self {
+        Self {
+            name: column.name.clone(),
+            sql_type: Some(column.sql_type.clone()),
+            nullable: column.nullable,
+            origin: column.origin.clone(),
+        }
     }
 }
 
@@ -226,7 +232,8 @@ fn unknown(label: &str) -> Known {
     }
 }
 
-/// Adds what is known; of types only what the batches have as well, digits and lengths.
+/// Adds what is known; of types only what the batches have as well, digits, lengths and fields. The engine's own have the
+/// most there can be.
 fn complete(column: &mut ResultColumn, known: Known) {
     column.nullable = known.nullable;
     column.origin = known.origin;
@@ -239,6 +246,10 @@ fn complete(column: &mut ResultColumn, known: Known) {
             }),
         ) if *scale == same => *precision = told,
         (SqlType::Text { length }, Some(SqlType::Text { length: told })) => *length = told,
+        (SqlType::Time { scale }, Some(SqlType::Time { scale: told }))
+        | (SqlType::TimestampNtz { scale }, Some(SqlType::TimestampNtz { scale: told }))
+        | (SqlType::TimestampLtz { scale }, Some(SqlType::TimestampLtz { scale: told }))
+        | (SqlType::TimestampTz { scale }, Some(SqlType::TimestampTz { scale: told })) => *scale = told,
         (found @ SqlType::IntervalYearMonth { .. }, Some(told @ SqlType::IntervalYearMonth { .. }))
         | (found @ SqlType::IntervalDayTime { .. }, Some(told @ SqlType::IntervalDayTime { .. })) => {
             *found = told;

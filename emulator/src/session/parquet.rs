@@ -126,6 +126,7 @@ impl Worker {
                       0 AS \"METADATA$FILE_ROW_NUMBER\" WHERE false)"
                     .to_owned(),
                 fields: Some(names),
+                columns: None,
             });
         }
         let binary_is_text = format.is("BINARY_AS_TEXT");
@@ -170,6 +171,7 @@ impl Worker {
         Ok(Source {
             sql: format!("(SELECT {} FROM {})", columns.join(", "), reading(files)),
             fields: Some(names),
+            columns: None,
         })
     }
 }

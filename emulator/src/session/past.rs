@@ -81,6 +81,7 @@ impl Worker {
             Found::Now => Ok(Source {
                 sql: path.physical(),
                 fields: None,
+                columns: None,
             }),
             Found::Past(past) => self.copy_past(&past, &object)?.ok_or_else(gone),
             Found::Gone => Err(gone()),
@@ -176,6 +177,7 @@ impl Worker {
         Ok(Some(Source {
             sql: physical(&table),
             fields: None,
+            columns: None,
         }))
     }
 }

@@ -5,6 +5,7 @@
 //! statement of the session: until then their rows may still be streaming.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use sqlparser::ast::{Expr, SelectItem, SetExpr, Statement};
 
@@ -15,7 +16,8 @@ use crate::catalog::Catalog;
 use crate::catalog::names::{TEMPORARY_SCHEMA, literal, mangle, quote};
 use crate::front::{Location, SettingValue, StageTable};
 use crate::lower::{
-    Lowered, Scope, Source, SourceKind, column_count, lower, names_sources, source_requests, with_values,
+    ColumnKinds, Lowered, Scope, Source, SourceKind, column_count, lower, names_sources, source_requests,
+    with_values,
 };
 use crate::stages::{FileKind, StageFile};
 
@@ -29,6 +31,17 @@ pub(super) const TEMPORARY: &str = "temp";
 pub(super) struct Resolved {
     pub(super) statement: Statement,
     pub(super) sources: BTreeMap<String, Source>,
+}
+
+impl Resolved {
+    /// Adds what is known of the columns of the tables that were made.
+    pub(super) fn tell(&self, kinds: &mut ColumnKinds) {
+        for source in self.sources.values() {
+            if let Some(columns) = &source.columns {
+                kinds.add(source.sql.clone(), Arc::clone(columns));
+            }
+        }
+    }
 }
 
 impl Worker {
@@ -50,7 +63,7 @@ impl Worker {
             lowered.uses_session_state = true;
             return Ok(lowered);
         }
-        let columns = self.column_kinds(statement)?;
+        let mut columns = self.column_kinds(statement)?;
         let Some(resolved) = self.resolve(statement, work)? else {
             return lower(
                 statement,
@@ -61,6 +74,7 @@ impl Worker {
                 },
             );
         };
+        resolved.tell(&mut columns);
         let scope = Scope {
             sources: &resolved.sources,
             columns: &columns,
@@ -190,7 +204,7 @@ impl Worker {
     fn result_source(&mut self, id: &Expr, work: &Work<'_>) -> Result<Source, SqlError> {
         let text = self.value_of(id, work)?.unwrap_or_default();
         let kept = self.kept_result(&text)?;
-        let columns: Vec<String> = kept
+        let declared: Vec<String> = kept
             .columns
             .iter()
             .map(|column| {
@@ -201,7 +215,7 @@ impl Worker {
                 )
             })
             .collect();
-        let table = self.make_table(&columns.join(", "))?;
+        let table = self.make_table(&declared.join(", "))?;
         let mut part = 0;
         while let Some(batches) = (kept.batches)(part)? {
             self.control.check()?;
@@ -214,6 +228,7 @@ impl Worker {
         Ok(Source {
             sql: physical(&table),
             fields: None,
+            columns: Some(kept.columns.into_iter().map(of_no_table).collect()),
         })
     }
 
@@ -318,6 +333,7 @@ impl Worker {
                 rows.join(", ")
             ),
             fields: None,
+            columns: None,
         })
     }
 
@@ -339,6 +355,14 @@ impl Worker {
             .rows(&lowered.sql)
             .map_err(|error| from_engine(&error))?;
         Ok(rows.first().and_then(|row| row.optional(0)))
+    }
+}
+
+/// A column of a result, which is not the table's any more that it was read from.
+fn of_no_table(column: ResultColumn) -> ResultColumn {
+    ResultColumn {
+        origin: Default::default(),
+        ..column
     }
 }
 

@@ -94,6 +94,7 @@ impl Raw {
         Source {
             sql: format!("(SELECT * REPLACE ({document}{modified}) FROM {table})"),
             fields: None,
+            columns: None,
         }
     }
 }

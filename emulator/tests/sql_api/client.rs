@@ -137,8 +137,10 @@ impl Fixture {
         let instance = tokio::task::spawn_blocking(|| Instance::open(&InstanceConfig::in_memory()).unwrap())
             .await
             .unwrap();
-        let backend: Arc<dyn Backend> = Arc::new(Arc::new(instance));
+        let instance = Arc::new(instance);
+        let backend: Arc<dyn Backend> = Arc::new(Arc::clone(&instance));
         let connector = Connector::new(setup.settings, setup.accounts, backend, spool);
+        instance.give_results(connector.results());
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let server = Server::new(listener, connector);
         let address = server.address().unwrap();

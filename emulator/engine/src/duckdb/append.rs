@@ -15,7 +15,7 @@ use duckdb_neo::{
         BlobValue, DateValue, DecimalSignature, HugeDecimal, HugeInt, LongDecimal, ShortDecimal, TimeNsValue,
         TimestampNsValue, WordDecimal,
     },
-    vector::{Vector, WritableVectorElement},
+    vector::{Unknown, Vector, WritableVectorElement},
 };
 
 use super::failure::failure;
@@ -135,6 +135,7 @@ fn write_column(chunk: &mut DataChunk<'_>, index: usize, to: &LogicalType, colum
             let values = values.iter().map(|value| value.map(TimestampNsValue));
             write(chunk.get_vector_at_mut::<TimestampNsValue>(index)?, values)
         }
+        LogicalTypeID::Array => write_arrays(chunk, index, to, column),
         LogicalTypeID::Struct if to.name()? == YEAR_MONTH => {
             let values = only_child::<arrow::Int64Type>(column).ok_or_else(|| mismatch(column, to))?;
             let values = values
@@ -305,6 +306,31 @@ fn write_text(chunk: &mut DataChunk<'_>, index: usize, to: &LogicalType, column:
     match column.data_type() {
         DataType::Utf8 => write(vector, column.as_string::<i32>().iter()),
         DataType::Utf8View => write(vector, column.as_string_view().iter()),
+        _ => Err(mismatch(column, to)),
+    }
+}
+
+/// Lists of one length into arrays of that length: their numbers lie one after another in the engine, too.
+fn write_arrays(chunk: &mut DataChunk<'_>, index: usize, to: &LogicalType, column: &ArrayRef) -> Result<()> {
+    let lists = column
+        .as_fixed_size_list_opt()
+        .ok_or_else(|| mismatch(column, to))?;
+    let mut vector = chunk.get_vector_at_mut::<Unknown>(index)?;
+    vector.set_size(lists.len())?;
+    for row in (0..lists.len()).filter(|row| lists.is_null(*row)) {
+        vector.set_null_slow(row)?;
+    }
+    let mut elements = vector.children_mut().ok_or_else(|| mismatch(column, to))?;
+    let values = lists.values();
+    match values.data_type() {
+        DataType::Float32 => {
+            let values = values.as_primitive::<arrow::Float32Type>();
+            write(elements.get_vector_at_mut::<f32>(0)?, values.iter())
+        }
+        DataType::Int32 => {
+            let values = values.as_primitive::<arrow::Int32Type>();
+            write(elements.get_vector_at_mut::<i32>(0)?, values.iter())
+        }
         _ => Err(mismatch(column, to)),
     }
 }
