@@ -239,6 +239,20 @@ def files():
         equal(found, [expected])
 
 
+def contexts():
+    with connect() as connection, connection.cursor() as cursor:
+        cursor.execute("create database remembered")
+
+        def statements():
+            cursor.execute("create table remembered.public.t (a int)")
+            cursor.execute("insert into remembered.public.t values (1)")
+            equal(rows(cursor, "select a from remembered.public.t"), [(1,)])
+            equal(rows(cursor, "select 1"), [(1,)])
+
+        # The Go driver leaves out what a context is for, and sends the rest.
+        SERVER.contexts_go_back(statements, "incomplete")
+
+
 def renewal():
     with connect() as connection, connection.cursor() as cursor:
         cursor.execute("create database renewed")
@@ -286,6 +300,7 @@ cells.run(
     cancel=cancel,
     multi_statement=cells.absent("the driver runs one statement at a time"),
     transaction=transaction,
+    contexts=contexts,
     metadata=metadata,
     everyday=everyday,
     files=files,

@@ -10,6 +10,7 @@ A witness prints one line of JSON for itself and one for each cell of the matrix
 
 import json
 import os
+import re
 import traceback
 import urllib.request
 
@@ -73,6 +74,21 @@ class Server:
     def expirations_and_renewals(self):
         """How many statements found their token expired since then, and how many renewals were asked for."""
         return [rule["fired"] for rule in self._ask("GET", "/faults")["data"]["faults"]]
+
+
+    def contexts(self):
+        """How many statements came with what of query contexts: the last answer's is `current`."""
+        name = "snowflake_emulator_query_contexts_total"
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/metrics") as answer:
+            found = dict(re.findall(rf'^{name}{{sent="(\w+)"}} (\d+)$', answer.read().decode(), re.MULTILINE))
+        return {sent: int(count) for sent, count in found.items()}
+
+    def contexts_go_back(self, statements, expected="current"):
+        """Every statement that `statements` runs comes with what the answer before it told; at least two do."""
+        before = self.contexts()
+        statements()
+        more = {sent: count - before[sent] for sent, count in self.contexts().items() if count > before[sent]}
+        assert set(more) == {expected} and more[expected] >= 2, more
 
 
 def equal(found, expected):

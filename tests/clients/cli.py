@@ -198,6 +198,15 @@ def files():
     equal([row["name"] for row in sql("list @s", *here)], ["s/in/b.csv"])
 
 
+def contexts():
+    before = SERVER.contexts()
+    equal(sql("select 1 as a; select 2 as b; select 3 as c"), [[{"A": 1}], [{"B": 2}], [{"C": 3}]])
+    after = SERVER.contexts()
+    # The first statement of a session has nothing to send.
+    equal({sent: after[sent] - before[sent] for sent in ("nothing", "other")}, {"nothing": 1, "other": 0})
+    assert after["current"] - before["current"] >= 2, (before, after)
+
+
 def renewal():
     SERVER.expire_next_statement()
     answers = sql("select 1 as a; select 2 as b")
@@ -246,6 +255,7 @@ cells.run(
     cancel=cancel,
     multi_statement=several,
     transaction=transaction,
+    contexts=contexts,
     metadata=metadata,
     everyday=everyday,
     files=files,

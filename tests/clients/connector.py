@@ -77,11 +77,7 @@ TYPES = [
 ]
 SEMI_STRUCTURED = (dict, list)
 # What a statement can read of the result of another.
-READ_AGAIN = [
-    (f"{sql} as c{at}", value)
-    for at, (sql, value) in enumerate(TYPES)
-    if "vector" not in sql and "interval month" not in sql
-]
+READ_AGAIN = [f"{sql} as c{at}" for at, (sql, _) in enumerate(TYPES)]
 
 
 def connect(**more):
@@ -90,14 +86,6 @@ def connect(**more):
 
 def rows(cursor, sql, *arguments, **more):
     return cursor.execute(sql, *arguments, **more).fetchall()
-
-
-def contexts(connection):
-    """What the connector remembers of its statements and sends along: entries of (id, priority), and their times."""
-    if GENERATION > 4:
-        return None
-    entries = connection.query_context_cache.serialize_to_dict()["entries"]
-    return [(entry["id"], entry["priority"]) for entry in entries], [entry["timestamp"] for entry in entries]
 
 
 def refused(cursor, sql, number, sqlstate, kind=ProgrammingError):
@@ -116,13 +104,22 @@ def login():
         assert int(version.split(".")[0]) >= 9, version
         equal(connection.user, "tester")
         assert isinstance(connection.session_id, int), connection.session_id
-        if GENERATION == 4:
-            known, (before,) = contexts(connection)
-            equal(known, [(0, 0)])
-            rows(connection.cursor(), "select 1")
-            known, (after,) = contexts(connection)
-            equal(known, [(0, 0)])
-            assert before < after, (before, after)
+
+
+def contexts():
+    with connect() as connection:
+        cursor = connection.cursor()
+        cursor.execute("create database remembered")
+
+        def statements():
+            cursor.execute("create table t (a int)")
+            cursor.execute("insert into t values (1)")
+            equal(rows(cursor, "select a from t"), [(1,)])
+            # What fails tells nothing and takes nothing.
+            refused(cursor, "select no_such_column", 904, "42000")
+            equal(rows(cursor, "select 1"), [(1,)])
+
+        SERVER.contexts_go_back(statements)
 
 
 def typed(cursor):
@@ -134,7 +131,7 @@ def typed(cursor):
         # Bytes come as bytes or as bytearray, by format.
         kind = bytearray if isinstance(value, bytearray) else type(expected)
         assert value == expected and type(value) is kind, f"{sql}: {value!r} instead of {expected!r}"
-    (row,) = rows(cursor, "select " + ", ".join(sql for sql, _ in READ_AGAIN))
+    (row,) = rows(cursor, "select " + ", ".join(READ_AGAIN))
     equal(rows(cursor, "select * from table(result_scan(last_query_id()))"), [row])
     cursor.execute("select 1.50 as n, 'x'::varchar(7) as s, to_geography('POINT(1 2)') as g")
     described = rows(cursor, "describe result last_query_id()")
@@ -444,6 +441,7 @@ cells.run(
     cancel=cancel,
     multi_statement=multi_statement,
     transaction=transaction,
+    contexts=contexts,
     metadata=metadata,
     everyday=everyday,
     files=files,

@@ -220,6 +220,18 @@ def files():
         equal((pathlib.Path(folder) / "data_0_0_0.csv").read_text(), "1,one\n2,two\n")
 
 
+def contexts():
+    with fresh("remembered").connect() as connection:
+        connection.exec_driver_sql("create table t (a int)")
+
+        def statements():
+            connection.exec_driver_sql("insert into t values (1)")
+            equal(connection.scalar(sa.text("select a from t")), 1)
+            connection.rollback()
+
+        SERVER.contexts_go_back(statements)
+
+
 def renewal():
     database = fresh("renewed")
     with database.begin() as connection:
@@ -273,6 +285,7 @@ cells.run(
     cancel=cells.absent("SQLAlchemy has no call for it"),
     multi_statement=cells.absent("SQLAlchemy runs one statement at a time"),
     transaction=transaction,
+    contexts=contexts,
     metadata=metadata,
     everyday=everyday,
     files=files,

@@ -108,6 +108,14 @@ def errors():
     assert "000904 (42000)" in node.message and "NO_SUCH_COLUMN" in node.message, node.message
 
 
+def contexts():
+    before = SERVER.contexts()
+    dbt("run", "--select", "spenders", "customers")
+    after = SERVER.contexts()
+    equal(after["other"], before["other"])
+    assert after["current"] - before["current"] >= 2, (before, after)
+
+
 def renewal():
     SERVER.expire_next_statement()
     dbt("run", "--select", "spenders")
@@ -136,6 +144,7 @@ cells.run(
     transaction=cells.absent("its transactions are part of its job"),
     everyday=everyday,
     files=cells.absent("dbt leaves files to others"),
+    contexts=contexts,
     metadata=metadata,
     renewal=renewal,
     errors=errors,

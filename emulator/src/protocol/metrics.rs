@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -14,6 +15,7 @@ use http::{HeaderValue, Method, Response, StatusCode};
 use super::connector::Connector;
 use super::fault_control::names_this_machine;
 use super::message::{Exchange, Reply, ReplyBody};
+use super::query_context::Sent;
 use super::refusal::Refusal;
 
 /// Where it is.
@@ -28,7 +30,17 @@ const BUCKETS: [f64; 12] = [
 #[derive(Debug, Default)]
 pub struct Metrics {
     endpoints: Mutex<BTreeMap<&'static str, Endpoint>>,
+    /// Statements by what came with them of query contexts, in the order of [`CONTEXTS`].
+    contexts: [AtomicU64; CONTEXTS.len()],
 }
+
+/// What may come with a statement of query contexts, and its word.
+const CONTEXTS: [(Sent, &str); 4] = [
+    (Sent::Nothing, "nothing"),
+    (Sent::Current, "current"),
+    (Sent::Incomplete, "incomplete"),
+    (Sent::Other, "other"),
+];
 
 #[derive(Debug, Default)]
 struct Endpoint {
@@ -66,6 +78,15 @@ impl Metrics {
         }
         counted.seconds += seconds;
         counted.count += 1;
+    }
+
+    /// Counts a statement by what came with it of query contexts.
+    pub(super) fn count_contexts(&self, sent: Sent) {
+        for ((counted, _), count) in CONTEXTS.iter().zip(&self.contexts) {
+            if *counted == sent {
+                count.fetch_add(1, Ordering::Relaxed);
+            }
+        }
     }
 
     /// Answers `GET /metrics` of this machine.
@@ -118,8 +139,22 @@ impl Metrics {
             "Bytes of result chunks in files.",
             connector.spool.disk_bytes(),
         );
+        self.write_contexts(&mut out);
         self.write_endpoints(&mut out);
         out
+    }
+
+    fn write_contexts(&self, out: &mut String) {
+        const NAME: &str = "snowflake_emulator_query_contexts_total";
+        // Writing to a text cannot fail.
+        let _ = writeln!(
+            out,
+            "# HELP {NAME} Statements by the query contexts that came with them: those of the last answer, or others.\n\
+             # TYPE {NAME} counter"
+        );
+        for ((_, sent), count) in CONTEXTS.iter().zip(&self.contexts) {
+            let _ = writeln!(out, "{NAME}{{sent=\"{sent}\"}} {}", count.load(Ordering::Relaxed));
+        }
     }
 
     fn write_endpoints(&self, out: &mut String) {
@@ -232,6 +267,20 @@ mod tests {
             "snowflake_emulator_http_request_duration_seconds_count{endpoint=\"query\"} 3",
         ] {
             assert!(text.contains(&format!("{line}\n")), "{line} in\n{text}");
+        }
+    }
+
+    #[test]
+    fn statements_are_counted_by_their_query_contexts() {
+        let metrics = Metrics::default();
+        for sent in [Sent::Nothing, Sent::Current, Sent::Current] {
+            metrics.count_contexts(sent);
+        }
+        let mut text = String::new();
+        metrics.write_contexts(&mut text);
+        for (sent, count) in [("nothing", 1), ("current", 2), ("incomplete", 0), ("other", 0)] {
+            let line = format!("snowflake_emulator_query_contexts_total{{sent=\"{sent}\"}} {count}\n");
+            assert!(text.contains(&line), "{line} in\n{text}");
         }
     }
 

@@ -39,6 +39,19 @@ pub(super) struct Entry {
     context: Option<String>,
 }
 
+/// What a client sent along with a statement.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Sent {
+    /// Nothing, or nothing of the form.
+    Nothing,
+    /// What the session's last answer told it, as it was told.
+    Current,
+    /// The same without the opaque parts, as the Go driver does it.
+    Incomplete,
+    /// Something else: what an earlier answer told, or what came from another session.
+    Other,
+}
+
 /// `queryContext` of an answer.
 #[derive(Serialize)]
 pub(super) struct Answered {
@@ -47,12 +60,30 @@ pub(super) struct Answered {
 
 impl QueryContexts {
     /// Takes over what a client knows and the session does not. What is not of the form says nothing.
-    pub(super) fn merge(&self, sent: &Value) {
-        let Some(sent) = sent.get("entries").and_then(Value::as_array) else {
-            return;
-        };
+    pub(super) fn merge(&self, sent: &Value) -> Sent {
+        let sent = sent.get("entries").and_then(Value::as_array);
+        let sent: BTreeMap<i64, Entry> = sent
+            .into_iter()
+            .flatten()
+            .take(ENTRIES_MAX)
+            .filter_map(read)
+            .map(|entry| (entry.id, entry))
+            .collect();
+        if sent.is_empty() {
+            return Sent::Nothing;
+        }
         let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
-        for entry in sent.iter().take(ENTRIES_MAX).filter_map(read) {
+        if sent == *entries {
+            return Sent::Current;
+        }
+        let is_bare = |(one, known): (&Entry, &Entry)| {
+            (one.id, one.timestamp, one.priority) == (known.id, known.timestamp, known.priority)
+                && one.context.is_none()
+        };
+        if sent.len() == entries.len() && sent.values().zip(entries.values()).all(is_bare) {
+            return Sent::Incomplete;
+        }
+        for entry in sent.into_values() {
             let known = entries.get(&entry.id);
             if known.is_none_or(|known| known.timestamp < entry.timestamp) {
                 // A priority belongs to one entry: the newer one.
@@ -61,6 +92,7 @@ impl QueryContexts {
             }
         }
         keep(&mut entries, ENTRIES_MAX);
+        Sent::Other
     }
 
     /// What the client is to know after a statement; none when it keeps nothing.
@@ -152,6 +184,35 @@ mod tests {
     }
 
     #[test]
+    fn what_was_told_comes_back() {
+        let contexts = QueryContexts::default();
+        assert_eq!(contexts.merge(&json!({ "entries": [] })), Sent::Nothing);
+        assert_eq!(
+            contexts.merge(&json!({ "entries": [entry(7, 10, 2)] })),
+            Sent::Other
+        );
+        let sent = |answered: &Answered| {
+            let entries = answered.entries.iter().map(|entry| {
+                json!({ "id": entry.id, "timestamp": entry.timestamp, "priority": entry.priority,
+                        "context": { "base64Data": entry.context } })
+            });
+            json!({ "entries": entries.collect::<Vec<_>>() })
+        };
+        let first = sent(&contexts.after_statement(5).unwrap());
+        assert_eq!(contexts.merge(&first), Sent::Current);
+        let second = sent(&contexts.after_statement(5).unwrap());
+        assert_eq!(contexts.merge(&first), Sent::Other);
+        assert_eq!(contexts.merge(&second), Sent::Current);
+        let mut altered = second.clone();
+        altered["entries"][0]["context"]["base64Data"] = json!("AAAA");
+        assert_eq!(contexts.merge(&altered), Sent::Other);
+        altered["entries"][0]["context"] = json!({});
+        altered["entries"][1]["context"] = json!({});
+        assert_eq!(contexts.merge(&altered), Sent::Incomplete);
+        assert_eq!(contexts.merge(&second), Sent::Current, "nothing was taken over");
+    }
+
+    #[test]
     fn the_servers_own_timestamp_grows() {
         let contexts = QueryContexts::default();
         let own = || contexts.after_statement(5).unwrap().entries[0].timestamp;
@@ -171,7 +232,7 @@ mod tests {
             json!({ "entries": [1, {}, { "id": "x", "timestamp": 1, "priority": 1 }] }),
             json!({ "entries": [{ "id": 1, "timestamp": 1, "priority": 1, "context": { "base64Data": "x".repeat(5000) } }] }),
         ] {
-            contexts.merge(&sent);
+            assert_eq!(contexts.merge(&sent), Sent::Nothing);
         }
         assert_eq!(ids(&contexts, 5), [(0, 0)]);
         let many: Vec<Value> = (1..500).map(|id| entry(id, 1, id)).collect();

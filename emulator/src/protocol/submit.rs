@@ -18,6 +18,7 @@ use super::format::ResultFormat;
 use super::message::{Exchange, Reply, reply_json};
 use super::parameters;
 use super::query::Query;
+use super::query_context::Sent;
 use super::refusal::{self, Refusal};
 use super::requests::Request;
 use super::retention::{Full, forget_requests};
@@ -96,11 +97,14 @@ fn begin(
 ) -> Result<Arc<Query>, Refusal> {
     let query_id = Uuid::new_v4();
     let detached = request.async_exec.unwrap_or(false);
-    if let Some(sent) = &request.query_contexts
-        && sent.get().len() <= CONTEXTS_BYTES_MAX
-        && let Ok(sent) = serde_json::from_str(sent.get())
-    {
-        session.contexts.merge(&sent);
+    let sent = match &request.query_contexts {
+        Some(sent) if sent.get().len() <= CONTEXTS_BYTES_MAX => {
+            serde_json::from_str(sent.get()).map_or(Sent::Nothing, |sent| session.contexts.merge(&sent))
+        }
+        _ => Sent::Nothing,
+    };
+    if let Some(metrics) = &connector.settings.metrics {
+        metrics.count_contexts(sent);
     }
     let (submission, format) = read(session, query_id, request)?;
     let text = connector.text(&submission.sql);

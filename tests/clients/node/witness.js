@@ -270,6 +270,23 @@ const files = connected(async (connection) => {
   fs.rmSync(folder, { recursive: true });
 });
 
+/** How many statements came with what of query contexts: the last answer's is `current`. */
+async function contextsSent() {
+  const text = await (await fetch(`${server}/metrics`)).text();
+  const lines = text.matchAll(/^snowflake_emulator_query_contexts_total\{sent="(\w+)"\} (\d+)$/gm);
+  return Object.fromEntries(Array.from(lines, ([, sent, count]) => [sent, Number(count)]));
+}
+
+const contexts = connected(async (connection) => {
+  await execute(connection, 'create database remembered');
+  const before = await contextsSent();
+  await execute(connection, 'create table t (a int)');
+  await execute(connection, 'insert into t values (1)');
+  assert.deepEqual(await rows(connection, 'select a from t'), [[1]]);
+  const after = await contextsSent();
+  assert.deepEqual(after, { ...before, current: before.current + 3 });
+});
+
 const renewal = connected(async (connection) => {
   await execute(connection, 'create database renewed');
   await execute(connection, 'create table t (a int)');
@@ -319,6 +336,7 @@ const cells = {
   cancel,
   multi_statement: multiStatement,
   transaction,
+  contexts,
   metadata,
   everyday,
   files,

@@ -22,7 +22,7 @@ pub use report::{Outcome, Report};
 const WITNESS_DEADLINE: Duration = Duration::from_mins(5);
 
 /// What every witness is asked, in the page's order: the name in its report, and what it means.
-pub const CELLS: [(&str, &str); 16] = [
+pub const CELLS: [(&str, &str); 17] = [
     ("login", "log in"),
     ("types_json", "every type over JSON"),
     ("types_arrow", "every type over Arrow"),
@@ -33,6 +33,7 @@ pub const CELLS: [(&str, &str); 16] = [
     ("cancel", "cancel, and time limits"),
     ("multi_statement", "several statements in one request"),
     ("transaction", "transactions"),
+    ("contexts", "query contexts that go back as they came"),
     ("metadata", "descriptions and lists of objects"),
     ("everyday", "the client's own job"),
     ("files", "files into stages and out of them"),
@@ -87,7 +88,7 @@ impl Client {
 
     fn run(self) -> Report {
         let stage = Stage::new();
-        let server = emulator::start(&stage, &["--fault-control"]);
+        let server = emulator::start(&stage, &["--fault-control", "--metrics"]);
         let command = self.command(&stage, &server.port.to_string());
         let ran = Running::start(command, None).wait(WITNESS_DEADLINE);
         let said = ran.to_string();
