@@ -13,8 +13,7 @@
 //! | TIMESTAMP_LTZ(s) | `Timestamp(unit, "UTC")`: the instant |
 //! | TIMESTAMP_TZ(s) | `Utf8`: ISO 8601 with `s` fraction digits and the offset, `2024-01-31T12:34:56.120+01:00` |
 //! | BINARY | `Binary` |
-//! | VARIANT, OBJECT, ARRAY, MAP, GEOGRAPHY, GEOMETRY | `Utf8` with JSON text and the metadata `snowflake.format` = `json` |
-//! | VECTOR | `Utf8` with a JSON array |
+//! | VARIANT, OBJECT, ARRAY, MAP, GEOGRAPHY, GEOMETRY, VECTOR | `Utf8` with JSON text and the metadata `snowflake.format` = `json` |
 //! | DECFLOAT, intervals, types we do not know | `Utf8` |
 //!
 //! # Timestamps

@@ -246,6 +246,7 @@ pub(crate) const UTC: &str = "UTC";
 fn is_json(described: &ColumnType) -> bool {
     let geographic = matches!(described.extended.as_deref(), Some("GEOGRAPHY" | "GEOMETRY"));
     geographic
+        || kind_of(described) == Kind::Vector
         || matches!(
             described.kind.as_str(),
             "variant" | "object" | "array" | "map" | "geography" | "geometry"
@@ -377,6 +378,9 @@ mod tests {
         let mut geography = column("text", None, None, None);
         geography.extended = Some("GEOGRAPHY".to_owned());
         assert_eq!(format(&geography).as_deref(), Some("json"));
+        let mut vector = column("vector", None, None, None);
+        vector.vector_dimension = Some(3);
+        assert_eq!(format(&vector).as_deref(), Some("json"));
     }
 
     #[test]
