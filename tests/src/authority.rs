@@ -1,4 +1,4 @@
-//! An authority of our own: certificates for services and clients, written as files.
+//! An authority of our own: certificates for services and clients.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -34,28 +34,33 @@ impl Authority {
         }
     }
 
+    /// Its certificate, as PEM.
+    pub fn pem(&self) -> &str {
+        &self.pem
+    }
+
     /// Writes its certificate as NAME.pem in the home.
     pub fn write(&self, stage: &Stage, name: &str) {
         stage.write(&format!("{name}.pem"), &self.pem);
     }
 
-    /// Signs one for a service that is called so; NAME.pem and NAME.key in the home.
+    /// Signs one for a service at this host, a name or an address.
     ///
     /// # Panics
     ///
-    /// When the name is none.
-    pub fn server(&self, stage: &Stage, name: &str, host: &str) {
+    /// When it is neither.
+    pub fn server(&self, host: &str) -> Signed {
         let mut params = CertificateParams::new([host.to_owned()]).expect("a name");
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
-        self.sign(stage, name, &params);
+        self.sign(&params)
     }
 
-    /// Signs one for a client with this URI, which ends with this year.
+    /// Signs one for a client of this common name and URI, which ends with this year.
     ///
     /// # Panics
     ///
     /// When it is no URI.
-    pub fn client(&self, stage: &Stage, name: &str, uri: &str, end_year: i32) {
+    pub fn client(&self, name: &str, uri: &str, end_year: i32) -> Signed {
         let mut params = CertificateParams::default();
         params.distinguished_name.push(DnType::CommonName, name);
         params
@@ -63,14 +68,36 @@ impl Authority {
             .push(SanType::URI(uri.try_into().expect("a URI")));
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
         params.not_after = date_time_ymd(end_year, 12, 31);
-        self.sign(stage, name, &params);
+        self.sign(&params)
     }
 
-    fn sign(&self, stage: &Stage, name: &str, params: &CertificateParams) {
+    fn sign(&self, params: &CertificateParams) -> Signed {
         let key = KeyPair::generate().expect("keys can be made");
         let signed = params.signed_by(&key, &self.issuer).expect("the authority signs");
-        stage.write(&format!("{name}.pem"), signed.pem());
-        let path = stage.write(&format!("{name}.key"), key.serialize_pem());
+        Signed {
+            certificate: signed.pem(),
+            key: key.serialize_pem(),
+        }
+    }
+}
+
+/// A certificate and its key, as PEM.
+pub struct Signed {
+    /// The certificate alone.
+    pub certificate: String,
+    /// Its key.
+    pub key: String,
+}
+
+impl Signed {
+    /// Writes NAME.pem and NAME.key in the home.
+    ///
+    /// # Panics
+    ///
+    /// When the home is not ours.
+    pub fn write(&self, stage: &Stage, name: &str) {
+        stage.write(&format!("{name}.pem"), &self.certificate);
+        let path = stage.write(&format!("{name}.key"), &self.key);
         fs::set_permissions(path, fs::Permissions::from_mode(0o600)).expect("our own file");
     }
 }

@@ -19,11 +19,11 @@ struct Machines {
 impl Machines {
     fn new() -> Self {
         let (service, client, authority) = (Stage::new(), Stage::new(), Authority::new("ours"));
-        authority.server(&service, "server", "localhost");
+        authority.server("localhost").write(&service, "server");
         for stage in [&service, &client] {
             authority.write(stage, "authorities");
         }
-        authority.client(&client, "etl", ETL, 3000);
+        authority.client("etl", ETL, 3000).write(&client, "etl");
         let home = service.path("");
         let home = home.display();
         service.write(
@@ -102,12 +102,15 @@ fn a_client_of_another_machine_queries_and_is_in_the_audit_log() {
 fn who_is_not_let_in_is_told_why_and_what_to_do() {
     let machines = Machines::new();
     machines.service.foresee("client over TCP refused");
-    machines
-        .authority
-        .client(&machines.client, "intern", "spiffe://corp/intern", 3000);
-    machines.authority.client(&machines.client, "late", ETL, 2020);
-    Authority::new("foreign").client(&machines.client, "stranger", ETL, 3000);
-    machines.authority.server(&machines.client, "server", "localhost");
+    let (ours, foreign) = (&machines.authority, Authority::new("foreign"));
+    for (name, signed) in [
+        ("intern", ours.client("intern", "spiffe://corp/intern", 3000)),
+        ("late", ours.client("late", ETL, 2020)),
+        ("stranger", foreign.client("stranger", ETL, 3000)),
+        ("server", ours.server("localhost")),
+    ] {
+        signed.write(&machines.client, name);
+    }
     for (name, parts) in [
         (
             "intern",
@@ -237,7 +240,10 @@ fn the_doctor_looks_at_certificates_on_both_sides() {
         there.iter().all(|(id, _)| !id.starts_with("socket.")),
         "{there:?}"
     );
-    machines.authority.client(&machines.client, "late", ETL, 2020);
+    machines
+        .authority
+        .client("late", ETL, 2020)
+        .write(&machines.client, "late");
     let late = states(machines.sfctl_as("late", &["doctor", "--json"]));
     has(&late, "remote.certificate", "fail");
     has(&late, "remote.answer", "fail");

@@ -16,6 +16,8 @@ mod installing;
 mod life;
 #[path = "systemd/package.rs"]
 mod package;
+#[path = "systemd/remote.rs"]
+mod remote;
 #[path = "systemd/restarts.rs"]
 mod restarts;
 #[path = "systemd/sandbox.rs"]
@@ -126,6 +128,9 @@ on_each_systemd! {
     restarts:
         nobody_is_turned_away_by_a_restart,
         other_users_stay_out;
+    remote:
+        a_call_over_tcp_starts_the_service,
+        a_shared_service_is_called_over_tcp;
     carrying:
         a_transaction_survives_restart_kill_and_upgrade,
         what_cannot_be_carried_is_told,
