@@ -11,9 +11,12 @@ mod authority;
 #[allow(dead_code, reason = "shared with the tests of the process")]
 #[path = "process/home.rs"]
 mod home;
+#[path = "remote/revocation.rs"]
+mod revocation;
+#[path = "remote/served.rs"]
+mod served;
 mod support;
 
-use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::PermissionsExt as _;
 use std::process::{Command, Stdio};
@@ -24,75 +27,11 @@ use snowflake_session_proto::v1::lifecycle_service_client::LifecycleServiceClien
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
-use authority::{Authority, Signed};
+use authority::Authority;
 use home::{Home, Running, stderr_of, wait_until};
+use served::Served;
 
 const ETL: &str = "spiffe://corp/etl";
-
-/// A service for other machines, and the authority of both sides.
-struct Served {
-    home: Home,
-    authority: Authority,
-    running: Option<Running>,
-    port: u16,
-}
-
-impl Served {
-    /// With files for TLS, and these settings beside them.
-    fn prepared(settings: &str) -> Self {
-        let (home, authority) = (Home::new(), Authority::new("ours"));
-        authority
-            .server()
-            .write(&home.path().join("certificate.pem"), &home.path().join("key.pem"));
-        std::fs::write(home.path().join("authorities.pem"), authority.pem()).unwrap();
-        let served = Self {
-            home,
-            authority,
-            running: None,
-            port: 0,
-        };
-        served.configure(settings);
-        served
-    }
-
-    fn configure(&self, settings: &str) {
-        let folder = self.home.path().join(".config/snowflake-session");
-        std::fs::create_dir_all(&folder).unwrap();
-        let home = self.home.path().display();
-        let text = format!(
-            "[tcp]\ncertificate = \"{home}/certificate.pem\"\nkey = \"{home}/key.pem\"\n\
-             client_authorities = \"{home}/authorities.pem\"\n{settings}\n"
-        );
-        std::fs::write(folder.join("config.toml"), text).unwrap();
-    }
-
-    async fn start(settings: &str) -> Self {
-        let mut served = Self::prepared(&format!("listen = \"127.0.0.1:0\"\n{settings}"));
-        served.running = Some(served.home.serve());
-        let address: SocketAddr = served.home.status().await.tcp_address.parse().unwrap();
-        served.port = address.port();
-        served
-    }
-
-    /// What a client hears at its first call.
-    async fn status(&self, client: &Signed) -> v1::GetStatusResponse {
-        let channel = self.authority.channel(self.port, client).await;
-        let mut lifecycle = LifecycleServiceClient::new(channel);
-        let asked = lifecycle.get_status(v1::GetStatusRequest {});
-        let answer = tokio::time::timeout(Duration::from_secs(20), asked).await;
-        answer.expect("an answer").unwrap().into_inner()
-    }
-
-    /// Why a client is refused. In TLS 1.3 it hears of that after its side of the handshake, when it reads.
-    async fn refused(&self, authority: &Authority, client: Option<&Signed>) -> String {
-        let greeted = authority.greet(self.port, client).await;
-        let heard = match greeted {
-            Ok(mut stream) => stream.read(&mut [0; 64]).await.map(drop),
-            Err(error) => Err(error),
-        };
-        heard.expect_err("an alert").to_string()
-    }
-}
 
 #[tokio::test]
 async fn a_client_with_a_certificate_is_served_and_named_in_the_audit_log() {

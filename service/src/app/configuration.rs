@@ -2,6 +2,7 @@
 
 use std::io::Write;
 use std::path::PathBuf;
+use std::time::SystemTime;
 
 use serde::Serialize;
 
@@ -49,11 +50,16 @@ pub fn print_configuration(
     let Examined {
         files,
         listing,
-        warnings,
+        mut warnings,
         settings,
     } = config::examine(environment, flags);
     // What the files of `[tcp]` hold belongs to the question whether the configuration can be used.
-    let settings = settings.and_then(|settings| remote::read(&settings).map(|_| settings));
+    let settings = settings.and_then(|settings| {
+        let credentials = remote::read(&settings)?;
+        let complaints = credentials.map(|read| remote::complaints(&read, SystemTime::now()));
+        warnings.extend(complaints.into_iter().flatten());
+        Ok(settings)
+    });
     let faults = settings.as_ref().err().map(|faults| faults.0.as_slice());
     let document = Document {
         files,

@@ -41,7 +41,7 @@ pub struct Reread {
 impl Reloader<'_> {
     /// Reads the configuration and applies it to the log and the backend; the rest is for whoever serves.
     pub(super) fn read_again(&self) -> Result<Reread, Faults> {
-        let settings = config::load(self.environment, self.flags)?;
+        let mut settings = config::load(self.environment, self.flags)?;
         // Before anything is applied: the whole counts or nothing.
         let credentials = self.read_credentials(&settings)?;
         self.logger.set_level(&settings.log.level).map_err(|error| {
@@ -57,7 +57,10 @@ impl Reloader<'_> {
         self.describing
             .send_replace(settings.oversight.describing.clone());
         if let Some((served, new)) = credentials {
-            remote::complain(&new, SystemTime::now());
+            for complaint in remote::complaints(&new, SystemTime::now()) {
+                tracing::warn!("{complaint}");
+                settings.warnings.push(complaint);
+            }
             served.send_replace(new);
         }
         // What nobody serves or sends to began with the start, or not at all.

@@ -54,7 +54,9 @@ pub(super) fn open(
         (None, None) => return Ok(None),
     };
     let listener = listener.map_err(|source| PlatformError::Io { what, source })?;
-    complain(&credentials, SystemTime::now());
+    for complaint in complaints(&credentials, SystemTime::now()) {
+        tracing::warn!("{complaint}");
+    }
     let (sender, credentials) = watch::channel(credentials);
     Ok(Some((
         Remote {
@@ -74,12 +76,14 @@ pub(super) fn read(settings: &Settings) -> Result<Option<Credentials>, Faults> {
         certificate,
         key,
         client_authorities,
+        revocation_lists,
         credentials_directory,
     } = files.clone();
     let files = CredentialFiles {
         certificate,
         key,
         client_authorities,
+        revocation_lists,
         credentials_directory,
         allowed: settings.tcp.allow.clone(),
     };
@@ -93,6 +97,7 @@ fn fault(error: &CredentialError, settings: &Settings) -> Fault {
         CredentialFile::Certificate => "tcp.certificate",
         CredentialFile::Key => "tcp.key",
         CredentialFile::ClientAuthorities => "tcp.client_authorities",
+        CredentialFile::RevocationLists => "tcp.revocation_lists",
     };
     let named = settings.listing.0.iter().find(|setting| setting.key == key);
     Fault {
@@ -101,19 +106,30 @@ fn fault(error: &CredentialError, settings: &Settings) -> Fault {
     }
 }
 
-/// Says that the certificate ends soon, or has.
-pub(super) fn complain(credentials: &Credentials, now: SystemTime) {
+/// What an administrator should know of files that can be used: that the certificate ends soon, or has, and that a
+/// revocation list has.
+pub(super) fn complaints(credentials: &Credentials, now: SystemTime) -> Vec<String> {
+    let shown = |time: SystemTime| {
+        jiff::Timestamp::try_from(time).map_or_else(|_| "long ago".to_owned(), |time| time.to_string())
+    };
+    let mut complaints = Vec::new();
     let end = credentials.end();
-    if end > now + END_IS_NEAR {
-        return;
+    if end <= now + END_IS_NEAR {
+        complaints.push(format!(
+            "the certificate for clients over TCP {} (`tcp.certificate`): {}; a reload takes a new one",
+            if end <= now { "has ended" } else { "ends soon" },
+            shown(end)
+        ));
     }
-    let end_time =
-        jiff::Timestamp::try_from(end).map_or_else(|_| "the past".to_owned(), |end| end.to_string());
-    tracing::warn!(
-        end_time,
-        "the certificate for clients over TCP {} (`tcp.certificate`); a reload takes a new one",
-        if end <= now { "has ended" } else { "ends soon" }
-    );
+    // Not beforehand: many are made anew every day.
+    if let Some(end) = credentials.revocations_end().filter(|end| *end <= now) {
+        complaints.push(format!(
+            "a list of revoked certificates has ended (`tcp.revocation_lists`): {}; clients of its authority are refused \
+             until a reload takes a new one",
+            shown(end)
+        ));
+    }
+    complaints
 }
 
 /// Limits of what comes over TCP.

@@ -1,10 +1,11 @@
 //! Which settings count as soon as they are read again.
 
 /// Keys that a running service takes over; those that end in a dot stand for all below them. All others count after a restart.
-const COUNT_AT_RELOAD: [&str; 30] = [
+const COUNT_AT_RELOAD: [&str; 31] = [
     "tcp.certificate",
     "tcp.key",
     "tcp.client_authorities",
+    "tcp.revocation_lists",
     "tcp.allow",
     "log.level",
     "log.file_bytes_max",

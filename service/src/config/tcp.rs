@@ -36,12 +36,15 @@ pub struct TlsFiles {
     pub key: PathBuf,
     /// Authorities of the clients' certificates.
     pub client_authorities: PathBuf,
+    /// What those authorities have taken back; `None` where nobody asks for that.
+    pub revocation_lists: Option<PathBuf>,
     /// Where systemd keeps files for this service alone, whose modes say nothing.
     pub credentials_directory: Option<PathBuf>,
 }
 
 /// The keys without which nobody is served over TCP.
 const FILES: [&str; 3] = ["tcp.certificate", "tcp.key", "tcp.client_authorities"];
+const REVOCATION_LISTS: &str = "tcp.revocation_lists";
 const LISTEN: &str = "tcp.listen";
 const ALLOW: &str = "tcp.allow";
 
@@ -60,8 +63,12 @@ pub(super) fn read(reader: &mut Reader<'_>, environment: &Environment) -> TcpSet
         }
     };
     let files = FILES.map(|key| reader.path(key));
+    let revocation_lists = reader.path(REVOCATION_LISTS);
     let allow = reader.list(ALLOW);
-    let is_asked_for = listen.is_some() || files.iter().any(Option::is_some) || !allow.is_empty();
+    let is_asked_for = listen.is_some()
+        || files.iter().any(Option::is_some)
+        || revocation_lists.is_some()
+        || !allow.is_empty();
     if is_asked_for {
         for (key, _) in FILES.iter().zip(&files).filter(|(_, file)| file.is_none()) {
             reader.fault(
@@ -81,6 +88,7 @@ pub(super) fn read(reader: &mut Reader<'_>, environment: &Environment) -> TcpSet
             certificate,
             key,
             client_authorities,
+            revocation_lists,
             credentials_directory: environment.folder("CREDENTIALS_DIRECTORY"),
         }),
         _ => None,

@@ -10,11 +10,12 @@ use std::time::SystemTime;
 use tokio_rustls::rustls::crypto::aws_lc_rs::default_provider;
 use tokio_rustls::rustls::pki_types::pem::{self, PemObject};
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use tokio_rustls::rustls::server::{NoServerSessionStorage, WebPkiClientVerifier};
+use tokio_rustls::rustls::server::{NoServerSessionStorage, VerifierBuilderError, WebPkiClientVerifier};
 use tokio_rustls::rustls::version::TLS13;
 use tokio_rustls::rustls::{RootCertStore, ServerConfig};
 
 use super::names::end_of;
+use super::revocation::RevocationLists;
 use super::verifier::{Admission, name_of};
 use crate::domain::client_names::AllowedClient;
 
@@ -30,6 +31,8 @@ pub struct CredentialFiles {
     pub key: PathBuf,
     /// PEM file with the authorities of the clients' certificates.
     pub client_authorities: PathBuf,
+    /// PEM file with what those have taken back, where that is asked.
+    pub revocation_lists: Option<PathBuf>,
     /// Where a service manager keeps files for this service alone; the modes of those are its own.
     pub credentials_directory: Option<PathBuf>,
     /// Who may come.
@@ -45,6 +48,8 @@ pub enum CredentialFile {
     Key,
     /// The authorities of the clients.
     ClientAuthorities,
+    /// What those have taken back.
+    RevocationLists,
 }
 
 /// Why a file cannot be used. No text quotes what is in it.
@@ -65,6 +70,7 @@ pub struct Credentials {
     pub(super) config: Arc<ServerConfig>,
     allowed: Arc<[AllowedClient]>,
     end: SystemTime,
+    revocations_end: Option<SystemTime>,
 }
 
 impl fmt::Debug for Credentials {
@@ -79,9 +85,9 @@ impl Credentials {
     /// # Errors
     ///
     /// The first file that cannot be used: unreadable, not PEM, a key that others can read or that is not the
-    /// certificate's, no authority.
+    /// certificate's, no authority, revocation lists that TLS does not understand.
     pub fn read(files: &CredentialFiles) -> Result<Self, CredentialError> {
-        use CredentialFile::{Certificate, ClientAuthorities, Key};
+        use CredentialFile::{Certificate, ClientAuthorities, Key, RevocationLists as Lists};
         let of = |file, path: &Path| {
             let path = path.to_owned();
             move |why: String| CredentialError {
@@ -96,23 +102,36 @@ impl Credentials {
             of(ClientAuthorities, &files.client_authorities),
         );
         let chain: Vec<CertificateDer<'static>> =
-            all(&files.certificate, "certificate").map_err(&certificate_error)?;
+            all(&files.certificate, FILE_BYTES_MAX, "certificate").map_err(&certificate_error)?;
         let end = end_of(&chain[0]).map_err(|error| certificate_error(error.to_string()))?;
         is_private(files).map_err(&key_error)?;
-        let key = contents(&files.key).map_err(&key_error)?;
+        let key = contents(&files.key, FILE_BYTES_MAX).map_err(&key_error)?;
         let key = PrivateKeyDer::from_pem_slice(&key).map_err(|error| key_error(not_pem(&error, "key")))?;
         let mut roots = RootCertStore::empty();
-        for authority in all::<CertificateDer<'static>>(&files.client_authorities, "certificate")
-            .map_err(&authorities_error)?
-        {
+        let authorities: Vec<CertificateDer<'static>> =
+            all(&files.client_authorities, FILE_BYTES_MAX, "certificate").map_err(&authorities_error)?;
+        for authority in authorities {
             roots
                 .add(authority)
                 .map_err(|error| authorities_error(error.to_string()))?;
         }
         let provider = Arc::new(default_provider());
-        let signed = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider))
-            .build()
-            .map_err(|error| authorities_error(error.to_string()))?;
+        let mut signed = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider));
+        let mut revocations_end = None;
+        let lists_error = of(Lists, files.revocation_lists.as_deref().unwrap_or(Path::new("")));
+        if let Some(path) = &files.revocation_lists {
+            let read = RevocationLists::read(path).map_err(&lists_error)?;
+            revocations_end = read.end;
+            // Nobody is let in of whom it is not known: each authority between a client and ours needs a list that counts
+            // now. Without the second word a list that has ended would count on, and what it does not tell would be let in.
+            signed = signed.with_crls(read.lists).enforce_revocation_expiration();
+        }
+        let signed = signed.build().map_err(|error| match error {
+            VerifierBuilderError::InvalidCrl(why) => {
+                lists_error(format!("holds a list that cannot be used: {why:?}"))
+            }
+            error => authorities_error(error.to_string()),
+        })?;
         let allowed: Arc<[AllowedClient]> = files.allowed.clone().into();
         let mut config = ServerConfig::builder_with_provider(provider)
             .with_protocol_versions(&[&TLS13])
@@ -131,12 +150,18 @@ impl Credentials {
             config: Arc::new(config),
             allowed,
             end,
+            revocations_end,
         })
     }
 
     /// When the service's certificate stops to count.
     pub fn end(&self) -> SystemTime {
         self.end
+    }
+
+    /// When the first of the revocation lists stops to count, if there are any.
+    pub fn revocations_end(&self) -> Option<SystemTime> {
+        self.revocations_end
     }
 
     /// The name under which a client with this certificate was let in.
@@ -167,24 +192,21 @@ fn is_private(files: &CredentialFiles) -> Result<(), String> {
     Ok(())
 }
 
-fn contents(path: &Path) -> Result<Vec<u8>, String> {
+fn contents(path: &Path, bytes_max: u64) -> Result<Vec<u8>, String> {
     let unreadable = |error: std::io::Error| format!("cannot be read: {error}");
     let found = fs::metadata(path).map_err(unreadable)?;
     if !found.is_file() {
         return Err("is not a file".to_owned());
     }
-    if found.len() > FILE_BYTES_MAX {
-        return Err(format!(
-            "has {} bytes, at most {FILE_BYTES_MAX} are read",
-            found.len()
-        ));
+    if found.len() > bytes_max {
+        return Err(format!("has {} bytes, at most {bytes_max} are read", found.len()));
     }
     fs::read(path).map_err(unreadable)
 }
 
 /// All that a file has of a kind, at least one.
-fn all<T: PemObject>(path: &Path, kind: &str) -> Result<Vec<T>, String> {
-    let text = contents(path)?;
+pub(super) fn all<T: PemObject>(path: &Path, bytes_max: u64, kind: &str) -> Result<Vec<T>, String> {
+    let text = contents(path, bytes_max)?;
     let all = T::pem_slice_iter(&text).collect::<Result<Vec<_>, _>>();
     let all = all.map_err(|error| not_pem(&error, kind))?;
     if all.is_empty() {

@@ -2,10 +2,12 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use hyper_util::rt::TokioIo;
 use rcgen::{
-    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, SanType,
+    BasicConstraints, CertificateParams, CertificateRevocationListParams, DnType, ExtendedKeyUsagePurpose,
+    IsCa, Issuer, KeyIdMethod, KeyPair, KeyUsagePurpose, RevokedCertParams, SanType, SerialNumber,
     date_time_ymd,
 };
 use tokio::net::TcpStream;
@@ -21,36 +23,85 @@ use tower::service_fn;
 pub(crate) struct Authority {
     issuer: Issuer<'static, KeyPair>,
     certificate: rcgen::Certificate,
+    /// What a client shows beside its own certificate: those up to the authority that everybody knows.
+    between: Vec<CertificateDer<'static>>,
+    /// Certificates that it has signed.
+    signed: AtomicU64,
 }
 
 /// A certificate and its key.
 pub(crate) struct Signed {
     certificate: rcgen::Certificate,
     key: KeyPair,
+    between: Vec<CertificateDer<'static>>,
+    serial: u64,
 }
 
 impl Authority {
     pub(crate) fn new(name: &str) -> Self {
-        let mut params = CertificateParams::default();
-        params.distinguished_name.push(DnType::CommonName, name);
-        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        let key = KeyPair::generate().unwrap();
+        let (params, key) = (authority_params(name), KeyPair::generate().unwrap());
         let certificate = params.self_signed(&key).unwrap();
         Self {
             issuer: Issuer::new(params, key),
             certificate,
+            between: Vec::new(),
+            signed: AtomicU64::new(0),
         }
+    }
+
+    /// An authority that this one vouches for, and the number of its certificate.
+    pub(crate) fn below(&self, name: &str) -> (Self, u64) {
+        let Signed {
+            certificate,
+            key,
+            serial,
+            ..
+        } = self.sign(&authority_params(name));
+        let mut between = vec![certificate.der().clone()];
+        between.extend(self.between.iter().cloned());
+        let authority = Self {
+            issuer: Issuer::new(authority_params(name), key),
+            certificate,
+            between,
+            signed: AtomicU64::new(0),
+        };
+        (authority, serial)
     }
 
     pub(crate) fn pem(&self) -> String {
         self.certificate.pem()
     }
 
+    /// A list of the certificates with these numbers, as PEM. It is from the first day of a year, and ends with that of
+    /// another.
+    pub(crate) fn revocations(&self, serials: &[u64], (begin, end): (i32, i32)) -> String {
+        let revoked = serials.iter().map(|serial| RevokedCertParams {
+            serial_number: SerialNumber::from(*serial),
+            revocation_time: date_time_ymd(begin, 1, 1),
+            reason_code: None,
+            invalidity_date: None,
+        });
+        let list = CertificateRevocationListParams {
+            this_update: date_time_ymd(begin, 1, 1),
+            next_update: date_time_ymd(end, 1, 1),
+            crl_number: SerialNumber::from(u64::from(begin.unsigned_abs())),
+            issuing_distribution_point: None,
+            revoked_certs: revoked.collect(),
+            key_identifier_method: KeyIdMethod::Sha256,
+        };
+        list.signed_by(&self.issuer).unwrap().pem().unwrap()
+    }
+
     fn sign(&self, params: &CertificateParams) -> Signed {
+        let serial = self.signed.fetch_add(1, Ordering::Relaxed) + 1;
+        let mut params = params.clone();
+        params.serial_number = Some(SerialNumber::from(serial));
         let key = KeyPair::generate().unwrap();
         Signed {
             certificate: params.signed_by(&key, &self.issuer).unwrap(),
             key,
+            between: self.between.clone(),
+            serial,
         }
     }
 
@@ -86,7 +137,8 @@ impl Authority {
         let mut config = match client {
             Some(client) => {
                 let key = PrivateKeyDer::try_from(client.key.serialize_der()).unwrap();
-                let chain: Vec<CertificateDer<'static>> = vec![client.certificate.der().clone()];
+                let mut chain = vec![client.certificate.der().clone()];
+                chain.extend(client.between.iter().cloned());
                 config.with_client_auth_cert(chain, key).unwrap()
             }
             None => config.with_no_client_auth(),
@@ -113,6 +165,11 @@ impl Authority {
 }
 
 impl Signed {
+    /// The number of the certificate.
+    pub(crate) fn serial(&self) -> u64 {
+        self.serial
+    }
+
     /// Writes both as PEM.
     pub(crate) fn write(&self, certificate: &Path, key: &Path) {
         use std::os::unix::fs::PermissionsExt as _;
@@ -120,6 +177,14 @@ impl Signed {
         std::fs::write(key, self.key.serialize_pem()).unwrap();
         std::fs::set_permissions(key, std::fs::Permissions::from_mode(0o600)).unwrap();
     }
+}
+
+fn authority_params(name: &str) -> CertificateParams {
+    let mut params = CertificateParams::default();
+    params.distinguished_name.push(DnType::CommonName, name);
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+    params
 }
 
 fn client_params(uri: &str) -> CertificateParams {

@@ -220,7 +220,9 @@ fn of_alert(alert: AlertDescription, certificate: &Path) -> Option<(&'static str
         }
         AlertDescription::UnknownCA => (
             "the service does not know the authority that signed it",
-            "have it signed by one in the service's `tcp.client_authorities`".to_owned(),
+            "have it signed by one in the service's `tcp.client_authorities`; if it is, the service has no list in \
+             `tcp.revocation_lists` of that authority that counts now, and its log says so"
+                .to_owned(),
         ),
         AlertDescription::CertificateExpired => (
             "it does not count now: it has ended, or a clock is wrong",
