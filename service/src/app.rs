@@ -12,6 +12,7 @@ mod doors;
 mod failure;
 mod manual;
 mod measure;
+mod pulse;
 mod reload;
 mod remote;
 mod serve;

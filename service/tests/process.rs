@@ -407,6 +407,7 @@ fn metrics_are_answered_over_http_where_that_is_configured() {
         metrics.contains("\nsnowflake_sessions{state=\"busy\"} 0\n"),
         "{metrics}"
     );
+    assert!(ask("/health").ends_with("\r\n\r\nalive\n"));
     assert!(ask("/ready").ends_with("\r\n\r\nready\n"));
     assert!(ask("/nothing").starts_with("HTTP/1.1 404 "));
     // Another one does not get the same port, and says so.

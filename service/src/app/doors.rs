@@ -109,12 +109,60 @@ impl Doors {
         }
     }
 
-    /// True when connections are accepted within `limit`.
+    /// True when all of them say within `limit` that connections are accepted: not when one is stuck, for example because
+    /// nobody takes those who have come.
     pub(super) async fn are_alive(&self, limit: Duration) -> bool {
-        let remote_is_alive = match &self.remote {
-            Some(remote) => remote.is_alive(limit).await,
-            None => true,
+        let remote = async {
+            match &self.remote {
+                Some(remote) => remote.is_alive(limit).await,
+                None => true,
+            }
         };
-        remote_is_alive && self.local.is_alive(limit).await
+        // Side by side, so that the limit is that of all.
+        let (remote, local) = tokio::join!(remote, self.local.is_alive(limit));
+        remote && local
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+    use std::os::unix::net::UnixStream;
+    use std::time::Instant;
+
+    use super::*;
+    use crate::config::{self, Environment, RunFlags};
+    use crate::platform::socket::bind;
+
+    /// A limit that a door that is not stuck keeps on a machine at work.
+    const PATIENCE: Duration = Duration::from_secs(20);
+
+    #[tokio::test]
+    async fn a_door_is_alive_while_somebody_takes_those_who_come() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o700)).unwrap();
+        let path = folder.path().join("s");
+        let home = ("HOME".to_owned(), folder.path().to_str().unwrap().to_owned());
+        let environment: Environment = [home].into_iter().collect();
+        let settings = config::load(&environment, &RunFlags::default()).unwrap();
+        let stop = CancellationToken::new();
+        let (doors, connections) =
+            Doors::open(bind(&path).unwrap(), None, &settings, &Arrivals::default(), &stop).unwrap();
+        assert!(doors.are_alive(PATIENCE).await);
+
+        // The program runs, its runtime too, and yet nobody gets in.
+        let _clients: Vec<UnixStream> = (0..3).map(|_| UnixStream::connect(&path).unwrap()).collect();
+        let deadline = Instant::now() + PATIENCE;
+        while doors.are_alive(Duration::from_millis(20)).await {
+            assert!(Instant::now() < deadline, "it is taken for alive");
+        }
+        let taking = tokio::spawn(connections.for_each(|connection| async move { drop(connection) }));
+        assert!(doors.are_alive(PATIENCE).await);
+        stop.cancel();
+        let deadline = Instant::now() + PATIENCE;
+        while doors.are_alive(PATIENCE).await {
+            assert!(Instant::now() < deadline, "it is taken for alive");
+        }
+        taking.abort();
     }
 }

@@ -6,6 +6,7 @@ use snowflake_session_proto::BUILD_ID;
 use tokio_util::sync::CancellationToken;
 
 use super::Failure;
+use super::pulse::Pulse;
 use crate::config::MetricsSettings;
 use crate::metrics::endpoint::{self, EndpointLimits, Sources};
 use crate::metrics::{Metrics, Snapshot};
@@ -47,6 +48,7 @@ pub(super) fn publish(
     settings: &MetricsSettings,
     counted: &Counted,
     sessions: Sessions,
+    pulse: Pulse,
     stop: CancellationToken,
 ) -> Result<(), Failure> {
     let Some(address) = settings.listen else {
@@ -57,8 +59,13 @@ pub(super) fn publish(
         source,
     };
     let (listener, bound) = endpoint::bind(address).map_err(failed)?;
+    let health_timeout = settings.health_timeout;
     let sources = Sources {
         text: Arc::clone(&counted.text),
+        is_alive: Arc::new(move || {
+            let pulse = pulse.clone();
+            Box::pin(async move { pulse.beats(health_timeout).await })
+        }),
         is_ready: Arc::new(move || !sessions.is_draining()),
     };
     let limits = EndpointLimits {

@@ -10,6 +10,7 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use super::doors::Doors;
+use super::pulse::Pulse;
 use super::remote::Remote;
 use super::{Failure, Ready, Reread, measure};
 use crate::config::{Faults, Settings};
@@ -92,7 +93,7 @@ pub async fn serve(parts: Parts, ready: Ready, reload: impl Reload) -> Result<()
     }
     notify::ready(&service.status());
     ready.ready();
-    let watchdog = tokio::spawn(watch_over(service.doors.clone(), service.sessions.clone()));
+    let watchdog = tokio::spawn(service.pulse().watch_over());
     let end = service.until_end(reload).await;
     let ended = service.drain(end).await;
     watchdog.abort();
@@ -192,7 +193,14 @@ impl Service {
         let (reload, reload_requests) = mpsc::channel(1);
         let (traces, exporting) = export(traces)?;
         let counted = measure::counted(metrics, &about, sessions.clone(), traces.clone());
-        measure::publish(&settings.metrics, &counted, sessions.clone(), stop.1.clone())?;
+        let pulse = Pulse::new(doors.clone(), sessions.clone());
+        measure::publish(
+            &settings.metrics,
+            &counted,
+            sessions.clone(),
+            pulse,
+            stop.1.clone(),
+        )?;
         let rpc = Rpc {
             counted,
             about: about.clone(),
@@ -231,6 +239,11 @@ impl Service {
             exporting,
             stop,
         })
+    }
+
+    /// Says whether it lives.
+    fn pulse(&self) -> Pulse {
+        Pulse::new(self.doors.clone(), self.sessions.clone())
     }
 
     /// What systemd shows of a service that serves.
@@ -461,22 +474,5 @@ async fn unused(sessions: &Sessions, limit: Option<Duration>) {
     match limit {
         Some(limit) => sessions.unused(limit).await,
         None => std::future::pending().await,
-    }
-}
-
-/// Tells systemd that we are alive, as long as we are: connections are accepted and the sessions answer.
-async fn watch_over(doors: Doors, sessions: Sessions) {
-    let Some(interval) = notify::watchdog_interval() else {
-        return;
-    };
-    let mut ticks = tokio::time::interval(interval);
-    loop {
-        ticks.tick().await;
-        if doors.are_alive(interval).await {
-            // Answers only if the table of sessions can be reached.
-            let (sessions, queries) = sessions.counts();
-            tracing::trace!(sessions, queries, "alive");
-            notify::watchdog();
-        }
     }
 }

@@ -16,11 +16,14 @@ pub struct MetricsSettings {
     pub clients_max: usize,
     /// How long a client may take.
     pub client_time_max: Duration,
+    /// How long the service may take to show that it lives; less than a client has.
+    pub health_timeout: Duration,
 }
 
 /// Reads the section.
 pub(super) fn read(reader: &mut Reader<'_>) -> MetricsSettings {
     const LISTEN: &str = "metrics.listen";
+    const HEALTH_TIMEOUT: &str = "metrics.health_timeout";
     let public = reader.truth("metrics.public");
     let text = reader.text(LISTEN);
     let listen = if text.is_empty() {
@@ -41,10 +44,19 @@ pub(super) fn read(reader: &mut Reader<'_>) -> MetricsSettings {
             format!("{address} is reached from other machines, and nobody has to say who they are; `metrics.public = true` allows it"),
         );
     }
+    let client_time_max = reader.duration("metrics.client_time_max", Duration::from_millis(100));
+    let health_timeout = reader.duration(HEALTH_TIMEOUT, Duration::from_millis(10));
+    if health_timeout >= client_time_max {
+        reader.fault(
+            HEALTH_TIMEOUT,
+            format!("{health_timeout:?} is not less than `metrics.client_time_max`, {client_time_max:?}"),
+        );
+    }
     MetricsSettings {
         listen,
         connections_max: reader.count("metrics.connections_max", 1),
         clients_max: reader.count("metrics.clients_max", 1),
-        client_time_max: reader.duration("metrics.client_time_max", Duration::from_millis(100)),
+        client_time_max,
+        health_timeout,
     }
 }

@@ -448,6 +448,10 @@ fn metrics_are_for_this_machine_unless_it_is_said() {
             "listen = \"9464\"",
             Some("`metrics.listen`: \"9464\" is not an address"),
         ),
+        (
+            "client_time_max = \"1s\"",
+            Some("`metrics.health_timeout`: 2s is not less than `metrics.client_time_max`, 1s"),
+        ),
     ] {
         let text = format!("[metrics]\n{section}");
         match fault {

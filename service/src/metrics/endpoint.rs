@@ -8,6 +8,7 @@ use std::net::{SocketAddr, TcpListener as StdListener};
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::future::BoxFuture;
 use http::header::{ALLOW, CONTENT_TYPE, HOST};
 use http::{HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::Full;
@@ -27,6 +28,8 @@ pub const CONTENT_TYPE_TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
 pub struct Sources {
     /// Everything as Prometheus reads it.
     pub text: Arc<dyn Fn() -> String + Send + Sync>,
+    /// True when the service does what it is there for; has a limit of its own, below that of a connection.
+    pub is_alive: Arc<dyn Fn() -> BoxFuture<'static, bool> + Send + Sync>,
     /// True while new work is taken.
     pub is_ready: Arc<dyn Fn() -> bool + Send + Sync>,
 }
@@ -101,8 +104,8 @@ async fn serve(
     header_time_max: Duration,
 ) -> hyper::Result<()> {
     let answer = service_fn(move |request: Request<hyper::body::Incoming>| {
-        let reply = reply(&request, &sources, local_only);
-        async move { Ok::<_, Infallible>(reply) }
+        let sources = sources.clone();
+        async move { Ok::<_, Infallible>(reply(&request, &sources, local_only).await) }
     });
     http1::Builder::new()
         .timer(TokioTimer::new())
@@ -112,7 +115,7 @@ async fn serve(
         .await
 }
 
-fn reply<B>(request: &Request<B>, sources: &Sources, local_only: bool) -> Response<Full<Bytes>> {
+async fn reply<B>(request: &Request<B>, sources: &Sources, local_only: bool) -> Response<Full<Bytes>> {
     if local_only && !names_this_machine(request) {
         // Somebody's name leads here: a page in a browser that would read what is only for this machine.
         return text(StatusCode::FORBIDDEN, "only for this machine\n".to_owned());
@@ -129,9 +132,16 @@ fn reply<B>(request: &Request<B>, sources: &Sources, local_only: bool) -> Respon
     }
     match request.uri().path() {
         "/metrics" => text(StatusCode::OK, (sources.text)()),
-        "/health" => text(StatusCode::OK, "alive\n".to_owned()),
-        "/ready" if (sources.is_ready)() => text(StatusCode::OK, "ready\n".to_owned()),
-        "/ready" => text(StatusCode::SERVICE_UNAVAILABLE, "stopping\n".to_owned()),
+        path @ ("/health" | "/ready") => {
+            let is_alive = (sources.is_alive)().await;
+            let (status, said) = match path {
+                _ if !is_alive => (StatusCode::SERVICE_UNAVAILABLE, "connections are not accepted\n"),
+                "/health" => (StatusCode::OK, "alive\n"),
+                _ if (sources.is_ready)() => (StatusCode::OK, "ready\n"),
+                _ => (StatusCode::SERVICE_UNAVAILABLE, "stopping\n"),
+            };
+            text(status, said.to_owned())
+        }
         _ => text(
             StatusCode::NOT_FOUND,
             "there are /metrics, /health and /ready\n".to_owned(),
@@ -167,34 +177,47 @@ fn text(status: StatusCode, text: String) -> Response<Full<Bytes>> {
 mod tests {
     use super::*;
 
-    fn check(ready: bool, local_only: bool, (method, host, path): (Method, &str, &str), expected: u16) {
+    /// How the service is.
+    #[derive(Clone, Copy)]
+    enum Is {
+        Ready,
+        Stopping,
+        Hung,
+    }
+
+    async fn check(is: Is, local_only: bool, (method, host, path): (Method, &str, &str), expected: u16) {
         let sources = Sources {
             text: Arc::new(|| "counted 1\n".to_owned()),
-            is_ready: Arc::new(move || ready),
+            is_alive: Arc::new(move || Box::pin(std::future::ready(!matches!(is, Is::Hung)))),
+            is_ready: Arc::new(move || !matches!(is, Is::Stopping)),
         };
         let request = Request::builder().method(method).uri(path).header(HOST, host);
-        let response = reply(&request.body(()).unwrap(), &sources, local_only);
+        let response = reply(&request.body(()).unwrap(), &sources, local_only).await;
         assert_eq!(response.status(), expected, "{host} {path}");
     }
 
-    #[test]
-    fn three_paths_are_answered() {
-        for (ready, path, expected) in [
-            (true, "/metrics", 200),
-            (true, "/health", 200),
-            (true, "/ready", 200),
-            (false, "/ready", 503),
-            (false, "/health", 200),
-            (true, "/", 404),
+    #[tokio::test]
+    async fn three_paths_are_answered() {
+        for (is, path, expected) in [
+            (Is::Ready, "/metrics", 200),
+            (Is::Ready, "/health", 200),
+            (Is::Ready, "/ready", 200),
+            (Is::Stopping, "/ready", 503),
+            (Is::Stopping, "/health", 200),
+            (Is::Hung, "/health", 503),
+            (Is::Hung, "/ready", 503),
+            // What is counted is told all the more then.
+            (Is::Hung, "/metrics", 200),
+            (Is::Ready, "/", 404),
         ] {
-            check(ready, true, (Method::GET, "127.0.0.1:9", path), expected);
+            check(is, true, (Method::GET, "127.0.0.1:9", path), expected).await;
         }
-        check(true, true, (Method::HEAD, "localhost", "/metrics"), 200);
-        check(true, true, (Method::POST, "localhost", "/metrics"), 405);
+        check(Is::Ready, true, (Method::HEAD, "localhost", "/metrics"), 200).await;
+        check(Is::Ready, true, (Method::POST, "localhost", "/metrics"), 405).await;
     }
 
-    #[test]
-    fn names_that_others_can_give_us_are_refused_on_this_machine_alone() {
+    #[tokio::test]
+    async fn names_that_others_can_give_us_are_refused_on_this_machine_alone() {
         for (host, expected) in [
             ("localhost:9464", 200),
             ("127.0.0.1", 200),
@@ -203,8 +226,8 @@ mod tests {
             ("127.0.0.1.evil.example", 403),
             ("", 403),
         ] {
-            check(true, true, (Method::GET, host, "/metrics"), expected);
+            check(Is::Ready, true, (Method::GET, host, "/metrics"), expected).await;
         }
-        check(true, false, (Method::GET, "pod.example", "/metrics"), 200);
+        check(Is::Ready, false, (Method::GET, "pod.example", "/metrics"), 200).await;
     }
 }
