@@ -45,7 +45,7 @@ use crate::domain::journal::record::Kept;
 use crate::domain::meter::Meter;
 use crate::domain::names::ConnectionName;
 use crate::metrics::Metrics;
-use crate::platform::activation::{self, Passed};
+use crate::platform::activation::{self, Announced, Passed};
 use crate::platform::daemon::{self, Fate, Report, Side};
 use crate::platform::lock::FileLock;
 use crate::platform::log_files::LogRules;
@@ -366,7 +366,11 @@ impl Ready {
 
 /// What a manager passed, and which one it is.
 fn passed(environment: &Environment) -> Result<(Passed, Manager), Failure> {
-    let passed = activation::from_systemd(environment.get("LISTEN_FDS"))?;
+    let passed = activation::from_systemd(Announced {
+        pid: environment.get("LISTEN_PID"),
+        count: environment.get("LISTEN_FDS"),
+        names: environment.get("LISTEN_FDNAMES"),
+    })?;
     if passed.listener.is_some() || passed.tcp.is_some() || environment.get("NOTIFY_SOCKET").is_some() {
         return Ok((passed, Manager::Systemd));
     }

@@ -10,12 +10,13 @@
 mod home;
 mod support;
 
+use std::fs::File;
 use std::io::{BufRead as _, BufReader, Read as _};
-use std::os::fd::OwnedFd;
+#[cfg(target_os = "linux")]
+use std::os::fd::AsFd as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::{UnixDatagram, UnixListener};
 use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
-use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use rustix::process::Signal;
@@ -163,21 +164,6 @@ fn wrong_command_lines_and_configurations_have_their_codes() {
     );
 }
 
-/// The binary under a shell that passes `socket` as descriptor 3, as systemd would.
-fn with_passed(home: &Home, socket: impl Into<OwnedFd>, names: &str) -> Command {
-    let mut command = Command::new("/bin/sh");
-    let script =
-        format!("exec 3<&0 </dev/null; LISTEN_PID=$$ LISTEN_FDS=1 LISTEN_FDNAMES={names} exec \"$0\" run");
-    command
-        .args(["-c", &script, env!("CARGO_BIN_EXE_snowflake-session")])
-        .env_clear()
-        .env("HOME", home.path())
-        .env("XDG_RUNTIME_DIR", home.path().join("run"))
-        .stdin(Stdio::from(socket.into()))
-        .stderr(Stdio::piped());
-    command
-}
-
 #[tokio::test]
 async fn a_passed_socket_is_served_and_left_in_place() {
     let home = Home::new();
@@ -185,7 +171,7 @@ async fn a_passed_socket_is_served_and_left_in_place() {
     let socket = UnixListener::bind(home.socket()).unwrap();
     for names in ["grpc", "unknown"] {
         let running = Running(
-            with_passed(&home, socket.try_clone().unwrap(), names)
+            home.passing([(names, socket.try_clone().unwrap().into())])
                 .spawn()
                 .unwrap(),
         );
@@ -207,15 +193,18 @@ fn a_passed_thing_that_cannot_be_served_is_refused() {
     let datagram = UnixDatagram::bind(home.path().join("datagram")).unwrap();
     let (stream, _peer) = std::os::unix::net::UnixStream::pair().unwrap();
     let tcp = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let file = std::fs::File::open("/dev/null").unwrap();
+    let file = File::open("/dev/null").unwrap();
     let listening = UnixListener::bind(home.path().join("s")).unwrap();
     for (mut command, words) in [
-        (with_passed(&home, datagram, "grpc"), "is not a stream socket"),
-        (with_passed(&home, stream, "grpc"), "does not listen"),
-        (with_passed(&home, tcp, "grpc"), "is not a Unix socket"),
-        (with_passed(&home, file, "grpc"), "is not a socket"),
         (
-            with_passed(&home, listening, "http"),
+            home.passing([("grpc", datagram.into())]),
+            "is not a stream socket",
+        ),
+        (home.passing([("grpc", stream.into())]), "does not listen"),
+        (home.passing([("grpc", tcp.into())]), "is not a Unix socket"),
+        (home.passing([("grpc", file.into())]), "is not a socket"),
+        (
+            home.passing([("http", listening.into())]),
             "no socket named grpc or grpc-tcp, only http",
         ),
     ] {
@@ -238,6 +227,76 @@ fn a_passed_thing_that_cannot_be_served_is_refused() {
     );
 }
 
+/// What systemd holds for us is only ever a gain: whatever has become of it, the service starts.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_broken_table_of_sessions_does_not_stop_the_start() {
+    use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, memfd_create};
+    use snowflake_session::platform::memory_file::MemoryFile;
+
+    let table = |fill: &dyn Fn(&MemoryFile)| {
+        let file = MemoryFile::create(4).unwrap();
+        fill(&file);
+        file.as_fd().try_clone_to_owned().unwrap()
+    };
+    let sealed = || {
+        let file = memfd_create("garbage", MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING).unwrap();
+        rustix::io::write(&file, &vec![0xff; 100_001]).unwrap();
+        fcntl_add_seals(&file, SealFlags::SHRINK).unwrap();
+        file
+    };
+    // Whole, and yet nothing that can be gone on with: a connection that is gone, a time far away, no ticket.
+    let strange = br#"{"version":1,"session":"etl","connection":"gone","login_time":18446744073709551615,"last_use_time":0,
+        "autocommit":null,"autocommit_at_login":true,"in_flight":true,"request_id":null,"unconfirmed":true,"ticket":"sesame"}"#;
+    let (one_end, _other_end) = std::os::unix::net::UnixStream::pair().unwrap();
+    for (name, stored, told) in [
+        ("stored-sessions-v1", sealed(), None),
+        (
+            "stored-sessions-v1",
+            File::open("/dev/null").unwrap().into(),
+            Some("something else"),
+        ),
+        ("stored-sessions-v1", one_end.into(), Some("something else")),
+        (
+            "stored-sessions-v1",
+            table(&|file| file.write(1, b"{\"version\":2}").unwrap()),
+            Some("it is not as it should be"),
+        ),
+        (
+            "stored-sessions-v1",
+            table(&|file| file.write(2, strange).unwrap()),
+            None,
+        ),
+        (
+            "stored-sessions-v9",
+            table(&|_| {}),
+            Some("another version of the service"),
+        ),
+    ] {
+        let home = Home::new();
+        std::fs::create_dir(home.socket().parent().unwrap()).unwrap();
+        let socket = UnixListener::bind(home.socket()).unwrap();
+        let running = Running(
+            home.passing([("grpc", socket.into()), (name, stored)])
+                .spawn()
+                .unwrap(),
+        );
+        let status = home.status().await;
+        assert_eq!(status.pid, i64::from(running.0.id()), "{told:?}");
+        let mut sessions = support::sessions(&support::connect(&home.socket()).await);
+        sessions
+            .list_sessions(v1::ListSessionsRequest::default())
+            .await
+            .unwrap();
+        drop(sessions);
+        running.signal(Signal::TERM);
+        let (code, said) = running.end();
+        assert_eq!(code, Some(0), "{said}");
+        assert!(told.is_none_or(|words| said.contains(words)), "{told:?}: {said}");
+        assert!(!said.contains("sesame"), "{said}");
+    }
+}
+
 #[tokio::test]
 async fn start_returns_when_the_service_answers() {
     let home = Home::new();
@@ -253,7 +312,7 @@ async fn start_returns_when_the_service_answers() {
         format!("{pid}\n")
     );
     home.shut_down().await;
-    let log = BufReader::new(std::fs::File::open(state.join("service.log")).unwrap());
+    let log = BufReader::new(File::open(state.join("service.log")).unwrap());
     assert!(log.lines().any(|line| line.unwrap().contains("\"serving\"")));
 }
 

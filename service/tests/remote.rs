@@ -17,9 +17,7 @@ mod revocation;
 mod served;
 mod support;
 
-use std::os::fd::OwnedFd;
 use std::os::unix::fs::PermissionsExt as _;
-use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use snowflake_session_proto::v1;
@@ -28,7 +26,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
 use authority::Authority;
-use home::{Home, Running, stderr_of, wait_until};
+use home::{Running, stderr_of, wait_until};
 use served::Served;
 
 const ETL: &str = "spiffe://corp/etl";
@@ -209,28 +207,6 @@ fn without_all_of_it_the_service_does_not_start() {
     );
 }
 
-/// The binary under a shell that passes two sockets as systemd would, or one.
-fn with_passed(home: &Home, names: &str, local: Stdio, tcp: Stdio) -> Command {
-    let count = names.split(':').count();
-    let passing = if count == 2 {
-        "exec 3<&0 4<&1 </dev/null >/dev/null"
-    } else {
-        "exec 3<&1 </dev/null >/dev/null"
-    };
-    let script =
-        format!("{passing}; LISTEN_PID=$$ LISTEN_FDS={count} LISTEN_FDNAMES={names} exec \"$0\" run");
-    let mut command = Command::new("/bin/sh");
-    command
-        .args(["-c", &script, env!("CARGO_BIN_EXE_snowflake-session")])
-        .env_clear()
-        .env("HOME", home.path())
-        .env("XDG_RUNTIME_DIR", home.path().join("run"))
-        .stdin(local)
-        .stdout(tcp)
-        .stderr(Stdio::piped());
-    command
-}
-
 #[tokio::test]
 async fn a_passed_tcp_socket_is_served_beside_the_other() {
     let mut served = Served::prepared("allow = [\"*\"]");
@@ -239,13 +215,10 @@ async fn a_passed_tcp_socket_is_served_beside_the_other() {
     let local = std::os::unix::net::UnixListener::bind(&socket).unwrap();
     let tcp = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     served.port = tcp.local_addr().unwrap().port();
-    let passed = |socket: OwnedFd| Stdio::from(socket);
-    let mut command = with_passed(
-        &served.home,
-        "grpc:grpc-tcp",
-        passed(local.into()),
-        passed(tcp.try_clone().unwrap().into()),
-    );
+    let mut command = served.home.passing([
+        ("grpc", local.into()),
+        ("grpc-tcp", tcp.try_clone().unwrap().into()),
+    ]);
     let running = Running(command.spawn().unwrap());
     let status = served.status(&served.authority.client(ETL)).await;
     assert_eq!(
@@ -258,9 +231,7 @@ async fn a_passed_tcp_socket_is_served_beside_the_other() {
     // Without a word on who may come, it is refused.
     std::fs::remove_file(served.home.path().join(".config/snowflake-session/config.toml")).unwrap();
     std::fs::remove_dir_all(socket.parent().unwrap()).unwrap();
-    let output = with_passed(&served.home, "grpc-tcp", Stdio::null(), passed(tcp.into()))
-        .output()
-        .unwrap();
+    let output = served.home.passing([("grpc-tcp", tcp.into())]).output().unwrap();
     assert_eq!(output.status.code(), Some(78), "{}", stderr_of(&output));
     assert!(
         stderr_of(&output).contains("`tcp.allow`"),

@@ -43,7 +43,114 @@ pub struct Passed {
     pub stored: Vec<Stored>,
 }
 
-/// Takes what systemd passed. `announced` is the value of `LISTEN_FDS`.
+/// What systemd says of it in the environment, as it stands there.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Announced<'a> {
+    /// `LISTEN_PID`: whom it is for.
+    pub pid: Option<&'a str>,
+    /// `LISTEN_FDS`: how many descriptors there are; nothing is announced without it.
+    pub count: Option<&'a str>,
+    /// `LISTEN_FDNAMES`: their names, with colons between them.
+    pub names: Option<&'a str>,
+}
+
+/// Which descriptor is what.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Numbers {
+    /// The gRPC socket.
+    pub local: Option<RawFd>,
+    /// The TCP socket.
+    pub tcp: Option<RawFd>,
+    /// What was stored, with its names.
+    pub stored: Vec<(RawFd, String)>,
+}
+
+/// The first descriptor that systemd passes.
+const FIRST: RawFd = 3;
+
+/// Most descriptors that are understood. Our units pass two sockets and store less than ten things.
+const DESCRIPTORS_MAX: usize = 256;
+
+/// What descriptors are called that nobody has named.
+const UNNAMED: &str = "unknown";
+
+impl Announced<'_> {
+    /// Understands it, for the process with this number.
+    ///
+    /// # Errors
+    ///
+    /// [`PlatformError::Activation`] for what is not as systemd writes it, is for another process, or has nothing that is
+    /// ours.
+    pub fn numbers(&self, own_pid: u32) -> Result<Numbers> {
+        let Some(announced) = self.count else {
+            return Ok(Numbers::default());
+        };
+        let unusable = |what: String| PlatformError::Activation { what };
+        let number = |name: &str, text: &str| {
+            let parsed = text.parse::<u32>();
+            parsed.map_err(|_| unusable(format!("{name}={text:?}, which is no number")))
+        };
+        let count = number("LISTEN_FDS", announced)?;
+        let pid = self.pid.map(|pid| number("LISTEN_PID", pid)).transpose()?;
+        if pid != Some(own_pid) || count == 0 {
+            return Err(unusable(format!(
+                "LISTEN_FDS={count}, but no socket for this process"
+            )));
+        }
+        let count = usize::try_from(count)
+            .ok()
+            .filter(|count| *count <= DESCRIPTORS_MAX)
+            .ok_or_else(|| {
+                unusable(format!(
+                    "{count} descriptors, at most {DESCRIPTORS_MAX} are possible"
+                ))
+            })?;
+        let names: Vec<&str> = match self.names {
+            Some(names) => names.split(':').collect(),
+            None => vec![UNNAMED; count],
+        };
+        if names.len() != count {
+            return Err(unusable(format!("{} names for {count} descriptors", names.len())));
+        }
+        Numbers::of((FIRST..).zip(names))
+    }
+}
+
+impl Numbers {
+    fn of<'a>(named: impl Iterator<Item = (RawFd, &'a str)>) -> Result<Self> {
+        let unusable = |what: String| PlatformError::Activation { what };
+        let (stored, sockets): (Vec<_>, Vec<_>) = named.partition(|(_, name)| name.starts_with(STORED));
+        let stored = stored.into_iter().map(|(fd, name)| (fd, name.to_owned()));
+        let stored = stored.collect();
+        if sockets.is_empty() {
+            // Then nobody holds a socket for us, and the path is ours to bind.
+            return Ok(Self {
+                stored,
+                ..Self::default()
+            });
+        }
+        let only = sockets.len() == 1;
+        let one = |wanted: &str| {
+            let is_wanted = |name: &str| name == wanted || (only && wanted == NAME && name == UNNAMED);
+            let mut found = sockets.iter().filter(|(_, name)| is_wanted(name));
+            match (found.next(), found.next()) {
+                (found, None) => Ok(found.map(|(fd, _)| *fd)),
+                _ => Err(unusable(format!("several sockets named {wanted}"))),
+            }
+        };
+        let (local, tcp) = (one(NAME)?, one(TCP_NAME)?);
+        if local.is_none() && tcp.is_none() {
+            let names: Vec<_> = sockets.iter().map(|(_, name)| *name).collect();
+            return Err(unusable(format!(
+                "no socket named {NAME} or {TCP_NAME}, only {}",
+                names.join(", ")
+            )));
+        }
+        Ok(Self { local, tcp, stored })
+    }
+}
+
+/// Takes what systemd passed and announces.
 ///
 /// Must be called once, before anything else opens files.
 ///
@@ -51,57 +158,23 @@ pub struct Passed {
 ///
 /// [`PlatformError::Activation`] when sockets were announced and none is ours to serve: binding the path
 /// then would take it away from systemd.
-pub fn from_systemd(announced: Option<&str>) -> Result<Passed> {
-    let Some(announced) = announced else {
+pub fn from_systemd(announced: Announced<'_>) -> Result<Passed> {
+    if announced.count.is_none() {
         return Ok(Passed::default());
-    };
-    let unusable = |what: String| PlatformError::Activation { what };
-    let failed = || PlatformError::io("take the sockets that systemd passed");
-    // Counted first: for another process there are none, and then names without sockets would be an error of theirs.
-    if sd_notify::listen_fds().map_err(failed())?.len() == 0 {
-        return Err(unusable(format!(
-            "LISTEN_FDS={announced}, but no socket for this process"
-        )));
     }
-    let passed = sd_notify::listen_fds_with_names().map_err(failed())?;
-    let passed: Vec<(RawFd, String)> = passed.collect();
-    let (stored, passed): (Vec<_>, Vec<_>) =
-        passed.into_iter().partition(|(_, name)| name.starts_with(STORED));
+    let Numbers { local, tcp, stored } = announced.numbers(std::process::id())?;
+    // Looks at each whether it is open at all, and sees to it that no child gets it.
+    sd_notify::listen_fds()
+        .map(drop)
+        .map_err(PlatformError::io("take the sockets that systemd passed"))?;
     let stored = stored.into_iter().map(|(fd, name)| Stored {
         name,
         descriptor: own(fd),
     });
-    let stored = stored.collect();
-    if passed.is_empty() {
-        // Then nobody holds a socket for us, and the path is ours to bind.
-        return Ok(Passed {
-            stored,
-            ..Passed::default()
-        });
-    }
-    let only = passed.len() == 1;
-    let named = |wanted: &str| -> Vec<RawFd> {
-        let is_wanted = |name: &str| name == wanted || (only && wanted == NAME && name == "unknown");
-        let named = passed.iter().filter(|(_, name)| is_wanted(name));
-        named.map(|(fd, _)| *fd).collect()
-    };
-    let one = |wanted: &str| match named(wanted)[..] {
-        [] => Ok(None),
-        [fd] => Ok(Some(fd)),
-        _ => Err(unusable(format!("several sockets named {wanted}"))),
-    };
-    let (local, tcp) = (one(NAME)?, one(TCP_NAME)?);
-    if local.is_none() && tcp.is_none() {
-        let names: Vec<_> = passed.iter().map(|(_, name)| name.as_str()).collect();
-        return Err(unusable(format!(
-            "no socket named {NAME} or {TCP_NAME}, only {}",
-            names.join(", ")
-        )));
-    }
     Ok(Passed {
+        stored: stored.collect(),
         listener: local.map(adopt).transpose()?,
         tcp: tcp.map(adopt_tcp).transpose()?,
-        stored,
     })
 }
 
@@ -227,6 +300,53 @@ mod tests {
 
     #[test]
     fn nothing_announced_is_nothing_passed() {
-        assert!(from_systemd(None).is_ok_and(|passed| passed.listener.is_none() && passed.stored.is_empty()));
+        assert!(
+            from_systemd(Announced::default())
+                .is_ok_and(|passed| passed.listener.is_none() && passed.stored.is_empty())
+        );
+    }
+
+    #[test]
+    fn descriptors_are_told_apart_by_their_names() {
+        let check = |count: &str, names: Option<&str>, expected: std::result::Result<Numbers, &str>| {
+            let announced = Announced {
+                pid: Some("7"),
+                count: Some(count),
+                names,
+            };
+            match (announced.numbers(7), expected) {
+                (Ok(found), Ok(expected)) => assert_eq!(found, expected, "{count} {names:?}"),
+                (Err(error), Err(words)) => assert!(error.to_string().contains(words), "{words}: {error}"),
+                (found, expected) => panic!("{count} {names:?}: {found:?}, not {expected:?}"),
+            }
+        };
+        let numbers = |local, tcp, stored: &[(RawFd, &str)]| {
+            let stored = stored.iter().map(|(fd, name)| (*fd, (*name).to_owned()));
+            Ok(Numbers {
+                local,
+                tcp,
+                stored: stored.collect(),
+            })
+        };
+        check("1", None, numbers(Some(3), None, &[]));
+        check(
+            "3",
+            Some("grpc-tcp:stored-a:grpc"),
+            numbers(Some(5), Some(3), &[(4, "stored-a")]),
+        );
+        check("1", Some("stored-a"), numbers(None, None, &[(3, "stored-a")]));
+        check("2", Some("http:grpc"), numbers(Some(4), None, &[]));
+        check("2", None, Err("only unknown, unknown"));
+        check("2", Some("grpc:grpc"), Err("several sockets named grpc"));
+        check("2", Some("grpc"), Err("1 names for 2 descriptors"));
+        check("0", Some("grpc"), Err("no socket for this process"));
+        check("-1", None, Err("LISTEN_FDS=\"-1\", which is no number"));
+        check("4294967295", None, Err("4294967295 descriptors, at most 256"));
+        let other = Announced {
+            pid: Some("8"),
+            count: Some("1"),
+            names: None,
+        };
+        assert!(other.numbers(7).is_err());
     }
 }

@@ -62,7 +62,10 @@ impl MemoryFile {
     ///
     /// [`PlatformError::Activation`] for what is no such file.
     pub fn adopt(fd: OwnedFd, places: usize) -> Result<(Self, Contents)> {
-        let is_ours = fcntl_get_seals(&fd).is_ok_and(|seals| seals.contains(SealFlags::SHRINK));
+        // Whoever has sealed it further keeps us from writing to it, which is found out now and not when it matters.
+        let closed = SealFlags::WRITE | SealFlags::FUTURE_WRITE | SealFlags::GROW;
+        let is_ours = fcntl_get_seals(&fd)
+            .is_ok_and(|seals| seals.contains(SealFlags::SHRINK) && !seals.intersects(closed));
         if !is_ours {
             return Err(PlatformError::Activation {
                 what: "something else in the place of the file with the sessions".to_owned(),
@@ -72,12 +75,7 @@ impl MemoryFile {
             file: File::from(fd),
             numbers: Mutex::default(),
         };
-        let length = file
-            .file
-            .metadata()
-            .map_err(PlatformError::io("look at the file in memory"))?
-            .len();
-        let there = usize::try_from(length).unwrap_or(usize::MAX) / (2 * HALF_BYTES);
+        let there = usize::try_from(file.length()?).unwrap_or(usize::MAX) / (2 * HALF_BYTES);
         file.provide(places.max(there))?;
         let contents = file.read();
         Ok((file, contents))
@@ -118,11 +116,21 @@ impl MemoryFile {
     fn provide(&self, places: usize) -> Result<()> {
         let places = places.min(PLACES_MAX);
         let bytes = (places * 2 * HALF_BYTES) as u64;
-        self.file
-            .set_len(bytes)
-            .map_err(PlatformError::io("size a file in memory"))?;
+        // One that is longer cannot shrink, and need not.
+        if self.length()? < bytes {
+            self.file
+                .set_len(bytes)
+                .map_err(PlatformError::io("size a file in memory"))?;
+        }
         self.numbers().resize(places, 0);
         Ok(())
+    }
+
+    fn length(&self) -> Result<u64> {
+        let told = self.file.metadata();
+        Ok(told
+            .map_err(PlatformError::io("look at the file in memory"))?
+            .len())
     }
 
     /// Reads all places, and learns which halves are current.
@@ -240,6 +248,26 @@ mod tests {
         assert!(file.write(0, &[2; PLACE_BYTES_MAX + 1]).is_err());
         let (_, contents) = MemoryFile::adopt(passed(&file), 1).unwrap();
         assert_eq!(contents, [(0, vec![1; PLACE_BYTES_MAX])]);
+    }
+
+    #[test]
+    fn a_file_of_another_length_gives_what_it_has() {
+        let file = MemoryFile::create(1).unwrap();
+        file.write(0, b"a").unwrap();
+        for longer in [1, (2 * HALF_BYTES * PLACES_MAX) as u64] {
+            file.file.set_len(file.length().unwrap() + longer).unwrap();
+            let (_, contents) = MemoryFile::adopt(passed(&file), 1).unwrap();
+            assert_eq!(contents, [(0, b"a".to_vec())]);
+        }
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_written_to_or_grow_is_refused() {
+        for seal in [SealFlags::WRITE, SealFlags::FUTURE_WRITE, SealFlags::GROW] {
+            let file = MemoryFile::create(1).unwrap();
+            fcntl_add_seals(&file, seal).unwrap();
+            assert!(MemoryFile::adopt(passed(&file), 1).is_err(), "{seal:?}");
+        }
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! The shipped binary in a home of its own.
 
 use std::io::Read as _;
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
@@ -42,6 +43,29 @@ impl Home {
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
+        command
+    }
+
+    /// The binary under a shell that passes it one or two descriptors, with their names, as systemd would.
+    pub(crate) fn passing<const N: usize>(&self, passed: [(&str, OwnedFd); N]) -> Command {
+        // A command can be given two, and the shell moves them to where systemd has them.
+        let moved = ["exec 3<&0 </dev/null", "exec 3<&0 4<&1 </dev/null >/dev/null"][N - 1];
+        let names = passed.each_ref().map(|(name, _)| *name).join(":");
+        let script = format!("{moved}; LISTEN_PID=$$ LISTEN_FDS={N} LISTEN_FDNAMES={names} exec \"$0\" run");
+        let mut command = Command::new("/bin/sh");
+        command
+            .args(["-c", &script, env!("CARGO_BIN_EXE_snowflake-session")])
+            .env_clear()
+            .env("HOME", self.path())
+            .env("XDG_RUNTIME_DIR", self.path().join("run"))
+            .stderr(Stdio::piped());
+        let mut descriptors = passed.into_iter().map(|(_, descriptor)| Stdio::from(descriptor));
+        if let Some(first) = descriptors.next() {
+            command.stdin(first);
+        }
+        if let Some(second) = descriptors.next() {
+            command.stdout(second);
+        }
         command
     }
 

@@ -189,10 +189,7 @@ impl Service {
     }
 
     pub(crate) fn session_service(&self) -> SessionServiceClient<Built> {
-        SessionServiceClient::new(InterceptedService::new(
-            self.channel.clone(),
-            name_build as NameBuild,
-        ))
+        sessions(&self.channel)
     }
 
     pub(crate) fn lifecycle(&self) -> LifecycleServiceClient<Channel> {
@@ -235,6 +232,10 @@ impl Service {
 /// A client of the query service that says which build it is.
 pub(crate) fn queries(channel: &Channel) -> QueryServiceClient<Built> {
     QueryServiceClient::new(InterceptedService::new(channel.clone(), name_build as NameBuild))
+}
+
+pub(crate) fn sessions(channel: &Channel) -> SessionServiceClient<Built> {
+    SessionServiceClient::new(InterceptedService::new(channel.clone(), name_build as NameBuild))
 }
 
 pub(crate) type NameBuild = fn(Request<()>) -> Result<Request<()>, Status>;
