@@ -12,16 +12,26 @@ use super::Failure;
 use super::remote::{self, Remote};
 use crate::config::Settings;
 use crate::platform::PlatformError;
-use crate::platform::accept::{AcceptLoop, AcceptRules, Peers};
+use crate::platform::accept::AcceptLoop;
+use crate::platform::local_door::{AcceptRules, LocalDoor, Peers};
 use crate::platform::socket::Listener;
-use crate::remote::accept::RemoteLoop;
+use crate::remote::door::RemoteDoor;
 use crate::rpc::{Arrivals, Connection, Peer};
 
 /// All ways in.
 #[derive(Clone)]
 pub(super) struct Doors {
     local: AcceptLoop,
-    remote: Option<RemoteLoop>,
+    remote: Option<RemoteWay>,
+}
+
+/// The way in for other machines.
+#[derive(Clone)]
+struct RemoteWay {
+    accepting: AcceptLoop,
+    address: SocketAddr,
+    /// A service manager holds the socket and keeps who comes while nobody serves it.
+    is_passed: bool,
 }
 
 impl Doors {
@@ -45,7 +55,8 @@ impl Doors {
             peers,
             connections_max,
         };
-        let (local, accepted) = AcceptLoop::start(listener, rules, stop.clone(), arrive.clone())?;
+        let (door, accepted) = LocalDoor::at(listener, rules, arrive.clone())?;
+        let local = AcceptLoop::start(door, stop.clone());
         let accepted = ReceiverStream::new(accepted)
             .map(|accepted| Connection::new(accepted.stream, accepted.guard, accepted.permit));
         let opened = remote.map(
@@ -53,13 +64,15 @@ impl Doors {
                  listener,
                  credentials,
              }| {
-                RemoteLoop::start(
-                    listener,
-                    credentials,
-                    remote::rules(settings),
-                    stop.clone(),
-                    arrive,
-                )
+                let (address, is_passed) = (listener.address(), listener.is_passed());
+                let (door, admitted) =
+                    RemoteDoor::at(listener, credentials, remote::rules(settings), arrive)?;
+                let way = RemoteWay {
+                    accepting: AcceptLoop::start(door, stop.clone()),
+                    address,
+                    is_passed,
+                };
+                Ok((way, admitted))
             },
         );
         let opened = opened.transpose().map_err(|source| PlatformError::Io {
@@ -84,19 +97,19 @@ impl Doors {
 
     /// Where clients of other machines come in.
     pub(super) fn tcp_address(&self) -> Option<SocketAddr> {
-        self.remote.as_ref().map(RemoteLoop::address)
+        self.remote.as_ref().map(|remote| remote.address)
     }
 
     /// True when everybody who comes while nobody serves finds somebody who starts the service: `sfctl` does where it
     /// finds no socket, a manager where it holds one. Nobody does that for a TCP socket of our own.
     pub(super) fn may_be_left(&self) -> bool {
-        self.remote.as_ref().is_none_or(RemoteLoop::is_passed)
+        self.remote.as_ref().is_none_or(|remote| remote.is_passed)
     }
 
     /// Lets nobody in from now on; see [`AcceptLoop::pause`].
     pub(super) async fn pause(&self) {
         if let Some(remote) = &self.remote {
-            remote.pause().await;
+            remote.accepting.pause().await;
         }
         self.local.pause().await;
     }
@@ -105,7 +118,7 @@ impl Doors {
     pub(super) async fn resume(&self) {
         self.local.resume().await;
         if let Some(remote) = &self.remote {
-            remote.resume().await;
+            remote.accepting.resume().await;
         }
     }
 
@@ -114,7 +127,7 @@ impl Doors {
     pub(super) async fn are_alive(&self, limit: Duration) -> bool {
         let remote = async {
             match &self.remote {
-                Some(remote) => remote.is_alive(limit).await,
+                Some(remote) => remote.accepting.is_alive(limit).await,
                 None => true,
             }
         };

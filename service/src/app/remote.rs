@@ -8,8 +8,8 @@ use tokio::sync::watch;
 use super::Failure;
 use crate::config::{Fault, Faults, Settings, TlsFiles};
 use crate::platform::PlatformError;
-use crate::remote::accept::RemoteRules;
 use crate::remote::credentials::{CredentialError, CredentialFile, CredentialFiles, Credentials};
+use crate::remote::door::RemoteRules;
 use crate::remote::listener::RemoteListener;
 
 /// How long before its end the service's certificate is complained about.
@@ -77,14 +77,12 @@ pub(super) fn read(settings: &Settings) -> Result<Option<Credentials>, Faults> {
         key,
         client_authorities,
         revocation_lists,
-        credentials_directory,
     } = files.clone();
     let files = CredentialFiles {
         certificate,
         key,
         client_authorities,
         revocation_lists,
-        credentials_directory,
         allowed: settings.tcp.allow.clone(),
     };
     let read = Credentials::read(&files).map(Some);

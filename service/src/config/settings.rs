@@ -254,7 +254,7 @@ fn read(reader: &mut Reader<'_>, home: PathBuf, environment: &Environment) -> Se
             runtime_directory: environment.folder("XDG_RUNTIME_DIR"),
             temporary_directory: environment.folder("TMPDIR").unwrap_or_else(|| "/tmp".into()),
         },
-        tcp: super::tcp::read(reader, environment),
+        tcp: super::tcp::read(reader),
         log: read_log(reader, environment),
         idle_exit: read_idle_exit(reader),
         grace_period: reader.duration("service.grace_period", Duration::ZERO),

@@ -4,7 +4,6 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::environment::Environment;
 use super::read::Reader;
 use crate::domain::client_names::AllowedClient;
 
@@ -38,8 +37,6 @@ pub struct TlsFiles {
     pub client_authorities: PathBuf,
     /// What those authorities have taken back; `None` where nobody asks for that.
     pub revocation_lists: Option<PathBuf>,
-    /// Where systemd keeps files for this service alone, whose modes say nothing.
-    pub credentials_directory: Option<PathBuf>,
 }
 
 /// The keys without which nobody is served over TCP.
@@ -49,7 +46,7 @@ const LISTEN: &str = "tcp.listen";
 const ALLOW: &str = "tcp.allow";
 
 /// Reads the section.
-pub(super) fn read(reader: &mut Reader<'_>, environment: &Environment) -> TcpSettings {
+pub(super) fn read(reader: &mut Reader<'_>) -> TcpSettings {
     let text = reader.text(LISTEN);
     let listen = match text.parse::<SocketAddr>() {
         _ if text.is_empty() => None,
@@ -89,7 +86,6 @@ pub(super) fn read(reader: &mut Reader<'_>, environment: &Environment) -> TcpSet
             key,
             client_authorities,
             revocation_lists,
-            credentials_directory: environment.folder("CREDENTIALS_DIRECTORY"),
         }),
         _ => None,
     };

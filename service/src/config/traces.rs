@@ -1,7 +1,5 @@
 //! The section `[traces]`.
 
-use std::io::Read as _;
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::time::Duration;
 
@@ -9,6 +7,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Uri};
 
 use super::read::Reader;
 use super::values::Fraction;
+use crate::platform::named_file::{self, Kind};
 
 /// What a collector of OpenTelemetry is told.
 #[derive(Debug, Clone)]
@@ -130,22 +129,9 @@ const HEADERS_BYTES_MAX: u64 = 64 << 10;
 /// Headers of a file: one `Name: value` a line. What is wrong is told without any of its text.
 fn headers_in(path: &Path) -> Result<HeaderMap, String> {
     let shown = path.display();
-    let failed = |error: std::io::Error| format!("{shown} cannot be read: {error}");
-    let file = std::fs::File::open(path).map_err(failed)?;
-    let metadata = file.metadata().map_err(failed)?;
-    if metadata.len() > HEADERS_BYTES_MAX {
-        return Err(format!("{shown} has more than {HEADERS_BYTES_MAX} bytes"));
-    }
-    let mode = metadata.permissions().mode();
-    if mode & 0o027 != 0 {
-        return Err(format!(
-            "{shown} can be read by others or changed by its group; `chmod 600 {shown}`"
-        ));
-    }
-    let mut text = String::new();
-    file.take(HEADERS_BYTES_MAX)
-        .read_to_string(&mut text)
-        .map_err(failed)?;
+    let bytes = named_file::read(path, HEADERS_BYTES_MAX, Kind::Secret)
+        .map_err(|error| format!("{shown}: {error}"))?;
+    let text = String::from_utf8(bytes).map_err(|_| format!("{shown}: is not UTF-8"))?;
     let mut headers = HeaderMap::new();
     for (number, line) in text.lines().enumerate() {
         let line = line.trim();
@@ -190,6 +176,7 @@ impl std::str::FromStr for Attribute {
 #[cfg(test)]
 mod tests {
     use std::io::Write as _;
+    use std::os::unix::fs::PermissionsExt as _;
 
     use super::*;
 

@@ -1,8 +1,6 @@
 //! Reads certificates, key and authorities, and makes of them what TLS needs.
 
 use std::fmt;
-use std::fs;
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -18,6 +16,7 @@ use super::names::end_of;
 use super::revocation::RevocationLists;
 use super::verifier::{Admission, name_of};
 use crate::domain::client_names::AllowedClient;
+use crate::platform::named_file::{self, Kind};
 
 /// Largest file that is read, in bytes; a store of all public authorities has a fifth of it.
 const FILE_BYTES_MAX: u64 = 1 << 20;
@@ -33,8 +32,6 @@ pub struct CredentialFiles {
     pub client_authorities: PathBuf,
     /// PEM file with what those have taken back, where that is asked.
     pub revocation_lists: Option<PathBuf>,
-    /// Where a service manager keeps files for this service alone; the modes of those are its own.
-    pub credentials_directory: Option<PathBuf>,
     /// Who may come.
     pub allowed: Vec<AllowedClient>,
 }
@@ -104,8 +101,8 @@ impl Credentials {
         let chain: Vec<CertificateDer<'static>> =
             all(&files.certificate, FILE_BYTES_MAX, "certificate").map_err(&certificate_error)?;
         let end = end_of(&chain[0]).map_err(|error| certificate_error(error.to_string()))?;
-        is_private(files).map_err(&key_error)?;
-        let key = contents(&files.key, FILE_BYTES_MAX).map_err(&key_error)?;
+        let key = named_file::read(&files.key, FILE_BYTES_MAX, Kind::Secret)
+            .map_err(|error| key_error(error.to_string()))?;
         let key = PrivateKeyDer::from_pem_slice(&key).map_err(|error| key_error(not_pem(&error, "key")))?;
         let mut roots = RootCertStore::empty();
         let authorities: Vec<CertificateDer<'static>> =
@@ -170,43 +167,9 @@ impl Credentials {
     }
 }
 
-/// Checks that a key is its owner's alone.
-fn is_private(files: &CredentialFiles) -> Result<(), String> {
-    let path = &files.key;
-    // systemd lets the service read by an access list, which the mode shows as the group's right.
-    if files
-        .credentials_directory
-        .as_ref()
-        .is_some_and(|folder| path.starts_with(folder))
-    {
-        return Ok(());
-    }
-    let found = fs::metadata(path).map_err(|error| format!("cannot be read: {error}"))?;
-    let mode = found.permissions().mode() & 0o7777;
-    if mode & 0o077 != 0 {
-        return Err(format!(
-            "its mode is {mode:04o}, so others can read the key; run `chmod 600 {}`",
-            path.display()
-        ));
-    }
-    Ok(())
-}
-
-fn contents(path: &Path, bytes_max: u64) -> Result<Vec<u8>, String> {
-    let unreadable = |error: std::io::Error| format!("cannot be read: {error}");
-    let found = fs::metadata(path).map_err(unreadable)?;
-    if !found.is_file() {
-        return Err("is not a file".to_owned());
-    }
-    if found.len() > bytes_max {
-        return Err(format!("has {} bytes, at most {bytes_max} are read", found.len()));
-    }
-    fs::read(path).map_err(unreadable)
-}
-
 /// All that a file has of a kind, at least one.
 pub(super) fn all<T: PemObject>(path: &Path, bytes_max: u64, kind: &str) -> Result<Vec<T>, String> {
-    let text = contents(path, bytes_max)?;
+    let text = named_file::read(path, bytes_max, Kind::Public).map_err(|error| error.to_string())?;
     let all = T::pem_slice_iter(&text).collect::<Result<Vec<_>, _>>();
     let all = all.map_err(|error| not_pem(&error, kind))?;
     if all.is_empty() {

@@ -4,7 +4,6 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use hyper_util::rt::TokioIo;
 use rcgen::{
     BasicConstraints, CertificateParams, CertificateRevocationListParams, DnType, ExtendedKeyUsagePurpose,
     IsCa, Issuer, KeyIdMethod, KeyPair, KeyUsagePurpose, RevokedCertParams, SanType, SerialNumber,
@@ -16,8 +15,7 @@ use tokio_rustls::client::TlsStream;
 use tokio_rustls::rustls::crypto::aws_lc_rs::default_provider;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_rustls::rustls::{ClientConfig, RootCertStore};
-use tonic::transport::{Channel, Endpoint};
-use tower::service_fn;
+use tonic::transport::Channel;
 
 /// Signs whatever it is asked to.
 pub(crate) struct Authority {
@@ -152,15 +150,7 @@ impl Authority {
 
     /// A channel to what listens there.
     pub(crate) async fn channel(&self, port: u16, client: &Signed) -> Channel {
-        let mut stream = Some(TokioIo::new(self.greet(port, Some(client)).await.unwrap()));
-        let connector = service_fn(move |_| {
-            let stream = stream.take();
-            async move { stream.ok_or(std::io::Error::from(std::io::ErrorKind::ConnectionReset)) }
-        });
-        Endpoint::from_static("http://localhost")
-            .connect_with_connector(connector)
-            .await
-            .unwrap()
+        crate::support::channel_on(self.greet(port, Some(client)).await.unwrap()).await
     }
 }
 

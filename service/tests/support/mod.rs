@@ -265,7 +265,10 @@ pub(crate) fn about(socket: PathBuf) -> About {
 }
 
 /// Speaks on a connection, and on no other after it.
-pub(crate) async fn channel_on(stream: tokio::net::UnixStream) -> Channel {
+pub(crate) async fn channel_on<S>(stream: S) -> Channel
+where
+    S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Send + Unpin + 'static,
+{
     let mut stream = Some(hyper_util::rt::TokioIo::new(stream));
     let connector = tower::service_fn(move |_| {
         let stream = stream.take();

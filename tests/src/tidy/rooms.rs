@@ -11,7 +11,7 @@ type Arrows = (&'static str, &'static [&'static str]);
 /// Rooms of the service. `domain` is pure; `app` composes.
 const SERVICE: [Arrows; 14] = [
     ("domain", &[]),
-    ("config", &["domain"]),
+    ("config", &["domain", "platform"]),
     ("platform", &[]),
     ("sessions", &["domain"]),
     ("backend", &["domain", "sessions"]),
@@ -19,7 +19,7 @@ const SERVICE: [Arrows; 14] = [
     ("audit", &["domain"]),
     ("metrics", &["domain", "platform"]),
     ("pool", &["domain"]),
-    ("remote", &["domain"]),
+    ("remote", &["domain", "platform"]),
     ("traces", &["domain"]),
     ("rpc", &["domain", "sessions", "traces"]),
     (

@@ -1,21 +1,22 @@
-//! Accepts TCP connections and shakes hands with whom they are from.
+//! The door for other machines: TCP, and a handshake with whom the connection is from.
 
 use std::io;
 use std::net::SocketAddr;
+use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::Duration;
 
 use rustix::net::sockopt;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 use tokio::time::{Instant, timeout_at};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
-use tokio_util::sync::CancellationToken;
 
 use super::credentials::Credentials;
 use super::listener::RemoteListener;
+use crate::platform::accept::{Door, not_accepted};
 
 /// Limits of what comes over TCP.
 #[derive(Debug, Clone, Copy)]
@@ -45,156 +46,127 @@ pub struct Admitted<G> {
     pub guard: G,
 }
 
-/// A running accept loop.
-#[derive(Debug, Clone)]
-pub struct RemoteLoop {
-    wishes: mpsc::Sender<(Wish, oneshot::Sender<()>)>,
-    address: SocketAddr,
-    is_passed: bool,
-}
-
-/// What a running loop can be asked for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Wish {
-    Ping,
-    Pause,
-    Resume,
-}
-
-/// Pause after the system refused a connection, for lack of descriptors for example.
-const REFUSED_PAUSE: Duration = Duration::from_millis(50);
-
 /// Most bytes of a refused client that are thrown away so that it can read why it was refused.
 const REFUSED_BYTES_MAX: usize = 64 << 10;
 
 /// Shares of [`RemoteRules::dead_peer_timeout`] by which a silent client is asked whether it is still there.
 const PROBES: u32 = 3;
 
-impl RemoteLoop {
-    /// Starts to accept; clients come out of the receiver until `stop` fires. Each handshake takes the credentials as
-    /// they are when it begins. `arrive` is called for each connection as soon as it is accepted.
+/// The door. Each handshake takes the credentials as they are when it begins.
+pub struct RemoteDoor<G, A> {
+    socket: TcpListener,
+    is_open: bool,
+    places: Arc<Semaphore>,
+    handshakes: Arc<Semaphore>,
+    rules: RemoteRules,
+    credentials: watch::Receiver<Credentials>,
+    arrive: A,
+    clients: mpsc::Sender<Admitted<G>>,
+}
+
+/// Somebody at the door, with a place among the connections and one among the handshakes.
+pub struct Newcomer<G> {
+    stream: TcpStream,
+    address: SocketAddr,
+    place: OwnedSemaphorePermit,
+    handshake: OwnedSemaphorePermit,
+    guard: G,
+}
+
+impl<G: Send + 'static, A: Fn() -> G + Send + Sync + 'static> RemoteDoor<G, A> {
+    /// A door at a socket; clients who were let in come out of the receiver. `arrive` is called for each connection as soon
+    /// as it is accepted.
     ///
     /// # Errors
     ///
     /// When the runtime cannot watch the socket.
-    pub fn start<G: Send + 'static>(
+    pub fn at(
         listener: RemoteListener,
         credentials: watch::Receiver<Credentials>,
         rules: RemoteRules,
-        stop: CancellationToken,
-        arrive: impl Fn() -> G + Send + 'static,
+        arrive: A,
     ) -> io::Result<(Self, mpsc::Receiver<Admitted<G>>)> {
-        let (address, is_passed) = (listener.address(), listener.is_passed());
-        let socket = TcpListener::from_std(listener.socket)?;
         let (clients, admitted) = mpsc::channel(1);
-        let (wishes, mut wished) = mpsc::channel::<(Wish, oneshot::Sender<()>)>(1);
-        let doorway = Doorway {
+        let door = Self {
+            socket: TcpListener::from_std(listener.socket)?,
+            is_open: true,
             places: Arc::new(Semaphore::new(rules.connections_max)),
             handshakes: Arc::new(Semaphore::new(rules.handshakes_max)),
             rules,
+            credentials,
+            arrive,
+            clients,
         };
-        tokio::spawn(async move {
-            let mut paused = false;
-            loop {
-                tokio::select! {
-                    biased;
-                    () = stop.cancelled() => return,
-                    Some((wish, done)) = wished.recv() => {
-                        paused = match wish {
-                            Wish::Ping => paused,
-                            Wish::Pause => true,
-                            Wish::Resume => false,
-                        };
-                        let _ = done.send(());
-                    }
-                    accepted = doorway.accept(&socket), if !paused => {
-                        let Some((stream, address, place, handshake)) = accepted else {
-                            continue;
-                        };
-                        let guard = arrive();
-                        let (credentials, clients) = (credentials.borrow().clone(), clients.clone());
-                        tokio::spawn(async move {
-                            let greeted = greet(stream, address, &credentials, rules.handshake_timeout).await;
-                            if let Some((stream, name)) = greeted {
-                                let client = Admitted { stream, name, address, permit: place, guard };
-                                // Nobody takes it any more: the service is gone.
-                                let _ = clients.send(client).await;
-                            }
-                            drop(handshake);
-                        });
-                    }
-                }
-            }
-        });
-        let loop_ = Self {
-            wishes,
-            address,
-            is_passed,
-        };
-        Ok((loop_, admitted))
-    }
-
-    /// Accepts nothing from now on. Who has been accepted goes on shaking hands.
-    pub async fn pause(&self) {
-        self.ask(Wish::Pause).await;
-    }
-
-    /// Accepts again after a pause.
-    pub async fn resume(&self) {
-        self.ask(Wish::Resume).await;
-    }
-
-    /// True when the loop answers within `limit`.
-    pub async fn is_alive(&self, limit: Duration) -> bool {
-        tokio::time::timeout(limit, self.ask(Wish::Ping))
-            .await
-            .unwrap_or(false)
-    }
-
-    async fn ask(&self, wish: Wish) -> bool {
-        let (done, answer) = oneshot::channel();
-        self.wishes.send((wish, done)).await.is_ok() && answer.await.is_ok()
-    }
-
-    /// Where clients find it.
-    pub fn address(&self) -> SocketAddr {
-        self.address
-    }
-
-    /// True when a service manager holds the socket and keeps who comes while nobody serves it.
-    pub fn is_passed(&self) -> bool {
-        self.is_passed
+        Ok((door, admitted))
     }
 }
 
-/// Where connections wait until there is room for them.
-struct Doorway {
-    places: Arc<Semaphore>,
-    handshakes: Arc<Semaphore>,
-    rules: RemoteRules,
-}
+impl<G: Send + 'static, A: Fn() -> G + Send + Sync + 'static> Door for RemoteDoor<G, A> {
+    type Came = Newcomer<G>;
 
-type Entered = (TcpStream, SocketAddr, OwnedSemaphorePermit, OwnedSemaphorePermit);
-
-impl Doorway {
-    /// The next connection, once there is room for it.
-    async fn accept(&self, socket: &TcpListener) -> Option<Entered> {
+    async fn next(&mut self) -> Option<Newcomer<G>> {
+        if !self.is_open {
+            return std::future::pending().await;
+        }
         let handshake = Arc::clone(&self.handshakes).acquire_owned().await.ok()?;
         let place = Arc::clone(&self.places).acquire_owned().await.ok()?;
-        match socket.accept().await {
+        match self.socket.accept().await {
             Ok((stream, address)) => {
                 if let Err(error) = prepare(&stream, self.rules.dead_peer_timeout) {
                     tracing::debug!(%address, %error, "a connection over TCP ended at once");
                     return None;
                 }
-                Some((stream, address, place, handshake))
+                Some(Newcomer {
+                    stream,
+                    address,
+                    place,
+                    handshake,
+                    guard: (self.arrive)(),
+                })
             }
             Err(error) => {
-                tracing::warn!(error = %error, "connection over TCP not accepted");
-                tokio::time::sleep(REFUSED_PAUSE).await;
+                not_accepted(error, "connection over TCP").await;
                 None
             }
         }
+    }
+
+    /// Shakes hands beside the loop, so that nobody waits for a slow one.
+    async fn pass(&mut self, came: Newcomer<G>) -> ControlFlow<()> {
+        let Newcomer {
+            stream,
+            address,
+            place: permit,
+            handshake,
+            guard,
+        } = came;
+        let (credentials, clients) = (self.credentials.borrow().clone(), self.clients.clone());
+        let limit = self.rules.handshake_timeout;
+        tokio::spawn(async move {
+            if let Some((stream, name)) = greet(stream, address, &credentials, limit).await {
+                let client = Admitted {
+                    stream,
+                    name,
+                    address,
+                    permit,
+                    guard,
+                };
+                // Nobody takes it any more: the service is gone.
+                let _ = clients.send(client).await;
+            }
+            drop(handshake);
+        });
+        ControlFlow::Continue(())
+    }
+
+    /// Who waits in the queue of the socket, ours or a manager's, is found there by whoever opens it again.
+    fn shut(&mut self) -> Vec<Newcomer<G>> {
+        self.is_open = false;
+        Vec::new()
+    }
+
+    fn open(&mut self) {
+        self.is_open = true;
     }
 }
 
