@@ -64,12 +64,9 @@ impl LogFiles {
             Some(current) => current,
             None => self.resume(now)?,
         };
-        let age = now.duration_since(current.begun).unwrap_or_default();
-        let is_full = current.bytes + line.len() as u64 > self.rules.bytes_max || age > self.rules.age_max;
-        if is_full && current.bytes > 0 {
-            self.set_aside(now)?;
-            current = self.resume(now)?;
-            self.prune(now);
+        let is_full = current.bytes + line.len() as u64 > self.rules.bytes_max;
+        if current.bytes > 0 && (is_full || self.is_old(&current, now)) {
+            current = self.turn(now)?;
         }
         if current.torn {
             // What was torn is one line that is not whole; what comes is not to be part of it.
@@ -82,6 +79,18 @@ impl LogFiles {
         current.bytes += line.len() as u64;
         self.current = Some(current);
         Ok(())
+    }
+
+    fn is_old(&self, current: &Current, now: SystemTime) -> bool {
+        now.duration_since(current.begun).unwrap_or_default() > self.rules.age_max
+    }
+
+    /// Sets the file aside, begins the next one, and removes what is too old or too much.
+    fn turn(&self, now: SystemTime) -> io::Result<Current> {
+        self.set_aside(now)?;
+        let current = self.resume(now)?;
+        self.prune(now);
+        Ok(current)
     }
 
     fn resume(&self, now: SystemTime) -> io::Result<Current> {
@@ -155,6 +164,16 @@ impl Output for LogFiles {
         self.rules = rules;
         self.current = None;
     }
+
+    fn tend(&mut self, now: SystemTime) {
+        let ends = |current: &Current| current.bytes > 0 && self.is_old(current, now);
+        if self.current.as_ref().is_some_and(ends) {
+            // After an error it is opened anew at the next line.
+            self.current = self.turn(now).ok();
+        } else {
+            self.prune(now);
+        }
+    }
 }
 
 /// The files of a log that are full, the oldest first.
@@ -226,6 +245,26 @@ mod tests {
         }
         files.write(b"6\n", now + 200 * DAY).unwrap();
         assert_eq!(texts(&path), ["6\n"]);
+    }
+
+    #[test]
+    fn age_counts_though_nothing_is_written() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("service.log");
+        let now = SystemTime::now();
+        let mut files = LogFiles::open(&path, rules()).unwrap();
+        files.write(b"one\n", now).unwrap();
+        files.tend(now);
+        assert_eq!(texts(&path), ["one\n"]);
+        files.tend(now + 2 * DAY);
+        assert_eq!(texts(&path), ["one\n", ""]);
+        // One that has nothing in it does not end.
+        files.tend(now + 4 * DAY);
+        assert_eq!(texts(&path), ["one\n", ""]);
+        files.tend(now + 15 * DAY);
+        assert_eq!(texts(&path), [""]);
+        files.write(b"two\n", now + 15 * DAY).unwrap();
+        assert_eq!(texts(&path), ["two\n"]);
     }
 
     #[test]

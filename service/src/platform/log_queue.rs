@@ -21,7 +21,13 @@ pub trait Output: Send + 'static {
 
     /// Opens files anew by their names, under these rules from now on.
     fn reopen(&mut self, rules: LogRules);
+
+    /// Does what time alone asks for; called now and then while nothing is written.
+    fn tend(&mut self, now: SystemTime);
 }
+
+/// How long nothing is written before files are tended. Their ages are a day and more.
+const TEND_INTERVAL: Duration = Duration::from_hours(1);
 
 /// The standard error stream.
 pub(super) struct Stderr;
@@ -32,6 +38,8 @@ impl Output for Stderr {
     }
 
     fn reopen(&mut self, _: LogRules) {}
+
+    fn tend(&mut self, _: SystemTime) {}
 }
 
 /// The queue, as those see it who log.
@@ -69,7 +77,15 @@ impl LineQueue {
     /// # Errors
     ///
     /// When no thread can be started.
-    pub fn start(mut output: impl Output, lines_max: usize, bytes_max: usize) -> io::Result<Self> {
+    pub fn start(output: impl Output, lines_max: usize, bytes_max: usize) -> io::Result<Self> {
+        Self::start_tending(output, (lines_max, bytes_max), TEND_INTERVAL)
+    }
+
+    fn start_tending(
+        mut output: impl Output,
+        (lines_max, bytes_max): (usize, usize),
+        interval: Duration,
+    ) -> io::Result<Self> {
         let shared = Arc::new(Shared {
             pending: Mutex::default(),
             changed: Condvar::new(),
@@ -79,7 +95,7 @@ impl LineQueue {
         let taken = Arc::clone(&shared);
         std::thread::Builder::new()
             .name("log".to_owned())
-            .spawn(move || taken.run(&mut output))?;
+            .spawn(move || taken.run(&mut output, interval))?;
         Ok(Self { shared })
     }
 
@@ -143,8 +159,9 @@ impl Shared {
         self.pending.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Waits for something to do. What is taken is no longer counted, so one line more than the limit may exist.
-    fn next(&self) -> (Item, u64) {
+    /// Waits for something to do, `None` when there is nothing for so long. What is taken is no longer counted, so one line
+    /// more than the limit may exist.
+    fn next(&self, interval: Duration) -> Option<(Item, u64)> {
         let mut pending = self.pending();
         loop {
             if let Some(item) = pending.items.pop_front() {
@@ -152,17 +169,25 @@ impl Shared {
                     pending.lines -= 1;
                     pending.bytes -= line.len();
                 }
-                return (item, std::mem::take(&mut pending.dropped));
+                return Some((item, std::mem::take(&mut pending.dropped)));
             }
-            pending = self.changed.wait(pending).unwrap_or_else(PoisonError::into_inner);
+            let waited = self.changed.wait_timeout(pending, interval);
+            let (still, timeout) = waited.unwrap_or_else(PoisonError::into_inner);
+            pending = still;
+            if timeout.timed_out() && pending.items.is_empty() {
+                return None;
+            }
         }
     }
 
     /// Writes until the process ends.
-    fn run(&self, output: &mut impl Output) {
+    fn run(&self, output: &mut impl Output, interval: Duration) {
         let mut missing = 0;
         loop {
-            let (item, dropped) = self.next();
+            let Some((item, dropped)) = self.next(interval) else {
+                output.tend(SystemTime::now());
+                continue;
+            };
             missing += dropped;
             match item {
                 Item::Reopen(rules) => output.reopen(rules),
@@ -222,6 +247,8 @@ mod tests {
         }
 
         fn reopen(&mut self, _: LogRules) {}
+
+        fn tend(&mut self, _: SystemTime) {}
     }
 
     fn put(queue: &LineQueue, line: &str) {
@@ -298,5 +325,32 @@ mod tests {
         queue.flush(PATIENCE);
         let lines = lines.lock().unwrap();
         assert_eq!((&*lines[0], missing(&lines[1])), ("short\n", Some(1)));
+    }
+
+    /// Says when it is tended.
+    struct Tended(SyncSender<()>);
+
+    impl Output for Tended {
+        fn write(&mut self, _: &[u8], _: SystemTime) -> io::Result<()> {
+            Ok(())
+        }
+
+        fn reopen(&mut self, _: LogRules) {}
+
+        fn tend(&mut self, _: SystemTime) {
+            // Whoever listened has heard enough.
+            let _ = self.0.try_send(());
+        }
+    }
+
+    #[test]
+    fn files_are_tended_though_nobody_logs() {
+        let (tended, told) = sync_channel(1);
+        let queue = LineQueue::start_tending(Tended(tended), (4, 1 << 10), Duration::from_millis(1)).unwrap();
+        for _ in 0..2 {
+            told.recv_timeout(PATIENCE).unwrap();
+        }
+        put(&queue, "still written\n");
+        queue.flush(PATIENCE);
     }
 }
