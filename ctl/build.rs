@@ -1,5 +1,5 @@
 //! Links `sfctl` at a fixed address on Linux, so that it starts without adjusting tens of thousands of addresses first
-//! (ADR 0017).
+//! (ADR 0018).
 
 #![expect(
     clippy::disallowed_macros,

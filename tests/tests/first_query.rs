@@ -141,7 +141,7 @@ fn elf_type(program: &str) -> u8 {
 #[test]
 #[cfg(target_os = "linux")]
 fn only_the_client_lies_at_a_fixed_address() {
-    // ADR 0017: what starts often starts fast; what listens is where the kernel wants it.
+    // ADR 0018: what starts often starts fast; what listens is where the kernel wants it.
     assert_eq!(elf_type("sfctl"), 2);
     assert_eq!(elf_type("snowflake-session"), 3);
     assert_eq!(elf_type("snowflake-emulator"), 3);
