@@ -14,6 +14,7 @@ mod duckdb;
 mod error;
 pub mod functions;
 mod geo;
+mod plan;
 pub mod sample_data;
 mod types;
 mod wide_integer;
@@ -23,6 +24,7 @@ pub use decfloat::{DECFLOAT_KEY_BYTES, DecFloat, DecFloatError};
 pub use duckdb::open;
 pub use error::{EngineError, EngineErrorKind, ErrorCode};
 pub use geo::{Geo, GeoForm};
+pub use plan::PlanNode;
 pub use types::{DayTime, EngineColumn, SqlType, VectorElement, YearMonth};
 
 use std::sync::Arc;
@@ -56,6 +58,9 @@ pub trait EngineConnection: Send {
 
     /// Binds one statement and gives its columns without running it.
     fn describe(&mut self, sql: &str) -> Result<Vec<EngineColumn>, EngineError>;
+
+    /// Plans one statement as it would run, without running it.
+    fn plan(&mut self, sql: &str) -> Result<PlanNode, EngineError>;
 
     /// Adds rows to a table; columns by position, in the physical types of [`SqlType`].
     ///

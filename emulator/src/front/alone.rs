@@ -17,7 +17,7 @@ pub fn leaves_session_alone(sql: &str) -> bool {
     let Ok(first) = cursor.word() else { return false };
     match first.as_str() {
         "SELECT" | "WITH" | "INSERT" | "UPDATE" | "DELETE" | "MERGE" | "TRUNCATE" | "SHOW" | "DESC"
-        | "DESCRIBE" => true,
+        | "DESCRIBE" | "EXPLAIN" => true,
         "CALL" => cursor.peek_word(0, super::parse_wait::NAME),
         // Not databases and schemas, which become the session's; not temporary tables, which are its own.
         "CREATE" => {
@@ -44,6 +44,7 @@ mod tests {
             "create view v as select 1 a",
             "call system$wait(1)",
             "show tables",
+            "explain select 1",
         ] {
             assert!(leaves_session_alone(alone), "{alone}");
         }

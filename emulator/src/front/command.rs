@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use sqlparser::ast::Statement;
 
-use super::StageCommand;
+use super::{Parsed, StageCommand};
 use crate::catalog::names::Name;
 
 /// A dotted name as written; an empty part stands for the omitted one in `db..t`.
@@ -19,6 +19,8 @@ pub enum Command {
     Describe(Describe),
     /// `DESCRIBE RESULT …`: a query that gives the id of the statement whose result it is.
     DescribeResult(Box<Statement>),
+    /// `EXPLAIN …`.
+    Explain(Explain),
     /// `USE …`.
     Use(Use),
     /// `SET name = …`: the variables, and a query that gives their values in one row.
@@ -189,6 +191,28 @@ pub struct Describe {
     pub view: bool,
     /// What is described.
     pub path: Path,
+}
+
+/// An `EXPLAIN` statement.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Explain {
+    /// How the plan is shown.
+    pub form: ExplainForm,
+    /// The statement whose plan is shown.
+    pub statement: Box<Parsed>,
+    /// Number of that statement's first token.
+    pub first_token: usize,
+}
+
+/// How `EXPLAIN` shows a plan.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ExplainForm {
+    /// A row for each operator.
+    Tabular,
+    /// One text of JSON.
+    Json,
+    /// One text for people.
+    Text,
 }
 
 /// A `USE` statement.

@@ -16,6 +16,7 @@ mod location;
 mod names;
 mod needs;
 mod parse_copy;
+mod parse_explain;
 mod parse_grant;
 mod parse_objects;
 mod parse_session;
@@ -108,7 +109,8 @@ fn parse_command(
         "GET" => parse_stage::parse_get(cursor).map(Some),
         "LIST" | "LS" => parse_stage::parse_list(cursor).map(Some),
         "REMOVE" | "RM" => parse_stage::parse_remove(cursor).map(Some),
-        "EXECUTE" | "EXPLAIN" => Err(SqlError::unsupported(first)),
+        "EXPLAIN" => parse_explain::parse_explain(cursor, bindings).map(Some),
+        "EXECUTE" => Err(SqlError::unsupported(first)),
         _ => Ok(None),
     }
 }

@@ -22,6 +22,13 @@ impl Piece<'_> {
     pub fn place(&self, byte: usize) -> (u32, u32) {
         super::cursor::in_whole_text(self.origin, lexer::line_and_position(self.text, byte))
     }
+
+    /// The statement that begins with one of this one's tokens; none behind the last.
+    pub fn from_token(&self, number: usize) -> Option<Self> {
+        let mut inner = piece(self.text, self.tokens.get(number..)?)?;
+        inner.origin = super::cursor::in_whole_text(self.origin, inner.origin);
+        Some(inner)
+    }
 }
 
 /// Statements of a text, without the empty ones.

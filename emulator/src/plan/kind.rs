@@ -6,6 +6,8 @@ use crate::front::{Command, Parsed, StageCommand, Use};
 
 /// `SELECT`.
 pub const SELECT: u32 = 0x1000;
+/// `EXPLAIN`.
+pub const EXPLAIN: u32 = 0x1001;
 /// `INSERT`.
 pub const INSERT: u32 = 0x3100;
 /// `UPDATE`.
@@ -75,6 +77,7 @@ fn command_type(command: &Command) -> u32 {
     match command {
         Command::Show(_) => SHOW,
         Command::Describe(_) | Command::DescribeResult(_) => DESCRIBE,
+        Command::Explain(_) => EXPLAIN,
         Command::Use(Use::Database(_)) => USE_DATABASE,
         Command::Use(Use::Schema(_)) => USE_SCHEMA,
         Command::Use(Use::Warehouse(_)) => USE_WAREHOUSE,
@@ -148,6 +151,7 @@ pub fn operation(parsed: &Parsed) -> &'static str {
         Parsed::Command(command) => match command {
             Command::Show(_) => "SHOW",
             Command::Describe(_) | Command::DescribeResult(_) => "DESCRIBE",
+            Command::Explain(explain) => operation(&explain.statement),
             Command::Truncate { .. } => "TRUNCATE",
             Command::CommentColumns(_) => "ALTER TABLE",
             Command::CreateNamespace(_) => "CREATE SCHEMA",
@@ -188,6 +192,7 @@ mod tests {
         check("create table t (a int)", 0x6000, Manner::Ddl);
         check("drop view v", 0x6000, Manner::Ddl);
         check("use schema a.b", 0x4302, Manner::Session);
+        check("explain select 1", 0x1001, Manner::Session);
         check("show tables", 0x4400, Manner::Session);
         check("copy into t from @s", 0x3600, Manner::Dml);
         check("copy into @s from t", 0x3700, Manner::Query);

@@ -8,6 +8,7 @@
 mod account;
 mod change;
 mod ddl;
+pub mod explain;
 mod files;
 mod get_ddl;
 mod keys;
@@ -88,6 +89,7 @@ fn plan_command(
         Command::Show(_)
         | Command::Describe(_)
         | Command::DescribeResult(_)
+        | Command::Explain(_)
         | Command::Use(_)
         | Command::Set(..)
         | Command::Unset(_)

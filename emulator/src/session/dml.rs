@@ -88,10 +88,7 @@ impl Worker {
     }
 
     fn one(&mut self, statement: &Statement, work: &Work<'_>) -> Result<DmlStats, SqlError> {
-        let target = match statement {
-            Statement::Insert(_) | Statement::Update(_) => self.changed_columns(statement)?,
-            _ => None,
-        };
+        let target = self.changed_columns(statement)?;
         let lowered = self.lower_into(statement, work, target.as_deref().unwrap_or_default())?;
         self.run_lowered(statement, lowered, work)
     }
@@ -111,7 +108,12 @@ impl Worker {
     }
 
     /// The columns of the table that a statement changes; `None` when it is named by an expression or not there.
-    fn changed_columns(&mut self, statement: &Statement) -> Result<TableColumns, SqlError> {
+    ///
+    /// Only INSERT and UPDATE give values to columns.
+    pub(super) fn changed_columns(&mut self, statement: &Statement) -> Result<TableColumns, SqlError> {
+        if !matches!(statement, Statement::Insert(_) | Statement::Update(_)) {
+            return Ok(None);
+        }
         let path = target_of(statement).map(|name| self.state.names().object(name, "INSERT"));
         match path {
             Some(Ok(path)) => self.table_columns(&path),
@@ -415,7 +417,7 @@ pub(super) fn counts_of(statement: &Statement) -> Counts {
     }
 }
 
-fn target_of(statement: &Statement) -> Option<&ObjectName> {
+pub(super) fn target_of(statement: &Statement) -> Option<&ObjectName> {
     let factor = match statement {
         Statement::Insert(insert) => match &insert.table {
             TableObject::TableName(name) => return Some(name),

@@ -26,6 +26,7 @@ mod ddl;
 mod described;
 mod dml;
 mod errors;
+mod explain;
 mod facts;
 mod get_ddl;
 mod handle;

@@ -1,6 +1,6 @@
 //! Queries: from the lowered text to rows, and describing without running.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use tokio::sync::{mpsc, oneshot};
 
@@ -12,8 +12,9 @@ use super::replay::Replay;
 use super::worker::{Done, Work, Worker};
 use super::{Binding, QueryId, ResultColumn, Rows, SqlError, StatementOutput, from_engine};
 use crate::catalog::names::{ObjectPath, unmangle};
-use crate::front::Parsed;
+use crate::front::{Command, Parsed, Piece};
 use crate::lower::Lowered;
+use crate::plan::explain::columns;
 use crate::plan::kind::{self, Manner, manner, statement_type};
 use crate::plan::shape;
 
@@ -175,18 +176,10 @@ impl Worker {
 
     /// Columns of a statement without running it.
     pub(super) fn describe(&mut self, work: &Work<'_>) -> Result<Done, SqlError> {
-        let bind_count = count_placeholders(work);
+        let bind_count = count_placeholders(work.piece);
         let mut output = match (manner(work.parsed), work.parsed) {
             (Manner::Query | Manner::Dml, Parsed::Sql(statement)) => {
-                let mut bindings = work.bindings.clone();
-                for position in 1..=bind_count {
-                    // A value that is not known yet is NULL, which fits everywhere.
-                    bindings.entry(position.to_string()).or_insert_with(|| Binding {
-                        type_name: "TEXT".to_owned(),
-                        values: vec![None],
-                        is_array: false,
-                    });
-                }
+                let bindings = with_unset(work.bindings.clone(), bind_count);
                 let work = Work {
                     bindings: &bindings,
                     moment: work.moment.clone(),
@@ -207,6 +200,7 @@ impl Worker {
                     self.answer(&work, shape::counts(counts, super::DmlStats::default()), None)
                 }
             }
+            (_, Parsed::Command(Command::Explain(explain))) => self.answer(work, columns(explain.form), None),
             _ => self.answer(work, shape::status(""), None),
         };
         output.statement_type = statement_type(work.parsed);
@@ -256,9 +250,24 @@ pub(super) fn result_columns(columns: &[EngineColumn]) -> Vec<ResultColumn> {
         .collect()
 }
 
+/// The bindings with NULL, which fits everywhere, for the values that are not known yet.
+pub(super) fn with_unset(
+    mut bindings: BTreeMap<String, Binding>,
+    bind_count: u32,
+) -> BTreeMap<String, Binding> {
+    for position in 1..=bind_count {
+        bindings.entry(position.to_string()).or_insert_with(|| Binding {
+            type_name: "TEXT".to_owned(),
+            values: vec![None],
+            is_array: false,
+        });
+    }
+    bindings
+}
+
 /// Placeholders in a statement: the `?`, or the highest `:n`.
-fn count_placeholders(work: &Work<'_>) -> u32 {
-    let (text, tokens) = (work.piece.text, &work.piece.tokens);
+pub(super) fn count_placeholders(piece: &Piece<'_>) -> u32 {
+    let (text, tokens) = (piece.text, &piece.tokens);
     let questions = tokens.iter().filter(|token| token.is_sign(text, '?')).count() as u32;
     let numbered = tokens
         .windows(2)

@@ -7,7 +7,8 @@ use std::time::Duration;
 use arrow_array::RecordBatch;
 use snowflake_emulator_engine::sample_data::{create_tpch_tables, fill_tpch_tables};
 use snowflake_emulator_engine::{
-    BatchReader, Engine, EngineColumn, EngineConnection, EngineError, EngineErrorKind, Interrupter, Repeat,
+    BatchReader, Engine, EngineColumn, EngineConnection, EngineError, EngineErrorKind, Interrupter, PlanNode,
+    Repeat,
 };
 
 use crate::catalog::Catalog;
@@ -108,6 +109,10 @@ impl EngineConnection for Stoppable<'_> {
 
     fn describe(&mut self, sql: &str) -> Result<Vec<EngineColumn>, EngineError> {
         self.inner.describe(sql)
+    }
+
+    fn plan(&mut self, sql: &str) -> Result<PlanNode, EngineError> {
+        self.inner.plan(sql)
     }
 
     fn append(&mut self, schema: &str, table: &str, batch: &RecordBatch) -> Result<u64, EngineError> {

@@ -28,6 +28,7 @@ impl Worker {
                 let shaped = self.shower().describe(described);
                 shaped.map_err(|failure| self.in_words(failure))
             }
+            Command::Explain(explain) => self.explain(explain, work),
             Command::DescribeResult(query) => {
                 let lowered = self.lower(query, work)?;
                 let id = Catalog::new(self.connection.as_mut()).rows(&lowered.sql);

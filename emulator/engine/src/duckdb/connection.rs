@@ -2,14 +2,16 @@
 
 use std::sync::Arc;
 
-use arrow_array::RecordBatch;
+use arrow_array::{Array as _, RecordBatch, cast::AsArray as _};
 use duckdb_neo::{
     Parameters,
     connection::{Connection, InterruptHandle},
     statement::Statement,
 };
 
-use crate::{BatchReader, EngineColumn, EngineConnection, EngineError, EngineErrorKind, Interrupter, Repeat};
+use crate::{
+    BatchReader, EngineColumn, EngineConnection, EngineError, EngineErrorKind, Interrupter, PlanNode, Repeat,
+};
 
 use super::{append, batches::ArrowBatches, failure::failure, prepared::Prepared, type_map};
 
@@ -120,6 +122,23 @@ impl EngineConnection for DuckDbConnection {
     fn describe(&mut self, sql: &str) -> Result<Vec<EngineColumn>, EngineError> {
         let connection = self.prepared.connection();
         columns(connection, &parse(connection, sql)?, sql)
+    }
+
+    fn plan(&mut self, sql: &str) -> Result<PlanNode, EngineError> {
+        const PREFIX: &str = "EXPLAIN (FORMAT JSON) ";
+        let connection = self.prepared.connection();
+        // By itself first, so that errors tell of the statement and that it is one.
+        columns(connection, &parse(connection, sql)?, sql)?;
+        let explain = format!("{PREFIX}{sql}");
+        let mut rows = run(connection, &parse(connection, &explain)?, &explain, 1)?;
+        let batch = rows.next_batch()?;
+        let texts = batch
+            .as_ref()
+            .and_then(|batch| batch.columns().last()?.as_string_opt::<i32>());
+        texts
+            .filter(|texts| !texts.is_empty())
+            .and_then(|texts| PlanNode::read(texts.value(0)))
+            .ok_or_else(|| EngineError::new(EngineErrorKind::Internal, "the engine told no plan"))
     }
 
     fn append(&mut self, schema: &str, table: &str, batch: &RecordBatch) -> Result<u64, EngineError> {

@@ -5,6 +5,7 @@ mod context;
 mod ddl;
 mod described;
 mod dml;
+mod explain;
 mod history;
 mod lists;
 mod literal_rows;
