@@ -77,7 +77,7 @@ mod tests {
 
     #[test]
     fn planning_runs_nothing() {
-        let engine = open(&EngineConfig::default()).unwrap();
+        let engine = open(&EngineConfig::in_memory()).unwrap();
         let mut connection = engine.connect().unwrap();
         connection.execute("CREATE TABLE t (a INTEGER)").unwrap();
         let plan = connection

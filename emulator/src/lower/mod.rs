@@ -42,6 +42,7 @@ pub use scope::{Answer, Constant, DeclaredColumn, Facts, Guard, Lowered, Scope};
 pub use sources::{
     NO_SOURCES, Source, SourceKind, SourceRequest, column_count, names_sources, source_requests,
 };
+pub use table_functions::numbers_inputs;
 pub use types::{sql_type, written_type};
 
 use std::collections::BTreeSet;

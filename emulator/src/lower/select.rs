@@ -7,7 +7,7 @@ use sqlparser::ast::{
     SetExpr, SetOperator, Statement, TopQuantity, Value, VisitMut, VisitorMut, WildcardAdditionalOptions,
 };
 
-use super::build::integer;
+use super::build::{boolean, integer};
 use super::refuse::unsupported;
 use crate::contract::SqlError;
 
@@ -182,6 +182,16 @@ fn shape_join(operator: &mut JoinOperator) -> Result<(), SqlError> {
         {
             // A join without a condition is a product.
             *operator = JoinOperator::CrossJoin(JoinConstraint::None);
+        }
+        // An outer join without a condition keeps what meets no row.
+        JoinOperator::Left(constraint)
+        | JoinOperator::LeftOuter(constraint)
+        | JoinOperator::Right(constraint)
+        | JoinOperator::RightOuter(constraint)
+        | JoinOperator::FullOuter(constraint)
+            if matches!(constraint, JoinConstraint::None) =>
+        {
+            *constraint = JoinConstraint::On(boolean(true));
         }
         JoinOperator::Left(_)
         | JoinOperator::LeftOuter(_)

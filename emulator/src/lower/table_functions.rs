@@ -17,6 +17,17 @@ use super::relations::table_alias;
 use super::tables::GENERATED;
 use crate::contract::SqlError;
 
+const FLATTEN: &str = "sf_flatten";
+const SPLIT: &str = "sf_split_rows";
+const STRTOK: &str = "sf_strtok_rows";
+
+/// True for engine SQL with a function that numbers its inputs from 1 each time it is bound.
+pub fn numbers_inputs(sql: &str) -> bool {
+    [FLATTEN, SPLIT, STRTOK]
+        .iter()
+        .any(|name| sql.contains(&format!("{name}(")))
+}
+
 /// Arguments of a table function by name or position.
 struct Arguments {
     function: String,
@@ -99,15 +110,15 @@ pub(super) fn lower(
             let value = arguments.required("STRING", 0)?;
             let delimiter = arguments.take("DELIMITER", 1).unwrap_or_else(|| text(" "));
             let list = if function == "SPLIT_TO_TABLE" {
-                "sf_split_list"
+                SPLIT
             } else {
-                "sf_strtok_list"
+                STRTOK
             };
             template(
                 &format!(
-                    "SELECT 1 AS \"SEQ\", piece_index AS \"INDEX\", piece AS \"VALUE\" FROM \
-                     (SELECT unnest({list}(placeholder_1, placeholder_2)) AS piece, \
-                     generate_subscripts({list}(placeholder_1, placeholder_2), 1) AS piece_index)"
+                    "SELECT sf_piece_seq(piece) AS \"SEQ\", sf_piece_index(piece) AS \"INDEX\", \
+                     sf_piece_value(piece) AS \"VALUE\" FROM \
+                     (SELECT unnest({list}(placeholder_1, placeholder_2)) AS piece)"
                 ),
                 vec![value, delimiter],
             )?
@@ -131,11 +142,13 @@ fn flatten(arguments: &mut Arguments) -> Result<Query, SqlError> {
     let recursive = arguments.take("RECURSIVE", 3).unwrap_or_else(|| boolean(false));
     let mode = arguments.take("MODE", 4).unwrap_or_else(|| text("BOTH"));
     template(
-        "SELECT 1 AS \"SEQ\", sf_flatten_key(element) AS \"KEY\", \
-         sf_flatten_path(element) AS \"PATH\", sf_flatten_index(element) AS \"INDEX\", \
-         sf_flatten_value(element) AS \"VALUE\", sf_flatten_this(placeholder_1, element) AS \"THIS\" \
-         FROM (SELECT unnest(sf_flatten(placeholder_1, placeholder_2, placeholder_3, placeholder_4, \
-         placeholder_5)) AS element)",
+        &format!(
+            "SELECT sf_flatten_seq(element) AS \"SEQ\", sf_flatten_key(element) AS \"KEY\", \
+             sf_flatten_path(element) AS \"PATH\", sf_flatten_index(element) AS \"INDEX\", \
+             sf_flatten_value(element) AS \"VALUE\", sf_flatten_this(placeholder_1, element) AS \"THIS\" \
+             FROM (SELECT unnest({FLATTEN}(placeholder_1, placeholder_2, placeholder_3, placeholder_4, \
+             placeholder_5)) AS element)"
+        ),
         vec![input, path, outer, recursive, mode],
     )
 }
@@ -179,7 +192,7 @@ mod tests {
             lowered,
             &[(
                 "select f.value:a b from t, lateral flatten(input => t.v:items, outer => true) f",
-                r#"SELECT sf_get_path("F"."VALUE", 'a') AS "B" FROM "D.S"."T" AS "T", LATERAL (SELECT CAST(1 AS BIGINT) AS "SEQ", sf_flatten_key(element) AS "KEY", sf_flatten_path(element) AS "PATH", sf_flatten_index(element) AS "INDEX", sf_flatten_value(element) AS "VALUE", sf_flatten_this(sf_get_path("T"."V", 'items'), element) AS "THIS" FROM (SELECT unnest(sf_flatten(sf_get_path("T"."V", 'items'), '', true, false, 'BOTH')) AS element)) "F""#,
+                r#"SELECT sf_get_path("F"."VALUE", 'a') AS "B" FROM "D.S"."T" AS "T", LATERAL (SELECT sf_flatten_seq(element) AS "SEQ", sf_flatten_key(element) AS "KEY", sf_flatten_path(element) AS "PATH", sf_flatten_index(element) AS "INDEX", sf_flatten_value(element) AS "VALUE", sf_flatten_this(sf_get_path("T"."V", 'items'), element) AS "THIS" FROM (SELECT unnest(sf_flatten(sf_get_path("T"."V", 'items'), '', true, false, 'BOTH')) AS element)) "F""#,
             )],
         );
     }

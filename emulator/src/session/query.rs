@@ -13,7 +13,7 @@ use super::worker::{Done, Work, Worker};
 use super::{Binding, QueryId, ResultColumn, Rows, SqlError, StatementOutput, from_engine};
 use crate::catalog::names::{ObjectPath, unmangle};
 use crate::front::{Command, Parsed, Piece};
-use crate::lower::Lowered;
+use crate::lower::{Lowered, numbers_inputs};
 use crate::plan::explain::columns;
 use crate::plan::kind::{self, Manner, manner, statement_type};
 use crate::plan::shape;
@@ -213,7 +213,7 @@ impl Worker {
 /// How much of a kept query is the same each time. What depends on the session's state is not kept, so that only
 /// the objects that it names can change.
 pub(super) fn repeat(lowered: &Lowered) -> Repeat {
-    if lowered.tables.is_empty() {
+    if lowered.tables.is_empty() && !numbers_inputs(&lowered.sql) {
         Repeat::Planned
     } else {
         Repeat::Parsed

@@ -1,6 +1,10 @@
 //! What a group file writes down about a function.
 
-use std::{fmt, ops::RangeInclusive};
+use std::{
+    fmt,
+    ops::RangeInclusive,
+    sync::atomic::{AtomicU64, Ordering},
+};
 
 use super::{FunctionError, NumberColumns, Result, Settings, Value};
 use crate::{SqlType, VectorElement};
@@ -70,6 +74,17 @@ impl ScalarFunction {
     pub(crate) const fn volatile(mut self) -> Self {
         self.stability = Stability::Volatile;
         self
+    }
+}
+
+/// Numbers the inputs of one binding, from 1.
+#[derive(Debug, Default)]
+pub(crate) struct Inputs(AtomicU64);
+
+impl Inputs {
+    /// The number of another input.
+    pub(crate) fn next(&self) -> u64 {
+        self.0.fetch_add(1, Ordering::Relaxed) + 1
     }
 }
 

@@ -19,7 +19,7 @@ pub(crate) use adapter::{engine_error, register};
 pub(crate) use batch::{NumberColumns, numbers};
 pub(crate) use coerce::hex_text;
 pub(crate) use definition::{
-    Argument, Bind, Bound, Call, FunctionType, Nulls, ScalarFunction, Stability, rows,
+    Argument, Bind, Bound, Call, FunctionType, Inputs, Nulls, ScalarFunction, Stability, rows,
 };
 pub(crate) use error::FunctionError;
 pub(crate) use input::{StoredDuration, StoredMonths, ZonedInstant};

@@ -1,7 +1,7 @@
 //! `FLATTEN`: a list of rows, each a text that the other functions here take apart.
 //!
-//! A row is its key, path, index, the path of what it is in, and its value, between separators that JSON
-//! text never contains. The value's container is looked up again only when the query asks for `THIS`.
+//! A row is the number of its input, its key, path, index, the path of what it is in, and its value, between
+//! separators that JSON text never contains. The value's container is looked up again only when the query asks for `THIS`.
 
 use std::borrow::Cow;
 
@@ -10,15 +10,19 @@ use serde_json::Value as Json;
 use super::json::{read, require, value, write};
 use super::path::{parse, walk};
 use crate::functions::framework::{
-    Argument, Bound, FunctionError, FunctionType, Result, ScalarFunction, Value, rows,
+    Argument, Bound, FunctionError, FunctionType, Inputs, Result, ScalarFunction, Value, rows,
 };
 
 pub(super) const FUNCTIONS: &[ScalarFunction] = &[
-    ScalarFunction::new("sf_flatten", 5..=5, flatten).sees_nulls(),
-    ScalarFunction::new("sf_flatten_key", 1..=1, |_| field(FunctionType::text(), 0)),
-    ScalarFunction::new("sf_flatten_path", 1..=1, |_| field(FunctionType::text(), 1)),
-    ScalarFunction::new("sf_flatten_index", 1..=1, index),
-    ScalarFunction::new("sf_flatten_value", 1..=1, |_| field(FunctionType::variant(), 4)),
+    // Inputs that are the same are rows of their own, with a number each.
+    ScalarFunction::new("sf_flatten", 5..=5, flatten)
+        .sees_nulls()
+        .volatile(),
+    ScalarFunction::new("sf_flatten_seq", 1..=1, |_| number(0)),
+    ScalarFunction::new("sf_flatten_key", 1..=1, |_| field(FunctionType::text(), 1)),
+    ScalarFunction::new("sf_flatten_path", 1..=1, |_| field(FunctionType::text(), 2)),
+    ScalarFunction::new("sf_flatten_index", 1..=1, |_| number(3)),
+    ScalarFunction::new("sf_flatten_value", 1..=1, |_| field(FunctionType::variant(), 5)),
     ScalarFunction::new("sf_flatten_this", 2..=2, this),
 ];
 
@@ -29,6 +33,8 @@ const ABSENT: &str = "\u{1f}";
 
 /// What to descend into.
 struct Descent {
+    /// Number of the input.
+    seq: u64,
     recursive: bool,
     arrays: bool,
     objects: bool,
@@ -46,6 +52,7 @@ fn flatten(arguments: &[Argument]) -> Result<Bound> {
             format!("invalid value [{mode}] for parameter 'MODE'"),
         ));
     }
+    let inputs = Inputs::default();
     rows(FunctionType::TextList, move |row| {
         let truth = |value: &Value<'_>| {
             if value.is_null() {
@@ -55,6 +62,7 @@ fn flatten(arguments: &[Argument]) -> Result<Bound> {
             }
         };
         let descent = Descent {
+            seq: inputs.next(),
             recursive: truth(&row[3])?,
             arrays: mode != "OBJECT",
             objects: mode != "ARRAY",
@@ -67,26 +75,24 @@ fn flatten(arguments: &[Argument]) -> Result<Bound> {
             }
         }
         if found.is_empty() && truth(&row[2])? {
-            found.push(Some(Cow::Owned(join(ABSENT, &path, ABSENT, &path, ABSENT))));
+            let element = descent.join(ABSENT, &path, ABSENT, &path, ABSENT);
+            found.push(Some(Cow::Owned(element)));
         }
         Ok(Value::TextList(found))
     })
 }
 
-fn join(key: &str, path: &str, index: &str, this: &str, value: &str) -> String {
-    [key, path, index, this, value].join(&SEPARATOR.to_string())
+impl Descent {
+    fn join(&self, key: &str, path: &str, index: &str, this: &str, value: &str) -> String {
+        [&self.seq.to_string(), key, path, index, this, value].join(&SEPARATOR.to_string())
+    }
 }
 
 fn descend(json: &Json, path: &str, descent: &Descent, found: &mut Vec<Option<Cow<'static, str>>>) {
     let mut visit = |child: &Json, key: &str, index: &str, child_path: String, listed: bool| {
         if listed {
-            found.push(Some(Cow::Owned(join(
-                key,
-                &child_path,
-                index,
-                path,
-                &write(child),
-            ))));
+            let element = descent.join(key, &child_path, index, path, &write(child));
+            found.push(Some(Cow::Owned(element)));
         }
         if descent.recursive {
             descend(child, &child_path, descent, found);
@@ -131,7 +137,7 @@ fn key_path(path: &str, key: &str) -> String {
 
 fn part(element: &str, position: usize) -> Option<&str> {
     element
-        .splitn(5, SEPARATOR)
+        .splitn(6, SEPARATOR)
         .nth(position)
         .filter(|part| *part != ABSENT)
 }
@@ -143,11 +149,11 @@ fn field(returns: FunctionType, position: usize) -> Result<Bound> {
     })
 }
 
-fn index(_: &[Argument]) -> Result<Bound> {
-    rows(FunctionType::number(38, 0), |row| {
+fn number(position: usize) -> Result<Bound> {
+    rows(FunctionType::number(38, 0), move |row| {
         let element = row[0].to_text()?;
-        Ok(part(&element, 2)
-            .and_then(|index| index.parse::<i64>().ok())
+        Ok(part(&element, position)
+            .and_then(|number| number.parse::<i64>().ok())
             .map_or(Value::Null, Value::integer))
     })
 }
@@ -157,7 +163,7 @@ fn this(arguments: &[Argument]) -> Result<Bound> {
     require("sf_flatten_this", arguments, 0)?;
     rows(FunctionType::variant(), |row| {
         let element = row[1].to_text()?;
-        let steps = parse(part(&element, 3).unwrap_or_default())?;
+        let steps = parse(part(&element, 4).unwrap_or_default())?;
         let json = read(&row[0].to_text()?)?;
         Ok(walk(&json, &steps).map_or(Value::Null, value))
     })
@@ -185,6 +191,25 @@ mod tests {
         check(
             &column("sf_flatten_value(element)", flat),
             r#"1 [77,{"d":8}] 77 {"d":8} 8"#,
+        );
+    }
+
+    #[test]
+    fn inputs_are_numbered() {
+        let numbers = |input: &str| {
+            column(
+                "sf_flatten_seq(element)",
+                &format!("sf_flatten({input}, '', true, true, 'BOTH')"),
+            )
+        };
+        check(&numbers("sf_parse_json('[1,[2]]')"), "1 1 1");
+        // In the second row the same input comes again.
+        let seqs = numbers("sf_parse_json(v)");
+        check(
+            &format!(
+                "string_agg(seqs, ',') FROM (SELECT {seqs} AS seqs FROM (VALUES ('[1,2]'), ('[1,2]'), (NULL)) t(v))"
+            ),
+            "1 1,2 2,3",
         );
     }
 

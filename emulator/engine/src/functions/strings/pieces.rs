@@ -3,15 +3,24 @@
 use std::borrow::Cow;
 
 use super::{optional_integer, plain};
-use crate::functions::framework::{Argument, Bound, FunctionType, Result, ScalarFunction, Value};
+use crate::functions::framework::{Argument, Bound, FunctionType, Inputs, Result, ScalarFunction, Value};
 
 pub(super) const FUNCTIONS: &[ScalarFunction] = &[
     ScalarFunction::new("sf_split", 2..=2, |arguments| array(arguments, split)),
-    ScalarFunction::new("sf_split_list", 2..=2, |arguments| list(arguments, split)),
+    ScalarFunction::new("sf_split_rows", 2..=2, |arguments| list(arguments, split)).volatile(),
     ScalarFunction::new("sf_split_part", 3..=3, split_part),
     ScalarFunction::new("sf_strtok", 1..=3, strtok),
     ScalarFunction::new("sf_strtok_to_array", 1..=2, |arguments| array(arguments, tokens)),
-    ScalarFunction::new("sf_strtok_list", 1..=2, |arguments| list(arguments, tokens)),
+    ScalarFunction::new("sf_strtok_rows", 1..=2, |arguments| list(arguments, tokens)).volatile(),
+    ScalarFunction::new("sf_piece_seq", 1..=1, |arguments| {
+        field(arguments, FunctionType::number(38, 0), 0)
+    }),
+    ScalarFunction::new("sf_piece_index", 1..=1, |arguments| {
+        field(arguments, FunctionType::number(38, 0), 1)
+    }),
+    ScalarFunction::new("sf_piece_value", 1..=1, |arguments| {
+        field(arguments, FunctionType::text(), 2)
+    }),
 ];
 
 type Pieces = for<'a> fn(&'a str, &str) -> Vec<&'a str>;
@@ -44,16 +53,34 @@ fn array(arguments: &[Argument], pieces: Pieces) -> Result<Bound> {
     })
 }
 
+/// Between the parts of a row: the number of its input, its own number, its text.
+const SEPARATOR: char = ' ';
+
+/// The pieces as rows, which [`field`] takes apart.
 fn list(arguments: &[Argument], pieces: Pieces) -> Result<Bound> {
+    let inputs = Inputs::default();
     plain(arguments, FunctionType::TextList, move |row| {
         let text = row[0].to_text()?;
         let by = row.get(1).map_or(Ok(" ".into()), Value::to_text)?;
+        let seq = inputs.next();
         Ok(Value::TextList(
             pieces(&text, &by)
                 .into_iter()
-                .map(|piece| Some(Cow::Owned(piece.to_owned())))
+                .zip(1..)
+                .map(|(piece, index)| Some(Cow::Owned(format!("{seq}{SEPARATOR}{index}{SEPARATOR}{piece}"))))
                 .collect(),
         ))
+    })
+}
+
+fn field(arguments: &[Argument], returns: FunctionType, position: usize) -> Result<Bound> {
+    plain(arguments, returns, move |row| {
+        let element = row[0].to_text()?;
+        let part = element.splitn(3, SEPARATOR).nth(position).unwrap_or_default();
+        Ok(match part.parse::<i64>() {
+            Ok(number) if position < 2 => Value::integer(number),
+            _ => Value::owned_text(part.to_owned()),
+        })
     })
 }
 
@@ -108,7 +135,9 @@ mod tests {
             ("sf_strtok('a..b', '.', 2)", "b"),
             ("sf_strtok('', '')", "NULL"),
             ("sf_strtok_to_array('a.b.c', '.')", r#"["a","b","c"]"#),
-            ("sf_split_list('a,b', ',')[2]", "b"),
+            ("sf_piece_value(sf_split_rows('a,b c', ',')[2])", "b c"),
+            ("sf_piece_seq(sf_split_rows('a,b', ',')[2])", "1"),
+            ("sf_piece_index(sf_split_rows('a,b', ',')[2])", "2"),
         ] {
             check(expression, expected);
         }
