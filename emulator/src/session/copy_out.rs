@@ -1,21 +1,25 @@
 //! `COPY INTO` a stage: rows written to files.
+//!
+//! With `PARTITION BY` the value of an expression is one column more, the last; rows come in its order, so that one
+//! file is open at a time.
 
-use std::io::Write as _;
-
-use flate2::write::{DeflateEncoder, GzEncoder, ZlibEncoder};
+use arrow_array::{Array as _, RecordBatch, StringArray, cast::AsArray as _};
 use snowflake_emulator_engine::{EngineColumn, SqlType};
+use sqlparser::ast::{SetExpr, Statement, TableFactor};
 
 use super::copy_options::{invalid, number, truth};
-use super::sources::unreadable;
+use super::sources::{physical, unreadable};
 use super::stage_files::checked_key;
+use super::unload_files::{Naming, OpenFile, Written, not_kept};
 use super::unload_text::{TextWriter, text_of};
 use super::worker::{Done, Work, Worker};
 use super::{SqlError, StatementOutput, from_engine};
-use crate::catalog::names::{literal, quote, unmangle};
-use crate::front::{CopyOut, Setting, SettingValue};
+use crate::catalog::Catalog;
+use crate::catalog::names::{literal, mangle, quote, unmangle};
+use crate::front::{CopyOut, Parsed, SettingValue};
 use crate::plan::kind::UNLOAD;
 use crate::plan::shape::{ListType, list};
-use crate::stages::{Area, Compression, FileFormat, FileKind, StoreError, Upload};
+use crate::stages::{Area, FileFormat, FileKind, Upload};
 
 /// Rows that are read at a time.
 const BATCH_ROWS: usize = 8192;
@@ -26,20 +30,28 @@ const FILE_BYTES: u64 = 16 * 1024 * 1024;
 /// Most bytes that a statement may ask for in one file.
 const FILE_BYTES_MAX: u64 = 5 * 1024 * 1024 * 1024;
 
+/// Most partitions of one statement that go into Parquet files, each of which is a statement of the engine's.
+const PARQUET_PARTITIONS_MAX: usize = 10_000;
+
+/// Name of the column that says where a row goes.
+const PARTITION: &str = "PARTITION BY";
+
 /// Options of a COPY into a stage.
-struct UnloadOptions {
+pub(super) struct UnloadOptions {
     format: Option<SettingValue>,
     overwrite: bool,
-    single: bool,
+    pub(super) single: bool,
     file_bytes: u64,
     header: bool,
     detailed: bool,
-    with_query_id: bool,
+    pub(super) with_query_id: bool,
+    pub(super) is_partitioned: bool,
     returns_rows: bool,
 }
 
 impl UnloadOptions {
-    fn read(settings: &[Setting]) -> Result<Self, SqlError> {
+    fn read(copy: &CopyOut) -> Result<Self, SqlError> {
+        let is_partitioned = copy.partition.is_some();
         let mut options = Self {
             format: None,
             overwrite: false,
@@ -47,10 +59,11 @@ impl UnloadOptions {
             file_bytes: FILE_BYTES,
             header: false,
             detailed: false,
-            with_query_id: false,
+            with_query_id: is_partitioned,
+            is_partitioned,
             returns_rows: false,
         };
-        for setting in settings {
+        for setting in &copy.settings {
             match (setting.name.as_str(), &setting.value) {
                 ("FILE_FORMAT", value) => options.format = Some(value.clone()),
                 ("OVERWRITE", _) => options.overwrite = truth(setting)?,
@@ -70,33 +83,60 @@ impl UnloadOptions {
                 (name, _) => return Err(invalid(name, "")),
             }
         }
+        options.check()?;
         Ok(options)
     }
-}
 
-/// A file that was written.
-struct Written {
-    name: String,
-    rows: u64,
-    /// Bytes before they were compressed.
-    input: u64,
-    output: u64,
+    /// Refuses options that exclude one another.
+    fn check(&self) -> Result<(), SqlError> {
+        let together = [
+            (
+                self.is_partitioned && self.overwrite,
+                "PARTITION BY with OVERWRITE = TRUE",
+            ),
+            (
+                self.is_partitioned && self.single,
+                "PARTITION BY with SINGLE = TRUE",
+            ),
+            (
+                self.is_partitioned && !self.with_query_id,
+                "PARTITION BY with INCLUDE_QUERY_ID = FALSE",
+            ),
+            (
+                self.with_query_id && self.overwrite,
+                "INCLUDE_QUERY_ID = TRUE with OVERWRITE = TRUE",
+            ),
+            (
+                self.with_query_id && self.single,
+                "INCLUDE_QUERY_ID = TRUE with SINGLE = TRUE",
+            ),
+        ];
+        match together.iter().find(|(excluded, _)| *excluded) {
+            Some((_, options)) => Err(SqlError::unsupported(*options)),
+            None => Ok(()),
+        }
+    }
 }
 
 impl Worker {
     /// Runs a `COPY INTO` a stage.
     pub(super) fn copy_out(&mut self, copy: &CopyOut, work: &Work<'_>) -> Result<StatementOutput, SqlError> {
-        let options = UnloadOptions::read(&copy.settings)?;
-        if copy.partition.is_some() {
-            return Err(SqlError::unsupported("COPY INTO a stage with PARTITION BY"));
-        }
+        let options = UnloadOptions::read(copy)?;
+        let partitioned;
+        let query = match &copy.partition {
+            Some(expression) => {
+                partitioned = with_partition(&copy.query, expression)?;
+                &partitioned
+            }
+            None => copy.query.as_ref(),
+        };
         let stage = self.stage_at(&copy.location)?;
         let format = match &options.format {
             Some(format) => self.file_scope().format(format),
             None => self.file_scope().format_of(stage.stage.as_ref()),
         };
         let format = format.map_err(|failure| self.in_words(failure))?;
-        let lowered = self.lower(&copy.query, work)?;
+        let lowered = self.lower(query, work)?;
         self.prepare(&lowered)?;
         if options.returns_rows {
             return match self.query(&lowered, None, work.query_id, &mut None)? {
@@ -109,13 +149,22 @@ impl Worker {
         let columns =
             described.map_err(|error| self.explain_missing(from_engine(&error), &lowered.tables))?;
         let naming = Naming::new(&copy.location.path, &options, &format, work)?;
-        if !options.overwrite {
+        // Names with a query id are new.
+        if !options.overwrite && !options.with_query_id {
             self.refuse_existing(&stage.area, &naming)?;
         }
-        let written = if format.kind() == FileKind::Parquet {
-            vec![self.unload_parquet(&stage.area, &naming, &columns, &lowered.sql)?]
-        } else {
-            self.unload_text(&stage.area, &naming, &columns, &lowered.sql, (&format, &options))?
+        let rows = Rows {
+            area: &stage.area,
+            naming: &naming,
+            columns: &columns[..columns.len() - usize::from(options.is_partitioned)],
+            sql: &lowered.sql,
+        };
+        let written = match format.kind() {
+            FileKind::Parquet if options.is_partitioned => self.unload_partitions(&rows, &options)?,
+            FileKind::Parquet => {
+                vec![self.unload_parquet(&rows, &naming.name(0), rows.sql, &options)?]
+            }
+            FileKind::Csv | FileKind::Json => self.unload_text(&rows, &format, &options)?,
         };
         let number = |value: u64| Some(value.to_string());
         let shaped = if options.detailed {
@@ -157,44 +206,70 @@ impl Worker {
         Err(SqlError::new("100108", "22000", text))
     }
 
+    /// Parquet files of partitions. The rows are kept for the time, because they are read once for each.
+    fn unload_partitions(
+        &mut self,
+        rows: &Rows<'_>,
+        options: &UnloadOptions,
+    ) -> Result<Vec<Written>, SqlError> {
+        let table = physical(&self.keep_query(rows.sql)?);
+        let key = quote(&mangle(PARTITION));
+        let query = format!(
+            "SELECT DISTINCT {key} FROM {table} ORDER BY {key} LIMIT {}",
+            PARQUET_PARTITIONS_MAX + 1
+        );
+        let found = Catalog::new(self.connection.as_mut()).rows(&query);
+        let found = found.map_err(|error| from_engine(&error))?;
+        if found.len() > PARQUET_PARTITIONS_MAX {
+            let text = format!(
+                "The statement would write more than {PARQUET_PARTITIONS_MAX} partitions of Parquet."
+            );
+            return Err(SqlError::new("100357", "54000", text));
+        }
+        let mut written = Vec::with_capacity(found.len());
+        for partition in found {
+            self.control.check()?;
+            let partition = partition.optional(0);
+            let value = partition.as_deref().map_or_else(|| "NULL".to_owned(), literal);
+            let sql = format!("SELECT * FROM {table} WHERE {key} IS NOT DISTINCT FROM {value}");
+            let name = rows.naming.name_in(partition.as_deref(), written.len());
+            written.push(self.unload_parquet(rows, &name, &sql, options)?);
+        }
+        Ok(written)
+    }
+
     fn unload_parquet(
         &mut self,
-        area: &Area,
-        naming: &Naming,
-        columns: &[EngineColumn],
+        rows: &Rows<'_>,
+        name: &str,
         sql: &str,
+        options: &UnloadOptions,
     ) -> Result<Written, SqlError> {
         let scratch = self.shared.store.scratch().map_err(|error| unreadable(&error))?;
-        let values: Vec<String> = columns
+        let values: Vec<String> = rows
+            .columns
             .iter()
-            .map(|column| {
-                let name = quote(&column.name);
-                let value = match column.sql_type {
-                    SqlType::TimestampTz { .. }
-                    | SqlType::DecFloat
-                    | SqlType::Geography { .. }
-                    | SqlType::Geometry { .. }
-                    | SqlType::IntervalYearMonth { .. }
-                    | SqlType::IntervalDayTime { .. } => format!("sf_to_varchar({name})"),
-                    SqlType::Variant | SqlType::Object | SqlType::Array => format!("CAST({name} AS VARCHAR)"),
-                    SqlType::TimestampLtz { .. } => format!("CAST({name} AS TIMESTAMP_NS)"),
-                    _ => name,
+            .enumerate()
+            .map(|(at, column)| {
+                let name = if options.header {
+                    unmangle(&column.name)
+                } else {
+                    format!("_COL_{at}")
                 };
-                format!("{value} AS {}", quote(&unmangle(&column.name)))
+                format!("{} AS {}", parquet_value(column), quote(&name))
             })
             .collect();
         let copy = format!(
             "COPY (SELECT {} FROM ({sql})) TO {} (FORMAT parquet, COMPRESSION {})",
             values.join(", "),
             literal(&scratch.path().to_string_lossy()),
-            naming.parquet_compression
+            rows.naming.parquet_compression
         );
-        let rows = self
+        let count = self
             .connection
             .execute(&copy)
             .map_err(|error| from_engine(&error))?;
-        let name = naming.name(0);
-        let mut upload = self.begin_file(area, &name)?;
+        let mut upload = self.begin_file(rows.area, name)?;
         let mut file = std::fs::File::open(scratch.path()).map_err(|error| unreadable(&error))?;
         let mut buffer = vec![0; 256 * 1024];
         loop {
@@ -208,8 +283,8 @@ impl Worker {
         let output = upload.written();
         upload.finish().map_err(|error| not_kept(&error))?;
         Ok(Written {
-            name,
-            rows,
+            name: name.to_owned(),
+            rows: count,
             input: output,
             output,
         })
@@ -222,214 +297,148 @@ impl Worker {
 
     fn unload_text(
         &mut self,
-        area: &Area,
-        naming: &Naming,
-        columns: &[EngineColumn],
-        sql: &str,
-        (format, options): (&FileFormat, &UnloadOptions),
+        rows: &Rows<'_>,
+        format: &FileFormat,
+        options: &UnloadOptions,
     ) -> Result<Vec<Written>, SqlError> {
-        let writer = TextWriter::new(format, columns, options.header)?;
-        let values: Vec<String> = columns
+        let writer = TextWriter::new(format, rows.columns, options.header)?;
+        let mut values: Vec<String> = rows
+            .columns
             .iter()
             .map(|column| format!("{} AS {}", text_of(column, format), quote(&column.name)))
             .collect();
-        let query = format!("SELECT {} FROM ({sql})", values.join(", "));
+        let mut order = String::new();
+        if options.is_partitioned {
+            let key = quote(&mangle(PARTITION));
+            order = format!(" ORDER BY {key}");
+            values.push(key);
+        }
+        let query = format!("SELECT {} FROM ({}){order}", values.join(", "), rows.sql);
         let store = std::sync::Arc::clone(&self.shared.store);
         let control = std::sync::Arc::clone(&self.control);
-        let begin = |number: usize| -> Result<(String, Packed), SqlError> {
-            let name = naming.name(number);
-            let created = store.create(area, &checked_key(&name)?);
+        let begin = |partition: Option<Option<&str>>, number: usize| -> Result<OpenFile, SqlError> {
+            let name = match partition {
+                Some(partition) => rows.naming.name_in(partition, number),
+                None => rows.naming.name(number),
+            };
+            let created = store.create(rows.area, &checked_key(&name)?);
             let upload = created.map_err(|error| not_kept(&error))?;
-            Ok((name, Packed::new(upload, naming.compression)))
+            let mut file = OpenFile::new(name, upload, rows.naming.compression)?;
+            let mut text = Vec::new();
+            writer.begin(&mut text);
+            file.write(&text, 0)?;
+            Ok(file)
         };
         let mut reader = self
             .connection
             .query(&query, BATCH_ROWS)
             .map_err(|error| from_engine(&error))?;
         let mut written: Vec<Written> = Vec::new();
-        let mut open: Option<(String, Packed, u64, u64)> = None;
+        let mut open: Option<OpenFile> = None;
         let mut text = Vec::new();
+        // Of the open file.
+        let mut partition: Option<String> = None;
         loop {
             control.check()?;
             let batch = reader.next_batch().map_err(|error| from_engine(&error))?;
             let Some(batch) = batch else { break };
+            let (batch, keys) = split_key(batch, options)?;
             for row in 0..batch.num_rows() {
-                if open.is_none() {
-                    let (name, packed) = begin(written.len())?;
-                    text.clear();
-                    writer.begin(&mut text);
-                    open = Some((name, packed, 0, 0));
+                let key = keys.as_ref().map(|keys| key_at(keys, row));
+                let is_other = key.is_some_and(|key| key != partition.as_deref());
+                if is_other && let Some(file) = open.take() {
+                    written.push(file.close()?);
                 }
-                writer.row(&batch, row, &mut text)?;
-                if let Some((_, packed, rows, input)) = &mut open {
-                    packed.write(&text).map_err(|error| not_kept(&error))?;
-                    *input += text.len() as u64;
-                    *rows += 1;
-                    text.clear();
-                    if !options.single && *input >= options.file_bytes {
-                        written.extend(close(&mut open)?);
+                let file = match &mut open {
+                    Some(file) => file,
+                    None => {
+                        partition = key.flatten().map(str::to_owned);
+                        open.insert(begin(key, written.len())?)
                     }
+                };
+                text.clear();
+                writer.row(&batch, row, &mut text)?;
+                file.write(&text, 1)?;
+                if !options.single
+                    && file.input() >= options.file_bytes
+                    && let Some(file) = open.take()
+                {
+                    written.push(file.close()?);
                 }
             }
         }
-        written.extend(close(&mut open)?);
-        if written.is_empty() && options.single {
-            let (name, packed) = begin(0)?;
-            text.clear();
-            writer.begin(&mut text);
-            open = Some((name, packed, 0, text.len() as u64));
-            if let Some((_, packed, ..)) = &mut open {
-                packed.write(&text).map_err(|error| not_kept(&error))?;
-            }
-            written.extend(close(&mut open)?);
+        if written.is_empty() && options.single && open.is_none() {
+            open = Some(begin(None, 0)?);
+        }
+        if let Some(file) = open {
+            written.push(file.close()?);
         }
         Ok(written)
     }
 }
 
-fn close(open: &mut Option<(String, Packed, u64, u64)>) -> Result<Option<Written>, SqlError> {
-    let Some((name, packed, rows, input)) = open.take() else {
-        return Ok(None);
+/// What is unloaded, and where it goes.
+struct Rows<'a> {
+    area: &'a Area,
+    naming: &'a Naming,
+    /// The columns that go into files.
+    columns: &'a [EngineColumn],
+    sql: &'a str,
+}
+
+/// The columns that go into files, and those that say into which.
+fn split_key(
+    batch: RecordBatch,
+    options: &UnloadOptions,
+) -> Result<(RecordBatch, Option<StringArray>), SqlError> {
+    if !options.is_partitioned {
+        return Ok((batch, None));
+    }
+    let wrong = || SqlError::internal("a partition is no text");
+    let last = batch.num_columns().checked_sub(1).ok_or_else(wrong)?;
+    let keys = batch
+        .column(last)
+        .as_string_opt::<i32>()
+        .ok_or_else(wrong)?
+        .clone();
+    let kept: Vec<usize> = (0..last).collect();
+    let batch = batch.project(&kept).map_err(|_| wrong())?;
+    Ok((batch, Some(keys)))
+}
+
+fn key_at(keys: &StringArray, row: usize) -> Option<&str> {
+    keys.is_valid(row).then(|| keys.value(row))
+}
+
+/// A value as Parquet holds it.
+fn parquet_value(column: &EngineColumn) -> String {
+    let name = quote(&column.name);
+    match column.sql_type {
+        SqlType::TimestampTz { .. }
+        | SqlType::DecFloat
+        | SqlType::Geography { .. }
+        | SqlType::Geometry { .. }
+        | SqlType::IntervalYearMonth { .. }
+        | SqlType::IntervalDayTime { .. } => format!("sf_to_varchar({name})"),
+        SqlType::Variant | SqlType::Object | SqlType::Array => format!("CAST({name} AS VARCHAR)"),
+        SqlType::TimestampLtz { .. } => format!("CAST({name} AS TIMESTAMP_NS)"),
+        _ => name,
+    }
+}
+
+/// The query with the value of an expression over its columns as one more, the last.
+fn with_partition(query: &Statement, expression: &str) -> Result<Statement, SqlError> {
+    let text = format!("SELECT *, TO_VARCHAR({expression}) AS \"{PARTITION}\" FROM (SELECT 1)");
+    let pieces = crate::front::split(&text)?;
+    let (Parsed::Sql(mut outer), Statement::Query(inner)) = (crate::front::parse(&pieces[0])?, query) else {
+        return Err(SqlError::internal("a partition of what is no query"));
     };
-    let output = packed.finish().map_err(|error| not_kept(&error))?;
-    Ok(Some(Written {
-        name,
-        rows,
-        input,
-        output,
-    }))
-}
-
-fn not_kept(error: &StoreError) -> SqlError {
-    SqlError::new(
-        "100035",
-        "58030",
-        format!("A file could not be written to the stage: {error}"),
-    )
-}
-
-/// How files are called.
-struct Naming {
-    /// How all names begin.
-    stem: String,
-    single: bool,
-    ending: String,
-    compression: Compression,
-    parquet_compression: &'static str,
-}
-
-impl Naming {
-    fn new(
-        path: &str,
-        options: &UnloadOptions,
-        format: &FileFormat,
-        work: &Work<'_>,
-    ) -> Result<Self, SqlError> {
-        let said = format.text("COMPRESSION").to_uppercase();
-        let refused = || SqlError::unsupported(format!("COPY INTO a stage with COMPRESSION = {said}"));
-        let mut parquet_compression = "snappy";
-        let (compression, ending) = match (format.kind(), said.as_str()) {
-            (FileKind::Parquet, "AUTO" | "SNAPPY") => (Compression::None, ".snappy.parquet"),
-            (FileKind::Parquet, "NONE") => {
-                parquet_compression = "uncompressed";
-                (Compression::None, ".parquet")
-            }
-            (FileKind::Parquet, "GZIP") => {
-                parquet_compression = "gzip";
-                (Compression::None, ".gz.parquet")
-            }
-            (FileKind::Csv | FileKind::Json, "AUTO" | "GZIP") => (Compression::Gzip, ".gz"),
-            (FileKind::Csv | FileKind::Json, "DEFLATE") => (Compression::Deflate, ".deflate"),
-            (FileKind::Csv | FileKind::Json, "RAW_DEFLATE") => (Compression::RawDeflate, ".raw_deflate"),
-            (FileKind::Csv | FileKind::Json, "NONE") => (Compression::None, ""),
-            _ => return Err(refused()),
-        };
-        let kind = match (format.optional("FILE_EXTENSION"), format.kind()) {
-            (Some(own), FileKind::Csv | FileKind::Json) if !own.is_empty() => {
-                format!(".{}", own.trim_start_matches('.'))
-            }
-            (_, FileKind::Csv) => ".csv".to_owned(),
-            (_, FileKind::Json) => ".json".to_owned(),
-            (_, FileKind::Parquet) => String::new(),
-        };
-        let mut stem = path.to_owned();
-        if stem.is_empty() || stem.ends_with('/') {
-            stem.push_str("data");
-        }
-        if options.with_query_id {
-            stem = format!("{stem}_{}", work.query_id);
-        }
-        Ok(Self {
-            stem,
-            single: options.single,
-            ending: format!("{kind}{ending}"),
-            compression,
-            parquet_compression,
-        })
+    if let Statement::Query(outer) = &mut *outer
+        && let SetExpr::Select(select) = &mut *outer.body
+        && let Some(TableFactor::Derived { subquery, .. }) =
+            select.from.first_mut().map(|table| &mut table.relation)
+    {
+        subquery.clone_from(inner);
     }
-
-    fn name(&self, number: usize) -> String {
-        if self.single {
-            self.stem.clone()
-        } else {
-            format!("{}_0_0_{number}{}", self.stem, self.ending)
-        }
-    }
-}
-
-/// A file that is written through its compression.
-enum Packed {
-    Plain(Sink),
-    Gzip(GzEncoder<Sink>),
-    Deflate(ZlibEncoder<Sink>),
-    Raw(DeflateEncoder<Sink>),
-}
-
-/// An upload as a writer.
-struct Sink(Upload);
-
-impl std::io::Write for Sink {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.write(bytes).map_err(std::io::Error::other)?;
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
-impl Packed {
-    fn new(upload: Upload, compression: Compression) -> Self {
-        let (sink, level) = (Sink(upload), flate2::Compression::fast());
-        match compression {
-            Compression::None => Self::Plain(sink),
-            Compression::Gzip => Self::Gzip(GzEncoder::new(sink, level)),
-            Compression::Deflate => Self::Deflate(ZlibEncoder::new(sink, level)),
-            Compression::RawDeflate => Self::Raw(DeflateEncoder::new(sink, level)),
-        }
-    }
-
-    fn write(&mut self, bytes: &[u8]) -> Result<(), StoreError> {
-        match self {
-            Self::Plain(sink) => sink.0.write(bytes)?,
-            Self::Gzip(encoder) => encoder.write_all(bytes)?,
-            Self::Deflate(encoder) => encoder.write_all(bytes)?,
-            Self::Raw(encoder) => encoder.write_all(bytes)?,
-        }
-        Ok(())
-    }
-
-    /// Ends the file; gives its size.
-    fn finish(self) -> Result<u64, StoreError> {
-        let Sink(upload) = match self {
-            Self::Plain(sink) => sink,
-            Self::Gzip(encoder) => encoder.finish()?,
-            Self::Deflate(encoder) => encoder.finish()?,
-            Self::Raw(encoder) => encoder.finish()?,
-        };
-        let bytes = upload.written();
-        upload.finish()?;
-        Ok(bytes)
-    }
+    Ok(*outer)
 }

@@ -56,6 +56,7 @@ mod table_facts;
 mod told;
 mod transaction;
 mod turns;
+mod unload_files;
 mod unload_text;
 mod versions;
 mod worker;

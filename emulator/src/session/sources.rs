@@ -138,10 +138,19 @@ impl Worker {
 
     /// A new temporary table with these columns; gives its name, without quotes.
     pub(super) fn make_table(&mut self, columns: &str) -> Result<String, SqlError> {
+        self.make_table_of(&format!("({columns})"))
+    }
+
+    /// A new temporary table with the rows of a query of the engine's; gives its name, without quotes.
+    pub(super) fn keep_query(&mut self, sql: &str) -> Result<String, SqlError> {
+        self.make_table_of(&format!("AS {sql}"))
+    }
+
+    fn make_table_of(&mut self, content: &str) -> Result<String, SqlError> {
         self.tables_made += 1;
         // A mangled name never holds this sign.
         let name = format!("stage#{}", self.tables_made);
-        let sql = format!("CREATE TEMPORARY TABLE {} ({columns})", physical(&name));
+        let sql = format!("CREATE TEMPORARY TABLE {} {content}", physical(&name));
         self.connection
             .execute(&sql)
             .map_err(|error| from_engine(&error))?;

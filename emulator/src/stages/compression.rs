@@ -4,15 +4,25 @@ use std::fs::File;
 use std::io::{self, BufReader, Read};
 use std::path::Path;
 
+use brotli_decompressor::Decompressor;
+use bzip2::bufread::MultiBzDecoder;
 use flate2::read::{DeflateDecoder, MultiGzDecoder, ZlibDecoder};
 
 use super::FileFormat;
+use super::zstd::ZstdDecoder;
 use crate::contract::SqlError;
 
 /// Bytes read from a file at a time.
 const READ_BYTES: usize = 128 * 1024;
 
-/// Endings of compressed files and what they are called; the first few can be read here.
+/// How files begin that tell by themselves how they are compressed.
+const BEGINNINGS: [(&[u8], Compression); 3] = [
+    (&[0x1f, 0x8b], Compression::Gzip),
+    (b"BZh", Compression::Bzip2),
+    (&[0x28, 0xb5, 0x2f, 0xfd], Compression::Zstd),
+];
+
+/// Endings of compressed files and what they are called.
 const ENDINGS: [(&str, &str); 8] = [
     (".gz", "GZIP"),
     (".deflate", "DEFLATE"),
@@ -38,6 +48,12 @@ pub enum Compression {
     Deflate,
     /// Deflate without a header.
     RawDeflate,
+    /// bzip2.
+    Bzip2,
+    /// Brotli, which nothing but a format's word tells.
+    Brotli,
+    /// Zstandard.
+    Zstd,
 }
 
 impl Compression {
@@ -53,13 +69,16 @@ impl Compression {
         let read = File::open(path)
             .and_then(|mut file| file.read(&mut head))
             .unwrap_or(0);
-        if head[..read].starts_with(&[0x1f, 0x8b]) {
-            return Ok(Self::Gzip);
+        let begun = BEGINNINGS
+            .iter()
+            .find(|(bytes, _)| head[..read].starts_with(bytes));
+        if let Some((_, compression)) = begun {
+            return Ok(*compression);
         }
         let name = name.to_ascii_lowercase();
         match ENDINGS.iter().find(|(ending, _)| name.ends_with(ending)) {
-            // A name alone does not make a gzip file of it.
-            Some((_, "GZIP")) | None => Ok(Self::None),
+            // A name alone does not make one of these of a file.
+            Some((_, "GZIP" | "BZ2" | "ZSTD" | "BROTLI")) | None => Ok(Self::None),
             Some((_, kind)) => Self::named(kind),
         }
     }
@@ -70,6 +89,9 @@ impl Compression {
             "GZIP" => Ok(Self::Gzip),
             "DEFLATE" => Ok(Self::Deflate),
             "RAW_DEFLATE" => Ok(Self::RawDeflate),
+            "BZ2" => Ok(Self::Bzip2),
+            "BROTLI" => Ok(Self::Brotli),
+            "ZSTD" => Ok(Self::Zstd),
             other => Err(SqlError::unsupported(format!("COMPRESSION = {other}"))),
         }
     }
@@ -91,6 +113,9 @@ impl Compression {
             Self::Gzip => Box::new(MultiGzDecoder::new(file)),
             Self::Deflate => Box::new(ZlibDecoder::new(file)),
             Self::RawDeflate => Box::new(DeflateDecoder::new(file)),
+            Self::Bzip2 => Box::new(MultiBzDecoder::new(file)),
+            Self::Brotli => Box::new(Decompressor::new(file, READ_BYTES)),
+            Self::Zstd => Box::new(ZstdDecoder::new(file)),
         })
     }
 }
@@ -99,7 +124,10 @@ impl Compression {
 mod tests {
     use std::io::Write as _;
 
+    use bzip2::write::BzEncoder;
     use flate2::write::{DeflateEncoder, GzEncoder, ZlibEncoder};
+
+    use ruzstd::encoding::{CompressionLevel, compress_to_vec};
 
     use super::*;
     use crate::stages::FileKind;
@@ -118,6 +146,14 @@ mod tests {
         zlib.write_all(b"abc").unwrap();
         let mut raw = DeflateEncoder::new(Vec::new(), level());
         raw.write_all(b"abc").unwrap();
+        let bzip2 = |text: &str| {
+            let mut encoder = BzEncoder::new(Vec::new(), bzip2::Compression::fast());
+            encoder.write_all(text.as_bytes()).unwrap();
+            encoder.finish().unwrap()
+        };
+        let zstd = |text: &str| compress_to_vec(text.as_bytes(), CompressionLevel::Fastest);
+        // As `brotli` writes it: one block that is stored as it is.
+        let brotli = b"\x0b\x01\x80abc\x03".to_vec();
         for (said, name, bytes) in [
             ("AUTO", "x.csv", b"abc".to_vec()),
             ("AUTO", "x.csv.gz", b"abc".to_vec()),
@@ -125,6 +161,13 @@ mod tests {
             ("GZIP", "x", gzip("abc")),
             ("AUTO", "x.deflate", zlib.finish().unwrap()),
             ("RAW_DEFLATE", "x", raw.finish().unwrap()),
+            ("AUTO", "x.csv", [bzip2("ab"), bzip2("c")].concat()),
+            ("BZ2", "x", bzip2("abc")),
+            ("AUTO", "x.csv", [zstd("ab"), zstd("c")].concat()),
+            ("ZSTD", "x", zstd("abc")),
+            ("AUTO", "x.zst", b"abc".to_vec()),
+            ("BROTLI", "x", brotli),
+            ("AUTO", "x.br", b"abc".to_vec()),
         ] {
             std::fs::write(&path, bytes).unwrap();
             let mut format = FileFormat::new(FileKind::Csv);
@@ -139,11 +182,20 @@ mod tests {
             assert_eq!(text, "abc", "{said} {name}");
         }
         let format = FileFormat::new(FileKind::Csv);
-        let refused = Compression::of(&format, &path, "x.zst").unwrap_err();
+        std::fs::write(&path, b"abc").unwrap();
+        let refused = Compression::of(&format, &path, "x.xz").unwrap_err();
         assert_eq!(
             refused.message,
-            "SQL compilation error:\nUnsupported feature 'COMPRESSION = ZSTD'."
+            "SQL compilation error:\nUnsupported feature 'COMPRESSION = XZ'."
         );
+        for said in ["GZIP", "DEFLATE", "BZ2", "BROTLI", "ZSTD"] {
+            let mut format = FileFormat::new(FileKind::Csv);
+            format.set("COMPRESSION", vec![said.to_owned()]).unwrap();
+            let compression = Compression::of(&format, &path, "x").unwrap();
+            let mut text = Vec::new();
+            let read = compression.open(&path).unwrap().read_to_end(&mut text);
+            assert!(read.is_err(), "{said}");
+        }
         assert!(Compression::is_told_by("a.CSV.GZ") && !Compression::is_told_by("a.csv"));
         assert!(Compression::is_told_by("a.parquet"));
     }

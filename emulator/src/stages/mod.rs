@@ -16,6 +16,7 @@ pub mod key;
 pub mod plain;
 pub mod scratch;
 pub mod store;
+mod zstd;
 
 pub use compression::Compression;
 pub use format::{FileFormat, FileKind};
