@@ -13,7 +13,7 @@ use super::stage_read::Shape;
 use super::worker::{Work, Worker};
 use super::{KeptResult, QueryId, ResultColumn, SqlError, from_engine};
 use crate::catalog::Catalog;
-use crate::catalog::names::{TEMPORARY_SCHEMA, literal, mangle, quote};
+use crate::catalog::names::{TEMPORARY_SCHEMA, mangle, quote};
 use crate::front::{Location, SettingValue, StageTable};
 use crate::lower::{
     ColumnKinds, Lowered, Scope, Source, SourceKind, column_count, lower, names_sources, source_requests,
@@ -249,101 +249,6 @@ impl Worker {
         results
             .and_then(|results| results.result(&self.state.user, query_id))
             .ok_or_else(missing)
-    }
-
-    /// `INFER_SCHEMA` of Parquet files as a table.
-    fn schema_source(&mut self, arguments: &[(String, Expr)], work: &Work<'_>) -> Result<Source, SqlError> {
-        let mut location = None;
-        let mut format = None;
-        let mut names = Vec::new();
-        for (name, value) in arguments {
-            match name.as_str() {
-                "LOCATION" => {
-                    location = Some(match value {
-                        Expr::Identifier(ident) => match StageTable::of_name(&ident.value) {
-                            Some(table) => table?.location,
-                            None => return Err(SqlError::unsupported("INFER_SCHEMA of this location")),
-                        },
-                        value => Location::parse(&self.value_of(value, work)?.unwrap_or_default())?,
-                    });
-                }
-                "FILE_FORMAT" => format = self.value_of(value, work)?,
-                "FILES" => match value {
-                    Expr::Tuple(values) => {
-                        for value in values {
-                            names.extend(self.value_of(value, work)?);
-                        }
-                    }
-                    value => names.extend(self.value_of(value, work)?),
-                },
-                "IGNORE_CASE" | "MAX_FILE_COUNT" | "MAX_RECORDS_PER_FILE" => {
-                    return Err(SqlError::unsupported(format!("INFER_SCHEMA with {name}")));
-                }
-                _ => {
-                    return Err(SqlError::compilation(
-                        "001003",
-                        "42000",
-                        format!("unexpected argument {name}"),
-                    ));
-                }
-            }
-        }
-        let location = location.ok_or_else(|| {
-            SqlError::compilation(
-                "000938",
-                "22023",
-                "not enough arguments for function [INFER_SCHEMA]",
-            )
-        })?;
-        let format = match format {
-            None => self.format_at(&location)?,
-            Some(name) => {
-                let found = self.file_scope().named_format(&name);
-                found.map_err(|failure| self.in_words(failure))?
-            }
-        };
-        if format.kind() != FileKind::Parquet {
-            return Err(SqlError::unsupported(format!(
-                "INFER_SCHEMA of {}",
-                format.kind().word()
-            )));
-        }
-        let mut files = self.files_at(&location, None)?;
-        if !names.is_empty() {
-            files.retain(|file| {
-                names
-                    .iter()
-                    .any(|name| file.key.as_str().ends_with(name.as_str()))
-            });
-        }
-        let file_names: Vec<&str> = files.iter().map(|file| file.key.as_str()).collect();
-        let binary_is_text = format.is("BINARY_AS_TEXT");
-        let fields = self.parquet_fields(&files)?;
-        let rows = fields.iter().zip(0..).map(|(field, order)| {
-            let sql_type = field.inferred(binary_is_text);
-            let name = crate::catalog::names::Name::exact(field.name.clone());
-            format!(
-                "({}, {}, true, {}, {}, {order})",
-                literal(&field.name),
-                literal(&sql_type),
-                literal(&format!("$1:{name}::{sql_type}")),
-                literal(&file_names.join(", "))
-            )
-        });
-        let mut rows: Vec<String> = rows.collect();
-        let condition = if rows.is_empty() { " WHERE false" } else { "" };
-        if rows.is_empty() {
-            rows.push("('', '', true, '', '', 0)".to_owned());
-        }
-        Ok(Source {
-            sql: format!(
-                "(SELECT * FROM (VALUES {}) AS inferred(\"COLUMN_NAME\", \"TYPE\", \"NULLABLE\", \"EXPRESSION\", \
-                 \"FILENAMES\", \"ORDER_ID\"){condition})",
-                rows.join(", ")
-            ),
-            fields: None,
-            columns: None,
-        })
     }
 
     /// The value of an expression that names no table, as text.

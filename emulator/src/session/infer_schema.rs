@@ -1,0 +1,327 @@
+//! `INFER_SCHEMA`: what columns files have, as a table.
+
+use std::collections::HashMap;
+
+use serde_json::Value as Json;
+use sqlparser::ast::Expr;
+
+use super::SqlError;
+use super::copy_options::invalid;
+use super::sources::{FILES_MAX, unreadable};
+use super::worker::{Work, Worker};
+use crate::catalog::names::{literal, snowflake_literal};
+use crate::front::{Location, StageTable};
+use crate::lower::Source;
+use crate::stages::csv::{CsvOptions, CsvReader};
+use crate::stages::json::JsonReader;
+use crate::stages::{Compression, FileFormat, FileKind, Inferred, StageFile};
+
+/// Most columns that are told; more than a table of Snowflake's may have.
+const COLUMNS_MAX: usize = 10_000;
+
+/// Records between two looks at whether the statement was stopped.
+const RECORDS_UNCHECKED: u64 = 4096;
+
+/// How much is looked at, and how names are told.
+struct InferOptions {
+    ignores_case: bool,
+    /// Most files.
+    files: usize,
+    /// Most records of each file.
+    records: u64,
+}
+
+/// A column that was found.
+struct FoundColumn {
+    name: String,
+    sql_type: String,
+    /// The files that have it.
+    files: Vec<String>,
+}
+
+/// Columns of text files, in the order in which they were found.
+#[derive(Default)]
+struct Found {
+    columns: Vec<(String, Inferred, Vec<String>)>,
+    at: HashMap<String, usize>,
+}
+
+impl Found {
+    /// The column of this name, made when it is new.
+    fn column(&mut self, name: &str) -> Result<usize, SqlError> {
+        if let Some(at) = self.at.get(name) {
+            return Ok(*at);
+        }
+        if self.columns.len() >= COLUMNS_MAX {
+            let text = format!("The files have more than {COLUMNS_MAX} columns.");
+            return Err(SqlError::new("100357", "54000", text));
+        }
+        let at = self.columns.len();
+        self.at.insert(name.to_owned(), at);
+        self.columns
+            .push((name.to_owned(), Inferred::Nothing, Vec::new()));
+        Ok(at)
+    }
+
+    fn add(&mut self, at: usize, kind: Inferred, file: &str) {
+        let (_, known, files) = &mut self.columns[at];
+        *known = known.and(kind);
+        if files.last().is_none_or(|last| last != file) {
+            files.push(file.to_owned());
+        }
+    }
+}
+
+impl Worker {
+    /// `INFER_SCHEMA` as a table.
+    pub(super) fn schema_source(
+        &mut self,
+        arguments: &[(String, Expr)],
+        work: &Work<'_>,
+    ) -> Result<Source, SqlError> {
+        let mut location = None;
+        let mut format = None;
+        let mut names = Vec::new();
+        let mut options = InferOptions {
+            ignores_case: false,
+            files: FILES_MAX,
+            records: u64::MAX,
+        };
+        for (name, value) in arguments {
+            match name.as_str() {
+                "LOCATION" => {
+                    location = Some(match value {
+                        Expr::Identifier(ident) => match StageTable::of_name(&ident.value) {
+                            Some(table) => table?.location,
+                            None => return Err(SqlError::unsupported("INFER_SCHEMA of this location")),
+                        },
+                        value => Location::parse(&self.value_of(value, work)?.unwrap_or_default())?,
+                    });
+                }
+                "FILE_FORMAT" => format = self.value_of(value, work)?,
+                "FILES" => match value {
+                    Expr::Tuple(values) => {
+                        for value in values {
+                            names.extend(self.value_of(value, work)?);
+                        }
+                    }
+                    value => names.extend(self.value_of(value, work)?),
+                },
+                "IGNORE_CASE" => {
+                    let text = self.value_of(value, work)?.unwrap_or_default();
+                    options.ignores_case = text.eq_ignore_ascii_case("true");
+                }
+                "MAX_FILE_COUNT" => options.files = count(name, self.value_of(value, work)?)?,
+                "MAX_RECORDS_PER_FILE" => options.records = count(name, self.value_of(value, work)?)?,
+                _ => {
+                    return Err(SqlError::compilation(
+                        "001003",
+                        "42000",
+                        format!("unexpected argument {name}"),
+                    ));
+                }
+            }
+        }
+        let location = location.ok_or_else(|| {
+            SqlError::compilation(
+                "000938",
+                "22023",
+                "not enough arguments for function [INFER_SCHEMA]",
+            )
+        })?;
+        let format = match format {
+            None => self.format_at(&location)?,
+            Some(name) => {
+                let found = self.file_scope().named_format(&name);
+                found.map_err(|failure| self.in_words(failure))?
+            }
+        };
+        let mut files = self.files_at(&location, None)?;
+        if !names.is_empty() {
+            files.retain(|file| {
+                names
+                    .iter()
+                    .any(|name| file.key.as_str().ends_with(name.as_str()))
+            });
+        }
+        files.truncate(options.files);
+        let columns = match format.kind() {
+            FileKind::Parquet => self.parquet_columns(&files, &format)?,
+            FileKind::Csv | FileKind::Json => {
+                let mut found = Found::default();
+                for file in &files {
+                    if format.kind() == FileKind::Csv {
+                        self.csv_columns(file, &format, &options, &mut found)?;
+                    } else {
+                        self.json_columns(file, &format, &options, &mut found)?;
+                    }
+                }
+                let columns = found.columns.into_iter().map(|(name, kind, files)| FoundColumn {
+                    name,
+                    sql_type: kind.sql_type(),
+                    files,
+                });
+                columns.collect()
+            }
+        };
+        Ok(as_table(&columns, format.kind(), &options))
+    }
+
+    fn parquet_columns(
+        &mut self,
+        files: &[StageFile],
+        format: &FileFormat,
+    ) -> Result<Vec<FoundColumn>, SqlError> {
+        let file_names: Vec<String> = files.iter().map(|file| file.key.as_str().to_owned()).collect();
+        let binary_is_text = format.is("BINARY_AS_TEXT");
+        let fields = self.parquet_fields(files)?;
+        let columns = fields.into_iter().map(|field| FoundColumn {
+            sql_type: field.inferred(binary_is_text),
+            name: field.name,
+            files: file_names.clone(),
+        });
+        Ok(columns.collect())
+    }
+
+    /// Adds what a file of delimited text has: columns of its first record's names, or `c1`, `c2` and so on.
+    fn csv_columns(
+        &self,
+        file: &StageFile,
+        format: &FileFormat,
+        options: &InferOptions,
+        found: &mut Found,
+    ) -> Result<(), SqlError> {
+        let io = |error| unreadable(&error);
+        let compression = Compression::of(format, &file.path, file.key.as_str())?;
+        let input = compression.open(&file.path).map_err(io)?;
+        let mut reader = CsvReader::new(input, CsvOptions::of(format)).map_err(io)?;
+        let mut columns = Vec::new();
+        for name in reader.names().unwrap_or_default() {
+            let at = found.column(name)?;
+            found.add(at, Inferred::Nothing, file.key.as_str());
+            columns.push(at);
+        }
+        let mut records = 0;
+        while records < options.records
+            && let Some(next) = reader.next().map_err(io)?
+        {
+            records += 1;
+            if records % RECORDS_UNCHECKED == 0 {
+                self.control.check()?;
+            }
+            if let Err(fault) = next {
+                let text = format!(
+                    "{}\n  File '{}', record {records}",
+                    fault.message,
+                    file.key.as_str()
+                );
+                return Err(SqlError::new(fault.code, "22000", text));
+            }
+            for field in 0..reader.len() {
+                if field == columns.len() {
+                    columns.push(found.column(&format!("c{}", field + 1))?);
+                }
+                let kind = reader.field(field).map_or(Inferred::Nothing, Inferred::of_text);
+                found.add(columns[field], kind, file.key.as_str());
+            }
+        }
+        Ok(())
+    }
+
+    /// Adds the fields of a file's documents.
+    fn json_columns(
+        &self,
+        file: &StageFile,
+        format: &FileFormat,
+        options: &InferOptions,
+        found: &mut Found,
+    ) -> Result<(), SqlError> {
+        let io = |error| unreadable(&error);
+        let compression = Compression::of(format, &file.path, file.key.as_str())?;
+        let input = compression.open(&file.path).map_err(io)?;
+        let mut reader = JsonReader::new(input, format.is("STRIP_OUTER_ARRAY")).map_err(io)?;
+        let mut records = 0;
+        while records < options.records
+            && let Some((text, line)) = reader.next().map_err(io)?
+        {
+            records += 1;
+            if records % RECORDS_UNCHECKED == 0 {
+                self.control.check()?;
+            }
+            let document: Json = serde_json::from_str(text).map_err(|error| {
+                let text = format!(
+                    "Error parsing JSON: {error}\n  File '{}', line {line}",
+                    file.key.as_str()
+                );
+                SqlError::new("100069", "22P02", text)
+            })?;
+            let Json::Object(fields) = document else {
+                return Err(SqlError::unsupported("INFER_SCHEMA of JSON that is no object"));
+            };
+            for (name, value) in &fields {
+                let at = found.column(name)?;
+                found.add(at, Inferred::of_json(value), file.key.as_str());
+            }
+        }
+        Ok(())
+    }
+}
+
+fn count<T: std::str::FromStr>(name: &str, text: Option<String>) -> Result<T, SqlError> {
+    let text = text.unwrap_or_default();
+    text.parse().map_err(|_| invalid(name, &text))
+}
+
+/// How the value of a column is written in a query over the files.
+fn expression(column: &FoundColumn, number: usize, kind: FileKind, options: &InferOptions) -> String {
+    let sql_type = &column.sql_type;
+    match kind {
+        FileKind::Csv => format!("${number}::{sql_type}"),
+        _ if options.ignores_case => {
+            let name = snowflake_literal(&column.name.to_uppercase());
+            format!("GET_IGNORE_CASE ($1, {name})::{sql_type}")
+        }
+        _ => format!("$1:{}::{sql_type}", path(&column.name)),
+    }
+}
+
+/// A field's name in a path, where case counts also without quotes.
+fn path(name: &str) -> String {
+    let word = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    if !name.starts_with(|c: char| c.is_ascii_digit()) && !name.is_empty() && name.chars().all(word) {
+        name.to_owned()
+    } else {
+        format!("\"{}\"", name.replace('"', "\"\""))
+    }
+}
+
+fn as_table(columns: &[FoundColumn], kind: FileKind, options: &InferOptions) -> Source {
+    let rows = columns.iter().zip(0..).map(|(column, order)| {
+        let name = if options.ignores_case {
+            column.name.to_uppercase()
+        } else {
+            column.name.clone()
+        };
+        format!(
+            "({}, {}, true, {}, {}, {order})",
+            literal(&name),
+            literal(&column.sql_type),
+            literal(&expression(column, order + 1, kind, options)),
+            literal(&column.files.join(", "))
+        )
+    });
+    let mut rows: Vec<String> = rows.collect();
+    let condition = if rows.is_empty() { " WHERE false" } else { "" };
+    if rows.is_empty() {
+        rows.push("('', '', true, '', '', 0)".to_owned());
+    }
+    Source {
+        sql: format!(
+            "(SELECT * FROM (VALUES {}) AS inferred(\"COLUMN_NAME\", \"TYPE\", \"NULLABLE\", \"EXPRESSION\", \
+             \"FILENAMES\", \"ORDER_ID\"){condition})",
+            rows.join(", ")
+        ),
+        fields: None,
+        columns: None,
+    }
+}
