@@ -1,7 +1,9 @@
 //! Interval types, which `sqlparser` reads for other dialects only: `INTERVAL DAY(5) TO SECOND(3)`.
 //!
 //! Among the tokens of a statement each becomes a type of its own name with the fields as its parameter, which the
-//! lowering knows. An interval constant has its value after the word `INTERVAL` and is left alone.
+//! lowering knows. An interval constant has its value after the word `INTERVAL` and is left alone, and so is a column
+//! of that name: a type stands behind `::` or behind a word, a column's name or `AS`, and never where an expression or a
+//! table begins.
 
 use sqlparser::tokenizer::{Token, TokenWithSpan, Word};
 
@@ -11,6 +13,13 @@ pub const INTERVAL_TYPE: &str = "SF_INTERVAL";
 /// The words that begin the fields of an interval type.
 const FIELDS: [&str; 6] = ["YEAR", "MONTH", "DAY", "HOUR", "MINUTE", "SECOND"];
 
+/// The words behind which an expression or a table begins.
+const BEGINNINGS: [&str; 33] = [
+    "ALL", "AND", "ANY", "BETWEEN", "BY", "CASE", "DISTINCT", "ELSE", "EXCEPT", "FROM", "HAVING", "ILIKE",
+    "IN", "INTO", "JOIN", "LATERAL", "LIKE", "LIMIT", "NOT", "OFFSET", "ON", "OR", "PRIOR", "QUALIFY",
+    "RETURN", "RLIKE", "SELECT", "SET", "THEN", "UPDATE", "USING", "WHEN", "WHERE",
+];
+
 /// Gives interval types their name.
 pub(super) fn named(tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
     if !tokens.iter().any(|token| is_word(&token.token, "INTERVAL")) {
@@ -18,12 +27,17 @@ pub(super) fn named(tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
     }
     let mut named = Vec::with_capacity(tokens.len());
     let mut at = 0;
+    let mut before = None;
     while at < tokens.len() {
-        let fields = if is_word(&tokens[at].token, "INTERVAL") {
+        let token = &tokens[at].token;
+        let fields = if is_word(token, "INTERVAL") && takes_type(before) {
             read(&tokens, at + 1)
         } else {
             None
         };
+        if !matches!(token, Token::Whitespace(_)) {
+            before = Some(token);
+        }
         if let Some((fields, end)) = fields {
             let span = tokens[at].span;
             named.extend(
@@ -42,6 +56,20 @@ pub(super) fn named(tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
         }
     }
     named
+}
+
+/// True for a token behind which a type may stand.
+fn takes_type(before: Option<&Token>) -> bool {
+    match before {
+        Some(Token::DoubleColon) => true,
+        Some(Token::Word(word)) => {
+            word.quote_style.is_some()
+                || !BEGINNINGS
+                    .iter()
+                    .any(|known| word.value.eq_ignore_ascii_case(known))
+        }
+        _ => false,
+    }
 }
 
 /// The fields that begin at a token, and the first token behind them.
@@ -137,6 +165,15 @@ mod tests {
             ("interval '1-2' year to month", "interval '1-2' year to month"),
             ("interval 3 day", "interval 3 day"),
             ("select interval from t", "select interval from t"),
+            ("select interval day from it", "select interval day from it"),
+            ("select a, interval day from it", "select a, interval day from it"),
+            ("select 1 from interval day", "select 1 from interval day"),
+            ("where interval month > 1", "where interval month > 1"),
+            ("(\"by\" interval month)", "(\"by\" SF_INTERVAL('MONTH'))"),
+            (
+                "alter column a type interval /* */ hour",
+                "alter column a type SF_INTERVAL('HOUR')",
+            ),
         ] {
             assert_eq!(written(sql), expected);
         }

@@ -30,6 +30,8 @@ pub(super) struct Work<'a> {
     pub(super) defaults: BTreeMap<String, String>,
     /// The columns of the scope, and those that the statement's subqueries make.
     columns: ColumnKinds,
+    /// An interval constant was met that waits for a date beside it.
+    has_intervals: bool,
 }
 
 impl<'a> Work<'a> {
@@ -42,6 +44,7 @@ impl<'a> Work<'a> {
             sequences: Vec::new(),
             defaults: BTreeMap::new(),
             columns: scope.columns.clone(),
+            has_intervals: false,
         }
     }
 
@@ -65,7 +68,10 @@ impl<'a> Work<'a> {
 pub(super) fn apply(statement: &mut Statement, work: &mut Work<'_>) -> Result<(), SqlError> {
     work.columns.learn(statement);
     finish(statement.visit(&mut Walk { work }))?;
-    finish(statement.visit(&mut Intervals))
+    if work.has_intervals {
+        finish(statement.visit(&mut Intervals))?;
+    }
+    Ok(())
 }
 
 fn finish(flow: ControlFlow<SqlError>) -> Result<(), SqlError> {
@@ -177,7 +183,10 @@ fn lower(expr: &mut Expr, work: &mut Work<'_>) -> Result<(), SqlError> {
         }
         // One with several fields is a value; others wait for a date beside them.
         Expr::Interval(interval) if interval.last_field.is_some() => intervals::to_value(expr),
-        Expr::Interval(_) => Ok(()),
+        Expr::Interval(_) => {
+            work.has_intervals = true;
+            Ok(())
+        }
         Expr::AnyOp { is_some: _, .. } | Expr::AllOp { .. } => Ok(()),
         Expr::CompoundIdentifier(_) => functions::sequence_value(expr, work),
         Expr::Value(value) => literal(&value.value).map(|replacement| {

@@ -47,8 +47,11 @@ pub(super) fn to_value(expr: &mut Expr) -> Result<(), SqlError> {
 
 /// An interval constant as a value of an interval type; anything else as it is.
 pub(super) fn as_value(expr: Expr) -> Result<Expr, SqlError> {
-    let Expr::Interval(interval) = strip(expr.clone()) else {
+    if !is_interval(&expr) {
         return Ok(expr);
+    }
+    let Expr::Interval(interval) = strip(expr) else {
+        return Err(unsupported("interval"));
     };
     let outside = || unsupported("INTERVAL outside of date arithmetic");
     let first = interval.leading_field.as_ref().ok_or_else(outside)?;
@@ -78,6 +81,13 @@ pub(super) fn as_value(expr: Expr) -> Result<Expr, SqlError> {
         other => other,
     };
     Ok(super::casts::convert(amount, &target, false))
+}
+
+fn is_interval(expr: &Expr) -> bool {
+    match expr {
+        Expr::Nested(inner) => is_interval(inner),
+        other => matches!(other, Expr::Interval(_)),
+    }
 }
 
 fn strip(expr: Expr) -> Expr {
