@@ -13,6 +13,8 @@
 mod client;
 #[path = "../../fuzz/mutate.rs"]
 mod mutate;
+#[path = "fuzz/values.rs"]
+mod values;
 
 use std::io::Cursor;
 

@@ -376,6 +376,16 @@ mod tests {
         check("sf_try_to_geography('POINT(1)')", "NULL");
         check("sf_to_geography(NULL)", "NULL");
         check_error(
+            "sf_to_geometry('0101000020E6100080000000000000F03F0000000000000040')",
+            100_205,
+            "Error parsing Geo input: 2147487974 is no SRID",
+        );
+        check_error(
+            "sf_st_setsrid(sf_to_geometry('POINT(1 2)'), -1)",
+            100_217,
+            "Geometry validation failed: -1 is no SRID",
+        );
+        check_error(
             "sf_to_geography('POINT(1)')",
             100_205,
             "Error parsing Geo input: unexpected ')'",

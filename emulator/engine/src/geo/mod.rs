@@ -151,6 +151,9 @@ impl Geo {
 
     /// What is wrong with the value as a GEOGRAPHY or GEOMETRY.
     pub(crate) fn check(&self, is_geography: bool) -> Result<(), Unreadable> {
+        if self.srid < 0 {
+            return Err(format!("{} is no SRID", self.srid));
+        }
         if is_geography && self.srid != WGS84 {
             return Err(format!("SRID {} is not supported for GEOGRAPHY", self.srid));
         }

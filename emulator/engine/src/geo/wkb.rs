@@ -97,7 +97,9 @@ impl Reader<'_> {
         };
         let kind = self.number()?;
         if kind & WITH_SRID != 0 {
-            self.srid = self.number()? as i32;
+            let srid = self.number()?;
+            // One that is negative could not be written as text.
+            self.srid = i32::try_from(srid).map_err(|_| format!("{srid} is no SRID"))?;
         }
         if kind & (WITH_Z | WITH_M) != 0 {
             return Err("a position has two coordinates".to_owned());
