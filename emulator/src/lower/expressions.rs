@@ -22,6 +22,8 @@ pub(super) struct Work<'a> {
     pub(super) scope: &'a Scope<'a>,
     /// The expressions are stored (defaults, views): the clock is read when they run, not now.
     pub(super) stored: bool,
+    /// They run for other statements than this one: the session is asked when they do.
+    pub(super) deferred: bool,
     /// Some expression depends on the session or the clock.
     pub(super) uses_session_state: bool,
     /// Sequences named.
@@ -40,6 +42,7 @@ impl<'a> Work<'a> {
         Self {
             scope,
             stored: false,
+            deferred: false,
             uses_session_state: false,
             sequences: Vec::new(),
             defaults: BTreeMap::new(),

@@ -39,6 +39,7 @@ mod types;
 
 pub use kinds::{ColumnKinds, NO_COLUMNS};
 pub use scope::{Answer, Constant, DeclaredColumn, Facts, Guard, Lowered, Scope};
+pub use session_functions::session_facts;
 pub use sources::{
     NO_SOURCES, Source, SourceKind, SourceRequest, column_count, names_sources, source_requests,
 };
@@ -109,6 +110,9 @@ pub fn lower(statement: &Statement, scope: &Scope<'_>) -> Result<Lowered, SqlErr
         statement,
         Statement::CreateTable(_) | Statement::CreateView(_) | Statement::AlterTable(_)
     );
+    // A CREATE TABLE … AS runs its query at once.
+    work.deferred =
+        work.stored && !matches!(&statement, Statement::CreateTable(table) if table.query.is_some());
     expressions::apply(&mut statement, &mut work)?;
     // Last, the target and the engine's spelling.
     let mut lowered = statements::finish(statement, &mut work)?;

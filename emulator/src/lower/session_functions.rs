@@ -1,39 +1,93 @@
 //! Functions whose answer is the session's: who, where, when.
 //!
-//! They become literals. In stored expressions (defaults of columns, views) the clock must be read when
-//! they run: those become calls of the engine's clock.
+//! They become literals. In stored expressions (defaults of columns, views) the clock must be read when they run, and
+//! the session be asked that runs them: those become calls of the engine's clock and of a function that is told.
 
 use sqlparser::ast::Expr;
 
-use super::build::{engine_cast, null, raw, text};
+use super::Scope;
+use super::build::{call, engine_cast, null, raw, text};
 use super::expressions::Work;
 use super::refuse::{invalid_argument, unsupported};
-use crate::catalog::names::{Name, literal as quoted};
+use crate::catalog::names::literal as quoted;
 use crate::contract::SqlError;
+
+/// The functions whose answer is a text that a kept expression can be told.
+const FACTS: [&str; 17] = [
+    "CURRENT_DATABASE",
+    "CURRENT_SCHEMA",
+    "CURRENT_SCHEMAS",
+    "CURRENT_USER",
+    "CURRENT_ROLE",
+    "CURRENT_AVAILABLE_ROLE",
+    "CURRENT_AVAILABLE_ROLES",
+    "CURRENT_SECONDARY_ROLES",
+    "CURRENT_WAREHOUSE",
+    "CURRENT_ACCOUNT",
+    "CURRENT_ACCOUNT_NAME",
+    "CURRENT_ORGANIZATION_NAME",
+    "CURRENT_REGION",
+    "CURRENT_VERSION",
+    "CURRENT_CLIENT",
+    "CURRENT_IP_ADDRESS",
+    "CURRENT_SESSION",
+];
+
+/// The engine's function that answers for the session whose statement it is in.
+const SESSION_FACT: &str = "sf_session_fact";
+
+/// What the functions of kept expressions answer in a session: a JSON object of texts and nulls.
+pub fn session_facts(scope: &Scope<'_>) -> String {
+    let facts = FACTS.iter().map(|name| {
+        let answer = fact(name, scope).map_or(serde_json::Value::Null, serde_json::Value::from);
+        ((*name).to_owned(), answer)
+    });
+    serde_json::Value::Object(facts.collect()).to_string()
+}
+
+/// The answer of one of [`FACTS`]; none is NULL.
+fn fact(name: &str, scope: &Scope<'_>) -> Option<String> {
+    let facts = scope.facts;
+    let names = scope.names;
+    let answer = match name {
+        "CURRENT_DATABASE" => names.database?.as_str(),
+        "CURRENT_SCHEMA" => names.schema?.as_str(),
+        "CURRENT_SCHEMAS" => {
+            return Some(match (names.database, names.schema) {
+                (Some(database), Some(schema)) => format!("[\"{database}.{schema}\"]"),
+                _ => "[]".to_owned(),
+            });
+        }
+        "CURRENT_USER" => facts.user,
+        "CURRENT_ROLE" | "CURRENT_AVAILABLE_ROLE" => facts.role?,
+        "CURRENT_AVAILABLE_ROLES" => return Some(format!("[\"{}\"]", facts.role.unwrap_or("PUBLIC"))),
+        "CURRENT_SECONDARY_ROLES" => "{\"roles\":\"\",\"value\":\"\"}",
+        "CURRENT_WAREHOUSE" => facts.warehouse?,
+        "CURRENT_ACCOUNT" | "CURRENT_ACCOUNT_NAME" | "CURRENT_ORGANIZATION_NAME" => facts.account,
+        "CURRENT_REGION" => facts.region,
+        "CURRENT_VERSION" => facts.version,
+        "CURRENT_CLIENT" => facts.client,
+        "CURRENT_IP_ADDRESS" => facts.ip_address,
+        "CURRENT_SESSION" => return Some(facts.session_id.to_string()),
+        _ => return None,
+    };
+    Some(answer.to_owned())
+}
 
 /// The value of a session function; `None` when `name` is none.
 pub(super) fn value(name: &str, args: &[Expr], work: &mut Work<'_>) -> Result<Option<Expr>, SqlError> {
     let facts = work.scope.facts;
-    let names = work.scope.names;
-    let optional = |value: Option<&str>| value.map_or_else(null_text, text);
     let answer = match name {
-        "CURRENT_DATABASE" => optional(names.database.map(Name::as_str)),
-        "CURRENT_SCHEMA" => optional(names.schema.map(Name::as_str)),
-        "CURRENT_SCHEMAS" => match (names.database, names.schema) {
-            (Some(database), Some(schema)) => text(format!("[\"{database}.{schema}\"]")),
-            _ => text("[]"),
-        },
-        "CURRENT_USER" => text(facts.user),
-        "CURRENT_ROLE" | "CURRENT_AVAILABLE_ROLE" => optional(facts.role),
-        "CURRENT_AVAILABLE_ROLES" => text(format!("[\"{}\"]", facts.role.unwrap_or("PUBLIC"))),
-        "CURRENT_SECONDARY_ROLES" => text("{\"roles\":\"\",\"value\":\"\"}"),
-        "CURRENT_WAREHOUSE" => optional(facts.warehouse),
-        "CURRENT_ACCOUNT" | "CURRENT_ACCOUNT_NAME" | "CURRENT_ORGANIZATION_NAME" => text(facts.account),
-        "CURRENT_REGION" => text(facts.region),
-        "CURRENT_VERSION" => text(facts.version),
-        "CURRENT_CLIENT" => text(facts.client),
-        "CURRENT_IP_ADDRESS" => text(facts.ip_address),
-        "CURRENT_SESSION" => text(facts.session_id.to_string()),
+        _ if FACTS.contains(&name) => {
+            if work.deferred {
+                call(SESSION_FACT, vec![text(name)])
+            } else {
+                fact(name, work.scope).map_or_else(null_text, text)
+            }
+        }
+        "CURRENT_TRANSACTION" | "CURRENT_STATEMENT" | "LAST_QUERY_ID" if work.deferred => {
+            return Err(unsupported(&format!("{name} in a view or a default")));
+        }
         "CURRENT_TRANSACTION" => facts
             .transaction_id
             .map_or_else(null_text, |transaction| text(transaction.to_string())),
@@ -42,7 +96,14 @@ pub(super) fn value(name: &str, args: &[Expr], work: &mut Work<'_>) -> Result<Op
         "IS_ROLE_IN_SESSION" => match args {
             [role] => {
                 let role = super::build::literal_text(role).ok_or_else(|| invalid_argument(name))?;
-                super::build::boolean(facts.role == Some(role))
+                if work.deferred {
+                    raw(format!(
+                        "({SESSION_FACT}('CURRENT_ROLE') IS NOT DISTINCT FROM {})",
+                        quoted(role)
+                    ))
+                } else {
+                    super::build::boolean(facts.role == Some(role))
+                }
             }
             _ => return Err(invalid_argument(name)),
         },
@@ -141,6 +202,19 @@ mod tests {
                 (
                     "select last_query_id() a",
                     r#"SELECT CAST(NULL AS VARCHAR) AS "A""#,
+                ),
+            ],
+        );
+        check(
+            lowered,
+            &[
+                (
+                    "create view v as select current_user() a, is_role_in_session('R') b",
+                    r#"CREATE VIEW "D.S"."V" AS SELECT sf_session_fact('CURRENT_USER') AS "A", (sf_session_fact('CURRENT_ROLE') IS NOT DISTINCT FROM 'R') AS "B""#,
+                ),
+                (
+                    "create view v as select last_query_id() a",
+                    "000002 0A000: Unsupported feature 'LAST_QUERY_ID in a view or a default'.",
                 ),
             ],
         );

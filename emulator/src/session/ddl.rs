@@ -35,6 +35,8 @@ fn is_about_temporary_files(parsed: &Parsed) -> bool {
 impl Worker {
     /// Runs a statement that changes objects; an open transaction is committed first, as in Snowflake.
     pub(super) fn ddl(&mut self, work: &Work<'_>) -> Result<StatementOutput, SqlError> {
+        // A default that is added is asked for the rows that are there.
+        self.tell_whereabouts()?;
         if !is_about_temporary_files(work.parsed) {
             self.commit()?;
         }

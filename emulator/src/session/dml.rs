@@ -45,6 +45,8 @@ pub(super) struct Change {
 impl Worker {
     /// Runs a statement that changes rows.
     pub(super) fn dml(&mut self, work: &Work<'_>) -> Result<StatementOutput, SqlError> {
+        // Defaults may ask.
+        self.tell_whereabouts()?;
         if self.transaction.is_none() && !self.state.parameters.truth("AUTOCOMMIT") {
             self.begin(None, &work.moment)?;
         }

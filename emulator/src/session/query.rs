@@ -29,6 +29,9 @@ impl Worker {
     pub(super) fn prepare(&mut self, lowered: &Lowered) -> Result<(), SqlError> {
         self.make_available(&lowered.tables)?;
         self.control.check()?;
+        if !lowered.tables.is_empty() {
+            self.tell_whereabouts()?;
+        }
         let has_written = self
             .transaction
             .as_ref()

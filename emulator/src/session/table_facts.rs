@@ -9,11 +9,12 @@ use crate::catalog::names::{INFORMATION_SCHEMA, ObjectPath, literal};
 use crate::catalog::records::ObjectKind;
 
 /// What gives another value the next time: functions of the engine, tables that are made for one statement, files.
-/// `now()` is the time of the engine's transaction.
-pub(super) const VOLATILE: [&str; 5] = [
+/// `now()` is the time of the engine's transaction, and the session may be elsewhere by then.
+pub(super) const VOLATILE: [&str; 6] = [
     "nextval(",
     "sf_uuid_string(",
     "now()",
+    "sf_session_fact(",
     "\"stage#",
     "read_parquet(",
 ];

@@ -1,10 +1,16 @@
-//! Session parameters that the engine's functions read, told to the connection when they change.
+//! What the engine's functions read of the session, told to the connection when it changes: parameters, and where the
+//! session is.
 
-use snowflake_emulator_engine::functions::{SETTINGS, setting_statement};
+use std::collections::BTreeMap;
+
+use snowflake_emulator_engine::functions::{SETTINGS, session_facts_statement, setting_statement};
 use snowflake_emulator_engine::{EngineConnection, EngineError};
 
+use super::state::State;
 use super::worker::Worker;
 use super::{ParameterValue, Parameters, SqlError, from_engine};
+use crate::catalog::names::Name;
+use crate::lower::session_facts;
 
 impl Worker {
     /// Tells the engine's functions which parameters are in force, when they were told others: those of the statement
@@ -16,6 +22,50 @@ impl Worker {
             self.told = self.state.parameters.clone();
         }
         Ok(())
+    }
+
+    /// Tells the engine's functions where the session is, when they were told otherwise: views and defaults may ask.
+    pub(super) fn tell_whereabouts(&mut self) -> Result<(), SqlError> {
+        if self
+            .told_whereabouts
+            .as_ref()
+            .is_some_and(|told| told.are(&self.state))
+        {
+            return Ok(());
+        }
+        let bindings = BTreeMap::new();
+        let facts = session_facts(&self.state.scope(&self.state.moment(), "", &bindings, None));
+        let told = self.connection.execute(&session_facts_statement(&facts));
+        told.map_err(|error| from_engine(&error))?;
+        self.told_whereabouts = Some(Whereabouts::of(&self.state));
+        Ok(())
+    }
+}
+
+/// What may change of what session functions answer.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Whereabouts {
+    database: Option<Name>,
+    schema: Option<Name>,
+    role: Option<Name>,
+    warehouse: Option<Name>,
+}
+
+impl Whereabouts {
+    fn are(&self, state: &State) -> bool {
+        self.database == state.database
+            && self.schema == state.schema
+            && self.role == state.role
+            && self.warehouse == state.warehouse
+    }
+
+    fn of(state: &State) -> Self {
+        Self {
+            database: state.database.clone(),
+            schema: state.schema.clone(),
+            role: state.role.clone(),
+            warehouse: state.warehouse.clone(),
+        }
     }
 }
 

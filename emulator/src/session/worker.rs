@@ -17,6 +17,7 @@ use super::query::repeat;
 use super::replay::Replay;
 use super::state::{Moment, State};
 use super::table_facts::TableFacts;
+use super::told::Whereabouts;
 use super::transaction::{Replayer, Transaction};
 use super::{
     Binding, DmlStats, Parameters, QueryId, Rows, SqlError, StatementOutput, Submission, from_engine,
@@ -41,6 +42,8 @@ pub(super) struct Worker {
     pub(super) tables_made: u64,
     /// Parameters that the engine's functions were told.
     pub(super) told: Parameters,
+    /// Where the session was when they were told; none for a connection that was not.
+    pub(super) told_whereabouts: Option<Whereabouts>,
     /// Statements of the open transaction that have written.
     pub(super) open_statements: Vec<QueryId>,
     /// Tables and views, as of a count of changed definitions.
@@ -84,6 +87,7 @@ impl Worker {
     ) -> Self {
         let worker = Self {
             told: state.parameters.clone(),
+            told_whereabouts: None,
             shared,
             control,
             connection,

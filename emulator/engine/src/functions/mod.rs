@@ -45,6 +45,7 @@ mod numeric;
 mod random;
 mod regex;
 mod semi_structured;
+mod session;
 mod strings;
 mod temporal;
 #[cfg(test)]
@@ -52,8 +53,8 @@ pub(crate) mod testing;
 
 use duckdb_neo::connection::Connection;
 
-pub use framework::SETTINGS;
 pub(crate) use framework::{FunctionError, FunctionType, ScalarFunction};
+pub use framework::{SETTINGS, session_facts_statement};
 pub(crate) use semi_structured::float_json;
 pub use temporal::OutputFormat;
 
@@ -75,6 +76,7 @@ const GROUPS: &[&[ScalarFunction]] = &[
     temporal::INTERVALS,
     hashes::FUNCTIONS,
     random::FUNCTIONS,
+    session::FUNCTIONS,
 ];
 
 /// The statement that tells a connection's functions the value of a session parameter (`TIMEZONE`), in any

@@ -24,7 +24,7 @@ pub(crate) use definition::{
 pub(crate) use error::FunctionError;
 pub(crate) use input::{StoredDuration, StoredMonths, ZonedInstant};
 pub(crate) use number::{Number, POWERS_OF_TEN, multiply_divide};
-pub use settings::SETTINGS;
+pub use settings::{SETTINGS, session_facts_statement};
 pub(crate) use settings::{Settings, register_settings, time_zone};
 pub(crate) use value::Value;
 

@@ -11,6 +11,7 @@ use duckdb_neo::{
     value::Value as EngineValue,
 };
 use jiff::tz::TimeZone;
+use serde_json::Value as Json;
 
 use super::{FunctionError, Result};
 
@@ -35,6 +36,14 @@ pub const SETTINGS: &[(&str, &str)] = &[
     ("sf_geometry_output_format", "GeoJSON"),
 ];
 
+/// Setting that holds what session functions answer: a JSON object, kept up to date like the others.
+const SESSION_FACTS: &str = "sf_session_facts";
+
+/// The statement that tells a connection's functions what session functions answer: a JSON object of texts.
+pub fn session_facts_statement(facts: &str) -> String {
+    format!("SET {SESSION_FACTS} = '{}'", facts.replace('\'', "''"))
+}
+
 /// The settings of the connection that binds a call.
 #[derive(Clone, Copy)]
 pub(crate) struct Settings<'context> {
@@ -52,6 +61,13 @@ impl<'context> Settings<'context> {
         read()
             .map_err(|error| FunctionError::defect(error.message))
             .map(Option::unwrap_or_default)
+    }
+
+    /// What a session function answers; none for NULL.
+    pub(crate) fn session_fact(self, name: &str) -> Result<Option<String>> {
+        let facts = self.text(SESSION_FACTS)?;
+        let facts: Json = serde_json::from_str(&facts).unwrap_or_default();
+        Ok(facts.get(name).and_then(Json::as_str).map(str::to_owned))
     }
 
     /// The session's time zone.
@@ -85,7 +101,8 @@ pub(crate) fn time_zone(name: &str) -> Result<TimeZone> {
 
 /// Makes the settings known; for all connections of the database.
 pub(crate) fn register_settings(connection: &Connection) -> duckdb_neo::Result<()> {
-    SETTINGS.iter().try_for_each(|(name, default)| {
+    let all = SETTINGS.iter().chain([&(SESSION_FACTS, "{}")]);
+    all.into_iter().try_for_each(|(name, default)| {
         let text = String::logical_type(connection)?;
         CustomOptionBuilder::new(*name, "a session parameter of Snowflake", text, Accept)
             .default_value(default.value(connection)?)
