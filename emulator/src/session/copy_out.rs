@@ -349,12 +349,11 @@ impl Worker {
                 if is_other && let Some(file) = open.take() {
                     written.push(file.close()?);
                 }
-                let file = match &mut open {
-                    Some(file) => file,
-                    None => {
-                        partition = key.flatten().map(str::to_owned);
-                        open.insert(begin(key, written.len())?)
-                    }
+                let file = if let Some(file) = &mut open {
+                    file
+                } else {
+                    partition = key.flatten().map(str::to_owned);
+                    open.insert(begin(key, written.len())?)
                 };
                 text.clear();
                 writer.row(&batch, row, &mut text)?;

@@ -419,16 +419,12 @@ fn condition_text(condition: &str, left: &[Output], right: &[Output]) -> (String
         let at = outer(condition, sign)?;
         Some((sign, *is_equal, &condition[..at], &condition[at + sign.len()..]))
     });
-    match split {
-        Some((sign, is_equal, first, second)) => {
-            let (first, second) = (Names::of(left).text(first), Names::of(right).text(second));
-            (format!("({first}{sign}{second})"), is_equal)
-        }
-        None => {
-            let both: Vec<Output> = left.iter().chain(right).cloned().collect();
-            (Names::of(&both).text(condition), false)
-        }
+    if let Some((sign, is_equal, first, second)) = split {
+        let (first, second) = (Names::of(left).text(first), Names::of(right).text(second));
+        return (format!("({first}{sign}{second})"), is_equal);
     }
+    let both: Vec<Output> = left.iter().chain(right).cloned().collect();
+    (Names::of(&both).text(condition), false)
 }
 
 /// Where a sign stands outside of all parentheses and quotes.
@@ -464,12 +460,11 @@ fn path_of(table: &str) -> Option<ObjectPath> {
     let mut parts = Vec::new();
     let mut rest = table;
     while !rest.is_empty() {
-        let (part, after) = match rest.strip_prefix('"') {
-            Some(quoted) => quoted.split_once('"')?,
-            None => {
-                let end = rest.find('.').unwrap_or(rest.len());
-                rest.split_at(end)
-            }
+        let (part, after) = if let Some(quoted) = rest.strip_prefix('"') {
+            // A mangled name never holds a quote.
+            quoted.split_once('"')?
+        } else {
+            rest.split_at(rest.find('.').unwrap_or(rest.len()))
         };
         parts.push(part);
         rest = after.strip_prefix('.').unwrap_or(after);

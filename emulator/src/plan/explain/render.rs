@@ -146,7 +146,8 @@ struct Operation<'a> {
     id: usize,
     #[serde(skip_serializing_if = "Option::is_none")]
     parent_operators: Option<[usize; 1]>,
-    operation: &'a str,
+    #[serde(rename = "operation")]
+    name: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     objects: Option<[String; 1]>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -168,7 +169,7 @@ fn json(placed: &[Placed<'_>], totals: &Totals) -> String {
         Operation {
             id: placed.id,
             parent_operators: placed.parent.map(|parent| [parent]),
-            operation: &operator.name,
+            name: &operator.name,
             objects: operator.object_name().map(|name| [name]),
             alias: operator.alias.as_deref(),
             expressions: &operator.expressions,
