@@ -58,9 +58,7 @@ impl Reader<'_> {
             "ORDER_BY" => self.sorted("Sort", node),
             "TOP_N" => self.sorted("SortWithLimit", node),
             "LIMIT" | "STREAMING_LIMIT" | "LIMIT_PERCENT" => {
-                let below = self.below(node);
-                let told = row_count(node, "Limit");
-                over("Limit", told, below)
+                over("Limit", row_count(node, "Limit"), self.below(node))
             }
             "WINDOW" | "STREAMING_WINDOW" => {
                 let mut below = self.below(node);
