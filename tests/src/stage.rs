@@ -154,8 +154,9 @@ impl Stage {
             self.home.path().display()
         );
         kill_all(&processes);
+        // A process loses its name before it closes its sockets.
         until_true("killed processes to be gone", END_DEADLINE, || {
-            self.processes(name).is_empty()
+            processes.iter().all(|pid| has_ended(*pid))
         });
     }
 
@@ -267,6 +268,16 @@ fn runs(pid: Pid, name: &str) -> bool {
         .file_name()
         .and_then(OsStr::to_str)
         .is_some_and(|file| file.trim_end_matches(" (deleted)") == name)
+}
+
+/// Whether all is closed that a process had open, though its parent may not have taken notice.
+fn has_ended(pid: Pid) -> bool {
+    let folder = format!("/proc/{}", pid.as_raw_nonzero());
+    let stat = fs::read_to_string(format!("{folder}/stat")).unwrap_or_default();
+    // The name before it is in parentheses and may have any.
+    let state = stat.rsplit_once(") ").and_then(|(_, rest)| rest.chars().next());
+    let threads = fs::read_dir(format!("{folder}/task")).map_or(0, Iterator::count);
+    state.is_none_or(|state| matches!(state, 'Z' | 'X') && threads <= 1)
 }
 
 fn kill_all(processes: &[Pid]) {
