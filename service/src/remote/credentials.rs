@@ -13,7 +13,7 @@ use tokio_rustls::rustls::version::TLS13;
 use tokio_rustls::rustls::{RootCertStore, ServerConfig};
 
 use super::names::end_of;
-use super::revocation::RevocationLists;
+use super::revocation::{RevocationLists, Revoked};
 use super::verifier::{Admission, name_of};
 use crate::domain::client_names::AllowedClient;
 use crate::platform::named_file::{self, Kind};
@@ -114,11 +114,11 @@ impl Credentials {
         }
         let provider = Arc::new(default_provider());
         let mut signed = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider));
-        let mut revocations_end = None;
+        let (mut revocations_end, mut revoked) = (None, Revoked::default());
         let lists_error = of(Lists, files.revocation_lists.as_deref().unwrap_or(Path::new("")));
         if let Some(path) = &files.revocation_lists {
             let read = RevocationLists::read(path).map_err(&lists_error)?;
-            revocations_end = read.end;
+            (revocations_end, revoked) = (read.end, read.revoked);
             // Nobody is let in of whom it is not known: each authority between a client and ours needs a list that counts
             // now. Without the second word a list that has ended would count on, and what it does not tell would be let in.
             signed = signed.with_crls(read.lists).enforce_revocation_expiration();
@@ -135,6 +135,7 @@ impl Credentials {
             .map_err(|error| key_error(error.to_string()))?
             .with_client_cert_verifier(Arc::new(Admission {
                 signed,
+                revoked,
                 allowed: Arc::clone(&allowed),
             }))
             .with_single_cert(chain, key)

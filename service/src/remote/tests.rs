@@ -4,14 +4,12 @@ use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
-use rcgen::{
-    BasicConstraints, CertificateParams, CertificateRevocationListParams, DnType, IsCa, Issuer, KeyIdMethod,
-    KeyPair, SanType, SerialNumber, date_time_ymd,
-};
+use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, SanType};
 
 use super::credentials::{CredentialFile, CredentialFiles, Credentials};
 use super::names::names_of;
-use super::revocation::RevocationLists;
+
+mod revocation;
 
 /// An authority that signs whatever it is asked to.
 struct Authority(Issuer<'static, KeyPair>, String);
@@ -35,19 +33,6 @@ impl Authority {
         let key = KeyPair::generate().unwrap();
         let signed = params.signed_by(&key, &self.0).unwrap();
         (signed, key.serialize_pem())
-    }
-
-    /// A list of what it has taken back, as PEM, from the first day of a year to that of another.
-    fn revocations(&self, begin: i32, end: i32) -> String {
-        let list = CertificateRevocationListParams {
-            this_update: date_time_ymd(begin, 1, 1),
-            next_update: date_time_ymd(end, 1, 1),
-            crl_number: SerialNumber::from(1),
-            issuing_distribution_point: None,
-            revoked_certs: Vec::new(),
-            key_identifier_method: KeyIdMethod::Sha256,
-        };
-        list.signed_by(&self.0).unwrap().pem().unwrap()
     }
 }
 
@@ -165,34 +150,5 @@ fn files_that_cannot_be_used_are_named_with_the_reason() {
             error.to_string().contains(words) && !error.to_string().contains("c2VjcmV0"),
             "{error}"
         );
-    }
-}
-
-#[test]
-fn of_an_authority_the_newest_list_counts() {
-    let folder = tempfile::tempdir().unwrap();
-    let (ours, theirs) = (Authority::new(), Authority::named("theirs"));
-    let year = |year| Some(date_time_ymd(year, 1, 1).into());
-    for (lists, count, end) in [
-        (vec![ours.revocations(2020, 2021)], 1, year(2021)),
-        (
-            vec![ours.revocations(2020, 2021), ours.revocations(2022, 2030)],
-            1,
-            year(2030),
-        ),
-        (
-            vec![ours.revocations(2022, 2023), ours.revocations(2020, 2030)],
-            1,
-            year(2023),
-        ),
-        (
-            vec![ours.revocations(2022, 2030), theirs.revocations(2020, 2021)],
-            2,
-            year(2021),
-        ),
-    ] {
-        let path = written(folder.path(), "lists", &lists.concat(), 0o644);
-        let read = RevocationLists::read(&path).unwrap();
-        assert_eq!((read.lists.len(), read.end), (count, end));
     }
 }

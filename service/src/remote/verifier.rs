@@ -1,6 +1,7 @@
 //! Judges a client while it shakes hands, so that one that may not come learns it from TLS itself.
 
 use std::fmt;
+use std::iter;
 use std::sync::Arc;
 
 use tokio_rustls::rustls::client::danger::HandshakeSignatureValid;
@@ -11,12 +12,15 @@ use tokio_rustls::rustls::{
 };
 
 use super::names::names_of;
+use super::revocation::Revoked;
 use crate::domain::client_names::{AllowedClient, admitted};
 
 /// Lets in whom the authorities vouch for and the configuration names.
 pub(super) struct Admission {
     /// Knows the authorities.
     pub(super) signed: Arc<dyn ClientCertVerifier>,
+    /// What they have taken back.
+    pub(super) revoked: Revoked,
     /// Who may come.
     pub(super) allowed: Arc<[AllowedClient]>,
 }
@@ -32,6 +36,16 @@ pub(super) fn name_of(certificate: &CertificateDer<'_>, allowed: &[AllowedClient
     let names = names_of(certificate).map_err(|_| CertificateError::BadEncoding)?;
     let name = admitted(&names, allowed).ok_or(CertificateError::ApplicationVerificationFailure)?;
     Ok(name.to_string())
+}
+
+/// What a client is told of an error. For a revocation list that does not count TLS would say that the handshake failed, as
+/// it does for one who speaks another protocol; of the client's certificate, all that is known is nothing.
+fn told(error: Error) -> Error {
+    if let Error::InvalidCertRevocationList(_) = error {
+        tracing::warn!(%error, "a revocation list cannot be used (`tcp.revocation_lists`)");
+        return CertificateError::UnknownRevocationStatus.into();
+    }
+    error
 }
 
 impl ClientCertVerifier for Admission {
@@ -53,7 +67,19 @@ impl ClientCertVerifier for Admission {
         between: &[CertificateDer<'_>],
         now: UnixTime,
     ) -> Result<ClientCertVerified, Error> {
-        let verified = self.signed.verify_client_cert(certificate, between, now)?;
+        let verified = self
+            .signed
+            .verify_client_cert(certificate, between, now)
+            .map_err(told)?;
+        for certificate in iter::once(certificate).chain(between) {
+            if self
+                .revoked
+                .has(certificate)
+                .map_err(|_| CertificateError::BadEncoding)?
+            {
+                return Err(CertificateError::Revoked.into());
+            }
+        }
         name_of(certificate, &self.allowed)?;
         Ok(verified)
     }

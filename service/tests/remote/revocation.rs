@@ -134,7 +134,14 @@ async fn each_authority_between_needs_a_list() {
     let forged = Authority::new("ours");
     write(&served.home, &[forged.revocations(&[], NOW)]);
     assert!(reload(&served).await.faults.is_empty());
-    served.refused(ours, Some(&ours.client(ETL))).await;
+    let heard = served.refused(ours, Some(&ours.client(ETL))).await;
+    assert!(heard.contains("UnknownCA"), "{heard}");
+    let said = served.log_at_end();
+    assert!(
+        said.contains("a revocation list cannot be used (`tcp.revocation_lists`)")
+            && said.contains("BadSignature"),
+        "{said}"
+    );
 }
 
 #[test]
