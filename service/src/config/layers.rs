@@ -175,6 +175,11 @@ impl Layers {
         self.origin_of(key).place
     }
 
+    /// True when a layer above the defaults has a value of `key`.
+    pub(super) fn is_set(&self, key: &str) -> bool {
+        self.origins.contains_key(key)
+    }
+
     fn origin_of(&self, key: &str) -> Origin {
         let inside = format!("{key}.");
         // What should be a value may have been written as a table.

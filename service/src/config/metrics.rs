@@ -45,8 +45,11 @@ pub(super) fn read(reader: &mut Reader<'_>) -> MetricsSettings {
         );
     }
     let client_time_max = reader.duration("metrics.client_time_max", Duration::from_millis(100));
-    let health_timeout = reader.duration(HEALTH_TIMEOUT, Duration::from_millis(10));
-    if health_timeout >= client_time_max {
+    let mut health_timeout = reader.duration(HEALTH_TIMEOUT, Duration::from_millis(10));
+    if !reader.is_set(HEALTH_TIMEOUT) {
+        health_timeout = health_timeout.min(client_time_max / 2);
+    }
+    if listen.is_some() && health_timeout >= client_time_max {
         reader.fault(
             HEALTH_TIMEOUT,
             format!("{health_timeout:?} is not less than `metrics.client_time_max`, {client_time_max:?}"),

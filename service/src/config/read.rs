@@ -124,6 +124,11 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// True when somebody has written a value of the key: it is not the default.
+    pub(super) fn is_set(&self, key: &str) -> bool {
+        self.layers.is_set(key)
+    }
+
     pub(super) fn fault(&mut self, key: &str, message: impl Into<String>) {
         let place = self.layers.place_of(key);
         self.faults.push(Fault {

@@ -449,7 +449,7 @@ fn metrics_are_for_this_machine_unless_it_is_said() {
             Some("`metrics.listen`: \"9464\" is not an address"),
         ),
         (
-            "client_time_max = \"1s\"",
+            "listen = \"127.0.0.1:0\"\nclient_time_max = \"1s\"\nhealth_timeout = \"2s\"",
             Some("`metrics.health_timeout`: 2s is not less than `metrics.client_time_max`, 1s"),
         ),
     ] {
@@ -467,5 +467,30 @@ fn metrics_are_for_this_machine_unless_it_is_said() {
                 );
             }
         }
+    }
+}
+
+#[test]
+fn the_time_to_show_life_is_within_that_of_a_client_unless_it_is_said() {
+    const LISTEN: &str = "listen = \"127.0.0.1:0\"\n";
+    for (section, millis) in [
+        (String::new(), 2000),
+        (format!("{LISTEN}client_time_max = \"1s\""), 500),
+        (format!("{LISTEN}client_time_max = \"100ms\""), 50),
+        (format!("{LISTEN}client_time_max = \"3s\""), 1500),
+        (format!("{LISTEN}client_time_max = \"1h\""), 2000),
+        (
+            format!("{LISTEN}client_time_max = \"1s\"\nhealth_timeout = \"900ms\""),
+            900,
+        ),
+        // Nobody is told anything.
+        (
+            "client_time_max = \"1s\"\nhealth_timeout = \"2s\"".to_owned(),
+            2000,
+        ),
+    ] {
+        let settings = load_from("", &format!("[metrics]\n{section}"), &[], &RunFlags::default()).unwrap();
+        let found = settings.metrics.health_timeout;
+        assert_eq!(found, Duration::from_millis(millis), "{section}");
     }
 }
