@@ -16,6 +16,10 @@ const LINE_BYTES_MAX: usize = 64 << 10;
 /// Name of the log of a service without a journal, in its state folder.
 pub(super) const FILE: &str = "service.log";
 
+/// What follows the name of the log and a dot in that of a file that is full; a 0 stands for any digit. Others put files beside
+/// it, `NAME.1` or `NAME.20260131` for example, and those are theirs.
+const MOMENT: &[u8] = b"00000000T000000.000Z";
+
 /// A log, read on and on.
 pub(super) struct Log {
     path: PathBuf,
@@ -120,12 +124,20 @@ pub(super) fn older(path: &Path) -> Vec<PathBuf> {
     let is_older = |name: &OsString| {
         name.as_encoded_bytes()
             .strip_prefix(beginning.as_encoded_bytes())
-            .is_some_and(|rest| rest.first().is_some_and(u8::is_ascii_digit))
+            .is_some_and(is_moment)
     };
     let entries = fs::read_dir(folder).into_iter().flatten().flatten();
     let mut names: Vec<OsString> = entries.map(|entry| entry.file_name()).filter(is_older).collect();
     names.sort();
     names.into_iter().map(|name| folder.join(name)).collect()
+}
+
+fn is_moment(text: &[u8]) -> bool {
+    let fits = |(found, form): (&u8, &u8)| match form {
+        b'0' => found.is_ascii_digit(),
+        form => found == form,
+    };
+    text.len() == MOMENT.len() && text.iter().zip(MOMENT).all(fits)
 }
 
 /// Reads one file on and on.
@@ -188,7 +200,9 @@ mod tests {
         let path = folder.path().join("log");
         append(&folder.path().join("log.20260101T000000.000Z"), "one\ntwo\n");
         append(&folder.path().join("log.20260102T000000.000Z"), "#no\nthree\n");
-        append(&folder.path().join("log.other"), "not ours\n");
+        for end in ["other", "1", "20260131", "20260131T235959.123Z.gz"] {
+            append(&folder.path().join(format!("log.{end}")), "not the service's\n");
+        }
         append(&path, "four\n");
         for (lines, wanted) in [
             (0, &[][..]),

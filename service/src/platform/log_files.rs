@@ -11,6 +11,10 @@ use std::time::{Duration, SystemTime};
 
 use super::log_queue::Output;
 
+/// What follows the name of the log and a dot in that of a file that is full; a 0 stands for any digit. Others put files beside
+/// it, `NAME.1` or `NAME.20260131` for example, and those are theirs.
+const MOMENT: &[u8] = b"00000000T000000.000Z";
+
 /// When a file ends, and when files go.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LogRules {
@@ -186,12 +190,20 @@ fn older(path: &Path) -> Vec<PathBuf> {
     let is_older = |name: &OsString| {
         name.as_encoded_bytes()
             .strip_prefix(beginning.as_encoded_bytes())
-            .is_some_and(|rest| rest.first().is_some_and(u8::is_ascii_digit))
+            .is_some_and(is_moment)
     };
     let entries = fs::read_dir(folder).into_iter().flatten().flatten();
     let mut names: Vec<OsString> = entries.map(|entry| entry.file_name()).filter(is_older).collect();
     names.sort();
     names.into_iter().map(|name| folder.join(name)).collect()
+}
+
+fn is_moment(text: &[u8]) -> bool {
+    let fits = |(found, form): (&u8, &u8)| match form {
+        b'0' => found.is_ascii_digit(),
+        form => found == form,
+    };
+    text.len() == MOMENT.len() && text.iter().zip(MOMENT).all(fits)
 }
 
 #[cfg(test)]
@@ -265,6 +277,34 @@ mod tests {
         assert_eq!(texts(&path), [""]);
         files.write(b"two\n", now + 15 * DAY).unwrap();
         assert_eq!(texts(&path), ["two\n"]);
+    }
+
+    /// logrotate turns it as well: by numbers, by days (`dateext`), compressed.
+    #[test]
+    fn what_others_have_set_aside_is_theirs() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("service.log");
+        let foreign = [
+            "1",
+            "2.gz",
+            "20260131",
+            "20260131-1769817600",
+            "20260131T235959.123Z.gz",
+            "20260131T235959Z",
+            "20260131t235959.123Z",
+            "2026013xT235959.123Z",
+        ];
+        let foreign = foreign.map(|end| folder.path().join(format!("service.log.{end}")));
+        for theirs in &foreign {
+            fs::write(theirs, "more than all files may have\n").unwrap();
+        }
+        let own = folder.path().join("service.log.20260131T235959.123Z");
+        fs::write(&own, "more than all files may have\n").unwrap();
+        assert_eq!(older(&path), std::slice::from_ref(&own));
+        let mut files = LogFiles::open(&path, rules()).unwrap();
+        files.tend(SystemTime::now() + 200 * DAY);
+        assert!(!own.exists());
+        assert_eq!(foreign.iter().find(|theirs| !theirs.exists()), None);
     }
 
     #[test]
