@@ -122,8 +122,8 @@ impl Doors {
         }
     }
 
-    /// True when all of them say within `limit` that connections are accepted: not when one is stuck, for example because
-    /// nobody takes those who have come.
+    /// True when all of them say within `limit` that they work: not when one is stuck, for example because nobody takes
+    /// those who have come, cannot be opened again, or is refused everything by the system.
     pub(super) async fn are_alive(&self, limit: Duration) -> bool {
         let remote = async {
             match &self.remote {

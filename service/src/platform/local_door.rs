@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::time::Instant;
 
-use super::accept::{Door, REFUSED_PAUSE, not_accepted};
+use super::accept::{Door, REFUSED_PAUSE, Refusals};
 use super::socket::{Listener, peer_uid};
 use super::{PlatformError, Result};
 
@@ -42,6 +43,7 @@ pub struct AcceptRules {
 /// The door. The socket's file, if it is ours, goes with it.
 pub struct LocalDoor<G, A> {
     state: State,
+    refusals: Refusals,
     listener: Listener,
     places: Arc<Semaphore>,
     peers: Peers,
@@ -53,10 +55,8 @@ pub struct LocalDoor<G, A> {
 enum State {
     Open(UnixListener),
     Shut,
-    /// It is to be open again; what has kept it from that is to be told once.
-    Opening {
-        told: bool,
-    },
+    /// It is to be open again and could not; it is tried when that moment comes, however often somebody asks meanwhile.
+    Opening(Instant),
 }
 
 impl<G: Send + 'static, A: Fn() -> G + Send + Sync + 'static> LocalDoor<G, A> {
@@ -73,6 +73,7 @@ impl<G: Send + 'static, A: Fn() -> G + Send + Sync + 'static> LocalDoor<G, A> {
         let (connections, accepted) = mpsc::channel(1);
         let door = Self {
             state: State::Open(watched(&listener)?),
+            refusals: Refusals::default(),
             listener,
             places: Arc::new(Semaphore::new(rules.connections_max)),
             peers: rules.peers,
@@ -82,7 +83,7 @@ impl<G: Send + 'static, A: Fn() -> G + Send + Sync + 'static> LocalDoor<G, A> {
         Ok((door, accepted))
     }
 
-    /// Opens a door that may be shut; `told` is whether somebody has heard that it cannot be.
+    /// Opens a door that may be shut; `told` is whether somebody has heard that it cannot be, who is told once.
     fn reopen(&mut self, told: bool) {
         self.state = match self.listener.reopen().and_then(|()| watched(&self.listener)) {
             Ok(socket) => State::Open(socket),
@@ -90,7 +91,7 @@ impl<G: Send + 'static, A: Fn() -> G + Send + Sync + 'static> LocalDoor<G, A> {
                 if !told {
                     tracing::error!(error = %error, "cannot listen again; trying on");
                 }
-                State::Opening { told: true }
+                State::Opening(Instant::now() + REFUSED_PAUSE)
             }
         };
     }
@@ -123,18 +124,20 @@ impl<G: Send + 'static, A: Fn() -> G + Send + Sync + 'static> Door for LocalDoor
             State::Open(socket) => {
                 let permit = Arc::clone(&self.places).acquire_owned().await.ok()?;
                 match socket.accept().await {
-                    Ok((stream, _)) => self.let_in(stream, permit),
+                    Ok((stream, _)) => {
+                        self.refusals.end();
+                        self.let_in(stream, permit)
+                    }
                     Err(error) => {
-                        not_accepted(error, "connection").await;
+                        self.refusals.refused(error, "connection").await;
                         None
                     }
                 }
             }
             State::Shut => std::future::pending().await,
-            State::Opening { told } => {
-                let told = *told;
-                tokio::time::sleep(REFUSED_PAUSE).await;
-                self.reopen(told);
+            State::Opening(again) => {
+                tokio::time::sleep_until(*again).await;
+                self.reopen(true);
                 None
             }
         }
@@ -173,6 +176,14 @@ impl<G: Send + 'static, A: Fn() -> G + Send + Sync + 'static> Door for LocalDoor
     fn open(&mut self) {
         self.reopen(false);
     }
+
+    fn works(&self) -> bool {
+        match self.state {
+            State::Open(_) => !self.refusals.go_on(),
+            State::Shut => true,
+            State::Opening(_) => false,
+        }
+    }
 }
 
 /// The socket as the runtime watches it.
@@ -192,6 +203,8 @@ mod tests {
     use super::super::accept::AcceptLoop;
     use super::*;
     use crate::platform::socket::bind;
+
+    const PATIENCE: Duration = Duration::from_secs(20);
 
     fn start(
         uid: u32,
@@ -226,7 +239,7 @@ mod tests {
         let (folder, accept_loop, mut accepted) = start(own_uid(), 8);
         let _client = UnixStream::connect(folder.path().join("s")).await.unwrap();
         assert!(accepted.recv().await.is_some());
-        assert!(accept_loop.is_alive(Duration::from_secs(20)).await);
+        assert!(accept_loop.is_alive(PATIENCE).await);
     }
 
     #[tokio::test]
@@ -272,6 +285,31 @@ mod tests {
         let mut accepted = taking.await.unwrap();
         assert!(!path.exists());
         accept_loop.resume().await;
+        let _client = UnixStream::connect(&path).await.unwrap();
+        assert!(accepted.recv().await.is_some());
+    }
+
+    #[tokio::test]
+    async fn a_door_that_cannot_be_opened_again_says_so_until_it_can() {
+        let folder = tempfile::tempdir().unwrap();
+        let inner = folder.path().join("inner");
+        let path = inner.join("s");
+        let rules = AcceptRules {
+            peers: Peers::Own(own_uid()),
+            connections_max: 8,
+        };
+        let (accept_loop, mut accepted) = start_at(bind(&path).unwrap(), rules, CancellationToken::new());
+        accept_loop.pause().await;
+        assert!(accept_loop.is_alive(PATIENCE).await, "it is shut on purpose");
+        std::fs::remove_dir_all(&inner).unwrap();
+        accept_loop.resume().await;
+        assert!(!accept_loop.is_alive(PATIENCE).await);
+        std::fs::create_dir(&inner).unwrap();
+        let deadline = Instant::now() + PATIENCE;
+        while !accept_loop.is_alive(PATIENCE).await {
+            assert!(Instant::now() < deadline, "it stays shut");
+            tokio::time::sleep(REFUSED_PAUSE).await;
+        }
         let _client = UnixStream::connect(&path).await.unwrap();
         assert!(accepted.recv().await.is_some());
     }
@@ -335,7 +373,7 @@ mod tests {
         let (accept_loop, mut accepted) = start_at(bind(&path).unwrap(), rules, stop.clone());
         stop.cancel();
         assert!(accepted.recv().await.is_none());
-        assert!(!accept_loop.is_alive(Duration::from_secs(20)).await);
+        assert!(!accept_loop.is_alive(PATIENCE).await);
         assert!(!path.exists());
     }
 }

@@ -4,19 +4,20 @@ use std::io;
 use std::net::SocketAddr;
 use std::ops::ControlFlow;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use rustix::net::sockopt;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, timeout, timeout_at};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
 use super::credentials::Credentials;
 use super::listener::RemoteListener;
-use crate::platform::accept::{Door, not_accepted};
+use crate::platform::accept::{Door, REFUSED_TIME_MAX, Refusals};
 
 /// Limits of what comes over TCP.
 #[derive(Debug, Clone, Copy)]
@@ -56,6 +57,9 @@ const PROBES: u32 = 3;
 pub struct RemoteDoor<G, A> {
     socket: TcpListener,
     is_open: bool,
+    refusals: Refusals,
+    /// Clients whom nobody has taken for long.
+    stranded: Arc<AtomicUsize>,
     places: Arc<Semaphore>,
     handshakes: Arc<Semaphore>,
     rules: RemoteRules,
@@ -90,6 +94,8 @@ impl<G: Send + 'static, A: Fn() -> G + Send + Sync + 'static> RemoteDoor<G, A> {
         let door = Self {
             socket: TcpListener::from_std(listener.socket)?,
             is_open: true,
+            refusals: Refusals::default(),
+            stranded: Arc::default(),
             places: Arc::new(Semaphore::new(rules.connections_max)),
             handshakes: Arc::new(Semaphore::new(rules.handshakes_max)),
             rules,
@@ -112,6 +118,7 @@ impl<G: Send + 'static, A: Fn() -> G + Send + Sync + 'static> Door for RemoteDoo
         let place = Arc::clone(&self.places).acquire_owned().await.ok()?;
         match self.socket.accept().await {
             Ok((stream, address)) => {
+                self.refusals.end();
                 if let Err(error) = prepare(&stream, self.rules.dead_peer_timeout) {
                     tracing::debug!(%address, %error, "a connection over TCP ended at once");
                     return None;
@@ -125,7 +132,7 @@ impl<G: Send + 'static, A: Fn() -> G + Send + Sync + 'static> Door for RemoteDoo
                 })
             }
             Err(error) => {
-                not_accepted(error, "connection over TCP").await;
+                self.refusals.refused(error, "connection over TCP").await;
                 None
             }
         }
@@ -141,7 +148,7 @@ impl<G: Send + 'static, A: Fn() -> G + Send + Sync + 'static> Door for RemoteDoo
             guard,
         } = came;
         let (credentials, clients) = (self.credentials.borrow().clone(), self.clients.clone());
-        let limit = self.rules.handshake_timeout;
+        let (limit, stranded) = (self.rules.handshake_timeout, Arc::clone(&self.stranded));
         tokio::spawn(async move {
             if let Some((stream, name)) = greet(stream, address, &credentials, limit).await {
                 let client = Admitted {
@@ -151,8 +158,7 @@ impl<G: Send + 'static, A: Fn() -> G + Send + Sync + 'static> Door for RemoteDoo
                     permit,
                     guard,
                 };
-                // Nobody takes it any more: the service is gone.
-                let _ = clients.send(client).await;
+                hand_over(client, &clients, &stranded).await;
             }
             drop(handshake);
         });
@@ -167,6 +173,28 @@ impl<G: Send + 'static, A: Fn() -> G + Send + Sync + 'static> Door for RemoteDoo
 
     fn open(&mut self) {
         self.is_open = true;
+    }
+
+    /// Handshakes that are held up by clients do not count: each has its deadline.
+    fn works(&self) -> bool {
+        !self.is_open || !self.refusals.go_on() && self.stranded.load(Ordering::Relaxed) == 0
+    }
+}
+
+/// Passes a client on, and counts it as stranded when nobody takes it for long.
+async fn hand_over<T>(client: T, clients: &mpsc::Sender<T>, stranded: &AtomicUsize) {
+    let soon = timeout(REFUSED_TIME_MAX, clients.reserve()).await;
+    let place = if let Ok(place) = soon {
+        place
+    } else {
+        stranded.fetch_add(1, Ordering::Relaxed);
+        let place = clients.reserve().await;
+        stranded.fetch_sub(1, Ordering::Relaxed);
+        place
+    };
+    // If nobody takes any more, the service is gone.
+    if let Ok(place) = place {
+        place.send(client);
     }
 }
 
@@ -232,4 +260,36 @@ async fn part(mut stream: TcpStream) -> io::Result<()> {
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn clients_whom_nobody_takes_are_counted_until_somebody_does() {
+        let (clients, mut admitted) = mpsc::channel(1);
+        let stranded = Arc::new(AtomicUsize::new(0));
+        let count = || stranded.load(Ordering::Relaxed);
+        let hand = |client: u8| {
+            let (clients, stranded) = (clients.clone(), Arc::clone(&stranded));
+            tokio::spawn(async move { hand_over(client, &clients, &stranded).await })
+        };
+        hand(1).await.unwrap();
+        let (second, third) = (hand(2), hand(3));
+        tokio::time::sleep(REFUSED_TIME_MAX / 2).await;
+        assert_eq!(count(), 0);
+        tokio::time::sleep(REFUSED_TIME_MAX).await;
+        assert_eq!(count(), 2);
+        assert_eq!(admitted.recv().await, Some(1));
+        while count() == 2 {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(count(), 1);
+        // Nobody takes any more, and nobody waits for that.
+        drop(admitted);
+        second.await.unwrap();
+        third.await.unwrap();
+        assert_eq!(count(), 0);
+    }
 }
