@@ -7,6 +7,8 @@ use crate::domain::network::NetworkLimits;
 
 /// Shorter waits are no waits.
 const LEAST: Duration = Duration::from_millis(10);
+/// Linux waits at most nine hours before it asks whether the other end is there, and that is half of the time.
+const DEAD_PEER_TIMEOUT_MAX: Duration = Duration::from_hours(12);
 const MEBIBYTE: u64 = 1 << 20;
 
 /// Reads the section.
@@ -17,7 +19,7 @@ pub(super) fn read(reader: &mut Reader<'_>) -> NetworkLimits {
         control_timeout: reader.duration("network.control_timeout", LEAST),
         answer_silence: reader.duration("network.answer_silence", LEAST),
         download_silence: reader.duration("network.download_silence", LEAST),
-        dead_peer_timeout: reader.duration("network.dead_peer_timeout", LEAST),
+        dead_peer_timeout: reader.duration_within("network.dead_peer_timeout", LEAST, DEAD_PEER_TIMEOUT_MAX),
         attempts_max: count(reader, "network.attempts_max"),
         connect_attempts_max: count(reader, "network.connect_attempts_max"),
         silent_attempts_max: count(reader, "network.silent_attempts_max"),

@@ -74,6 +74,14 @@ impl<'a> Reader<'a> {
         duration
     }
 
+    pub(super) fn duration_within(&mut self, key: &'static str, least: Duration, most: Duration) -> Duration {
+        let duration = self.duration(key, least);
+        if duration > most {
+            self.fault(key, format!("{duration:?} is more than {most:?}"));
+        }
+        duration.min(most)
+    }
+
     pub(super) fn truth(&mut self, key: &'static str) -> bool {
         match self.text(key).as_str() {
             "true" => true,

@@ -45,6 +45,9 @@ const REVOCATION_LISTS: &str = "tcp.revocation_lists";
 const LISTEN: &str = "tcp.listen";
 const ALLOW: &str = "tcp.allow";
 
+/// Linux waits at most nine hours before it asks a silent client whether it is there, and that is a quarter of the time.
+const DEAD_PEER_TIMEOUT_MAX: Duration = Duration::from_hours(24);
+
 /// Reads the section.
 pub(super) fn read(reader: &mut Reader<'_>) -> TcpSettings {
     let text = reader.text(LISTEN);
@@ -96,6 +99,46 @@ pub(super) fn read(reader: &mut Reader<'_>) -> TcpSettings {
         handshake_timeout: reader.duration("tcp.handshake_timeout", Duration::from_millis(100)),
         handshakes_max: reader.count("tcp.handshakes_max", 1),
         connections_max: reader.count("tcp.connections_max", 1),
-        dead_peer_timeout: reader.duration("tcp.dead_peer_timeout", Duration::from_secs(3)),
+        dead_peer_timeout: reader.duration_within(
+            "tcp.dead_peer_timeout",
+            Duration::from_secs(3),
+            DEAD_PEER_TIMEOUT_MAX,
+        ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::layers::Layers;
+    use super::super::network;
+    use super::*;
+
+    /// What is wrong with both times, the one of clients and the one of Snowflake.
+    fn faults(of_clients: &str, upstream: &str) -> Vec<String> {
+        let mut layers = Layers::new();
+        let variables = [("TCP", of_clients), ("NETWORK", upstream)].map(|(section, value)| {
+            (
+                format!("SNOWFLAKE_SESSIOND_{section}__DEAD_PEER_TIMEOUT"),
+                value.to_owned(),
+            )
+        });
+        layers.environment(&variables.into_iter().collect());
+        let mut reader = Reader::new(&layers);
+        read(&mut reader);
+        network::read(&mut reader);
+        let faults = reader.faults();
+        faults.into_iter().map(|fault| fault.message).collect()
+    }
+
+    #[test]
+    fn a_dead_peer_is_noticed_within_what_the_system_can_wait() {
+        assert_eq!(faults("24h", "12h"), [""; 0]);
+        assert_eq!(
+            faults("25h", "13h"),
+            [
+                "`tcp.dead_peer_timeout`: 90000s is more than 86400s",
+                "`network.dead_peer_timeout`: 46800s is more than 43200s",
+            ]
+        );
     }
 }

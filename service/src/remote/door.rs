@@ -120,7 +120,7 @@ impl<G: Send + 'static, A: Fn() -> G + Send + Sync + 'static> Door for RemoteDoo
             Ok((stream, address)) => {
                 self.refusals.end();
                 if let Err(error) = prepare(&stream, self.rules.dead_peer_timeout) {
-                    tracing::debug!(%address, %error, "a connection over TCP ended at once");
+                    tracing::warn!(%address, %error, "a connection over TCP could not be prepared, and is closed");
                     return None;
                 }
                 Some(Newcomer {
@@ -265,6 +265,18 @@ async fn part(mut stream: TcpStream) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// The ends of what the configuration takes.
+    #[tokio::test]
+    async fn connections_are_prepared_for_short_and_long_silence() {
+        let socket = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let stream = TcpStream::connect(socket.local_addr().unwrap()).await.unwrap();
+        for (timeout, interval) in [(3, 1), (24 * 3600, 6 * 3600)] {
+            prepare(&stream, Duration::from_secs(timeout)).unwrap();
+            let idle = sockopt::tcp_keepidle(&stream).unwrap();
+            assert_eq!(idle, Duration::from_secs(interval));
+        }
+    }
 
     #[tokio::test(start_paused = true)]
     async fn clients_whom_nobody_takes_are_counted_until_somebody_does() {
