@@ -296,7 +296,6 @@ impl Worker {
             change: effect,
             changed: inserted,
             reads: BTreeSet::new(),
-            reads_view: false,
             target: job.target.clone(),
         });
         Ok(inserted)

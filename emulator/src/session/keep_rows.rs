@@ -1,7 +1,8 @@
 //! Writes inside a transaction, in the form in which its log can make them again.
 //!
 //! Most statements are logged as their text. An INSERT whose rows hold sequence values, random identities or
-//! the engine's own clock would add other rows the next time, so the rows themselves are logged.
+//! the engine's own clock would add other rows the next time, so the rows themselves are logged. What a view holds is
+//! not looked at: it may be any of these, and any table.
 
 use std::collections::BTreeSet;
 
@@ -20,12 +21,12 @@ impl Worker {
     /// Runs a change and gives what the log needs to make it again.
     pub(super) fn apply_logged(&mut self, change: &Change) -> Result<(DmlStats, Write), Failure> {
         let changes_defaults = matches!(change.answer, Answer::Inserted | Answer::MergeActions);
-        let is_volatile = change
-            .statements
-            .iter()
-            .any(|sql| super::table_facts::VOLATILE.iter().any(|word| sql.contains(word)))
+        let is_volatile = self.names_view(&change.reads)?
+            || change
+                .statements
+                .iter()
+                .any(|sql| super::table_facts::VOLATILE.iter().any(|word| sql.contains(word)))
             || (changes_defaults && self.table_facts(&change.target)?.has_volatile_default);
-        let reads_view = self.names_view(&change.reads)?;
         if !is_volatile {
             let stats = apply(self.connection.as_mut(), change)?;
             let effect = if change.answer == Answer::MergeActions {
@@ -33,26 +34,16 @@ impl Worker {
             } else {
                 Effect::Counted
             };
-            return Ok((
-                stats,
-                write(change, change.statements.clone(), effect, stats, reads_view),
-            ));
+            return Ok((stats, write(change, change.statements.clone(), effect, stats)));
         }
         if change.answer != Answer::Inserted {
             let stats = apply(self.connection.as_mut(), change)?;
-            return Ok((
-                stats,
-                write(change, Vec::new(), Effect::Unrepeatable, stats, reads_view),
-            ));
+            return Ok((stats, write(change, Vec::new(), Effect::Unrepeatable, stats)));
         }
-        self.insert_keeping_rows(change, reads_view)
+        self.insert_keeping_rows(change)
     }
 
-    fn insert_keeping_rows(
-        &mut self,
-        change: &Change,
-        reads_view: bool,
-    ) -> Result<(DmlStats, Write), Failure> {
+    fn insert_keeping_rows(&mut self, change: &Change) -> Result<(DmlStats, Write), Failure> {
         let connection = self.connection.as_mut();
         run_guards(connection, &change.guards)?;
         let Some((last, before)) = change.statements.split_last() else {
@@ -66,7 +57,7 @@ impl Worker {
             inserted,
             ..DmlStats::default()
         };
-        Ok((stats, write(change, before.to_vec(), effect, stats, reads_view)))
+        Ok((stats, write(change, before.to_vec(), effect, stats)))
     }
 
     /// Runs an INSERT and gives its number of rows, with what makes the same rows again.
@@ -103,13 +94,7 @@ impl Worker {
     }
 }
 
-fn write(
-    change: &Change,
-    statements: Vec<String>,
-    effect: Effect,
-    stats: DmlStats,
-    reads_view: bool,
-) -> Write {
+fn write(change: &Change, statements: Vec<String>, effect: Effect, stats: DmlStats) -> Write {
     // Logged rows depend on nothing; what stands before them may.
     let depends = !matches!(effect, Effect::Rows { .. }) || !statements.is_empty();
     let reads = if depends {
@@ -122,7 +107,6 @@ fn write(
         change: effect,
         changed: stats.inserted + stats.updated + stats.deleted,
         reads,
-        reads_view: reads_view && depends,
         target: change.target.clone(),
     }
 }

@@ -4,8 +4,8 @@
 //! ends its whole transaction. So the statements that have changed something are kept in a log, and after
 //! such an error the engine's transaction is rolled back and the log is run again. This gives the
 //! same rows only if everything the statements depend on is the same: clock, variables and random
-//! seeds are literals in the logged text; rows that hold sequence values or random identities are logged
-//! themselves ([`Effect::Rows`]); tables are compared by their commit counters ([`Versions`]),
+//! seeds are literals in the logged text; rows that hold sequence values or random identities or come through a view
+//! are logged themselves ([`Effect::Rows`]); tables are compared by their commit counters ([`Versions`]),
 //! and the number of rows each statement changed is compared too. Where it cannot be the same, the
 //! transaction is lost and the user is told so, rather than committed with other rows.
 //!
@@ -49,10 +49,8 @@ pub(crate) struct Write {
     pub(crate) change: Effect,
     /// Rows that it changed.
     pub(crate) changed: u64,
-    /// Tables whose rows decide what it does.
+    /// Tables whose rows decide what it does; no views, behind which any table may be.
     pub(crate) reads: BTreeSet<ObjectPath>,
-    /// A view is among them, so that any table may decide.
-    pub(crate) reads_view: bool,
     /// Table that it changed.
     pub(crate) target: ObjectPath,
 }

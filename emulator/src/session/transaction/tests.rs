@@ -103,7 +103,6 @@ fn write(sql: &str, changed: u64) -> Write {
         change: Effect::Counted,
         changed,
         reads,
-        reads_view: false,
         target: table(words[1]),
     }
 }
