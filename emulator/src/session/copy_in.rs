@@ -133,7 +133,7 @@ impl Worker {
                 let digest = self
                     .shared
                     .store
-                    .fingerprint(file)
+                    .load_digest(file)
                     .map_err(|error| unreadable(&error))?;
                 loads.insert((load_name(&job.stage, file), digest));
             }
@@ -274,7 +274,7 @@ impl Worker {
             let digest = self
                 .shared
                 .store
-                .fingerprint(file)
+                .load_digest(file)
                 .map_err(|error| unreadable(&error))?;
             noted.push(record_load(
                 job.object_id,

@@ -187,12 +187,19 @@ impl Worker {
         }
         let mut fresh = Vec::with_capacity(files.len());
         for file in files {
-            let digest = self
-                .shared
-                .store
-                .fingerprint(&file)
-                .map_err(|error| unreadable(&error))?;
-            if !loaded.contains(&(load_name(stage, &file), digest)) {
+            let name = load_name(stage, &file);
+            let mut is_fresh = true;
+            for (_, digest) in loaded
+                .range((name.clone(), String::new())..)
+                .take_while(|(loaded, _)| *loaded == name)
+            {
+                let is_same = self.shared.store.has_digest(&file, digest);
+                if is_same.map_err(|error| unreadable(&error))? {
+                    is_fresh = false;
+                    break;
+                }
+            }
+            if is_fresh {
                 fresh.push(file);
             }
         }

@@ -20,6 +20,9 @@ use super::{Area, Key, Scratch};
 /// How files begin that are not complete yet.
 const PARTIAL: &str = ".partial-";
 
+/// How the digests of load records begin that are fingerprints (XXH3).
+const FINGERPRINTED: &str = "x3:";
+
 /// How much a store takes.
 #[derive(Clone, Copy, Debug)]
 pub struct StoreLimits {
@@ -258,6 +261,21 @@ impl FileStore {
         self.digests.of(&file.path, file.version(), Kind::Fingerprint)
     }
 
+    /// What a load record holds of a file's content; it says by which function it was made.
+    pub fn load_digest(&self, file: &StageFile) -> io::Result<String> {
+        Ok(format!("{FINGERPRINTED}{}", self.fingerprint(file)?))
+    }
+
+    /// True when a load record's digest is that of the file as it is now.
+    ///
+    /// Records without a mark hold MD5: earlier versions of the emulator wrote them.
+    pub fn has_digest(&self, file: &StageFile, recorded: &str) -> io::Result<bool> {
+        match recorded.strip_prefix(FINGERPRINTED) {
+            Some(fingerprint) => Ok(self.fingerprint(file)? == fingerprint),
+            None => Ok(self.md5(file)? == recorded),
+        }
+    }
+
     fn take(&self, bytes: u64) -> Result<(), StoreError> {
         let limit = self.limits.bytes_max;
         let more = |used: u64| used.checked_add(bytes).filter(|total| *total <= limit);
@@ -401,6 +419,12 @@ mod tests {
         assert_eq!(store.bytes.load(Ordering::Relaxed), 6);
         let file = store.find(&area, &Key::new("a.csv").unwrap()).unwrap().unwrap();
         assert_eq!(store.md5(&file).unwrap(), "40b134ab8a3dee5dd9760a7805fd495c");
+        let has = |digest: &str| store.has_digest(&file, digest).unwrap();
+        assert!(has(&store.load_digest(&file).unwrap()));
+        // As earlier versions wrote it.
+        assert!(has("40b134ab8a3dee5dd9760a7805fd495c"));
+        assert!(!has("x3:40b134ab8a3dee5dd9760a7805fd495c"));
+        assert!(!has(&store.fingerprint(&file).unwrap()));
         // What is kept of an upload is what is read of the file.
         let kept = store.fingerprint(&file).unwrap();
         store.digests.forget(&file.path);

@@ -11,6 +11,7 @@ mod lists;
 mod literal_rows;
 mod repeats;
 mod results;
+mod stages;
 mod stopping;
 mod support;
 mod transactions;
