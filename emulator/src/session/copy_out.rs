@@ -15,7 +15,7 @@ use super::unload_text::{TextWriter, text_of};
 use super::worker::{Done, Work, Worker};
 use super::{SqlError, StatementOutput, from_engine};
 use crate::catalog::Catalog;
-use crate::catalog::names::{literal, mangle, quote, unmangle};
+use crate::catalog::names::{literal, quote, unmangle};
 use crate::front::{CopyOut, Parsed, SettingValue};
 use crate::plan::kind::UNLOAD;
 use crate::plan::shape::{ListType, list};
@@ -153,11 +153,19 @@ impl Worker {
         if !options.overwrite && !options.with_query_id {
             self.refuse_existing(&stage.area, &naming)?;
         }
+        let kept = columns.len() - usize::from(options.is_partitioned);
+        // Two columns may have one name.
+        let numbers: Vec<String> = (0..columns.len()).map(numbered).collect();
         let rows = Rows {
             area: &stage.area,
             naming: &naming,
-            columns: &columns[..columns.len() - usize::from(options.is_partitioned)],
-            sql: &lowered.sql,
+            columns: &columns[..kept],
+            key: numbered(kept),
+            sql: &format!(
+                "SELECT * FROM ({}) AS unloaded({})",
+                lowered.sql,
+                numbers.join(", ")
+            ),
         };
         let written = match format.kind() {
             FileKind::Parquet if options.is_partitioned => self.unload_partitions(&rows, &options)?,
@@ -213,7 +221,7 @@ impl Worker {
         options: &UnloadOptions,
     ) -> Result<Vec<Written>, SqlError> {
         let table = physical(&self.keep_query(rows.sql)?);
-        let key = quote(&mangle(PARTITION));
+        let key = &rows.key;
         let query = format!(
             "SELECT DISTINCT {key} FROM {table} ORDER BY {key} LIMIT {}",
             PARQUET_PARTITIONS_MAX + 1
@@ -256,7 +264,7 @@ impl Worker {
                 } else {
                     format!("_COL_{at}")
                 };
-                format!("{} AS {}", parquet_value(column), quote(&name))
+                format!("{} AS {}", parquet_value(column, &numbered(at)), quote(&name))
             })
             .collect();
         let copy = format!(
@@ -305,13 +313,13 @@ impl Worker {
         let mut values: Vec<String> = rows
             .columns
             .iter()
-            .map(|column| format!("{} AS {}", text_of(column, format), quote(&column.name)))
+            .enumerate()
+            .map(|(at, column)| text_of(column, &numbered(at), format))
             .collect();
         let mut order = String::new();
         if options.is_partitioned {
-            let key = quote(&mangle(PARTITION));
-            order = format!(" ORDER BY {key}");
-            values.push(key);
+            order = format!(" ORDER BY {}", rows.key);
+            values.push(rows.key.clone());
         }
         let query = format!("SELECT {} FROM ({}){order}", values.join(", "), rows.sql);
         let store = std::sync::Arc::clone(&self.shared.store);
@@ -382,7 +390,15 @@ struct Rows<'a> {
     naming: &'a Naming,
     /// The columns that go into files.
     columns: &'a [EngineColumn],
+    /// Name of the column that says where a row goes, with `PARTITION BY`.
+    key: String,
+    /// The query, with columns named by [`numbered`].
     sql: &'a str,
+}
+
+/// Name of a column by its place in the query, from 0.
+fn numbered(at: usize) -> String {
+    format!("c{at}")
 }
 
 /// The columns that go into files, and those that say into which.
@@ -409,9 +425,8 @@ fn key_at(keys: &StringArray, row: usize) -> Option<&str> {
     keys.is_valid(row).then(|| keys.value(row))
 }
 
-/// A value as Parquet holds it.
-fn parquet_value(column: &EngineColumn) -> String {
-    let name = quote(&column.name);
+/// A value as Parquet holds it, of the column that has this name in the engine's SQL.
+fn parquet_value(column: &EngineColumn, name: &str) -> String {
     match column.sql_type {
         SqlType::TimestampTz { .. }
         | SqlType::DecFloat
@@ -421,7 +436,7 @@ fn parquet_value(column: &EngineColumn) -> String {
         | SqlType::IntervalDayTime { .. } => format!("sf_to_varchar({name})"),
         SqlType::Variant | SqlType::Object | SqlType::Array => format!("CAST({name} AS VARCHAR)"),
         SqlType::TimestampLtz { .. } => format!("CAST({name} AS TIMESTAMP_NS)"),
-        _ => name,
+        _ => name.to_owned(),
     }
 }
 

@@ -5,13 +5,12 @@ use arrow_array::{Array, RecordBatch};
 use snowflake_emulator_engine::{EngineColumn, SqlType};
 
 use super::SqlError;
-use crate::catalog::names::{literal, quote, unmangle};
+use crate::catalog::names::{literal, unmangle};
 use crate::stages::format::delimiter;
 use crate::stages::{FileFormat, FileKind};
 
-/// A column's value as text, in the engine's SQL.
-pub(super) fn text_of(column: &EngineColumn, format: &FileFormat) -> String {
-    let name = quote(&column.name);
+/// A column's value as text, where the column has this name in the engine's SQL.
+pub(super) fn text_of(column: &EngineColumn, name: &str, format: &FileFormat) -> String {
     let by = |option: &str| {
         let form = format.text(option);
         if form.eq_ignore_ascii_case("AUTO") || form.is_empty() {

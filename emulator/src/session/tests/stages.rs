@@ -29,3 +29,36 @@ fn a_load_that_an_earlier_version_recorded_is_known() {
     assert_eq!(client.one(load), NOTHING_LOADED);
     assert_eq!(client.all("select a from t order by a"), ["1", "2"]);
 }
+
+#[test]
+fn columns_of_one_name_are_unloaded_each() {
+    let fixture = Fixture::new();
+    let client = fixture.client_in("d");
+    client.ok("create table o as select 1 id, 7 c");
+    client.ok("create table c as select 7 id");
+    let joined = "(select o.id, c.id from o join c on c.id = o.c)";
+    client.ok(&format!(
+        "copy into @~/twice.csv from {joined} file_format = (type = csv compression = none) single = true header = true"
+    ));
+    let all = "select $1, $2 from @~/twice.csv";
+    assert_eq!(client.all(all), ["ID|ID", "1|7"]);
+    client.ok(&format!(
+        "copy into @~/twice.parquet from {joined} file_format = (type = parquet) single = true"
+    ));
+    client.ok("create file format pq type = parquet");
+    let values = "select $1:_COL_0::int, $1:_COL_1::int from @~/";
+    assert_eq!(
+        client.one(&format!("{values}twice.parquet (file_format => 'pq')")),
+        "1|7"
+    );
+    for kind in ["csv", "parquet"] {
+        client.ok(&format!(
+            "copy into @~/parts_{kind}/ from {joined} partition by ('x') file_format = (type = {kind})"
+        ));
+    }
+    assert_eq!(client.one("select $1, $2 from @~/parts_csv/"), "1|7");
+    assert_eq!(
+        client.one(&format!("{values}parts_parquet/ (file_format => 'pq')")),
+        "1|7"
+    );
+}
