@@ -124,7 +124,7 @@ impl Worker {
                 is_table: temporary.object.kind == ObjectKind::Table,
             }));
         }
-        let definitions = self.shared.versions.definitions();
+        let definitions = self.definitions_seen();
         if let Some((known, relation)) = self.relations.get(path)
             && *known == definitions
         {

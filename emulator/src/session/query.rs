@@ -37,12 +37,37 @@ impl Worker {
             .as_ref()
             .is_some_and(|transaction| !transaction.targets().is_empty());
         let names_view = has_written && self.names_view(&lowered.tables)?;
+        self.refresh(&lowered.tables, names_view)
+    }
+
+    /// Count of changed definitions of what the next statement sees, which an open transaction keeps from changing.
+    pub(super) fn definitions_seen(&self) -> u64 {
+        match &self.transaction {
+            Some(transaction) => transaction.definitions(),
+            None => self.shared.versions.definitions(),
+        }
+    }
+
+    /// Shows the next query what tables are now. A transaction that has written keeps what it saw until it must be made
+    /// again anyway.
+    pub(super) fn see_definitions(&mut self) -> Result<(), SqlError> {
+        let Some(transaction) = &self.transaction else {
+            return Ok(());
+        };
+        let is_old = transaction.definitions() != self.shared.versions.definitions();
+        if is_old && transaction.targets().is_empty() {
+            self.refresh(&BTreeSet::new(), false)?;
+        }
+        Ok(())
+    }
+
+    fn refresh(&mut self, tables: &BTreeSet<ObjectPath>, names_view: bool) -> Result<(), SqlError> {
         let Some(mut transaction) = self.transaction.take() else {
             return Ok(());
         };
         let refreshed = self.control.protected(|| {
             let engine = &mut Replay(self.connection.as_mut());
-            transaction.refresh(engine, &self.shared.versions, &lowered.tables, names_view)
+            transaction.refresh(engine, &self.shared.versions, tables, names_view)
         });
         match refreshed {
             Ok(()) => {

@@ -44,7 +44,10 @@ impl Worker {
 
     /// Facts about a table, remembered until somebody commits anything.
     pub(super) fn table_facts(&mut self, path: &ObjectPath) -> Result<TableFacts, SqlError> {
-        let latest = self.shared.versions.latest();
+        let latest = match &self.transaction {
+            Some(transaction) => transaction.snapshot(),
+            None => self.shared.versions.latest(),
+        };
         if let Some((known, facts)) = self.table_facts.get(path)
             && *known == latest
         {

@@ -82,6 +82,8 @@ pub(crate) struct Transaction {
     pub(crate) id: u64,
     /// Commit counter of the engine's snapshot.
     snapshot: u64,
+    /// Count of changed definitions of the engine's snapshot.
+    definitions: u64,
     log: Vec<Write>,
     log_bytes: usize,
     overflowed: bool,
@@ -98,11 +100,12 @@ impl Transaction {
         versions: &Versions,
     ) -> Result<Self, EngineError> {
         // Read first: a commit in between makes the snapshot look older than it is, never newer.
-        let snapshot = versions.latest();
+        let (snapshot, definitions) = (versions.latest(), versions.definitions());
         engine.begin()?;
         Ok(Self {
             id,
             snapshot,
+            definitions,
             log: Vec::new(),
             log_bytes: 0,
             overflowed: false,
@@ -114,6 +117,16 @@ impl Transaction {
     /// Tables it has changed.
     pub(crate) fn targets(&self) -> &BTreeSet<ObjectPath> {
         &self.targets
+    }
+
+    /// Commit counter of what its statements see.
+    pub(crate) fn snapshot(&self) -> u64 {
+        self.snapshot
+    }
+
+    /// Count of changed definitions of what its statements see.
+    pub(crate) fn definitions(&self) -> u64 {
+        self.definitions
     }
 
     /// Rows that it has changed, each as often as it was.
@@ -145,7 +158,7 @@ impl Transaction {
     ///
     /// Fails with the message for the user when that would not give the same rows; the transaction is over then.
     pub(crate) fn restore(&mut self, engine: &mut dyn Replayer, versions: &Versions) -> Result<(), SqlError> {
-        let snapshot = versions.latest();
+        let (snapshot, definitions) = (versions.latest(), versions.definitions());
         if self.overflowed || !self.is_faithful(versions) {
             engine.rollback();
             return Err(lost());
@@ -162,6 +175,7 @@ impl Transaction {
         };
         if matches!(run(engine), Ok(true)) {
             self.snapshot = snapshot;
+            self.definitions = definitions;
             return Ok(());
         }
         engine.rollback();

@@ -195,14 +195,13 @@ impl Worker {
         if !self.made_tables.is_empty() {
             self.clear_sources();
         }
+        self.see_definitions()?;
         let wanted = self.statement_count(submission)?;
         if submission.bindings.is_empty()
             && submission.parameters.is_empty()
             && !submission.describe_only
             && wanted <= 1
-            && let Some(lowered) = self
-                .cache
-                .get(&submission.sql, self.shared.versions.definitions())
+            && let Some(lowered) = self.cache.get(&submission.sql, self.definitions_seen())
         {
             self.tell_engine()?;
             let repeat = Some(repeat(&lowered));
@@ -262,6 +261,7 @@ impl Worker {
         let mut children = Vec::with_capacity(pieces.len());
         for piece in pieces {
             self.control.check()?;
+            self.see_definitions()?;
             let query_id = QueryId::new_v4();
             let child = self.with_parameters(submission, |worker| {
                 worker.statement(piece, submission, query_id, &mut None)
@@ -324,7 +324,7 @@ impl Worker {
                 let Parsed::Sql(statement) = work.parsed else {
                     return Err(SqlError::internal("a query that is no query"));
                 };
-                let definitions = self.shared.versions.definitions();
+                let definitions = self.definitions_seen();
                 let lowered = Arc::new(self.lower(statement, work)?);
                 if let Some(text) = keep
                     && work.bindings.is_empty()

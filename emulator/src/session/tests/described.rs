@@ -277,3 +277,25 @@ fn vectors_are_stored_and_compared() {
         "002017"
     );
 }
+
+#[test]
+fn columns_are_those_that_a_statement_sees() {
+    let fixture = Fixture::new();
+    let (one, two) = (fixture.client_in("d"), fixture.client_in("d"));
+    one.ok("create table t as select 1 a");
+    one.ok("create table u as select 1 a");
+    one.ok("create table mine (a int)");
+    one.ok("begin");
+    assert_eq!(one.all("select * from t"), ["1"]);
+    two.ok("alter table t add column c variant");
+    // One that has written nothing sees it at once.
+    assert_eq!(one.all("select a from t where c = 'x'"), [""; 0]);
+    assert_eq!(one.all("select * from t"), ["1|NULL"]);
+    one.ok("insert into mine values (1)");
+    two.ok("alter table u add column d variant");
+    two.ok("insert into u select 2, to_variant('y')");
+    assert_eq!(one.all("select a from u order by a"), ["1", "2"]);
+    one.ok("commit");
+    assert_eq!(one.all("select a from u where d = 'y'"), ["2"]);
+    assert_eq!(one.all("select a from u order by a"), ["1", "2"]);
+}
