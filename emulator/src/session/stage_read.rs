@@ -17,6 +17,9 @@ use crate::stages::{Compression, FileFormat, FileKind, StageFile};
 /// Rows that are brought in at a time.
 const BATCH_ROWS: usize = 16_384;
 
+/// Bytes of text after which they are brought in at once: a column of a batch ends at 2 GiB.
+const BATCH_BYTES: usize = 64 * 1024 * 1024;
+
 /// Faults of one statement that are kept; more are only counted.
 const FAULTS_MAX: usize = 10_000;
 
@@ -111,6 +114,8 @@ struct Batch {
     row: Int64Builder,
     line: Int64Builder,
     rows: usize,
+    /// Of the records' fields.
+    bytes: usize,
     schema: Arc<Schema>,
 }
 
@@ -128,8 +133,18 @@ impl Batch {
             row: Int64Builder::new(),
             line: Int64Builder::new(),
             rows: 0,
+            bytes: 0,
             schema: Arc::new(Schema::new(fields)),
         }
+    }
+
+    fn field(&mut self, at: usize, text: Option<&str>) {
+        self.bytes += text.map_or(0, str::len);
+        self.columns[at].append_option(text);
+    }
+
+    fn is_full(&self) -> bool {
+        self.rows >= BATCH_ROWS || self.bytes >= BATCH_BYTES
     }
 
     fn end_row(&mut self, file: &ReadFile<'_>, place: Place) {
@@ -152,7 +167,7 @@ impl Batch {
         arrays.push(Arc::new(self.modified.finish()));
         arrays.push(Arc::new(self.row.finish()));
         arrays.push(Arc::new(self.line.finish()));
-        self.rows = 0;
+        (self.rows, self.bytes) = (0, 0);
         RecordBatch::try_new(Arc::clone(&self.schema), arrays).expect("every row has a value in every column")
     }
 }
@@ -260,11 +275,11 @@ impl Worker {
                 }
                 continue;
             }
-            for (index, column) in batch.columns.iter_mut().enumerate() {
-                column.append_option(reader.field(index));
+            for at in 0..raw.width {
+                batch.field(at, reader.field(at));
             }
             batch.end_row(file, place);
-            if batch.rows == BATCH_ROWS {
+            if batch.is_full() {
                 self.add(raw, &batch.take())?;
             }
         }
@@ -285,14 +300,14 @@ impl Worker {
         while let Some((text, line)) = reader.next().map_err(|error| broken(file, &error))? {
             number += 1;
             raw.parsed += 1;
-            batch.columns[0].append_value(text);
+            batch.field(0, Some(text));
             let place = Place {
                 number,
                 line,
                 byte: 0,
             };
             batch.end_row(file, place);
-            if batch.rows == BATCH_ROWS {
+            if batch.is_full() {
                 self.add(raw, &batch.take())?;
             }
         }
@@ -312,4 +327,44 @@ impl Worker {
 fn broken(file: &ReadFile<'_>, error: &std::io::Error) -> SqlError {
     let text = format!("File '{}' could not be read: {error}", file.shown);
     SqlError::new("100016", "22000", text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::stages::Key;
+
+    #[test]
+    fn a_batch_is_full_by_its_rows_or_by_its_bytes() {
+        let file = StageFile {
+            key: Key::new("a.json").unwrap(),
+            path: "a.json".into(),
+            bytes: 0,
+            modified_ms: 0,
+        };
+        let file = ReadFile {
+            file: &file,
+            shown: String::new(),
+            digest: String::new(),
+        };
+        let rows_of = |bytes: usize| {
+            let document = "x".repeat(bytes);
+            let mut batch = Batch::new(1);
+            // A batch begins anew when its rows are taken.
+            [(); 2].map(|()| {
+                while !batch.is_full() {
+                    batch.field(0, Some(&document));
+                    let place = Place {
+                        number: 1,
+                        line: 1,
+                        byte: 0,
+                    };
+                    batch.end_row(&file, place);
+                }
+                batch.take().num_rows()
+            })
+        };
+        assert_eq!(rows_of(1), [BATCH_ROWS; 2]);
+        assert_eq!(rows_of(16 * 1024 * 1024), [4; 2]);
+    }
 }
