@@ -7,8 +7,8 @@ use std::fs::{self, DirBuilder, File};
 use std::io::{self, Write as _};
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use uuid::Uuid;
@@ -98,6 +98,8 @@ pub struct FileStore {
     limits: StoreLimits,
     bytes: AtomicU64,
     digests: Digests,
+    /// Held while a file takes its place.
+    placing: Mutex<()>,
 }
 
 impl FileStore {
@@ -115,6 +117,7 @@ impl FileStore {
             limits,
             bytes: AtomicU64::new(0),
             digests: Digests::default(),
+            placing: Mutex::new(()),
         };
         store.take_stock()?;
         Ok(Arc::new(store))
@@ -256,7 +259,7 @@ impl FileStore {
         self.digests.of(&file.path, file.version(), Kind::Md5)
     }
 
-    /// What tells whether a file of this name was loaded before: it differs when the content does.
+    /// What `METADATA$FILE_CONTENT_KEY` shows: it differs when the content does.
     pub fn fingerprint(&self, file: &StageFile) -> io::Result<String> {
         self.digests.of(&file.path, file.version(), Kind::Fingerprint)
     }
@@ -351,16 +354,21 @@ impl Upload {
     /// Puts the file in its place, where it replaces one of the same name.
     pub fn finish(mut self) -> Result<(), StoreError> {
         self.file.sync_data()?;
-        let replaced = fs::metadata(&self.target).map_or(0, |found| found.len());
+        let modified_ms = milliseconds(self.file.metadata()?.modified()?);
         let Some(partial) = self.partial.take() else {
             return Ok(());
         };
+        // What is remembered of the name is of the file that has it, also when two come in at once.
+        let store = Arc::clone(&self.store);
+        let _placing = store.placing.lock().unwrap_or_else(PoisonError::into_inner);
+        let replaced = fs::metadata(&self.target).map_or(0, |found| found.len());
         if let Err(error) = fs::rename(&partial, &self.target) {
             self.partial = Some(partial);
             return Err(error.into());
         }
         self.store.give_back(replaced);
-        let modified_ms = milliseconds(fs::metadata(&self.target)?.modified()?);
+        // One of the same size and time may have been there.
+        self.store.digests.forget(&self.target);
         let version = (self.written, modified_ms);
         let fingerprint = self.hasher.text();
         self.store
@@ -434,6 +442,48 @@ mod tests {
         store.clear(&area).unwrap();
         assert!(names("").is_empty());
         assert_eq!(store.bytes.load(Ordering::Relaxed), 0);
+    }
+
+    #[test]
+    fn a_digest_is_of_the_file_that_has_the_name() {
+        let store = store(StoreLimits::default());
+        let (area, key) = (Area::named(1), Key::new("a").unwrap());
+        let find = || store.find(&area, &key).unwrap().unwrap();
+        put(&store, &area, "a", "one").unwrap();
+        let first = find();
+        let digests = (store.md5(&first).unwrap(), store.fingerprint(&first).unwrap());
+        // Another of the same size, written in the same millisecond.
+        let upload = || {
+            let mut upload = store.create(&area, &key).unwrap();
+            upload.write(b"two").unwrap();
+            let modified = UNIX_EPOCH + std::time::Duration::from_millis(first.modified_ms as u64);
+            upload.file.set_modified(modified).unwrap();
+            upload
+        };
+        upload().finish().unwrap();
+        assert_eq!(find().version(), first.version());
+        assert_ne!(store.md5(&first).unwrap(), digests.0);
+        assert_ne!(store.fingerprint(&first).unwrap(), digests.1);
+    }
+
+    #[test]
+    fn uploads_of_one_name_race_without_harm() {
+        let store = store(StoreLimits::default());
+        let (area, key) = (Area::named(1), Key::new("a").unwrap());
+        for round in 0..50 {
+            std::thread::scope(|scope| {
+                for writer in ["x", "y"] {
+                    let (store, area) = (&store, &area);
+                    let length = 1 + round % 2 * usize::from(writer == "y");
+                    scope.spawn(move || put(store, area, "a", &writer.repeat(length)).unwrap());
+                }
+            });
+            let file = store.find(&area, &key).unwrap().unwrap();
+            let kept = store.fingerprint(&file).unwrap();
+            store.digests.forget(&file.path);
+            assert_eq!(store.fingerprint(&file).unwrap(), kept);
+            assert_eq!(store.bytes.load(Ordering::Relaxed), file.bytes);
+        }
     }
 
     #[test]
