@@ -35,6 +35,8 @@ struct InferOptions {
 struct FoundColumn {
     name: String,
     sql_type: String,
+    /// Its field's place in a record, from 1; a document is one field.
+    place: usize,
     /// The files that have it.
     files: Vec<String>,
 }
@@ -42,14 +44,28 @@ struct FoundColumn {
 /// Columns of text files, in the order in which they were found.
 #[derive(Default)]
 struct Found {
-    columns: Vec<(String, Inferred, Vec<String>)>,
+    ignores_case: bool,
+    columns: Vec<TextColumn>,
     at: HashMap<String, usize>,
 }
 
+struct TextColumn {
+    name: String,
+    kind: Inferred,
+    /// As in [`FoundColumn`], where it was found first.
+    place: usize,
+    files: Vec<String>,
+}
+
 impl Found {
-    /// The column of this name, made when it is new.
-    fn column(&mut self, name: &str) -> Result<usize, SqlError> {
-        if let Some(at) = self.at.get(name) {
+    /// The column of this name, made when it is new, from the field at `place`.
+    fn column(&mut self, name: &str, place: usize) -> Result<usize, SqlError> {
+        let name = if self.ignores_case {
+            name.to_uppercase()
+        } else {
+            name.to_owned()
+        };
+        if let Some(at) = self.at.get(&name) {
             return Ok(*at);
         }
         if self.columns.len() >= COLUMNS_MAX {
@@ -57,17 +73,21 @@ impl Found {
             return Err(SqlError::new("100357", "54000", text));
         }
         let at = self.columns.len();
-        self.at.insert(name.to_owned(), at);
-        self.columns
-            .push((name.to_owned(), Inferred::Nothing, Vec::new()));
+        self.at.insert(name.clone(), at);
+        self.columns.push(TextColumn {
+            name,
+            kind: Inferred::Nothing,
+            place,
+            files: Vec::new(),
+        });
         Ok(at)
     }
 
     fn add(&mut self, at: usize, kind: Inferred, file: &str) {
-        let (_, known, files) = &mut self.columns[at];
-        *known = known.and(kind);
-        if files.last().is_none_or(|last| last != file) {
-            files.push(file.to_owned());
+        let column = &mut self.columns[at];
+        column.kind = column.kind.and(kind);
+        if column.files.last().is_none_or(|last| last != file) {
+            column.files.push(file.to_owned());
         }
     }
 }
@@ -148,7 +168,10 @@ impl Worker {
         let columns = match format.kind() {
             FileKind::Parquet => self.parquet_columns(&files, &format)?,
             FileKind::Csv | FileKind::Json => {
-                let mut found = Found::default();
+                let mut found = Found {
+                    ignores_case: options.ignores_case,
+                    ..Found::default()
+                };
                 for file in &files {
                     if format.kind() == FileKind::Csv {
                         self.csv_columns(file, &format, &options, &mut found)?;
@@ -156,10 +179,11 @@ impl Worker {
                         self.json_columns(file, &format, &options, &mut found)?;
                     }
                 }
-                let columns = found.columns.into_iter().map(|(name, kind, files)| FoundColumn {
-                    name,
-                    sql_type: kind.sql_type(),
-                    files,
+                let columns = found.columns.into_iter().map(|column| FoundColumn {
+                    name: column.name,
+                    sql_type: column.kind.sql_type(),
+                    place: column.place,
+                    files: column.files,
                 });
                 columns.collect()
             }
@@ -178,6 +202,7 @@ impl Worker {
         let columns = fields.into_iter().map(|field| FoundColumn {
             sql_type: field.inferred(binary_is_text),
             name: field.name,
+            place: 1,
             files: file_names.clone(),
         });
         Ok(columns.collect())
@@ -196,8 +221,8 @@ impl Worker {
         let input = compression.open(&file.path).map_err(io)?;
         let mut reader = CsvReader::new(input, CsvOptions::of(format)).map_err(io)?;
         let mut columns = Vec::new();
-        for name in reader.names().unwrap_or_default() {
-            let at = found.column(name)?;
+        for (name, place) in reader.names().unwrap_or_default().iter().zip(1..) {
+            let at = found.column(name, place)?;
             found.add(at, Inferred::Nothing, file.key.as_str());
             columns.push(at);
         }
@@ -219,7 +244,8 @@ impl Worker {
             }
             for field in 0..reader.len() {
                 if field == columns.len() {
-                    columns.push(found.column(&format!("c{}", field + 1))?);
+                    let place = field + 1;
+                    columns.push(found.column(&format!("c{place}"), place)?);
                 }
                 let kind = reader.field(field).map_or(Inferred::Nothing, Inferred::of_text);
                 found.add(columns[field], kind, file.key.as_str());
@@ -259,7 +285,7 @@ impl Worker {
                 return Err(SqlError::unsupported("INFER_SCHEMA of JSON that is no object"));
             };
             for (name, value) in &fields {
-                let at = found.column(name)?;
+                let at = found.column(name, 1)?;
                 found.add(at, Inferred::of_json(value), file.key.as_str());
             }
         }
@@ -273,10 +299,10 @@ fn count<T: std::str::FromStr>(name: &str, text: Option<String>) -> Result<T, Sq
 }
 
 /// How the value of a column is written in a query over the files.
-fn expression(column: &FoundColumn, number: usize, kind: FileKind, options: &InferOptions) -> String {
+fn expression(column: &FoundColumn, kind: FileKind, options: &InferOptions) -> String {
     let sql_type = &column.sql_type;
     match kind {
-        FileKind::Csv => format!("${number}::{sql_type}"),
+        FileKind::Csv => format!("${}::{sql_type}", column.place),
         _ if options.ignores_case => {
             let name = snowflake_literal(&column.name.to_uppercase());
             format!("GET_IGNORE_CASE ($1, {name})::{sql_type}")
@@ -306,7 +332,7 @@ fn as_table(columns: &[FoundColumn], kind: FileKind, options: &InferOptions) -> 
             "({}, {}, true, {}, {}, {order})",
             literal(&name),
             literal(&column.sql_type),
-            literal(&expression(column, order + 1, kind, options)),
+            literal(&expression(column, kind, options)),
             literal(&column.files.join(", "))
         )
     });

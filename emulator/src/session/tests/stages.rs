@@ -62,3 +62,42 @@ fn columns_of_one_name_are_unloaded_each() {
         "1|7"
     );
 }
+
+#[test]
+fn columns_that_differ_in_case_are_one_when_it_is_ignored() {
+    let fixture = Fixture::new();
+    let client = fixture.client_in("d");
+    client.ok("create file format js type = json");
+    client.ok("create file format headed type = csv parse_header = true");
+    client.ok(
+        "copy into @~/rows.json from (select parse_json(column1) from values ('{\"a\":1}'), ('{\"A\":\"x\"}')) \
+         file_format = (type = json compression = none) single = true",
+    );
+    let inferred = |location: &str, format: &str| {
+        format!(
+            "select column_name, type, expression from table(infer_schema(location => '@~/{location}', \
+             file_format => '{format}', ignore_case => true)) order by order_id"
+        )
+    };
+    assert_eq!(
+        client.all(&inferred("rows.json", "js")),
+        ["A|TEXT|GET_IGNORE_CASE ($1, 'A')::TEXT"]
+    );
+    for (file, columns) in [
+        ("1", "1 as \"a\", 'x' as b"),
+        ("2", "2 as a, true as c, 'y' as \"b\""),
+    ] {
+        client.ok(&format!(
+            "copy into @~/headed/{file}.csv from (select {columns}) \
+             file_format = (type = csv compression = none) single = true header = true"
+        ));
+    }
+    assert_eq!(
+        client.all(&inferred("headed/", "headed")),
+        [
+            "A|NUMBER(1, 0)|$1::NUMBER(1, 0)",
+            "B|TEXT|$2::TEXT",
+            "C|BOOLEAN|$2::BOOLEAN"
+        ]
+    );
+}
