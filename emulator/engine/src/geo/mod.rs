@@ -108,9 +108,14 @@ impl Geo {
         }
     }
 
-    /// Reads any of the text forms, and binary ones in hexadecimal.
+    /// Reads any of the text forms, and binary ones in hexadecimal. Numbers that no text has are refused.
     pub(crate) fn read(text: &str, is_geography: bool) -> Result<Self, Unreadable> {
-        let text = text.trim();
+        let geo = Self::read_any(text.trim(), is_geography)?;
+        geo.shape.check_finite()?;
+        Ok(geo)
+    }
+
+    fn read_any(text: &str, is_geography: bool) -> Result<Self, Unreadable> {
         if text.starts_with('{') {
             return geojson::read(text);
         }
@@ -204,11 +209,18 @@ impl Shape {
         }
     }
 
+    fn check_finite(&self) -> Result<(), Unreadable> {
+        let is_finite = |position: &Position| position.x.is_finite() && position.y.is_finite();
+        if self.positions().iter().all(is_finite) {
+            Ok(())
+        } else {
+            Err("coordinates must be finite numbers".to_owned())
+        }
+    }
+
     fn check(&self, is_geography: bool) -> Result<(), Unreadable> {
+        self.check_finite()?;
         for position in self.positions() {
-            if !position.x.is_finite() || !position.y.is_finite() {
-                return Err("coordinates must be finite numbers".to_owned());
-            }
             if is_geography && position.x.abs() > 180.0 {
                 return Err(format!("longitude {} is out of range [-180, 180]", position.x));
             }
@@ -336,6 +348,13 @@ mod tests {
             r#"{"type":"Point"}"#,
             r#"{"type":"Point","coordinates":[1,2,3]}"#,
             r#"{"type":"Feature","geometry":null}"#,
+            r#"{"coordinates":[1.0,"NaN"],"type":"Point"}"#,
+            r#"{"coordinates":[1.0,null],"type":"Point"}"#,
+            r#"{"coordinates":[1.0,1e999],"type":"Point"}"#,
+            "POINT(1 1e999)",
+            // Infinity, and a number that is none.
+            "0101000000000000000000F03F000000000000F07F",
+            "0101000000000000000000F03F000000000000F87F",
             "0101",
             "01FF00000000",
             "0104000000FFFFFFFF",
