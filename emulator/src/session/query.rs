@@ -12,8 +12,8 @@ use super::replay::Replay;
 use super::worker::{Done, Work, Worker};
 use super::{Binding, QueryId, ResultColumn, Rows, SqlError, StatementOutput, from_engine};
 use crate::catalog::names::{ObjectPath, unmangle};
-use crate::front::{Command, Parsed, Piece};
-use crate::lower::{Lowered, numbers_inputs};
+use crate::front::{Command, Parsed, Piece, StageCommand};
+use crate::lower::{Lowered, named_tables, numbers_inputs};
 use crate::plan::explain::columns;
 use crate::plan::kind::{self, Manner, manner, statement_type};
 use crate::plan::shape;
@@ -32,15 +32,30 @@ impl Worker {
         if !lowered.tables.is_empty() {
             self.tell_whereabouts()?;
         }
-        let has_written = self
-            .transaction
-            .as_ref()
-            .is_some_and(|transaction| !transaction.targets().is_empty());
-        let names_view = has_written && self.names_view(&lowered.tables)?;
-        self.refresh(&lowered.tables, names_view)
+        // What was made for the statement would go with the engine's transaction; it saw the commits before.
+        if !self.made_tables.is_empty() {
+            return Ok(());
+        }
+        self.refresh(&lowered.tables)
     }
 
-    /// Count of changed definitions of what the next statement sees, which an open transaction keeps from changing.
+    /// Shows a query or a change in an open transaction what others have committed, before anything is made or
+    /// looked up for it.
+    pub(super) fn see_commits(&mut self, parsed: &Parsed) -> Result<(), SqlError> {
+        let statement = match parsed {
+            Parsed::Sql(statement) => statement,
+            Parsed::Command(Command::Stage(StageCommand::CopyOut(copy))) => &copy.query,
+            Parsed::Command(_) => return Ok(()),
+        };
+        if self.transaction.is_none() || !matches!(manner(parsed), Manner::Query | Manner::Dml) {
+            return Ok(());
+        }
+        let tables = named_tables(statement, &self.state.names());
+        self.make_samples(&tables)?;
+        self.refresh(&tables)
+    }
+
+    /// Count of changed definitions of what the session sees, which an open transaction keeps from changing.
     pub(super) fn definitions_seen(&self) -> u64 {
         match &self.transaction {
             Some(transaction) => transaction.definitions(),
@@ -48,20 +63,12 @@ impl Worker {
         }
     }
 
-    /// Shows the next query what tables are now. A transaction that has written keeps what it saw until it must be made
-    /// again anyway.
-    pub(super) fn see_definitions(&mut self) -> Result<(), SqlError> {
-        let Some(transaction) = &self.transaction else {
-            return Ok(());
-        };
-        let is_old = transaction.definitions() != self.shared.versions.definitions();
-        if is_old && transaction.targets().is_empty() {
-            self.refresh(&BTreeSet::new(), false)?;
-        }
-        Ok(())
-    }
-
-    fn refresh(&mut self, tables: &BTreeSet<ObjectPath>, names_view: bool) -> Result<(), SqlError> {
+    fn refresh(&mut self, tables: &BTreeSet<ObjectPath>) -> Result<(), SqlError> {
+        let has_written = self
+            .transaction
+            .as_ref()
+            .is_some_and(|transaction| !transaction.targets().is_empty());
+        let names_view = has_written && self.names_view(tables)?;
         let Some(mut transaction) = self.transaction.take() else {
             return Ok(());
         };
@@ -86,6 +93,10 @@ impl Worker {
         if let Some(table) = self.shared.buried.find(tables.iter()) {
             return Err(SqlError::no_such("Schema", &table.schema));
         }
+        self.make_samples(tables)
+    }
+
+    fn make_samples(&mut self, tables: &BTreeSet<ObjectPath>) -> Result<bool, SqlError> {
         let stopped = || self.control.is_stopped();
         let made = self
             .shared

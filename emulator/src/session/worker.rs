@@ -192,16 +192,15 @@ impl Worker {
 
     fn submission(&mut self, submission: &Submission, reply: &mut Option<Reply>) -> Result<Done, SqlError> {
         self.control.check()?;
-        if !self.made_tables.is_empty() {
-            self.clear_sources();
-        }
-        self.see_definitions()?;
+        self.clear_sources();
         let wanted = self.statement_count(submission)?;
         if submission.bindings.is_empty()
             && submission.parameters.is_empty()
             && !submission.describe_only
             && wanted <= 1
-            && let Some(lowered) = self.cache.get(&submission.sql, self.definitions_seen())
+            && let Some(lowered) = self
+                .cache
+                .get(&submission.sql, self.shared.versions.definitions())
         {
             self.tell_engine()?;
             let repeat = Some(repeat(&lowered));
@@ -261,7 +260,8 @@ impl Worker {
         let mut children = Vec::with_capacity(pieces.len());
         for piece in pieces {
             self.control.check()?;
-            self.see_definitions()?;
+            // Their rows have been read.
+            self.clear_sources();
             let query_id = QueryId::new_v4();
             let child = self.with_parameters(submission, |worker| {
                 worker.statement(piece, submission, query_id, &mut None)
@@ -316,6 +316,7 @@ impl Worker {
         keep: Option<&str>,
         reply: &mut Option<Reply>,
     ) -> Result<Done, SqlError> {
+        self.see_commits(work.parsed)?;
         match manner(work.parsed) {
             Manner::Query => {
                 if let Parsed::Command(Command::Stage(StageCommand::CopyOut(copy))) = work.parsed {

@@ -1,6 +1,6 @@
 //! Transactions: what an error undoes, what others see, who waits.
 
-use super::support::Fixture;
+use super::support::{Fixture, bind, submission};
 
 #[test]
 fn an_error_undoes_its_own_statement_only() {
@@ -161,6 +161,28 @@ fn rows_read_through_a_view_stay_as_they_were() {
     one.ok("commit");
     assert_eq!(two.one("select n from mine"), "1");
     assert_eq!(two.one("select name from places"), "PUBLIC");
+}
+
+#[test]
+fn what_is_made_for_a_statement_is_there_when_others_have_committed() {
+    let fixture = Fixture::new();
+    let (one, two) = (fixture.client_in("d"), fixture.client_in("d"));
+    one.ok("create table t (a int)");
+    one.ok("create table other (a int)");
+    one.ok("copy into @~/a.csv from (select 1) file_format = (type = csv compression = none) single = true");
+    one.ok("begin");
+    two.ok("insert into other values (1)");
+    assert_eq!(one.all("select $1 from @~/a.csv"), ["1"]);
+    two.ok("insert into other values (2)");
+    let mut bound = submission("insert into t values (?)");
+    bound.bindings = [("1".to_owned(), bind("FIXED", &[Some("1"), Some("2")]))].into();
+    let output = one.submit(bound).unwrap();
+    assert_eq!(one.rows(output).unwrap(), ["2"]);
+    two.ok("insert into t values (10)");
+    let joined = "select count(*) from t join @~/a.csv f on t.a >= f.$1::int";
+    assert_eq!(one.one(joined), "3");
+    one.ok("commit");
+    assert_eq!(two.one("select count(*) from t"), "3");
 }
 
 #[test]
