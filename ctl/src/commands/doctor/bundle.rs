@@ -225,7 +225,7 @@ mod tests {
         let path = folder.path().join(FILE);
         // Named as the service names those that are full.
         fs::write(
-            path.with_added_extension("20261129T080000.000"),
+            path.with_added_extension("20261129T080000.000Z"),
             "1\n".repeat(400),
         )
         .unwrap();
