@@ -110,7 +110,7 @@ pub(crate) fn an_unused_service_ends_and_comes_back(machine: &Machine) {
         machine.show(SOCKET, &["ActiveState", "SubState"]),
         "active listening"
     );
-    assert!(machine.log(SERVICE).contains("no session for the idle limit"));
+    until_left(machine);
     machine.alice(&["sfctl", "--no-autostart", "service", "status"]);
     assert_ne!(main_pid(machine), first);
 }
@@ -138,7 +138,7 @@ pub(crate) fn nobody_is_turned_away_by_a_service_that_leaves(machine: &Machine) 
         "a statement was turned away by a service that left: {ran}"
     );
     assert_ne!(main_pid(machine), first);
-    assert!(machine.log(SERVICE).contains("no session for the idle limit"));
+    until_left(machine);
     machine.write("/tmp/enough", "");
     let ran = knocking.wait(PATIENCE);
     assert!(ran.out().trim_end().ends_with("refused 0 broken 0"), "{ran}");
@@ -184,6 +184,13 @@ pub(crate) fn a_drain_is_waited_for_and_a_second_signal_ends_it(machine: &Machin
     machine.signal("TERM", &pid);
     machine.until_shown(SERVICE, &["ExecMainStatus"], "130");
     assert_ne!(running.wait(Duration::from_mins(1)).code, 0);
+}
+
+/// Waits until the journal has the reason for which the service left, which it may get after the service is gone.
+fn until_left(machine: &Machine) {
+    until_true("the reason for leaving to be logged", PATIENCE, || {
+        machine.log(SERVICE).contains("no session for the idle limit")
+    });
 }
 
 /// Waits until a statement runs.
