@@ -59,8 +59,8 @@ pub trait EngineConnection: Send {
     /// Binds one statement and gives its columns without running it.
     fn describe(&mut self, sql: &str) -> Result<Vec<EngineColumn>, EngineError>;
 
-    /// Plans one statement as it would run, without running it.
-    fn plan(&mut self, sql: &str) -> Result<PlanNode, EngineError>;
+    /// Plans one statement as it would run, without running it. None of a plan that is too deep to be told.
+    fn plan(&mut self, sql: &str) -> Result<Option<PlanNode>, EngineError>;
 
     /// Adds rows to a table; columns by position, in the physical types of [`SqlType`].
     ///

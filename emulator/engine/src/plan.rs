@@ -29,7 +29,8 @@ impl PlanNode {
         self.details(name).first().map(String::as_str)
     }
 
-    /// Reads the engine's JSON: a list of one operator.
+    /// Reads the engine's JSON: a list of one operator. None of what is not that, or has more than some sixty operators one
+    /// inside the other.
     pub(crate) fn read(json: &str) -> Option<Self> {
         let roots: Vec<Self> = serde_json::from_str(json).ok()?;
         roots.into_iter().next()
@@ -82,6 +83,7 @@ mod tests {
         connection.execute("CREATE TABLE t (a INTEGER)").unwrap();
         let plan = connection
             .plan("INSERT INTO t SELECT i FROM range(3) r(i)")
+            .unwrap()
             .unwrap();
         assert!(plan.operator.contains("INSERT"), "{plan:?}");
         assert!(!plan.children.is_empty());

@@ -47,6 +47,7 @@ impl Worker {
         self.prepare(&lowered)?;
         let plan = self.connection.plan(&lowered.sql);
         let plan = plan.map_err(|error| self.explain_missing(from_engine(&error), &lowered.tables))?;
+        let plan = plan.ok_or_else(|| SqlError::unsupported("EXPLAIN of a plan this deep"))?;
         let meaning = self.meaning(statement, &inner, &lowered)?;
         let mut explained = Explained::new(&plan, &meaning);
         let rows = self.rows_of(&explained.tables())?;

@@ -111,7 +111,7 @@ impl EngineConnection for Stoppable<'_> {
         self.inner.describe(sql)
     }
 
-    fn plan(&mut self, sql: &str) -> Result<PlanNode, EngineError> {
+    fn plan(&mut self, sql: &str) -> Result<Option<PlanNode>, EngineError> {
         self.inner.plan(sql)
     }
 

@@ -124,7 +124,7 @@ impl EngineConnection for DuckDbConnection {
         columns(connection, &parse(connection, sql)?, sql)
     }
 
-    fn plan(&mut self, sql: &str) -> Result<PlanNode, EngineError> {
+    fn plan(&mut self, sql: &str) -> Result<Option<PlanNode>, EngineError> {
         const PREFIX: &str = "EXPLAIN (FORMAT JSON) ";
         let connection = self.prepared.connection();
         // By itself first, so that errors tell of the statement and that it is one.
@@ -135,10 +135,8 @@ impl EngineConnection for DuckDbConnection {
         let texts = batch
             .as_ref()
             .and_then(|batch| batch.columns().last()?.as_string_opt::<i32>());
-        texts
-            .filter(|texts| !texts.is_empty())
-            .and_then(|texts| PlanNode::read(texts.value(0)))
-            .ok_or_else(|| EngineError::new(EngineErrorKind::Internal, "the engine told no plan"))
+        let text = texts.filter(|texts| !texts.is_empty());
+        Ok(text.and_then(|texts| PlanNode::read(texts.value(0))))
     }
 
     fn append(&mut self, schema: &str, table: &str, batch: &RecordBatch) -> Result<u64, EngineError> {

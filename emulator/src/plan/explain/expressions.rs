@@ -30,6 +30,10 @@ impl Output {
 /// Deepest nesting that is looked into; what is deeper stands as the engine wrote it.
 const DEPTH_MAX: usize = 64;
 
+/// Longest text of a column, in bytes. Each holds those of the columns below it, so that they could grow without end; one
+/// that is longer stands as the engine wrote it.
+const TEXT_BYTES_MAX: usize = 4 * 1024;
+
 /// What words of an expression stand for.
 #[derive(Clone, Copy)]
 pub(super) struct Names<'a> {
@@ -79,7 +83,11 @@ impl<'a> Names<'a> {
         if is_label(expression) {
             return Output::new(expression, unmangle(expression));
         }
-        Output::new(self.engine(expression), self.text(expression))
+        let whole = Output::new(self.engine(expression), self.text(expression));
+        if whole.engine.len().max(whole.text.len()) > TEXT_BYTES_MAX {
+            return Output::new(expression, expression);
+        }
+        whole
     }
 
     /// The expression as the engine would write it without positions.
@@ -414,6 +422,19 @@ mod tests {
         assert_eq!(label.text, "A + 1");
         let kept = Names::of(&below).output("CAST(#0 AS DOUBLE)");
         assert_eq!(kept.text, "CAST(T.A AS FLOAT)");
+    }
+
+    #[test]
+    fn texts_of_columns_upon_columns_end() {
+        let mut outputs = vec![Output::new("A", "T.A")];
+        let mut longest = 0;
+        for _ in 0..40 {
+            let names = Names::of(&outputs);
+            let next = names.output("sum(sf_add(sf_mul(#0, #0), sf_mul(#0, #0)))");
+            longest = longest.max(next.text.len());
+            outputs = vec![next];
+        }
+        assert!((1000..=TEXT_BYTES_MAX).contains(&longest), "{longest}");
     }
 
     #[test]

@@ -29,6 +29,32 @@ fn a_plan_is_a_text() {
 }
 
 #[test]
+fn a_plan_that_is_too_deep_is_refused_and_the_query_is_not() {
+    let fixture = Fixture::new();
+    let client = fixture.client_in("d");
+    client.ok("create table t (a int)");
+    client.ok("insert into t values (1)");
+    let steps = (1..60).map(|step| {
+        let before = step - 1;
+        format!("c{step} as (select max(a) + 1 a from (select a, count(*) n from c{before} group by a))")
+    });
+    let steps: Vec<String> = steps.collect();
+    let query = format!(
+        "with c0 as (select a from t), {} select a from c59",
+        steps.join(", ")
+    );
+    assert_eq!(client.all(&query), ["60"]);
+    let error = client.error(&format!("explain {query}"));
+    assert!(
+        error
+            .message
+            .ends_with("Unsupported feature 'EXPLAIN of a plan this deep'."),
+        "{}",
+        error.message
+    );
+}
+
+#[test]
 fn a_plan_takes_bound_values() {
     let fixture = Fixture::new();
     let client = fixture.client_in("d");
