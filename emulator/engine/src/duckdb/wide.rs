@@ -64,7 +64,11 @@ impl WideDecimal {
     ///
     /// The row by row way asks of each where it lies and whether it is NULL, which costs more than the number.
     pub(crate) fn flat<'a>(reader: &VectorReader<'a, Self>) -> Option<&'a [Words]> {
-        if reader.storage_kind() != StorageKind::Flat || reader.validity().is_some() {
+        if reader.storage_kind() != StorageKind::Flat {
+            return None;
+        }
+        // What a function gave has a mask that leaves nobody out.
+        if reader.validity().is_some_and(|mask| !has_all(mask, reader.len())) {
             return None;
         }
         let data = reader.as_ptr();
@@ -99,9 +103,29 @@ impl WideDecimal {
     }
 }
 
+/// Whether a mask marks that many rows from the first one on.
+fn has_all(mask: &[u64], rows: usize) -> bool {
+    let (words, rest) = (rows / 64, rows % 64);
+    let last = (1 << rest) - 1;
+    mask.len() >= rows.div_ceil(64)
+        && mask[..words].iter().all(|word| *word == u64::MAX)
+        && (rest == 0 || mask[words] & last == last)
+}
+
 #[cfg(test)]
 mod tests {
+    use super::has_all;
     use crate::functions::testing::check;
+
+    #[test]
+    fn a_mask_that_leaves_nobody_out_is_none() {
+        assert!(has_all(&[], 0));
+        assert!(has_all(&[u64::MAX, 0b111], 67));
+        assert!(!has_all(&[u64::MAX, 0b111], 68));
+        assert!(!has_all(&[u64::MAX - 1, 0b111], 67));
+        assert!(has_all(&[u64::MAX], 64));
+        assert!(!has_all(&[u64::MAX], 65));
+    }
 
     #[test]
     fn numbers_of_a_window_are_read() {
