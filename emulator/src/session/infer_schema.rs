@@ -1,6 +1,8 @@
 //! `INFER_SCHEMA`: what columns files have, as a table.
 
 use std::collections::HashMap;
+use std::io::Read;
+use std::sync::Arc;
 
 use serde_json::Value as Json;
 use sqlparser::ast::Expr;
@@ -22,6 +24,9 @@ const COLUMNS_MAX: usize = 10_000;
 /// Records between two looks at whether the statement was stopped.
 const RECORDS_UNCHECKED: u64 = 4096;
 
+/// Most bytes of all columns' names of files together.
+const FILE_NAMES_BYTES_MAX: usize = 64 * 1024 * 1024;
+
 /// How much is looked at, and how names are told.
 struct InferOptions {
     ignores_case: bool,
@@ -38,13 +43,12 @@ struct FoundColumn {
     /// Its field's place in a record, from 1; a document is one field.
     place: usize,
     /// The files that have it.
-    files: Vec<String>,
+    files: Vec<Arc<str>>,
 }
 
 /// Columns of text files, in the order in which they were found.
 #[derive(Default)]
 struct Found {
-    ignores_case: bool,
     columns: Vec<TextColumn>,
     at: HashMap<String, usize>,
 }
@@ -54,17 +58,23 @@ struct TextColumn {
     kind: Inferred,
     /// As in [`FoundColumn`], where it was found first.
     place: usize,
-    files: Vec<String>,
+    files: Vec<Arc<str>>,
+}
+
+impl InferOptions {
+    /// A field's name as that of a column.
+    fn name(&self, field: &str) -> String {
+        if self.ignores_case {
+            field.to_uppercase()
+        } else {
+            field.to_owned()
+        }
+    }
 }
 
 impl Found {
     /// The column of this name, made when it is new, from the field at `place`.
-    fn column(&mut self, name: &str, place: usize) -> Result<usize, SqlError> {
-        let name = if self.ignores_case {
-            name.to_uppercase()
-        } else {
-            name.to_owned()
-        };
+    fn column(&mut self, name: String, place: usize) -> Result<usize, SqlError> {
         if let Some(at) = self.at.get(&name) {
             return Ok(*at);
         }
@@ -83,11 +93,11 @@ impl Found {
         Ok(at)
     }
 
-    fn add(&mut self, at: usize, kind: Inferred, file: &str) {
+    fn add(&mut self, at: usize, kind: Inferred, file: &Arc<str>) {
         let column = &mut self.columns[at];
         column.kind = column.kind.and(kind);
-        if column.files.last().is_none_or(|last| last != file) {
-            column.files.push(file.to_owned());
+        if column.files.last().is_none_or(|last| !Arc::ptr_eq(last, file)) {
+            column.files.push(Arc::clone(file));
         }
     }
 }
@@ -166,12 +176,9 @@ impl Worker {
         }
         files.truncate(options.files);
         let columns = match format.kind() {
-            FileKind::Parquet => self.parquet_columns(&files, &format)?,
+            FileKind::Parquet => self.parquet_columns(&files, &format, &options)?,
             FileKind::Csv | FileKind::Json => {
-                let mut found = Found {
-                    ignores_case: options.ignores_case,
-                    ..Found::default()
-                };
+                let mut found = Found::default();
                 for file in &files {
                     if format.kind() == FileKind::Csv {
                         self.csv_columns(file, &format, &options, &mut found)?;
@@ -188,20 +195,21 @@ impl Worker {
                 columns.collect()
             }
         };
-        Ok(as_table(&columns, format.kind(), &options))
+        as_table(&columns, format.kind(), &options)
     }
 
     fn parquet_columns(
         &mut self,
         files: &[StageFile],
         format: &FileFormat,
+        options: &InferOptions,
     ) -> Result<Vec<FoundColumn>, SqlError> {
-        let file_names: Vec<String> = files.iter().map(|file| file.key.as_str().to_owned()).collect();
+        let file_names: Vec<Arc<str>> = files.iter().map(|file| file.key.as_str().into()).collect();
         let binary_is_text = format.is("BINARY_AS_TEXT");
         let fields = self.parquet_fields(files)?;
         let columns = fields.into_iter().map(|field| FoundColumn {
             sql_type: field.inferred(binary_is_text),
-            name: field.name,
+            name: options.name(&field.name),
             place: 1,
             files: file_names.clone(),
         });
@@ -217,38 +225,31 @@ impl Worker {
         found: &mut Found,
     ) -> Result<(), SqlError> {
         let io = |error| unreadable(&error);
-        let compression = Compression::of(format, &file.path, file.key.as_str())?;
-        let input = compression.open(&file.path).map_err(io)?;
+        let input = opened(file, format)?;
         let mut reader = CsvReader::new(input, CsvOptions::of(format)).map_err(io)?;
+        let file: Arc<str> = file.key.as_str().into();
         let mut columns = Vec::new();
         for (name, place) in reader.names().unwrap_or_default().iter().zip(1..) {
-            let at = found.column(name, place)?;
-            found.add(at, Inferred::Nothing, file.key.as_str());
+            let at = found.column(options.name(name), place)?;
+            found.add(at, Inferred::Nothing, &file);
             columns.push(at);
         }
-        let mut records = 0;
-        while records < options.records
-            && let Some(next) = reader.next().map_err(io)?
-        {
-            records += 1;
-            if records % RECORDS_UNCHECKED == 0 {
-                self.control.check()?;
-            }
+        for record in 1..=options.records {
+            let Some(next) = reader.next().map_err(io)? else {
+                break;
+            };
+            self.look_at_times(record)?;
             if let Err(fault) = next {
-                let text = format!(
-                    "{}\n  File '{}', record {records}",
-                    fault.message,
-                    file.key.as_str()
-                );
+                let text = format!("{}\n  File '{file}', record {record}", fault.message);
                 return Err(SqlError::new(fault.code, "22000", text));
             }
             for field in 0..reader.len() {
                 if field == columns.len() {
                     let place = field + 1;
-                    columns.push(found.column(&format!("c{place}"), place)?);
+                    columns.push(found.column(options.name(&format!("c{place}")), place)?);
                 }
                 let kind = reader.field(field).map_or(Inferred::Nothing, Inferred::of_text);
-                found.add(columns[field], kind, file.key.as_str());
+                found.add(columns[field], kind, &file);
             }
         }
         Ok(())
@@ -263,34 +264,42 @@ impl Worker {
         found: &mut Found,
     ) -> Result<(), SqlError> {
         let io = |error| unreadable(&error);
-        let compression = Compression::of(format, &file.path, file.key.as_str())?;
-        let input = compression.open(&file.path).map_err(io)?;
+        let input = opened(file, format)?;
         let mut reader = JsonReader::new(input, format.is("STRIP_OUTER_ARRAY")).map_err(io)?;
-        let mut records = 0;
-        while records < options.records
-            && let Some((text, line)) = reader.next().map_err(io)?
-        {
-            records += 1;
-            if records % RECORDS_UNCHECKED == 0 {
-                self.control.check()?;
-            }
+        let file: Arc<str> = file.key.as_str().into();
+        for record in 1..=options.records {
+            let Some((text, line)) = reader.next().map_err(io)? else {
+                break;
+            };
+            self.look_at_times(record)?;
             let document: Json = serde_json::from_str(text).map_err(|error| {
-                let text = format!(
-                    "Error parsing JSON: {error}\n  File '{}', line {line}",
-                    file.key.as_str()
-                );
+                let text = format!("Error parsing JSON: {error}\n  File '{file}', line {line}");
                 SqlError::new("100069", "22P02", text)
             })?;
             let Json::Object(fields) = document else {
                 return Err(SqlError::unsupported("INFER_SCHEMA of JSON that is no object"));
             };
             for (name, value) in &fields {
-                let at = found.column(name, 1)?;
-                found.add(at, Inferred::of_json(value), file.key.as_str());
+                let at = found.column(options.name(name), 1)?;
+                found.add(at, Inferred::of_json(value), &file);
             }
         }
         Ok(())
     }
+
+    /// Looks at some records whether the statement was stopped.
+    fn look_at_times(&self, record: u64) -> Result<(), SqlError> {
+        if record.is_multiple_of(RECORDS_UNCHECKED) {
+            self.control.check()?;
+        }
+        Ok(())
+    }
+}
+
+/// The content of a file.
+fn opened(file: &StageFile, format: &FileFormat) -> Result<Box<dyn Read + Send>, SqlError> {
+    let compression = Compression::of(format, &file.path, file.key.as_str())?;
+    compression.open(&file.path).map_err(|error| unreadable(&error))
 }
 
 fn count<T: std::str::FromStr>(name: &str, text: Option<String>) -> Result<T, SqlError> {
@@ -304,7 +313,7 @@ fn expression(column: &FoundColumn, kind: FileKind, options: &InferOptions) -> S
     match kind {
         FileKind::Csv => format!("${}::{sql_type}", column.place),
         _ if options.ignores_case => {
-            let name = snowflake_literal(&column.name.to_uppercase());
+            let name = snowflake_literal(&column.name);
             format!("GET_IGNORE_CASE ($1, {name})::{sql_type}")
         }
         _ => format!("$1:{}::{sql_type}", path(&column.name)),
@@ -321,16 +330,19 @@ fn path(name: &str) -> String {
     }
 }
 
-fn as_table(columns: &[FoundColumn], kind: FileKind, options: &InferOptions) -> Source {
+fn as_table(columns: &[FoundColumn], kind: FileKind, options: &InferOptions) -> Result<Source, SqlError> {
+    let file_names = columns.iter().flat_map(|column| &column.files);
+    if file_names.map(|name| name.len()).sum::<usize>() > FILE_NAMES_BYTES_MAX {
+        let text = format!(
+            "The names of the columns' files have more than {FILE_NAMES_BYTES_MAX} bytes. Look at fewer files with \
+             MAX_FILE_COUNT."
+        );
+        return Err(SqlError::new("100357", "54000", text));
+    }
     let rows = columns.iter().zip(0..).map(|(column, order)| {
-        let name = if options.ignores_case {
-            column.name.to_uppercase()
-        } else {
-            column.name.clone()
-        };
         format!(
             "({}, {}, true, {}, {}, {order})",
-            literal(&name),
+            literal(&column.name),
             literal(&column.sql_type),
             literal(&expression(column, kind, options)),
             literal(&column.files.join(", "))
@@ -341,7 +353,7 @@ fn as_table(columns: &[FoundColumn], kind: FileKind, options: &InferOptions) -> 
     if rows.is_empty() {
         rows.push("('', '', true, '', '', 0)".to_owned());
     }
-    Source {
+    Ok(Source {
         sql: format!(
             "(SELECT * FROM (VALUES {}) AS inferred(\"COLUMN_NAME\", \"TYPE\", \"NULLABLE\", \"EXPRESSION\", \
              \"FILENAMES\", \"ORDER_ID\"){condition})",
@@ -349,5 +361,5 @@ fn as_table(columns: &[FoundColumn], kind: FileKind, options: &InferOptions) -> 
         ),
         fields: None,
         columns: None,
-    }
+    })
 }

@@ -5,6 +5,9 @@ use serde_json::Value as Json;
 /// Most digits of a NUMBER.
 const DIGITS_MAX: usize = 38;
 
+/// Most of them after the point.
+const FRACTION_MAX: usize = 37;
+
 /// A type that all values of a column seen so far fit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Inferred {
@@ -113,7 +116,7 @@ impl Inferred {
 }
 
 fn fitting(whole: usize, fraction: usize) -> Inferred {
-    if whole + fraction > DIGITS_MAX {
+    if whole + fraction > DIGITS_MAX || fraction > FRACTION_MAX {
         Real
     } else {
         Number { whole, fraction }
@@ -156,7 +159,8 @@ fn parts(text: &str, sign: char, limits: &[(usize, u32, u32)]) -> bool {
 }
 
 fn is_date(text: &str) -> bool {
-    parts(text, '-', &[(4, 0, 9999), (2, 1, 12), (2, 1, 31)])
+    // Of other forms the second one knows more; of months and days, how many there are.
+    parts(text, '-', &[(4, 0, 9999), (2, 1, 12), (2, 1, 31)]) && text.parse::<jiff::civil::Date>().is_ok()
 }
 
 fn is_time(text: &str) -> bool {
@@ -186,6 +190,9 @@ mod tests {
             (".", "TEXT"),
             ("2024-02-29", "DATE"),
             ("2024-13-01", "TEXT"),
+            ("2023-02-29", "TEXT"),
+            ("0.1234567890123456789012345678901234567", "NUMBER(37, 37)"),
+            ("0.12345678901234567890123456789012345678", "REAL"),
             ("12:30:00.5", "TIME"),
             ("24:00:00", "TEXT"),
             ("2024-02-29 12:30:00", "TIMESTAMP_NTZ"),
