@@ -10,9 +10,9 @@ use std::sync::Arc;
 
 use snowflake_emulator_engine::SqlType;
 use sqlparser::ast::{
-    BinaryOperator, Expr, FunctionArg, FunctionArgExpr, FunctionArguments, Ident, ObjectNamePart, Query,
-    Select, SelectItem, Statement, TableAlias, TableFactor, TableWithJoins, TypedString, UnaryOperator,
-    Value, VisitMut, VisitorMut,
+    BinaryOperator, CaseWhen, Expr, FunctionArg, FunctionArgExpr, FunctionArguments, Ident, ObjectNamePart,
+    Query, Select, SelectItem, Statement, TableAlias, TableFactor, TableWithJoins, TypedString,
+    UnaryOperator, Value, VisitMut, VisitorMut,
 };
 
 use super::build::called;
@@ -230,15 +230,7 @@ impl ColumnKinds {
                 conditions,
                 else_result,
                 ..
-            } => {
-                let results = conditions.iter().map(|branch| &branch.result);
-                let mut results = results.chain(else_result.as_deref());
-                if results.any(|result| self.written(result) == Kind::DecFloat) {
-                    Kind::DecFloat
-                } else {
-                    Kind::Unknown
-                }
-            }
+            } => of_branches(conditions, else_result.as_deref(), |result| self.written(result)),
             other => self.of(other),
         }
     }
@@ -261,18 +253,27 @@ impl ColumnKinds {
                 conditions,
                 else_result,
                 ..
-            } => {
-                let results = conditions.iter().map(|branch| &branch.result);
-                let mut results = results.chain(else_result.as_deref());
-                let any = results.any(|result| self.of(result) == Kind::DecFloat);
-                return if any { Kind::DecFloat } else { Kind::Unknown };
-            }
+            } => return of_branches(conditions, else_result.as_deref(), |result| self.of(result)),
             _ => Kind::Unknown,
         };
         match column {
             Kind::Unknown => kind(expr),
             known => known,
         }
+    }
+}
+
+/// The kind of a CASE, where one of its results decides it.
+fn of_branches(
+    conditions: &[CaseWhen],
+    else_result: Option<&Expr>,
+    mut kind: impl FnMut(&Expr) -> Kind,
+) -> Kind {
+    let mut results = conditions.iter().map(|branch| &branch.result).chain(else_result);
+    if results.any(|result| kind(result) == Kind::DecFloat) {
+        Kind::DecFloat
+    } else {
+        Kind::Unknown
     }
 }
 

@@ -3,6 +3,8 @@
 //! With `PARTITION BY` the value of an expression is one column more, the last; rows come in its order, so that one
 //! file is open at a time.
 
+use std::sync::Arc;
+
 use arrow_array::{Array as _, RecordBatch, StringArray, cast::AsArray as _};
 use snowflake_emulator_engine::{EngineColumn, SqlType};
 use sqlparser::ast::{SetExpr, Statement, TableFactor};
@@ -19,7 +21,7 @@ use crate::catalog::names::{literal, quote, unmangle};
 use crate::front::{CopyOut, Parsed, SettingValue};
 use crate::plan::kind::UNLOAD;
 use crate::plan::shape::{ListType, list};
-use crate::stages::{Area, FileFormat, FileKind, Upload};
+use crate::stages::{Area, FileFormat, FileKind, FileStore, Upload};
 
 /// Rows that are read at a time.
 const BATCH_ROWS: usize = 8192;
@@ -277,7 +279,7 @@ impl Worker {
             .connection
             .execute(&copy)
             .map_err(|error| from_engine(&error))?;
-        let mut upload = self.begin_file(rows.area, name)?;
+        let mut upload = begin_file(&self.shared.store, rows.area, name)?;
         let mut file = std::fs::File::open(scratch.path()).map_err(|error| unreadable(&error))?;
         let mut buffer = vec![0; 256 * 1024];
         loop {
@@ -296,11 +298,6 @@ impl Worker {
             input: output,
             output,
         })
-    }
-
-    fn begin_file(&self, area: &Area, name: &str) -> Result<Upload, SqlError> {
-        let created = self.shared.store.create(area, &checked_key(name)?);
-        created.map_err(|error| not_kept(&error))
     }
 
     fn unload_text(
@@ -322,15 +319,14 @@ impl Worker {
             values.push(rows.key.clone());
         }
         let query = format!("SELECT {} FROM ({}){order}", values.join(", "), rows.sql);
-        let store = std::sync::Arc::clone(&self.shared.store);
-        let control = std::sync::Arc::clone(&self.control);
+        let store = Arc::clone(&self.shared.store);
+        let control = Arc::clone(&self.control);
         let begin = |partition: Option<Option<&str>>, number: usize| -> Result<OpenFile, SqlError> {
             let name = match partition {
                 Some(partition) => rows.naming.name_in(partition, number),
                 None => rows.naming.name(number),
             };
-            let created = store.create(rows.area, &checked_key(&name)?);
-            let upload = created.map_err(|error| not_kept(&error))?;
+            let upload = begin_file(&store, rows.area, &name)?;
             let mut file = OpenFile::new(name, upload, rows.naming.compression)?;
             let mut text = Vec::new();
             writer.begin(&mut text);
@@ -382,6 +378,11 @@ impl Worker {
         }
         Ok(written)
     }
+}
+
+fn begin_file(store: &Arc<FileStore>, area: &Area, name: &str) -> Result<Upload, SqlError> {
+    let created = store.create(area, &checked_key(name)?);
+    created.map_err(|error| not_kept(&error))
 }
 
 /// What is unloaded, and where it goes.
