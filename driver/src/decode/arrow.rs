@@ -215,9 +215,6 @@ impl Physical<'_> {
             DataType::LargeUtf8 => Ok(Arc::new(
                 self.array.as_string::<i64>().iter().collect::<StringArray>(),
             )),
-            DataType::Utf8View => Ok(Arc::new(
-                self.array.as_string_view().iter().collect::<StringArray>(),
-            )),
             DataType::Boolean => {
                 let text = |value: Option<bool>| value.map(|value| value.to_string());
                 Ok(Arc::new(
