@@ -1,6 +1,5 @@
 //! Lists of certificates that their authorities have taken back.
 
-use std::cmp::Reverse;
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
 use std::time::SystemTime;
@@ -93,7 +92,7 @@ impl RevocationLists {
         }
         let end = newest.values().filter_map(|facts| facts.end).min();
         let mut newest: Vec<(Scope, Facts)> = newest.into_iter().collect();
-        newest.sort_by(|(_, left), (_, right)| Reverse(&left.age).cmp(&Reverse(&right.age)));
+        newest.sort_by(|(_, left), (_, right)| right.age.cmp(&left.age));
         let (mut lists, mut revoked) = (Vec::new(), Revoked::default());
         for (scope, facts) in newest {
             revoked
