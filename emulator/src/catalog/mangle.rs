@@ -7,9 +7,16 @@ pub fn quote(identifier: &str) -> String {
     format!("\"{}\"", identifier.replace('"', "\"\""))
 }
 
-/// Quotes a text literal for the engine's SQL.
+/// Quotes a text for the engine's SQL.
+///
+/// The engine's statements end at a NUL character, so a text with one is put together from its parts.
 pub fn literal(text: &str) -> String {
-    format!("'{}'", text.replace('\'', "''"))
+    let quoted = format!("'{}'", text.replace('\'', "''"));
+    if quoted.contains('\0') {
+        format!("({})", quoted.replace('\0', "' || chr(0) || '"))
+    } else {
+        quoted
+    }
 }
 
 /// Mangles one name for the engine; see [`super::names`] for the rules.

@@ -14,6 +14,7 @@ use sqlparser::ast::{
 use super::kinds::{ColumnKinds, Kind};
 use super::refuse::{compilation, unsupported};
 use super::{Scope, build, casts, functions, intervals, operators, paths};
+use crate::catalog::names;
 use crate::contract::SqlError;
 
 /// What the expressions of a statement may depend on, and what lowering them found out.
@@ -228,6 +229,7 @@ fn lower(expr: &mut Expr, work: &mut Work<'_>) -> Result<(), SqlError> {
 /// Literals that the engine writes differently.
 fn literal(value: &Value) -> Result<Option<Expr>, SqlError> {
     Ok(match value {
+        Value::SingleQuotedString(text) if text.contains('\0') => Some(build::raw(names::literal(text))),
         Value::Number(..) | Value::SingleQuotedString(_) | Value::Boolean(_) | Value::Null => None,
         Value::HexStringLiteral(digits) => {
             let valid = digits.len() % 2 == 0 && digits.bytes().all(|b| b.is_ascii_hexdigit());

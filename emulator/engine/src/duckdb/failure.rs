@@ -14,6 +14,18 @@ pub(super) fn failure(error: Error, sql: &str) -> EngineError {
             code: Some(ErrorCode::of_function(function.code)),
         };
     }
+    // Texts with one are written without it, so this is somewhere no expression may stand.
+    if sql.contains('\0') {
+        return EngineError {
+            kind: Kind::Syntax,
+            message: "syntax error: a NUL character is allowed in values only.".to_owned(),
+            position: None,
+            code: Some(ErrorCode {
+                code: "001003",
+                sql_state: "42000",
+            }),
+        };
+    }
     let (message, position) = split_position(&error.message, sql);
     let kind = match class_prefix(message) {
         // The text's class is finer than the code for a few classes.
