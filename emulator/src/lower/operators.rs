@@ -214,7 +214,7 @@ fn concatenation(left: Expr, right: Expr) -> Expr {
 }
 
 fn compare(left: Expr, op: BinaryOperator, right: Expr, work: &Work<'_>) -> Expr {
-    let (left, right) = comparable(left, right, work);
+    let (left, right) = comparable(apart(left), apart(right), work);
     match (work.kind(&left), work.kind(&right)) {
         (Kind::Variant, _) | (_, Kind::Variant) => {
             let order = call("sf_variant_compare", vec![left, right]);
@@ -229,6 +229,23 @@ fn compare(left: Expr, op: BinaryOperator, right: Expr, work: &Work<'_>) -> Expr
             op,
             right: Box::new(right),
         },
+    }
+}
+
+/// A comparison that is compared, which the engine takes in parentheses only.
+fn apart(expr: Expr) -> Expr {
+    match expr {
+        Expr::BinaryOp {
+            op:
+                BinaryOperator::Eq
+                | BinaryOperator::NotEq
+                | BinaryOperator::Lt
+                | BinaryOperator::LtEq
+                | BinaryOperator::Gt
+                | BinaryOperator::GtEq,
+            ..
+        } => Expr::Nested(Box::new(expr)),
+        other => other,
     }
 }
 

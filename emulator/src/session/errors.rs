@@ -129,9 +129,11 @@ pub fn from_engine(error: &EngineError) -> SqlError {
             "53200",
             format!("Processing aborted: the engine ran out of resources: {message}"),
         ),
-        EngineErrorKind::Syntax | EngineErrorKind::Transaction | EngineErrorKind::Internal => {
-            SqlError::internal(message)
+        // Read by the front, refused by the engine's grammar: no statement for either.
+        EngineErrorKind::Syntax => {
+            SqlError::compilation("001003", "42000", format!("syntax error: {message}"))
         }
+        EngineErrorKind::Transaction | EngineErrorKind::Internal => SqlError::internal(message),
     }
 }
 

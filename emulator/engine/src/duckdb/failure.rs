@@ -18,12 +18,9 @@ pub(super) fn failure(error: Error, sql: &str) -> EngineError {
     if sql.contains('\0') {
         return EngineError {
             kind: Kind::Syntax,
-            message: "syntax error: a NUL character is allowed in values only.".to_owned(),
+            message: "a NUL character is allowed in values only".to_owned(),
             position: None,
-            code: Some(ErrorCode {
-                code: "001003",
-                sql_state: "42000",
-            }),
+            code: None,
         };
     }
     let (message, position) = split_position(&error.message, sql);
