@@ -1,8 +1,11 @@
 //! `cargo xtask test`: everything that CI runs, step by step, with a summary.
 
+use std::fmt;
 use std::fs;
 use std::io::Write;
+use std::num::ParseIntError;
 use std::process::{Command, Stdio};
+use std::str::FromStr;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Result, bail};
@@ -32,9 +35,36 @@ pub(crate) struct TestArgs {
     /// How long the parsers are fuzzed, all together
     #[arg(long, value_name = "SECONDS", default_value_t = 60)]
     fuzz_seconds: u64,
-    /// Where the inputs come from; without it a new number, which is printed
-    #[arg(long, value_name = "N")]
-    fuzz_seed: Option<u64>,
+    /// Where the inputs come from: a number, or "new" for one that nobody had, which is printed
+    #[arg(long, value_name = "N", default_value_t = FuzzSeed::Number(7))]
+    fuzz_seed: FuzzSeed,
+}
+
+/// The same tree gets the same answer unless one asks for inputs that nobody had.
+#[derive(Clone, Copy, Debug)]
+enum FuzzSeed {
+    Number(u64),
+    New,
+}
+
+impl FromStr for FuzzSeed {
+    type Err = ParseIntError;
+
+    fn from_str(text: &str) -> std::result::Result<Self, ParseIntError> {
+        match text {
+            "new" => Ok(Self::New),
+            number => number.parse().map(Self::Number),
+        }
+    }
+}
+
+impl fmt::Display for FuzzSeed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Number(seed) => write!(f, "{seed}"),
+            Self::New => f.write_str("new"),
+        }
+    }
 }
 
 /// A step; they run in this order.
@@ -231,8 +261,8 @@ fn fuzz(args: &TestArgs, log: &mut dyn Write) -> Result<()> {
         .max(1);
     let each = Duration::from_secs(args.fuzz_seconds).as_millis() / targets as u128;
     let seed = match args.fuzz_seed {
-        Some(seed) => seed,
-        None => {
+        FuzzSeed::Number(seed) => seed,
+        FuzzSeed::New => {
             u64::from(std::process::id()) << 32
                 | u64::from(SystemTime::now().duration_since(UNIX_EPOCH)?.subsec_nanos())
         }
