@@ -10,7 +10,9 @@ use duckdb_neo::{
     types::DecimalSignature,
 };
 
-use crate::{EngineError, EngineErrorKind, GeoForm, SqlType, VectorElement, functions::FunctionType};
+use crate::{
+    EngineError, EngineErrorKind, ErrorCode, GeoForm, SqlType, VectorElement, functions::FunctionType,
+};
 
 /// The engine's name of DECFLOAT.
 pub(crate) const DECFLOAT: &str = "sf_decfloat";
@@ -39,6 +41,9 @@ pub(super) const CUSTOM_TYPES: &[(&str, &str)] = &[
         "STRUCT(instant TIMESTAMP_NS, offset_minutes INTEGER)",
     ),
 ];
+
+/// What the name of a table stands for to the engine where a value should stand.
+const ROW: &str = "ROW";
 
 /// Snowflake's digits of a second where nothing else is said.
 const SCALE: u8 = 9;
@@ -91,6 +96,7 @@ fn plain(id: LogicalTypeID, logical_type: &LogicalType) -> duckdb_neo::Result<Fu
         | LogicalTypeID::TimestampMs
         | LogicalTypeID::TimestampNs => SqlType::TimestampNtz { scale: SCALE },
         LogicalTypeID::TimestampTz | LogicalTypeID::TimestampTzNs => SqlType::TimestampLtz { scale: SCALE },
+        LogicalTypeID::Struct => return Ok(FunctionType::Foreign(ROW.to_owned())),
         _ => return Ok(FunctionType::Foreign(logical_type.to_text()?)),
     }))
 }
@@ -110,6 +116,16 @@ pub(super) fn result_type(logical_type: &LogicalType) -> Result<SqlType, EngineE
         FunctionType::Sql(sql_type) => Ok(sql_type),
         FunctionType::Null => Ok(SqlType::Text { length: None }),
         FunctionType::TextList => Err(no_such_type("VARCHAR[]")),
+        FunctionType::Foreign(name) if name == ROW => Err(EngineError {
+            code: Some(ErrorCode {
+                code: "000904",
+                sql_state: "42000",
+            }),
+            ..EngineError::new(
+                EngineErrorKind::Binder,
+                "invalid identifier: a table's name is no value",
+            )
+        }),
         // Our functions take no vectors: to them they are foreign.
         FunctionType::Foreign(name) => vector(&name).ok_or_else(|| no_such_type(&name)),
     }

@@ -6,6 +6,8 @@
 
 #![allow(unsafe_code, reason = "an element type of the binding is an unsafe trait")]
 
+use std::mem::MaybeUninit;
+
 use duckdb_neo::{
     Result,
     data_chunk::VectorCollection,
@@ -79,11 +81,11 @@ impl WideDecimal {
         Some(unsafe { std::slice::from_raw_parts(data, reader.len()) })
     }
 
-    /// Gives a result vector its numbers, none of which is NULL: `fill` sets each of them.
+    /// Gives a result vector its numbers, none of which is NULL.
     pub(crate) fn write_flat(
         output: Vector<'_, Unknown>,
         rows: usize,
-        fill: impl FnOnce(&mut [Words]) -> Result<()>,
+        fill: impl FnOnce(Slots<'_>) -> Result<Filled>,
     ) -> Result<()> {
         let mut vector = output.cast::<Self>()?;
         vector.set_size(rows)?;
@@ -92,14 +94,42 @@ impl WideDecimal {
         if data.is_null() || rows == 0 {
             return Ok(());
         }
-        // SAFETY: the writer has `rows` slots of two words each, and nobody else holds them; zeros are numbers.
-        let slots = unsafe {
-            data.write_bytes(0, rows);
-            std::slice::from_raw_parts_mut(data, rows)
-        };
-        fill(slots)?;
-        // SAFETY: each slot has a number.
+        // SAFETY: the writer has `rows` slots of two words each, and nobody else holds them.
+        let slots = unsafe { std::slice::from_raw_parts_mut(data.cast(), rows) };
+        let Filled(()) = fill(Slots(slots))?;
+        // SAFETY: each slot has a number, which only `Slots` can say.
         unsafe { writer.fill_validity(true) }
+    }
+}
+
+/// Where the numbers of a chunk of rows go; what was there before is not read.
+pub(crate) struct Slots<'chunk>(&'chunk mut [MaybeUninit<Words>]);
+
+/// Says that each slot has a number.
+pub(crate) struct Filled(());
+
+impl<'chunk> Slots<'chunk> {
+    /// Slots that have numbers already, which are replaced.
+    pub(crate) fn of(numbers: &'chunk mut [Words]) -> Self {
+        // SAFETY: nothing but numbers is written to them.
+        Self(unsafe { std::slice::from_raw_parts_mut(numbers.as_mut_ptr().cast(), numbers.len()) })
+    }
+
+    /// Sets all, each to the next of the numbers, until one fails.
+    ///
+    /// # Panics
+    ///
+    /// When there are fewer numbers than slots.
+    #[inline]
+    pub(crate) fn fill<E>(
+        self,
+        numbers: impl IntoIterator<Item = std::result::Result<Words, E>>,
+    ) -> std::result::Result<Filled, E> {
+        let mut numbers = numbers.into_iter();
+        for slot in self.0 {
+            slot.write(numbers.next().expect("each row has a number")?);
+        }
+        Ok(Filled(()))
     }
 }
 
@@ -114,7 +144,7 @@ fn has_all(mask: &[u64], rows: usize) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::has_all;
+    use super::{Slots, has_all};
     use crate::functions::testing::check;
 
     #[test]
@@ -125,6 +155,23 @@ mod tests {
         assert!(!has_all(&[u64::MAX - 1, 0b111], 67));
         assert!(has_all(&[u64::MAX], 64));
         assert!(!has_all(&[u64::MAX], 65));
+    }
+
+    #[test]
+    fn slots_are_filled_until_a_number_fails() {
+        let mut numbers = [[7, 7]; 3];
+        let more = (0..9).map(|low| Ok::<_, ()>([low, 0]));
+        assert!(Slots::of(&mut numbers).fill(more).is_ok());
+        assert_eq!(numbers, [[0, 0], [1, 0], [2, 0]]);
+        let failing = [Ok([5, 0]), Err("no"), Ok([6, 0])];
+        assert_eq!(Slots::of(&mut numbers).fill(failing).err(), Some("no"));
+        assert_eq!(numbers, [[5, 0], [1, 0], [2, 0]]);
+    }
+
+    #[test]
+    #[should_panic(expected = "each row has a number")]
+    fn slots_without_numbers_are_a_defect() {
+        let _ = Slots::of(&mut [[0, 0]; 2]).fill([Ok::<_, ()>([1, 0])]);
     }
 
     #[test]

@@ -16,9 +16,9 @@ use duckdb_neo::{
 };
 
 use super::{
-    Argument, Bind, Bound, Call, FunctionError, Nulls, NumberColumns, ScalarFunction, Settings, Stability,
-    Value,
-    input::{self, Column},
+    Argument, Bind, Bound, Call, FunctionError, FunctionType, Nulls, NumberColumns, ScalarFunction, Settings,
+    Stability, Value,
+    input::{self, Column, Shape},
     output,
 };
 use crate::duckdb::{function_type, logical_type};
@@ -66,9 +66,12 @@ impl Adapter {
                 count,
             )));
         }
+        let mut shapes = Vec::with_capacity(count);
         let arguments = (0..count)
             .map(|index| {
-                let sql_type = function_type(&call.logical_type(index)?)?;
+                let logical_type = call.logical_type(index)?;
+                shapes.push(Shape::of(&logical_type)?);
+                let sql_type = function_type(&logical_type)?;
                 let constant = match call.value(index)? {
                     Some(value) => input::constant(&value)?,
                     None => None,
@@ -76,6 +79,14 @@ impl Adapter {
                 Ok(Argument { sql_type, constant })
             })
             .collect::<duckdb_neo::Result<Vec<_>>>()?;
+        if arguments
+            .iter()
+            .any(|argument| matches!(argument.sql_type, FunctionType::Foreign(_)))
+        {
+            let types: Vec<_> = arguments.iter().map(|argument| &argument.sql_type).collect();
+            let refusal = FunctionError::argument_types(self.function.name, &types);
+            return Err(engine_error(&refusal));
+        }
         // A panic that reaches the engine would close the database.
         let bound = catch_unwind(AssertUnwindSafe(|| match self.function.bind {
             Bind::Arguments(bind) => bind(&arguments),
@@ -85,6 +96,7 @@ impl Adapter {
         Ok(BoundCall {
             bound: bound.map_err(|error| engine_error(&error))?,
             arguments,
+            shapes,
         })
     }
 
@@ -96,6 +108,7 @@ impl Adapter {
 /// A bound call; two are equal when their arguments are, as the binding is a function of these.
 struct BoundCall {
     arguments: Vec<Argument>,
+    shapes: Vec<Shape>,
     bound: Bound,
 }
 
@@ -136,8 +149,9 @@ impl ScalarCallbacks for Adapter {
         let call = bind_data.ok_or_else(|| Error::api_error("the call was not bound"))?;
         input::flatten(vectors)?;
         let rows = vectors.row_count()?;
-        let columns = (0..vectors.col_count())
-            .map(|index| Column::read(vectors, index))
+        let shapes = call.shapes.iter().enumerate();
+        let columns = shapes
+            .map(|(index, shape)| Column::read(vectors, index, shape))
             .collect::<duckdb_neo::Result<Vec<_>>>()?;
         catch_unwind(AssertUnwindSafe(|| {
             self.compute(&call.bound, &columns, rows, output)

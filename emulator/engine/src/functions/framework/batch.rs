@@ -3,10 +3,12 @@
 //! Where a chunk has neither NULLs nor narrow numbers, the loop reads the engine's own vectors and writes into them.
 
 use std::borrow::Cow;
+use std::convert::Infallible;
+use std::iter;
 
 use super::{Bound, Call, FunctionError, FunctionType, Number, POWERS_OF_TEN, Result};
 use crate::SqlType;
-use crate::duckdb::{Words, of_words, to_words};
+use crate::duckdb::{Filled, Slots, Words, of_words, to_words};
 
 /// The unscaled numbers of an argument in a chunk of rows.
 pub(super) enum Numbers<'chunk> {
@@ -22,20 +24,39 @@ pub(crate) struct NumberColumns<'chunk> {
     pub(super) right: Numbers<'chunk>,
     /// Rows in which neither is NULL; the others have no result. None where no row is NULL.
     pub(super) valid: Option<&'chunk [bool]>,
-    pub(super) result: &'chunk mut [Words],
+    pub(super) result: Slots<'chunk>,
+}
+
+/// How large numbers are.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Width {
+    /// None is negative, and all fit half a machine word, as most do.
+    Half,
+    /// All fit a machine word, as nearly all do.
+    Word,
+    Any,
 }
 
 impl Numbers<'_> {
-    /// Whether all fit a machine word, as nearly all do.
-    fn are_words(&self) -> bool {
+    fn width(&self) -> Width {
         match self {
-            Self::Same(number) => i64::try_from(*number).is_ok(),
-            // Without a way out of the loop, so that many are looked at together.
+            Self::Same(number) if u32::try_from(*number).is_ok() => Width::Half,
+            Self::Same(number) if i64::try_from(*number).is_ok() => Width::Word,
+            Self::Same(_) => Width::Any,
+            // Without a way out of the loops, so that many are looked at together.
             Self::Each(numbers) => {
-                let differences = numbers
+                let all =
+                    |[low, high]: Words, [also_low, also_high]: &Words| [low | also_low, high | also_high];
+                let [low, high] = numbers.iter().fold([0, 0], all);
+                if low >> 32 == 0 && high == 0 {
+                    return Width::Half;
+                }
+                let of_sign = |[low, high]: &Words| high ^ ((*low as i64) >> 63) as u64;
+                let beyond = numbers
                     .iter()
-                    .map(|[low, high]| high ^ ((*low as i64) >> 63) as u64);
-                differences.fold(0, |all, difference| all | difference) == 0
+                    .map(of_sign)
+                    .fold(0, |all, difference| all | difference);
+                if beyond == 0 { Width::Word } else { Width::Any }
             }
         }
     }
@@ -63,14 +84,13 @@ pub(crate) fn numbers(
     };
     // The loops are here and not with the caller, so that its closures are inlined into them.
     let columns = move |columns: NumberColumns<'_>| {
-        if let Some(of_words) = &of_words
-            && columns.left.are_words()
-            && columns.right.are_words()
-        {
-            fill_of_words(columns, of_words);
-            return Ok(());
-        }
-        fill(columns, &within)
+        let width = columns.left.width().max(columns.right.width());
+        Ok(match (&of_words, width) {
+            // What is known of their size here takes the other cases out of the inlined computation.
+            (Some(of_words), Width::Half) => fill_of_words(columns, |word| i64::from(word as u32), of_words),
+            (Some(of_words), Width::Word) => fill_of_words(columns, |word| word as i64, of_words),
+            _ => fill(columns, &within)?,
+        })
     };
     Ok(Bound {
         returns,
@@ -78,34 +98,38 @@ pub(crate) fn numbers(
     })
 }
 
-/// Computes all rows; one that is NULL has some number, too.
+/// Computes all rows; one that is NULL has some number, too. `narrow` reads a number's low half.
 #[inline]
-fn fill_of_words(columns: NumberColumns<'_>, compute: impl Fn(i64, i64) -> i128) {
+fn fill_of_words(
+    columns: NumberColumns<'_>,
+    narrow: impl Fn(u64) -> i64,
+    compute: impl Fn(i64, i64) -> i128,
+) -> Filled {
     let result = columns.result;
-    match (columns.left, columns.right) {
+    let computed = |left: i64, right: i64| Ok::<_, Infallible>(to_words(compute(left, right)));
+    let filled = match (columns.left, columns.right) {
         (Numbers::Same(left), Numbers::Same(right)) => {
-            result.fill(to_words(compute(left as i64, right as i64)));
+            result.fill(iter::repeat_with(|| computed(left as i64, right as i64)))
         }
         (Numbers::Each(left), Numbers::Same(right)) => {
-            for (result, left) in result.iter_mut().zip(left.iter()) {
-                *result = to_words(compute(left[0] as i64, right as i64));
-            }
+            let right = narrow(right as u64);
+            result.fill(left.iter().map(|[left, _]| computed(narrow(*left), right)))
         }
         (Numbers::Same(left), Numbers::Each(right)) => {
-            for (result, right) in result.iter_mut().zip(right.iter()) {
-                *result = to_words(compute(left as i64, right[0] as i64));
-            }
+            let left = narrow(left as u64);
+            result.fill(right.iter().map(|[right, _]| computed(left, narrow(*right))))
         }
         (Numbers::Each(left), Numbers::Each(right)) => {
-            for ((result, left), right) in result.iter_mut().zip(left.iter()).zip(right.iter()) {
-                *result = to_words(compute(left[0] as i64, right[0] as i64));
-            }
+            let both = left.iter().zip(right.iter());
+            result.fill(both.map(|([left, _], [right, _])| computed(narrow(*left), narrow(*right))))
         }
-    }
+    };
+    let Ok(filled) = filled;
+    filled
 }
 
-/// Computes the rows that are not NULL.
-fn fill(columns: NumberColumns<'_>, compute: &impl Fn(i128, i128) -> Result<i128>) -> Result<()> {
+/// Computes the rows that are not NULL; the others have zero.
+fn fill(columns: NumberColumns<'_>, compute: &impl Fn(i128, i128) -> Result<i128>) -> Result<Filled> {
     let NumberColumns {
         left,
         right,
@@ -116,10 +140,11 @@ fn fill(columns: NumberColumns<'_>, compute: &impl Fn(i128, i128) -> Result<i128
         Numbers::Same(number) => *number,
         Numbers::Each(numbers) => of_words(numbers[row]),
     };
-    for (row, result) in result.iter_mut().enumerate() {
+    result.fill((0..).map(|row| {
         if valid.is_none_or(|valid| valid[row]) {
-            *result = to_words(compute(at(&left, row), at(&right, row))?);
+            compute(at(&left, row), at(&right, row)).map(to_words)
+        } else {
+            Ok(Words::default())
         }
-    }
-    Ok(())
+    }))
 }

@@ -7,6 +7,7 @@ use std::{
 };
 
 use super::{FunctionError, NumberColumns, Result, Settings, Value};
+use crate::duckdb::Filled;
 use crate::{SqlType, VectorElement};
 
 /// A scalar function.
@@ -291,7 +292,7 @@ pub(crate) enum Call {
 pub(crate) type RowFunction = dyn for<'a> Fn(&'a [Value<'a>]) -> Result<Value<'a>> + Send + Sync;
 
 /// Unscaled numbers to unscaled numbers at the result's scale.
-pub(crate) type NumberFunction = dyn Fn(NumberColumns<'_>) -> Result<()> + Send + Sync;
+pub(crate) type NumberFunction = dyn Fn(NumberColumns<'_>) -> Result<Filled> + Send + Sync;
 
 /// A call computed row by row.
 #[expect(

@@ -7,7 +7,7 @@ use std::borrow::Cow;
 use duckdb_neo::{
     AsDuckDB, Error,
     data_chunk::VectorCollection,
-    logical_type::LogicalTypeID,
+    logical_type::{LogicalType, LogicalTypeID},
     types::{
         BlobValue, DateValue, DecimalSignature, DecimalValue, HugeInt, List, LongDecimal, ShortDecimal,
         TimeNsValue, TimeValue, TimestampMsValue, TimestampNsValue, TimestampSecValue, TimestampTzValue,
@@ -85,15 +85,42 @@ pub(super) fn flatten(vectors: &mut VectorCollection) -> duckdb_neo::Result<()> 
     Ok(())
 }
 
+/// What tells how an argument's vectors are read. Asked once for a call, as the engine makes values to answer.
+pub(super) struct Shape {
+    id: LogicalTypeID,
+    /// Of a decimal.
+    signature: Option<DecimalSignature>,
+    /// What our types of blobs and structures are told apart by.
+    name: String,
+}
+
+impl Shape {
+    pub(super) fn of(logical_type: &LogicalType) -> duckdb_neo::Result<Self> {
+        let id = logical_type.id()?;
+        let signature = match id {
+            LogicalTypeID::Decimal => Some(DecimalSignature::from_logical_type(logical_type)?),
+            _ => None,
+        };
+        let name = match id {
+            LogicalTypeID::Blob | LogicalTypeID::Struct => logical_type.name()?.to_owned(),
+            _ => String::new(),
+        };
+        Ok(Self { id, signature, name })
+    }
+}
+
 impl<'vector> Column<'vector> {
-    pub(super) fn read(vectors: &'vector VectorCollection, index: usize) -> duckdb_neo::Result<Self> {
+    pub(super) fn read(
+        vectors: &'vector VectorCollection,
+        index: usize,
+        shape: &Shape,
+    ) -> duckdb_neo::Result<Self> {
         macro_rules! reader {
             ($type:ty) => {
                 vectors.get_vector_at::<$type>(index)?.reader()?
             };
         }
-        let logical_type = vectors.get_untyped_vector_at(index)?.logical_type().clone();
-        Ok(match logical_type.id()? {
+        Ok(match shape.id {
             LogicalTypeID::SqlNull => Self::Null,
             LogicalTypeID::Boolean => Self::Boolean(reader!(bool)),
             LogicalTypeID::TinyInt => Self::I8(reader!(i8)),
@@ -105,19 +132,24 @@ impl<'vector> Column<'vector> {
             LogicalTypeID::USmallInt => Self::U16(reader!(u16)),
             LogicalTypeID::UInteger => Self::U32(reader!(u32)),
             LogicalTypeID::UBigInt => Self::U64(reader!(u64)),
-            LogicalTypeID::Decimal => {
-                let DecimalSignature { width, scale } = DecimalSignature::from_logical_type(&logical_type)?;
-                match width {
-                    1..=4 => Self::Decimal16(reader!(ShortDecimal), scale),
-                    5..=9 => Self::Decimal32(reader!(WordDecimal), scale),
-                    10..=18 => Self::Decimal64(reader!(LongDecimal), scale),
-                    _ => Self::Decimal128(reader!(WideDecimal), scale),
+            LogicalTypeID::Decimal => match shape.signature {
+                Some(DecimalSignature { width: 1..=4, scale }) => {
+                    Self::Decimal16(reader!(ShortDecimal), scale)
                 }
-            }
+                Some(DecimalSignature { width: 5..=9, scale }) => {
+                    Self::Decimal32(reader!(WordDecimal), scale)
+                }
+                Some(DecimalSignature {
+                    width: 10..=18,
+                    scale,
+                }) => Self::Decimal64(reader!(LongDecimal), scale),
+                Some(DecimalSignature { scale, .. }) => Self::Decimal128(reader!(WideDecimal), scale),
+                None => return Err(Error::api_error("a decimal has a width")),
+            },
             LogicalTypeID::Float => Self::F32(reader!(f32)),
             LogicalTypeID::Double => Self::F64(reader!(f64)),
             LogicalTypeID::Varchar => Self::Text(reader!(String)),
-            LogicalTypeID::Blob if logical_type.name()? == DECFLOAT => Self::DecFloat(reader!(BlobValue)),
+            LogicalTypeID::Blob if shape.name == DECFLOAT => Self::DecFloat(reader!(BlobValue)),
             LogicalTypeID::Blob => Self::Binary(reader!(BlobValue)),
             LogicalTypeID::Date => Self::Date(reader!(DateValue)),
             LogicalTypeID::Time => Self::Time(reader!(TimeValue)),
@@ -127,15 +159,15 @@ impl<'vector> Column<'vector> {
             LogicalTypeID::Timestamp => Self::TimestampUs(reader!(TimestampValue)),
             LogicalTypeID::TimestampNs => Self::TimestampNs(reader!(TimestampNsValue)),
             LogicalTypeID::TimestampTz => Self::Instant(reader!(TimestampTzValue)),
-            LogicalTypeID::Struct => match logical_type.name()? {
+            LogicalTypeID::Struct => match shape.name.as_str() {
                 YEAR_MONTH => Self::Months(reader!(StoredMonths)),
                 DAY_TIME => Self::Duration(reader!(StoredDuration)),
                 _ => Self::Zoned(reader!(ZonedInstant)),
             },
             LogicalTypeID::List => Self::TextList(reader!(List<String>)),
-            _ => {
+            other => {
                 return Err(Error::invalid_input(format!(
-                    "arguments of type {logical_type} are not taken"
+                    "arguments of type {other:?} are not taken"
                 )));
             }
         })

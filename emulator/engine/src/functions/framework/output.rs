@@ -15,7 +15,7 @@ use super::{
     input::{StoredDuration, StoredMonths, ZonedInstant},
 };
 use crate::SqlType;
-use crate::duckdb::{WideDecimal, Words, huge, of_words};
+use crate::duckdb::{Filled, Slots, WideDecimal, Words, huge, of_words};
 
 /// Gives the value of a row to whoever writes it.
 pub(super) type Producer<'call> =
@@ -170,7 +170,7 @@ pub(super) fn write_unscaled(
     returns: &FunctionType,
     rows: usize,
     valid: Option<&[bool]>,
-    fill: impl FnOnce(&mut [Words]) -> duckdb_neo::Result<()>,
+    fill: impl FnOnce(Slots<'_>) -> duckdb_neo::Result<Filled>,
 ) -> duckdb_neo::Result<()> {
     let FunctionType::Sql(SqlType::Number { precision, scale }) = returns else {
         return Err(engine_error(&FunctionError::defect("arithmetic gives a number")));
@@ -179,7 +179,7 @@ pub(super) fn write_unscaled(
         return WideDecimal::write_flat(output, rows, fill);
     }
     let mut numbers = vec![Words::default(); rows];
-    fill(&mut numbers)?;
+    fill(Slots::of(&mut numbers))?;
     let is_valid = |row: usize| valid.is_none_or(|valid| valid[row]);
     macro_rules! fill_with {
         ($type:ty, $narrow:expr) => {{
