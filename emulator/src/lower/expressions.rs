@@ -12,6 +12,7 @@ use sqlparser::ast::{
 };
 
 use super::kinds::{ColumnKinds, Kind};
+use super::outline::NUMBER_PRECISION_MAX;
 use super::refuse::{compilation, unsupported};
 use super::{Scope, build, casts, functions, intervals, operators, paths};
 use crate::catalog::names;
@@ -226,10 +227,20 @@ fn lower(expr: &mut Expr, work: &mut Work<'_>) -> Result<(), SqlError> {
     }
 }
 
+/// Whether a whole number has more digits than a NUMBER has room for.
+fn is_beyond_number(digits: &str) -> bool {
+    digits.bytes().all(|byte| byte.is_ascii_digit())
+        && digits.trim_start_matches('0').len() > NUMBER_PRECISION_MAX
+}
+
 /// Literals that the engine writes differently.
 fn literal(value: &Value) -> Result<Option<Expr>, SqlError> {
     Ok(match value {
         Value::SingleQuotedString(text) if text.contains('\0') => Some(build::raw(names::literal(text))),
+        // Beyond what a NUMBER holds a number is a FLOAT, as it is with a point.
+        Value::Number(digits, _) if is_beyond_number(digits) => {
+            Some(Expr::Value(Value::Number(format!("{digits}e0"), false).into()))
+        }
         Value::Number(..) | Value::SingleQuotedString(_) | Value::Boolean(_) | Value::Null => None,
         Value::HexStringLiteral(digits) => {
             let valid = digits.len() % 2 == 0 && digits.bytes().all(|b| b.is_ascii_hexdigit());

@@ -22,7 +22,7 @@ use crate::contract::ResultColumn;
 /// Digits of what `COUNT` answers.
 const COUNT_PRECISION: u8 = 18;
 /// Digits of a NUMBER.
-const NUMBER_PRECISION_MAX: usize = 38;
+pub(super) const NUMBER_PRECISION_MAX: usize = 38;
 
 /// The columns of one SELECT and the tables that it reads.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
