@@ -115,6 +115,11 @@ impl<'chunk> Slots<'chunk> {
         Self(unsafe { std::slice::from_raw_parts_mut(numbers.as_mut_ptr().cast(), numbers.len()) })
     }
 
+    /// The same slots, to be filled more than once.
+    pub(crate) fn again(&mut self) -> Slots<'_> {
+        Slots(self.0)
+    }
+
     /// Sets all, each to the next of the numbers, until one fails.
     ///
     /// # Panics

@@ -461,4 +461,37 @@ mod tests {
             "1667",
         );
     }
+
+    #[test]
+    fn columns_of_all_widths() {
+        let half = 3_i128;
+        for odd in [
+            1_i128 << 31,
+            1 << 32,
+            -1,
+            -7,
+            i128::from(i64::MIN),
+            1 << 63,
+            1 << 64,
+            -(1 << 70),
+        ] {
+            for (usual, rare) in [(half, odd), (odd, half)] {
+                let rows = format!(
+                    "FROM (SELECT (CASE i % 2048 WHEN 1500 THEN {rare} ELSE {usual} + i % 2 END)::DECIMAL(38,0) x, \
+                     x::HUGEINT h FROM range(4096) AS r(i))"
+                );
+                let same = [
+                    "sf_add(x, 11)::HUGEINT = h + 11",
+                    "sf_sub(11, x)::HUGEINT = 11 - h",
+                    "sf_add(x, x)::HUGEINT = h + h",
+                    "sf_mul(x, -3)::HUGEINT = h * -3",
+                    "sf_mod(x, 50)::HUGEINT = h % 50",
+                    "sf_mod(x, 5000000000)::HUGEINT = h % 5000000000",
+                ];
+                for same in same {
+                    check(&format!("bool_and({same}) {rows}"), "true");
+                }
+            }
+        }
+    }
 }

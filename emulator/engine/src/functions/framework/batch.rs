@@ -27,37 +27,14 @@ pub(crate) struct NumberColumns<'chunk> {
     pub(super) result: Slots<'chunk>,
 }
 
-/// How large numbers are.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Width {
-    /// None is negative, and all fit half a machine word, as most do.
-    Half,
-    /// All fit a machine word, as nearly all do.
-    Word,
-    Any,
-}
-
 impl Numbers<'_> {
-    fn width(&self) -> Width {
+    /// Whether the first is not negative and fits half a machine word. So do most others then, in most columns.
+    fn begins_with_half(&self) -> bool {
         match self {
-            Self::Same(number) if u32::try_from(*number).is_ok() => Width::Half,
-            Self::Same(number) if i64::try_from(*number).is_ok() => Width::Word,
-            Self::Same(_) => Width::Any,
-            // Without a way out of the loops, so that many are looked at together.
-            Self::Each(numbers) => {
-                let all =
-                    |[low, high]: Words, [also_low, also_high]: &Words| [low | also_low, high | also_high];
-                let [low, high] = numbers.iter().fold([0, 0], all);
-                if low >> 32 == 0 && high == 0 {
-                    return Width::Half;
-                }
-                let of_sign = |[low, high]: &Words| high ^ ((*low as i64) >> 63) as u64;
-                let beyond = numbers
-                    .iter()
-                    .map(of_sign)
-                    .fold(0, |all, difference| all | difference);
-                if beyond == 0 { Width::Word } else { Width::Any }
-            }
+            Self::Same(number) => u32::try_from(*number).is_ok(),
+            Self::Each(numbers) => numbers
+                .first()
+                .is_none_or(|[low, high]| low >> 32 == 0 && *high == 0),
         }
     }
 }
@@ -83,14 +60,9 @@ pub(crate) fn numbers(
         Err(FunctionError::overflow(scale, Number::new(number, scale)))
     };
     // The loops are here and not with the caller, so that its closures are inlined into them.
-    let columns = move |columns: NumberColumns<'_>| {
-        let width = columns.left.width().max(columns.right.width());
-        Ok(match (&of_words, width) {
-            // What is known of their size here takes the other cases out of the inlined computation.
-            (Some(of_words), Width::Half) => fill_of_words(columns, |word| i64::from(word as u32), of_words),
-            (Some(of_words), Width::Word) => fill_of_words(columns, |word| word as i64, of_words),
-            _ => fill(columns, &within)?,
-        })
+    let columns = move |columns: NumberColumns<'_>| match &of_words {
+        Some(of_words) => fill_by_width(columns, of_words, &within),
+        None => fill(columns, &within),
     };
     Ok(Bound {
         returns,
@@ -98,30 +70,62 @@ pub(crate) fn numbers(
     })
 }
 
-/// Computes all rows; one that is NULL has some number, too. `narrow` reads a number's low half.
+/// Computes numbers for what they are while they are looked at, and again for more where one of them is more.
+fn fill_by_width(
+    mut columns: NumberColumns<'_>,
+    of_words: impl Fn(i64, i64) -> i128,
+    of_any: &impl Fn(i128, i128) -> Result<i128>,
+) -> Result<Filled> {
+    if columns.left.begins_with_half() && columns.right.begins_with_half() {
+        let mut all = Words::default();
+        // What is known of their size takes the other cases out of the inlined computation.
+        let half = |[low, high]: Words| {
+            all = [all[0] | low, all[1] | high];
+            i64::from(low as u32)
+        };
+        let filled = fill_of_words(&mut columns, half, &of_words);
+        if all[0] >> 32 == 0 && all[1] == 0 {
+            return Ok(filled);
+        }
+    }
+    let mut beyond = 0;
+    let word = |[low, high]: Words| {
+        let sign = ((low as i64) >> 63) as u64;
+        beyond |= high ^ sign;
+        low as i64
+    };
+    let filled = fill_of_words(&mut columns, word, &of_words);
+    if beyond == 0 {
+        return Ok(filled);
+    }
+    fill(columns, of_any)
+}
+
+/// Computes all rows; one that is NULL has some number, too. `narrow` looks at each number and gives what it has for it.
 #[inline]
 fn fill_of_words(
-    columns: NumberColumns<'_>,
-    narrow: impl Fn(u64) -> i64,
+    columns: &mut NumberColumns<'_>,
+    mut narrow: impl FnMut(Words) -> i64,
     compute: impl Fn(i64, i64) -> i128,
 ) -> Filled {
-    let result = columns.result;
+    let result = columns.result.again();
     let computed = |left: i64, right: i64| Ok::<_, Infallible>(to_words(compute(left, right)));
-    let filled = match (columns.left, columns.right) {
+    let filled = match (&columns.left, &columns.right) {
         (Numbers::Same(left), Numbers::Same(right)) => {
-            result.fill(iter::repeat_with(|| computed(left as i64, right as i64)))
+            let (left, right) = (narrow(to_words(*left)), narrow(to_words(*right)));
+            result.fill(iter::repeat_with(|| computed(left, right)))
         }
         (Numbers::Each(left), Numbers::Same(right)) => {
-            let right = narrow(right as u64);
-            result.fill(left.iter().map(|[left, _]| computed(narrow(*left), right)))
+            let right = narrow(to_words(*right));
+            result.fill(left.iter().map(|left| computed(narrow(*left), right)))
         }
         (Numbers::Same(left), Numbers::Each(right)) => {
-            let left = narrow(left as u64);
-            result.fill(right.iter().map(|[right, _]| computed(left, narrow(*right))))
+            let left = narrow(to_words(*left));
+            result.fill(right.iter().map(|right| computed(left, narrow(*right))))
         }
         (Numbers::Each(left), Numbers::Each(right)) => {
             let both = left.iter().zip(right.iter());
-            result.fill(both.map(|([left, _], [right, _])| computed(narrow(*left), narrow(*right))))
+            result.fill(both.map(|(left, right)| computed(narrow(*left), narrow(*right))))
         }
     };
     let Ok(filled) = filled;
