@@ -183,7 +183,7 @@ impl ServeConfig {
             queries_kept_max: positive("results_kept", limits.results_kept)?
                 .unwrap_or(defaults.queries_kept_max),
             body_bytes_max: positive("body_mib", limits.body_mib)?
-                .map_or(defaults.body_bytes_max, |mib| (mib * MIB) as usize),
+                .map_or(defaults.body_bytes_max, |mib| mib.saturating_mul(MIB) as usize),
             bodies_bytes_max: positive("bodies_mib", limits.bodies_mib)?
                 .map_or(defaults.bodies_bytes_max, |mib| mib.saturating_mul(MIB)),
             body_wait_max: seconds("body_seconds", None, limits.body_seconds, defaults.body_wait_max)?,
