@@ -12,7 +12,6 @@ use duckdb_neo::{
     Result,
     data_chunk::VectorCollection,
     logical_type::{LogicalType, LogicalTypeID},
-    types::DecimalSignature,
     vector::{StorageKind, Unknown, Vector, VectorElement, VectorReader},
 };
 
@@ -43,8 +42,8 @@ unsafe impl VectorElement for WideDecimal {
     type Ref<'a> = i128;
 
     fn validate(other: &LogicalType, _children: Option<&VectorCollection>) -> Result<bool> {
-        Ok(other.id()? == Self::TYPE_ID
-            && matches!(DecimalSignature::from_logical_type(other)?.width, 19..=38))
+        // Not its whole signature, which costs twice as much and is asked for with each vector.
+        Ok(other.id()? == Self::TYPE_ID && matches!(other.get_param(0)?.1.get::<u8>()?, Some(19..=38)))
     }
 
     unsafe fn get<'a, U: VectorElement>(
@@ -130,10 +129,14 @@ impl<'chunk> Slots<'chunk> {
         self,
         numbers: impl IntoIterator<Item = std::result::Result<Words, E>>,
     ) -> std::result::Result<Filled, E> {
-        let mut numbers = numbers.into_iter();
-        for slot in self.0 {
-            slot.write(numbers.next().expect("each row has a number")?);
+        let slots = self.0.len();
+        let mut filled = 0;
+        // In step, so that one look at both lengths serves all rows.
+        for (slot, number) in self.0.iter_mut().zip(numbers) {
+            slot.write(number?);
+            filled += 1;
         }
+        assert_eq!(filled, slots, "each row has a number");
         Ok(Filled(()))
     }
 }

@@ -284,11 +284,17 @@ impl Shape {
                 Some(|left, right| i128::from(left) * i128::from(right)),
                 of_any,
             ),
-            Operator::Remainder => {
-                let divisor = self.constant_divisor(right);
-                let of_words = divisor.map(|divisor| move |left, _| i128::from(divisor.remainder(left)));
-                numbers(returns, of_words, of_any)
-            }
+            Operator::Remainder => match self.constant_divisor(right) {
+                Some(Divisor::Short(divisor)) => {
+                    let of_words = move |left, _| i128::from(divisor.remainder(left));
+                    numbers(returns, Some(of_words), of_any)
+                }
+                Some(Divisor::Long(divisor)) => {
+                    let of_words = move |left, _| i128::from(divisor.remainder(left));
+                    numbers(returns, Some(of_words), of_any)
+                }
+                None => numbers(returns, None::<fn(i64, i64) -> i128>, of_any),
+            },
             _ => numbers(returns, None::<fn(i64, i64) -> i128>, of_any),
         }
     }
