@@ -15,6 +15,8 @@ mod home;
 mod revocation;
 #[path = "remote/served.rs"]
 mod served;
+#[path = "remote/standing.rs"]
+mod standing;
 mod support;
 
 use std::os::unix::fs::PermissionsExt as _;

@@ -16,6 +16,7 @@ use crate::platform::accept::AcceptLoop;
 use crate::platform::local_door::{AcceptRules, LocalDoor, Peers};
 use crate::platform::socket::Listener;
 use crate::remote::door::RemoteDoor;
+use crate::remote::standing::Standing;
 use crate::rpc::{Arrivals, Connection, Peer};
 
 /// All ways in.
@@ -83,11 +84,10 @@ impl Doors {
         let admitted = futures_util::stream::iter(admitted)
             .flat_map(ReceiverStream::new)
             .map(|client| {
-                let peer = Peer::Remote {
-                    name: client.name,
-                    address: client.address,
-                };
-                Connection::of(client.stream, peer, client.guard, client.permit)
+                let (name, address) = (client.name, client.address);
+                let notice = dismissed(client.standing, name.clone(), address);
+                let peer = Peer::Remote { name, address };
+                Connection::of(client.stream, peer, client.guard, client.permit).until(Box::pin(notice))
             });
         // The server goes on when no more connections come.
         let connections =
@@ -135,6 +135,13 @@ impl Doors {
         let (remote, local) = tokio::join!(remote, self.local.is_alive(limit));
         remote && local
     }
+}
+
+/// Waits until a client would not be let in any more; says why, and tells the log.
+async fn dismissed(standing: Standing, name: String, address: SocketAddr) -> String {
+    let why = standing.lost().await;
+    tracing::warn!(%address, identity = name, reason = why, "client over TCP dismissed");
+    why
 }
 
 #[cfg(test)]

@@ -122,7 +122,7 @@ struct Service {
     signals: Signals,
     shutdown_requests: mpsc::Receiver<Option<Duration>>,
     reload_requests: mpsc::Receiver<oneshot::Sender<Reloaded>>,
-    server: tokio::task::JoinHandle<Result<(), String>>,
+    server: tokio::task::JoinHandle<()>,
     exporting: Option<Exporting>,
     /// Ends the accept loop, and then the server.
     stop: (CancellationToken, CancellationToken),
@@ -214,14 +214,10 @@ impl Service {
                 calls_max: settings.rpc.calls_max,
                 stream_window_bytes: settings.rpc.stream_window,
                 connection_window_bytes: settings.rpc.connection_window,
+                parting_timeout: settings.tcp.parting_timeout,
             },
         };
-        let stopped = stop.1.clone().cancelled_owned();
-        let server = tokio::spawn(async move {
-            rpc::serve(rpc, connections, stopped)
-                .await
-                .map_err(|error| error.to_string())
-        });
+        let server = tokio::spawn(rpc::serve(rpc, connections, stop.1.clone()));
         Ok(Self {
             about,
             settings,
@@ -291,8 +287,7 @@ impl Service {
                 }
                 ended = &mut self.server => {
                     let why = match ended {
-                        Ok(Ok(())) => "it ended by itself".to_owned(),
-                        Ok(Err(why)) => why,
+                        Ok(()) => "it ended by itself".to_owned(),
                         Err(error) => error.to_string(),
                     };
                     return End::Broken(why);

@@ -18,6 +18,8 @@ pub struct TcpSettings {
     pub allow: Vec<AllowedClient>,
     /// How long a client may take to make its TLS connection.
     pub handshake_timeout: Duration,
+    /// How long the connection of a client that may no longer come may last once it was told.
+    pub parting_timeout: Duration,
     /// Most clients that are making one at a time.
     pub handshakes_max: usize,
     /// Most connections at a time.
@@ -97,6 +99,7 @@ pub(super) fn read(reader: &mut Reader<'_>) -> TcpSettings {
         tls,
         allow,
         handshake_timeout: reader.duration("tcp.handshake_timeout", Duration::from_millis(100)),
+        parting_timeout: reader.duration("tcp.parting_timeout", Duration::from_millis(100)),
         handshakes_max: reader.count("tcp.handshakes_max", 1),
         connections_max: reader.count("tcp.connections_max", 1),
         dead_peer_timeout: reader.duration_within(

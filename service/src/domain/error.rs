@@ -120,6 +120,26 @@ impl Error {
         Self::new(Reason::Internal, message)
     }
 
+    /// A result that is cut while it is read, because `why`: with what it takes to read on from another run of the service,
+    /// or over another connection.
+    pub fn cut_result(why: &str, query_id: &str, row_offset: u64) -> Self {
+        let error = Self::new(
+            Reason::Draining,
+            format!("{why}; the result was not read to its end, {row_offset} of its rows were"),
+        );
+        if query_id.is_empty() {
+            return error.with_hint("run the statement again when the service is back");
+        }
+        error.with_facts(Facts {
+            query_id: Some(query_id.to_owned()),
+            row_offset: Some(row_offset),
+            hint: Some(format!(
+                "`sfctl job result {query_id} --offset {row_offset}` reads the rest; nothing runs again"
+            )),
+            ..Facts::default()
+        })
+    }
+
     /// Adds what to do.
     pub fn with_hint(mut self, hint: impl Into<String>) -> Self {
         self.facts.hint = Some(hint.into());

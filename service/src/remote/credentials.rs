@@ -8,13 +8,14 @@ use std::time::SystemTime;
 use tokio_rustls::rustls::crypto::aws_lc_rs::default_provider;
 use tokio_rustls::rustls::pki_types::pem::{self, PemObject};
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use tokio_rustls::rustls::server::danger::ClientCertVerifier;
 use tokio_rustls::rustls::server::{NoServerSessionStorage, VerifierBuilderError, WebPkiClientVerifier};
 use tokio_rustls::rustls::version::TLS13;
 use tokio_rustls::rustls::{RootCertStore, ServerConfig};
 
 use super::names::end_of;
 use super::revocation::{RevocationLists, Revoked};
-use super::verifier::{Admission, name_of};
+use super::verifier::Admission;
 use crate::domain::client_names::AllowedClient;
 use crate::platform::named_file::{self, Kind};
 
@@ -65,7 +66,7 @@ pub struct CredentialError {
 #[derive(Clone)]
 pub struct Credentials {
     pub(super) config: Arc<ServerConfig>,
-    allowed: Arc<[AllowedClient]>,
+    pub(super) admission: Arc<Admission>,
     end: SystemTime,
     revocations_end: Option<SystemTime>,
 }
@@ -129,15 +130,15 @@ impl Credentials {
             }
             error => authorities_error(error.to_string()),
         })?;
-        let allowed: Arc<[AllowedClient]> = files.allowed.clone().into();
+        let admission = Arc::new(Admission {
+            signed,
+            revoked,
+            allowed: files.allowed.clone().into(),
+        });
         let mut config = ServerConfig::builder_with_provider(provider)
             .with_protocol_versions(&[&TLS13])
             .map_err(|error| key_error(error.to_string()))?
-            .with_client_cert_verifier(Arc::new(Admission {
-                signed,
-                revoked,
-                allowed: Arc::clone(&allowed),
-            }))
+            .with_client_cert_verifier(Arc::clone(&admission) as Arc<dyn ClientCertVerifier>)
             .with_single_cert(chain, key)
             .map_err(|error| key_error(format!("it cannot be used with the certificate: {error}")))?;
         config.alpn_protocols = vec![b"h2".to_vec()];
@@ -146,7 +147,7 @@ impl Credentials {
         config.send_tls13_tickets = 0;
         Ok(Self {
             config: Arc::new(config),
-            allowed,
+            admission,
             end,
             revocations_end,
         })
@@ -160,11 +161,6 @@ impl Credentials {
     /// When the first of the revocation lists stops to count, if there are any.
     pub fn revocations_end(&self) -> Option<SystemTime> {
         self.revocations_end
-    }
-
-    /// The name under which a client with this certificate was let in.
-    pub(super) fn name_of(&self, certificate: &CertificateDer<'_>) -> Option<String> {
-        name_of(certificate, &self.allowed).ok()
     }
 }
 

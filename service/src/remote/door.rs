@@ -17,6 +17,7 @@ use tokio_rustls::server::TlsStream;
 
 use super::credentials::Credentials;
 use super::listener::RemoteListener;
+use super::standing::Standing;
 use crate::platform::accept::{Door, REFUSED_TIME_MAX, Refusals};
 
 /// Limits of what comes over TCP.
@@ -39,6 +40,8 @@ pub struct Admitted<G> {
     pub stream: Box<TlsStream<TcpStream>>,
     /// The name in its certificate by which it was let in.
     pub name: String,
+    /// Whether it would be let in still.
+    pub standing: Standing,
     /// Where it calls from.
     pub address: SocketAddr,
     /// To be kept as long as the connection: its place among the allowed ones.
@@ -147,13 +150,14 @@ impl<G: Send + 'static, A: Fn() -> G + Send + Sync + 'static> Door for RemoteDoo
             handshake,
             guard,
         } = came;
-        let (credentials, clients) = (self.credentials.borrow().clone(), self.clients.clone());
+        let (credentials, clients) = (self.credentials.clone(), self.clients.clone());
         let (limit, stranded) = (self.rules.handshake_timeout, Arc::clone(&self.stranded));
         tokio::spawn(async move {
-            if let Some((stream, name)) = greet(stream, address, &credentials, limit).await {
+            if let Some((stream, standing)) = greet(stream, address, credentials, limit).await {
                 let client = Admitted {
                     stream,
-                    name,
+                    name: standing.name().to_string(),
+                    standing,
                     address,
                     permit,
                     guard,
@@ -220,20 +224,18 @@ fn prepare(stream: &TcpStream, dead_peer_timeout: Duration) -> io::Result<()> {
 async fn greet(
     stream: TcpStream,
     address: SocketAddr,
-    credentials: &Credentials,
+    mut credentials: watch::Receiver<Credentials>,
     limit: Duration,
-) -> Option<(Box<TlsStream<TcpStream>>, String)> {
+) -> Option<(Box<TlsStream<TcpStream>>, Standing)> {
     let deadline = Instant::now() + limit;
-    let acceptor = TlsAcceptor::from(Arc::clone(&credentials.config));
+    let acceptor = TlsAcceptor::from(Arc::clone(&credentials.borrow_and_update().config));
     let refused = match timeout_at(deadline, acceptor.accept(stream).into_fallible()).await {
         Ok(Ok(stream)) => {
-            let certificates = stream.get_ref().1.peer_certificates();
-            let name = certificates
-                .and_then(<[_]>::first)
-                .and_then(|certificate| credentials.name_of(certificate));
-            match name {
-                Some(name) => return Some((Box::new(stream), name)),
-                None => "its certificate gives no name".to_owned(),
+            let chain = stream.get_ref().1.peer_certificates().unwrap_or_default();
+            let chain = chain.iter().map(|certificate| certificate.clone().into_owned());
+            match Standing::of(chain.collect(), credentials) {
+                Some(standing) => return Some((Box::new(stream), standing)),
+                None => "none of its names may come any more".to_owned(),
             }
         }
         Ok(Err((error, stream))) => {

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::iter;
+use std::slice;
 use std::sync::Arc;
 
 use tokio_rustls::rustls::client::danger::HandshakeSignatureValid;
@@ -13,7 +14,7 @@ use tokio_rustls::rustls::{
 
 use super::names::names_of;
 use super::revocation::Revoked;
-use crate::domain::client_names::{AllowedClient, admitted};
+use crate::domain::client_names::{AllowedClient, ClientName, admitted};
 
 /// Lets in whom the authorities vouch for and the configuration names.
 pub(super) struct Admission {
@@ -31,11 +32,49 @@ impl fmt::Debug for Admission {
     }
 }
 
-/// The name under which a client is let in.
-pub(super) fn name_of(certificate: &CertificateDer<'_>, allowed: &[AllowedClient]) -> Result<String, Error> {
-    let names = names_of(certificate).map_err(|_| CertificateError::BadEncoding)?;
-    let name = admitted(&names, allowed).ok_or(CertificateError::ApplicationVerificationFailure)?;
-    Ok(name.to_string())
+impl Admission {
+    /// The name under which a client is let in.
+    pub(super) fn name_of(&self, certificate: &CertificateDer<'_>) -> Result<ClientName, Error> {
+        let names = names_of(certificate).map_err(|_| CertificateError::BadEncoding)?;
+        let name = admitted(&names, &self.allowed).ok_or(CertificateError::ApplicationVerificationFailure)?;
+        Ok(name.clone())
+    }
+
+    /// Judges a client that was let in once more, by the certificates that it has shown, its own first, and the name by which
+    /// it is known since then.
+    ///
+    /// # Errors
+    ///
+    /// Why it would not be let in under that name now, for itself and for the log.
+    pub(super) fn judge_again(&self, chain: &[CertificateDer<'_>], name: &ClientName) -> Result<(), String> {
+        let Some((certificate, between)) = chain.split_first() else {
+            return Err("it has shown no certificate".to_owned());
+        };
+        self.verify_client_cert(certificate, between, UnixTime::now())
+            .map_err(|error| why(&error))?;
+        if admitted(slice::from_ref(name), &self.allowed).is_none() {
+            return Err(format!("`tcp.allow` no longer names {name}"));
+        }
+        Ok(())
+    }
+}
+
+/// Why a client that came in before would not be let in now.
+fn why(error: &Error) -> String {
+    let Error::InvalidCertificate(about) = error else {
+        return error.to_string();
+    };
+    let why = match about {
+        CertificateError::Revoked => "its certificate was revoked",
+        CertificateError::ApplicationVerificationFailure => "`tcp.allow` no longer names it",
+        CertificateError::UnknownIssuer => "the authority of its certificate is no longer trusted",
+        CertificateError::Expired | CertificateError::ExpiredContext { .. } => "its certificate has ended",
+        CertificateError::UnknownRevocationStatus | CertificateError::ExpiredRevocationListContext { .. } => {
+            "no revocation list that counts says whether its certificate was revoked"
+        }
+        _ => return error.to_string(),
+    };
+    why.to_owned()
 }
 
 /// What a client is told of an error. For a revocation list that does not count TLS would say that the handshake failed, as
@@ -80,7 +119,7 @@ impl ClientCertVerifier for Admission {
                 return Err(CertificateError::Revoked.into());
             }
         }
-        name_of(certificate, &self.allowed)?;
+        self.name_of(certificate)?;
         Ok(verified)
     }
 

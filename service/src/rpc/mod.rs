@@ -11,6 +11,7 @@ mod caller;
 mod connection;
 mod convert;
 mod count_calls;
+mod dismissal;
 mod grpc_timeout;
 mod lifecycle_service;
 mod query_service;
@@ -21,6 +22,6 @@ mod traced;
 mod write_service;
 
 pub use arrivals::{Arrivals, Newcomer};
-pub use connection::{Connection, Duplex, Peer};
+pub use connection::{Connection, Duplex, Notice, Peer};
 pub use lifecycle_service::{About, Counted, Manager, ReloadRequests, Reloaded, ShutdownRequests};
 pub use server::{Rpc, RpcLimits, serve};

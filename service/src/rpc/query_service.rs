@@ -1,5 +1,6 @@
 //! Runs SQL in sessions.
 
+use std::future::Future as _;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -10,11 +11,14 @@ use snowflake_session_proto::v1;
 use snowflake_session_proto::v1::execute_query_response::Event;
 use snowflake_session_proto::v1::query_service_server::QueryService;
 use tokio::sync::mpsc;
+use tokio_util::sync::WaitForCancellationFutureOwned;
 use tonic::{Request, Response, Status};
 use tracing::Span;
 
 use super::caller::caller;
+use super::connection::Origin;
 use super::convert;
+use super::dismissal::Dismissal;
 use super::grpc_timeout::grpc_timeout;
 use super::status::status;
 use crate::domain::audit::AuditSearch;
@@ -40,7 +44,7 @@ impl QueryService for Queries {
         request: Request<v1::ExecuteQueryRequest>,
     ) -> Result<Response<Self::ExecuteQueryStream>, Status> {
         let call_timeout = grpc_timeout(request.metadata());
-        let caller = caller(&request);
+        let (caller, leash) = (caller(&request), Leash::of(&request));
         let query = convert::query_request(request.into_inner(), call_timeout, caller)
             .map_err(|error| status(&error))?;
         let span = tracing::info_span!(
@@ -56,6 +60,7 @@ impl QueryService for Queries {
         Ok(Response::new(EventStream {
             first: Some(accepted(&stream)),
             events: stream.events,
+            leash,
             convert: convert::query_event,
             span,
             ended: false,
@@ -135,6 +140,7 @@ impl QueryService for Queries {
         request: Request<v1::ReadQueryResultsRequest>,
     ) -> Result<Response<Self::ReadQueryResultsStream>, Status> {
         let (call_timeout, caller) = (grpc_timeout(request.metadata()), caller(&request));
+        let leash = Leash::of(&request);
         let request = request.into_inner();
         let span = tracing::info_span!(
             "read",
@@ -150,6 +156,7 @@ impl QueryService for Queries {
         Ok(Response::new(EventStream {
             first: None,
             events: read.events,
+            leash,
             convert: convert::result_part,
             span,
             ended: false,
@@ -206,6 +213,7 @@ pub(super) struct EventStream<T> {
     /// What goes before them.
     first: Option<T>,
     events: mpsc::Receiver<Result<QueryEvent, Error>>,
+    leash: Option<Leash>,
     convert: fn(QueryEvent) -> T,
     span: Span,
     ended: bool,
@@ -221,7 +229,16 @@ impl<T: Unpin> Stream for EventStream<T> {
         if self.ended {
             return Poll::Ready(None);
         }
+        if let Some(cut) = self.leash.as_mut().and_then(|leash| leash.poll_cut(context)) {
+            self.ended = true;
+            // Whose result it is hears that nobody reads it.
+            self.events.close();
+            return Poll::Ready(Some(Err(self.span.in_scope(|| status(&cut)))));
+        }
         let item = std::task::ready!(self.events.poll_recv(context));
+        if let (Some(leash), Some(Ok(event))) = (&mut self.leash, &item) {
+            leash.passed(event);
+        }
         self.ended = !matches!(item, Some(Ok(QueryEvent::Schema(_) | QueryEvent::Batch { .. })));
         Poll::Ready(Some(match item {
             Some(Ok(event)) => Ok((self.convert)(event)),
@@ -230,5 +247,43 @@ impl<T: Unpin> Stream for EventStream<T> {
                 .span
                 .in_scope(|| status(&Error::internal("the session ended before the query did")))),
         }))
+    }
+}
+
+/// Cuts the result of a client that is dismissed, with what it takes to read on.
+struct Leash {
+    dismissal: Dismissal,
+    told: Pin<Box<WaitForCancellationFutureOwned>>,
+    /// Whose result it is, once its rows are on their way.
+    query_id: Option<String>,
+    /// Rows of the result up to the last that was passed on.
+    rows: u64,
+}
+
+impl Leash {
+    /// That of the client of a request, if it can be dismissed.
+    fn of<T>(request: &Request<T>) -> Option<Self> {
+        let dismissal = request.extensions().get::<Origin>()?.dismissal()?;
+        Some(Self {
+            told: Box::pin(dismissal.told()),
+            dismissal,
+            query_id: None,
+            rows: 0,
+        })
+    }
+
+    fn passed(&mut self, event: &QueryEvent) {
+        match event {
+            QueryEvent::Schema(schema) => self.query_id = Some(schema.query_id.clone()),
+            QueryEvent::Batch { batch, row_offset } => self.rows = row_offset + batch.row_count,
+            QueryEvent::Summary(_) | QueryEvent::Write(_) => {}
+        }
+    }
+
+    /// The error that cuts the result, once the client is dismissed. What ends before its rows come ends as any call does.
+    fn poll_cut(&mut self, context: &mut Context<'_>) -> Option<Error> {
+        let query_id = self.query_id.as_deref()?;
+        let is_told = self.told.as_mut().poll(context).is_ready();
+        is_told.then(|| self.dismissal.cut_result(query_id, self.rows))
     }
 }

@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use super::interrupt::{Cause, Events, Interrupt};
 use super::mailbox::Ending;
 use super::trail::Trail;
-use crate::domain::error::{Error, Facts, Reason};
+use crate::domain::error::{Error, Reason};
 use crate::domain::meter::Meter;
 use crate::domain::names::{ConnectionName, RequestId, SessionName};
 use crate::domain::query::{QueryEvent, ResultSchema, Summary};
@@ -51,7 +51,9 @@ impl Delivery {
             cause = interrupt.wait() => Err(match cause {
                 Cause::ReaderGone => return request_id,
                 Cause::Cancelled => match ending.get() {
-                    Some(Ending::Draining) => resumable(&query_id, sent.load(Ordering::Relaxed)),
+                    Some(Ending::Draining) => {
+                        Error::cut_result("the service is stopping", &query_id, sent.load(Ordering::Relaxed))
+                    }
                     Some(why) => why.error("the result was not read to its end"),
                     None => Error::new(Reason::Cancelled, "the query was cancelled while its result was being read"),
                 },
@@ -108,25 +110,6 @@ impl Delivery {
 async fn event(events: &Events, event: QueryEvent) {
     // A failed send means that the reader is gone, which `run` hears too.
     let _ = events.send(Ok(event)).await;
-}
-
-/// The error of a result that is cut because the service stops: with what it takes to read on from another run of it.
-fn resumable(query_id: &str, row_offset: u64) -> Error {
-    let error = Error::new(
-        Reason::Draining,
-        format!("the service is stopping; the result was not read to its end, {row_offset} of its rows were"),
-    );
-    if query_id.is_empty() {
-        return error.with_hint("run the statement again when the service is back");
-    }
-    error.with_facts(Facts {
-        query_id: Some(query_id.to_owned()),
-        row_offset: Some(row_offset),
-        hint: Some(format!(
-            "`sfctl job result {query_id} --offset {row_offset}` reads the rest; nothing runs again"
-        )),
-        ..Facts::default()
-    })
 }
 
 /// The error of a query whose time is over.

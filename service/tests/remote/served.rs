@@ -10,6 +10,12 @@ use tokio::io::AsyncReadExt as _;
 use crate::authority::{Authority, Signed};
 use crate::home::{Home, Running};
 
+/// Years of a revocation list that counts.
+pub(crate) const NOW: (i32, i32) = (2024, 3000);
+
+/// How long a machine at work may take for what happens at once.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+
 /// A service for other machines, and the authority of both sides.
 pub(crate) struct Served {
     pub(crate) home: Home,
@@ -53,6 +59,36 @@ impl Served {
         served
     }
 
+    /// One that asks whether certificates were taken back, with these lists.
+    pub(crate) async fn start_revoking(lists: impl FnOnce(&Authority) -> Vec<String>) -> Self {
+        let mut served = Self::prepared("");
+        served.configure_revoking();
+        served.write_lists(&lists(&served.authority));
+        served.serve().await;
+        served
+    }
+
+    pub(crate) fn configure_revoking(&self) {
+        let lists = self.home.path().join("lists.pem");
+        self.configure(&format!(
+            "listen = \"127.0.0.1:0\"\nallow = [\"*\"]\nrevocation_lists = \"{}\"",
+            lists.display()
+        ));
+    }
+
+    pub(crate) fn write_lists(&self, lists: &[String]) {
+        std::fs::write(self.home.path().join("lists.pem"), lists.concat()).unwrap();
+    }
+
+    /// Lets the service read its configuration again.
+    pub(crate) async fn reload(&self) -> v1::ReloadResponse {
+        let channel = crate::support::connect(&self.home.socket()).await;
+        let reloaded = LifecycleServiceClient::new(channel)
+            .reload(v1::ReloadRequest {})
+            .await;
+        reloaded.unwrap().into_inner()
+    }
+
     /// Starts the service and learns where it listens.
     pub(crate) async fn serve(&mut self) {
         self.running = Some(self.home.serve());
@@ -72,7 +108,7 @@ impl Served {
         let channel = self.authority.channel(self.port, client).await;
         let mut lifecycle = LifecycleServiceClient::new(channel);
         let asked = lifecycle.get_status(v1::GetStatusRequest {});
-        let answer = tokio::time::timeout(Duration::from_secs(20), asked).await;
+        let answer = tokio::time::timeout(PATIENCE, asked).await;
         answer.expect("an answer").unwrap().into_inner()
     }
 

@@ -16,6 +16,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use futures_util::{FutureExt as _, StreamExt as _};
 pub(crate) use memory::{Luggage, Memory};
 pub(crate) use seen::Seen;
 pub(crate) use snowflake::FakeConnector;
@@ -76,6 +77,8 @@ pub(crate) struct Service {
     pub(crate) channel: Channel,
     pub(crate) shutdown_requests: mpsc::Receiver<Option<Duration>>,
     pub(crate) stop: CancellationToken,
+    /// Dismisses the clients of [`guest`](Self::guest).
+    pub(crate) dismiss: CancellationToken,
     pub(crate) memory: Memory,
     folder: tempfile::TempDir,
 }
@@ -157,17 +160,30 @@ impl Service {
                 calls_max: 100,
                 stream_window_bytes: 1024 * 1024,
                 connection_window_bytes: 2 * 1024 * 1024,
+                parting_timeout: Duration::from_secs(5),
             },
         };
         let stop = CancellationToken::new();
+        let dismiss = CancellationToken::new();
+        let guests = UnixListener::bind(folder.path().join("guests.sock")).unwrap();
         let arrivals = Arrivals::default();
-        let connections =
-            tokio_stream::StreamExt::filter_map(UnixListenerStream::new(listener), move |accepted| {
-                accepted
-                    .ok()
-                    .map(|stream| Connection::new(stream, arrivals.arrive(), ()))
-            });
-        tokio::spawn(serve(rpc, connections, stop.clone().cancelled_owned()));
+        let came = |listener| {
+            let arrivals = arrivals.clone();
+            let accepted = UnixListenerStream::new(listener).filter_map(|stream| async { stream.ok() });
+            accepted.map(move |stream| Connection::new(stream, arrivals.arrive(), ()))
+        };
+        let notice = dismiss.clone();
+        let connections = futures_util::stream::select(
+            came(listener),
+            came(guests).map(move |connection| {
+                let notice = notice.clone().cancelled_owned();
+                connection.until(Box::pin(
+                    notice.map(|()| "its certificate was revoked".to_owned()),
+                ))
+            }),
+        );
+        let connections = Box::pin(connections);
+        tokio::spawn(serve(rpc, connections, stop.clone()));
         let channel = connect(&path).await;
         Self {
             seen,
@@ -175,6 +191,7 @@ impl Service {
             channel,
             shutdown_requests,
             stop,
+            dismiss,
             memory,
             folder,
         }
@@ -182,6 +199,11 @@ impl Service {
 
     pub(crate) fn socket(&self) -> PathBuf {
         self.folder.path().join("grpc.sock")
+    }
+
+    /// A client that can be dismissed.
+    pub(crate) async fn guest(&self) -> Channel {
+        connect(&self.folder.path().join("guests.sock")).await
     }
 
     pub(crate) fn queries(&self) -> QueryServiceClient<Built> {
