@@ -4,8 +4,8 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 
 use rcgen::{
-    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, SanType,
-    date_time_ymd,
+    BasicConstraints, CertificateParams, CertificateRevocationListParams, DnType, ExtendedKeyUsagePurpose,
+    IsCa, Issuer, KeyIdMethod, KeyPair, SanType, SerialNumber, date_time_ymd,
 };
 
 use crate::stage::Stage;
@@ -69,6 +69,25 @@ impl Authority {
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
         params.not_after = date_time_ymd(end_year, 12, 31);
         self.sign(&params)
+    }
+
+    /// A list of certificates that were taken back, as PEM, which names none. It is from 2024, and the next one is due on the
+    /// first day of a year.
+    ///
+    /// # Panics
+    ///
+    /// When it cannot be signed.
+    pub fn revocations(&self, due_year: i32) -> String {
+        let list = CertificateRevocationListParams {
+            this_update: date_time_ymd(2024, 1, 1),
+            next_update: date_time_ymd(due_year, 1, 1),
+            crl_number: SerialNumber::from(1),
+            issuing_distribution_point: None,
+            revoked_certs: Vec::new(),
+            key_identifier_method: KeyIdMethod::Sha256,
+        };
+        let signed = list.signed_by(&self.issuer).expect("the authority signs");
+        signed.pem().expect("it can be written")
     }
 
     fn sign(&self, params: &CertificateParams) -> Signed {

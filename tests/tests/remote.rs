@@ -233,6 +233,7 @@ fn the_doctor_looks_at_certificates_on_both_sides() {
     };
     let here = states(machines.service.sfctl(&["doctor", "--json"]));
     has(&here, "tcp.certificate", "ok");
+    has(&here, "tcp.revocation_lists", "skip");
     let there = states(machines.sfctl_as("etl", &["doctor", "--json"]));
     has(&there, "remote.certificate", "ok");
     has(&there, "remote.answer", "ok");
@@ -247,4 +248,48 @@ fn the_doctor_looks_at_certificates_on_both_sides() {
     let late = states(machines.sfctl_as("late", &["doctor", "--json"]));
     has(&late, "remote.certificate", "fail");
     has(&late, "remote.answer", "fail");
+}
+
+#[test]
+fn the_doctor_looks_at_revocation_lists() {
+    let machines = Machines::new();
+    let (service, ours) = (&machines.service, &machines.authority);
+    // The service itself reads none of it here: it is not told to.
+    let lists = service.path("lists.pem");
+    let setting = (
+        "SNOWFLAKE_SESSIOND_TCP__REVOCATION_LISTS",
+        lists.to_str().unwrap(),
+    );
+    let doctor = |json: bool| {
+        let mut command = service.program("sfctl", if json { &["doctor", "--json"] } else { &["doctor"] });
+        command.env(setting.0, setting.1);
+        run(command, None)
+    };
+    let foreign = Authority::new("foreign");
+    for (text, state, words) in [
+        (None, "fail", "lists.pem cannot be read"),
+        (
+            Some(ours.pem().to_owned()),
+            "fail",
+            "holds no revocation list in PEM form",
+        ),
+        (Some(ours.revocations(3000)), "ok", "the list of CN=ours is"),
+        (Some(ours.revocations(2025)), "fail", "the next one was due"),
+        (Some(foreign.revocations(3000)), "fail", "CN=ours has no list in"),
+    ] {
+        if let Some(text) = text {
+            service.write("lists.pem", text);
+        }
+        let told: serde_json::Value = serde_json::from_str(&doctor(true).out()).unwrap();
+        let checks = told["checks"].as_array().unwrap();
+        let check = checks.iter().find(|check| check["id"] == "tcp.revocation_lists");
+        let check = check.expect("the check");
+        assert_eq!(check["state"], state, "{check}");
+        assert!(check["seen"].to_string().contains(words), "{check}");
+        let screen = doctor(false).out();
+        assert!(
+            state == "ok" || screen.contains("tcp.revocation_lists") && screen.contains(words),
+            "{screen}"
+        );
+    }
 }

@@ -6,10 +6,11 @@ use std::time::SystemTime;
 
 use tokio_rustls::rustls::pki_types::{CertificateDer, CertificateRevocationListDer};
 use x509_cert::Certificate;
-use x509_cert::crl::CertificateList;
+use x509_cert::crl::{CertificateList, TbsCertList};
 use x509_cert::der::oid::ObjectIdentifier;
 use x509_cert::der::{self, Decode as _, Encode as _};
 use x509_cert::ext::pkix::CrlNumber;
+use x509_cert::ext::pkix::crl::dp::IssuingDistributionPoint;
 
 use super::credentials::all;
 
@@ -21,6 +22,24 @@ const ISSUING_DISTRIBUTION_POINT: ObjectIdentifier = ObjectIdentifier::new_unwra
 
 /// The extension in which an authority counts its lists.
 const CRL_NUMBER: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.20");
+
+/// The extension of a list that tells only what is new since another one.
+const DELTA: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.27");
+
+/// The extension of an entry that is about a certificate of another authority.
+const CERTIFICATE_ISSUER: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.29");
+
+/// Why a list cannot be used.
+#[derive(Debug, thiserror::Error)]
+enum ListError {
+    #[error("that is none of version 2: {0}")]
+    Malformed(#[from] der::Error),
+    /// TLS would refuse it without a word on which one it is.
+    #[error(
+        "of {authority} that is {kind}; only complete lists of an authority's own certificates can be used"
+    )]
+    Unsupported { authority: String, kind: &'static str },
+}
 
 /// The lists of a file that count; each authority has one, or one for each part of it.
 pub(super) struct RevocationLists {
@@ -84,8 +103,8 @@ impl RevocationLists {
         let mut newest: HashMap<Scope, Facts> = HashMap::new();
         let lists = all::<CertificateRevocationListDer<'static>>(path, FILE_BYTES_MAX, "revocation list")?;
         for (place, list) in lists.into_iter().enumerate() {
-            let (scope, facts) = facts_of(list, place)
-                .map_err(|error| format!("holds a revocation list that is none of version 2: {error}"))?;
+            let (scope, facts) =
+                facts_of(list, place).map_err(|error| format!("holds a revocation list {error}"))?;
             if newest.get(&scope).is_none_or(|known| known.age < facts.age) {
                 newest.insert(scope, facts);
             }
@@ -106,7 +125,7 @@ impl RevocationLists {
     }
 }
 
-fn facts_of(list: CertificateRevocationListDer<'static>, place: usize) -> Result<(Scope, Facts), der::Error> {
+fn facts_of(list: CertificateRevocationListDer<'static>, place: usize) -> Result<(Scope, Facts), ListError> {
     let told = CertificateList::from_der(&list)?.tbs_cert_list;
     let extension = |id| {
         let mut extensions = told.crl_extensions.iter().flatten();
@@ -114,10 +133,17 @@ fn facts_of(list: CertificateRevocationListDer<'static>, place: usize) -> Result
             .find(|extension| extension.extn_id == id)
             .map(|extension| extension.extn_value.as_bytes())
     };
+    let point = extension(ISSUING_DISTRIBUTION_POINT);
+    let kind = unsupported(&told, extension(DELTA).is_some(), point)?;
+    if let Some(kind) = kind {
+        let authority = told.issuer.to_string();
+        let authority = authority.replace(|character: char| character.is_control(), "?");
+        return Err(ListError::Unsupported { authority, kind });
+    }
     let number = extension(CRL_NUMBER).and_then(|number| CrlNumber::from_der(number).ok());
     let scope = Scope {
         authority: told.issuer.to_der()?,
-        part: extension(ISSUING_DISTRIBUTION_POINT).map(<[u8]>::to_vec),
+        part: point.map(<[u8]>::to_vec),
     };
     let age = Age {
         begin: told.this_update.to_system_time(),
@@ -134,4 +160,36 @@ fn facts_of(list: CertificateRevocationListDer<'static>, place: usize) -> Result
         list,
     };
     Ok((scope, facts))
+}
+
+/// What a list is that cannot be used, if it is.
+fn unsupported(
+    list: &TbsCertList,
+    is_delta: bool,
+    point: Option<&[u8]>,
+) -> Result<Option<&'static str>, der::Error> {
+    if is_delta {
+        return Ok(Some("a delta list: it tells only what is new since another list"));
+    }
+    let point = point.map(IssuingDistributionPoint::from_der).transpose()?;
+    let mut of_entries = list
+        .revoked_certificates
+        .iter()
+        .flatten()
+        .flat_map(|entry| entry.crl_entry_extensions.iter().flatten());
+    let is_of_others = of_entries.any(|extension| extension.extn_id == CERTIFICATE_ISSUER);
+    if is_of_others || point.as_ref().is_some_and(|point| point.indirect_crl) {
+        return Ok(Some(
+            "an indirect list: it tells of certificates of other authorities",
+        ));
+    }
+    Ok(match point {
+        Some(point) if point.only_some_reasons.is_some() => Some(
+            "a list of some reasons alone, so that a certificate that is not on it may be revoked all the same",
+        ),
+        Some(point) if point.only_contains_attribute_certs => {
+            Some("a list of attribute certificates alone, which nobody shows here")
+        }
+        _ => None,
+    })
 }

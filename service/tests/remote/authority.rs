@@ -13,9 +13,15 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 use tokio_rustls::rustls::crypto::aws_lc_rs::default_provider;
-use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use tokio_rustls::rustls::pki_types::pem::PemObject as _;
+use tokio_rustls::rustls::pki_types::{CertificateDer, CertificateRevocationListDer, PrivateKeyDer};
 use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 use tonic::transport::Channel;
+use x509_cert::crl::CertificateList;
+use x509_cert::der::asn1::OctetString;
+use x509_cert::der::pem::{LineEnding, encode_string};
+use x509_cert::der::{Decode as _, Encode as _};
+use x509_cert::ext::Extension;
 
 /// Signs whatever it is asked to.
 pub(crate) struct Authority {
@@ -88,6 +94,20 @@ impl Authority {
             key_identifier_method: KeyIdMethod::Sha256,
         };
         list.signed_by(&self.issuer).unwrap().pem().unwrap()
+    }
+
+    /// A list that tells only what is new since another one.
+    pub(crate) fn delta(&self) -> String {
+        let pem = self.revocations(&[], (2024, 3000));
+        let der = CertificateRevocationListDer::from_pem_slice(pem.as_bytes()).unwrap();
+        let mut list = CertificateList::from_der(&der).unwrap();
+        let extensions = list.tbs_cert_list.crl_extensions.get_or_insert_default();
+        extensions.push(Extension {
+            extn_id: "2.5.29.27".parse().unwrap(),
+            critical: true,
+            extn_value: OctetString::new([2, 1, 7]).unwrap(),
+        });
+        encode_string("X509 CRL", LineEnding::LF, &list.to_der().unwrap()).unwrap()
     }
 
     fn sign(&self, params: &CertificateParams) -> Signed {

@@ -34,6 +34,13 @@ async fn a_revoked_certificate_is_refused_in_the_handshake() {
             && !faults[0].message.contains("c2VjcmV0"),
         "{faults:?}"
     );
+    served.write_lists(&[ours.revocations(&[], NOW), ours.delta()]);
+    let faults = served.reload().await.faults;
+    let words = "lists.pem: holds a revocation list of CN=ours that is a delta list";
+    assert!(
+        faults.len() == 1 && faults[0].message.contains(words),
+        "{faults:?}"
+    );
     let heard = served.refused(ours, Some(&intern)).await;
     assert!(heard.contains("CertificateRevoked"), "{heard}");
 
@@ -119,6 +126,10 @@ fn lists_that_cannot_be_used_stop_the_start() {
         (Some(String::new()), "holds no revocation list in PEM form"),
         (Some(ours.pem()), "holds no revocation list in PEM form"),
         (Some(cut), "holds a revocation list that is none of version 2"),
+        (
+            Some(good.clone() + &ours.delta()),
+            "lists.pem: holds a revocation list of CN=ours that is a delta list",
+        ),
     ] {
         if let Some(lists) = lists {
             served.write_lists(&[lists]);

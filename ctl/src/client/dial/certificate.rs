@@ -8,6 +8,7 @@ use x509_cert::der::oid::ObjectIdentifier;
 use x509_cert::der::{self, Decode as _};
 use x509_cert::ext::pkix::SubjectAltName;
 use x509_cert::ext::pkix::name::GeneralName;
+use x509_cert::name::Name;
 
 /// The attribute of a subject that holds its common name.
 const COMMON_NAME: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.4.3");
@@ -58,4 +59,15 @@ pub(crate) fn facts_of(path: &std::path::Path) -> Result<CertificateFacts, Strin
     all.first()
         .ok_or_else(|| "holds no certificate".to_owned())
         .and_then(|first| facts(first).map_err(|error| format!("{}: {error}", path.display())))
+}
+
+/// The names of the authorities in a PEM file; else why it cannot be read.
+pub(crate) fn authorities_of(path: &std::path::Path) -> Result<Vec<Name>, String> {
+    let all = super::remote::certificates(path).map_err(|error| error.to_string())?;
+    let subjects = all
+        .iter()
+        .map(|authority| Certificate::from_der(authority).map(|parsed| parsed.tbs_certificate.subject));
+    subjects
+        .collect::<Result<_, _>>()
+        .map_err(|error| format!("{}: {error}", path.display()))
 }

@@ -18,6 +18,7 @@ mod reach;
 mod redact;
 mod report;
 mod resources;
+mod revocation;
 mod sandbox;
 mod scene;
 mod snowflake;
@@ -91,6 +92,7 @@ async fn examine(run: &Run, online: bool) -> Found<'_> {
     checks.extend(version::judge(&versions));
     checks.extend(configuration::judge(&configuration::gather(&scene), user));
     checks.extend(certificates::judge(certificates::gather(&scene).as_ref(), now));
+    checks.extend(revocation::judge(&revocation::gather(&scene), now));
     checks.extend(logging::judge(&logging::gather(&scene).await));
     checks.extend(resources::judge(&resources::gather(&scene)));
     checks.extend(snowflake::judge(&snowflake::gather(&scene, run, online).await));

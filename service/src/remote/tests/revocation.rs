@@ -12,6 +12,11 @@ use tokio_rustls::rustls::crypto::aws_lc_rs::default_provider;
 use tokio_rustls::rustls::pki_types::pem::PemObject as _;
 use tokio_rustls::rustls::pki_types::{CertificateDer, CertificateRevocationListDer, PrivateKeyDer};
 use tokio_rustls::rustls::{ClientConfig, ClientConnection, RootCertStore, ServerConnection};
+use x509_cert::crl::{CertificateList, TbsCertList};
+use x509_cert::der::asn1::OctetString;
+use x509_cert::der::pem::{LineEnding, encode_string};
+use x509_cert::der::{Decode as _, Encode as _};
+use x509_cert::ext::Extension;
 
 use super::super::credentials::{CredentialFiles, Credentials};
 use super::super::revocation::RevocationLists;
@@ -297,4 +302,68 @@ fn a_list_with_a_foreign_signature_says_nothing_of_anybody() {
         heard.as_ref().is_err_and(|heard| heard.contains("UnknownCA")),
         "{heard:?}"
     );
+}
+
+/// A list with something else in it. Its signature is none any more, which is not asked when files are read.
+fn changed(list: List, change: impl FnOnce(&mut TbsCertList)) -> String {
+    let pem = list.signed_by(&Authority::new());
+    let der = CertificateRevocationListDer::from_pem_slice(pem.as_bytes()).unwrap();
+    let mut parsed = CertificateList::from_der(&der).unwrap();
+    change(&mut parsed.tbs_cert_list);
+    encode_string("X509 CRL", LineEnding::LF, &parsed.to_der().unwrap()).unwrap()
+}
+
+fn extension(id: &str, value: &[u8]) -> Extension {
+    Extension {
+        extn_id: id.parse().unwrap(),
+        critical: true,
+        extn_value: OctetString::new(value).unwrap(),
+    }
+}
+
+#[test]
+fn lists_that_are_not_the_whole_truth_are_refused_by_what_they_are() {
+    let folder = tempfile::tempdir().unwrap();
+    let add = |id, value: &'static [u8]| {
+        changed(EMPTY, |list| {
+            let extensions = list.crl_extensions.get_or_insert_default();
+            extensions.push(extension(id, value));
+        })
+    };
+    let of_others = changed(
+        List {
+            revoked: vec![7],
+            ..EMPTY
+        },
+        |list| {
+            let entry = &mut list.revoked_certificates.as_mut().unwrap()[0];
+            entry.crl_entry_extensions = Some(vec![extension("2.5.29.29", &[0x30, 0])]);
+        },
+    );
+    const PARTS: &str = "2.5.29.28";
+    for (list, words) in [
+        (add("2.5.29.27", &[2, 1, 7]), "a delta list"),
+        (add(PARTS, &[0x30, 3, 0x84, 1, 0xff]), "an indirect list"),
+        (of_others, "an indirect list"),
+        (
+            add(PARTS, &[0x30, 4, 0x83, 2, 1, 0x40]),
+            "a list of some reasons alone",
+        ),
+        (
+            add(PARTS, &[0x30, 3, 0x85, 1, 0xff]),
+            "a list of attribute certificates alone",
+        ),
+    ] {
+        // Wherever it stands, and whatever else there is.
+        let lists = [EMPTY.signed_by(&Authority::new()), list].concat();
+        let path = written(folder.path(), "lists", &lists, 0o644);
+        let refused = RevocationLists::read(&path).err().unwrap();
+        assert!(
+            refused.starts_with("holds a revocation list of CN=ours that is ") && refused.contains(words),
+            "{refused}"
+        );
+    }
+    let of_clients = add(PARTS, &[0x30, 3, 0x81, 1, 0xff]);
+    let path = written(folder.path(), "lists", &of_clients, 0o644);
+    assert_eq!(RevocationLists::read(&path).unwrap().lists.len(), 1);
 }
