@@ -1,12 +1,13 @@
 //! Brings together what is told of the service in numbers, and where.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use snowflake_session_proto::BUILD_ID;
 use tokio_util::sync::CancellationToken;
 
 use super::Failure;
-use super::pulse::Pulse;
+use super::pulse::{Pulse, Question};
 use crate::config::MetricsSettings;
 use crate::metrics::endpoint::{self, EndpointLimits, Sources};
 use crate::metrics::{Metrics, Snapshot};
@@ -43,16 +44,15 @@ pub(super) fn counted(
     }
 }
 
-/// Answers over HTTP where that is configured, until `stop` fires.
+/// Answers over HTTP where that is configured, until `stop` fires; says where.
 pub(super) fn publish(
     settings: &MetricsSettings,
     counted: &Counted,
-    sessions: Sessions,
     pulse: Pulse,
     stop: CancellationToken,
-) -> Result<(), Failure> {
+) -> Result<Option<SocketAddr>, Failure> {
     let Some(address) = settings.listen else {
-        return Ok(());
+        return Ok(None);
     };
     let failed = |source| PlatformError::Io {
         what: format!("serve metrics at {address} (`metrics.listen`)"),
@@ -60,13 +60,16 @@ pub(super) fn publish(
     };
     let (listener, bound) = endpoint::bind(address).map_err(failed)?;
     let health_timeout = settings.health_timeout;
+    let (text, asked) = (Arc::clone(&counted.text), Question::default());
     let sources = Sources {
-        text: Arc::clone(&counted.text),
-        is_alive: Arc::new(move || {
-            let pulse = pulse.clone();
-            Box::pin(async move { pulse.beats(health_timeout).await })
+        text: Arc::new(move || {
+            let (text, asked) = (Arc::clone(&text), asked.clone());
+            Box::pin(async move { asked.ask(health_timeout, move || text()).await })
         }),
-        is_ready: Arc::new(move || !sessions.is_draining()),
+        condition: Arc::new(move || {
+            let pulse = pulse.clone();
+            Box::pin(async move { pulse.condition(health_timeout).await })
+        }),
     };
     let limits = EndpointLimits {
         connections_max: settings.clients_max,
@@ -74,5 +77,5 @@ pub(super) fn publish(
     };
     endpoint::start(listener, sources, limits, stop).map_err(failed)?;
     tracing::info!(address = %bound, "serving metrics");
-    Ok(())
+    Ok(Some(bound))
 }

@@ -194,13 +194,7 @@ impl Service {
         let (traces, exporting) = export(traces)?;
         let counted = measure::counted(metrics, &about, sessions.clone(), traces.clone());
         let pulse = Pulse::new(doors.clone(), sessions.clone());
-        measure::publish(
-            &settings.metrics,
-            &counted,
-            sessions.clone(),
-            pulse,
-            stop.1.clone(),
-        )?;
+        measure::publish(&settings.metrics, &counted, pulse, stop.1.clone())?;
         let rpc = Rpc {
             counted,
             about: about.clone(),

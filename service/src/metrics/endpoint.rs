@@ -26,12 +26,21 @@ pub const CONTENT_TYPE_TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
 /// What is asked when somebody looks.
 #[derive(Clone)]
 pub struct Sources {
-    /// Everything as Prometheus reads it.
-    pub text: Arc<dyn Fn() -> String + Send + Sync>,
-    /// True when the service does what it is there for; has a limit of its own, below that of a connection.
-    pub is_alive: Arc<dyn Fn() -> BoxFuture<'static, bool> + Send + Sync>,
-    /// True while new work is taken.
-    pub is_ready: Arc<dyn Fn() -> bool + Send + Sync>,
+    /// Everything as Prometheus reads it; `None` when that cannot be told in time.
+    pub text: Arc<dyn Fn() -> BoxFuture<'static, Option<String>> + Send + Sync>,
+    /// How the service is. Both have a limit of their own, below that of a connection.
+    pub condition: Arc<dyn Fn() -> BoxFuture<'static, Condition> + Send + Sync>,
+}
+
+/// How the service is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Condition {
+    /// It takes new work.
+    Ready,
+    /// It does what it is there for, but takes no new work.
+    Stopping,
+    /// It does not do what it is there for.
+    Hung,
 }
 
 /// Limits of the endpoint.
@@ -46,6 +55,9 @@ pub struct EndpointLimits {
 /// Pause after the system refused a connection, for lack of descriptors for example.
 const REFUSED_PAUSE: Duration = Duration::from_millis(50);
 
+/// Questions that may be on their way at a time: that for the text, and that for the condition.
+const QUESTIONS_MAX: usize = 2;
+
 /// Listens; the address says which port it came to.
 ///
 /// # Errors
@@ -58,21 +70,28 @@ pub fn bind(address: SocketAddr) -> std::io::Result<(StdListener, SocketAddr)> {
     Ok((listener, bound))
 }
 
-/// Answers until `stop` fires.
+/// Answers until `stop` fires, from a thread and a runtime of its own: of a service whose threads all hang it is said here
+/// that it does.
 ///
 /// # Errors
 ///
-/// When the runtime cannot watch the socket.
+/// When there is no thread or the socket cannot be watched.
 pub fn start(
     listener: StdListener,
     sources: Sources,
     limits: EndpointLimits,
     stop: CancellationToken,
 ) -> std::io::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .max_blocking_threads(QUESTIONS_MAX)
+        .enable_all()
+        .build()?;
+    let entered = runtime.enter();
     let listener = TcpListener::from_std(listener)?;
+    drop(entered);
     let local_only = listener.local_addr()?.ip().is_loopback();
     let places = Arc::new(Semaphore::new(limits.connections_max));
-    tokio::spawn(stop.run_until_cancelled_owned(async move {
+    let answering = stop.run_until_cancelled_owned(async move {
         loop {
             let Ok(permit) = Arc::clone(&places).acquire_owned().await else {
                 return;
@@ -93,7 +112,14 @@ pub fn start(
                 drop(permit);
             });
         }
-    }));
+    });
+    std::thread::Builder::new()
+        .name("metrics".to_owned())
+        .spawn(move || {
+            runtime.block_on(answering);
+            // A question that is never answered keeps nobody.
+            runtime.shutdown_background();
+        })?;
     Ok(())
 }
 
@@ -131,14 +157,22 @@ async fn reply<B>(request: &Request<B>, sources: &Sources, local_only: bool) -> 
         return refusal;
     }
     match request.uri().path() {
-        "/metrics" => text(StatusCode::OK, (sources.text)()),
+        "/metrics" => match (sources.text)().await {
+            Some(counted) => text(StatusCode::OK, counted),
+            None => text(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "the sessions do not answer\n".to_owned(),
+            ),
+        },
         path @ ("/health" | "/ready") => {
-            let is_alive = (sources.is_alive)().await;
-            let (status, said) = match path {
-                _ if !is_alive => (StatusCode::SERVICE_UNAVAILABLE, "connections are not accepted\n"),
-                "/health" => (StatusCode::OK, "alive\n"),
-                _ if (sources.is_ready)() => (StatusCode::OK, "ready\n"),
-                _ => (StatusCode::SERVICE_UNAVAILABLE, "stopping\n"),
+            let (status, said) = match ((sources.condition)().await, path) {
+                (Condition::Hung, _) => (
+                    StatusCode::SERVICE_UNAVAILABLE,
+                    "connections are not accepted, or the sessions do not answer\n",
+                ),
+                (_, "/health") => (StatusCode::OK, "alive\n"),
+                (Condition::Ready, _) => (StatusCode::OK, "ready\n"),
+                (Condition::Stopping, _) => (StatusCode::SERVICE_UNAVAILABLE, "stopping\n"),
             };
             text(status, said.to_owned())
         }
@@ -177,19 +211,15 @@ fn text(status: StatusCode, text: String) -> Response<Full<Bytes>> {
 mod tests {
     use super::*;
 
-    /// How the service is.
-    #[derive(Clone, Copy)]
-    enum Is {
-        Ready,
-        Stopping,
-        Hung,
-    }
-
-    async fn check(is: Is, local_only: bool, (method, host, path): (Method, &str, &str), expected: u16) {
+    async fn check(
+        is: Condition,
+        local_only: bool,
+        (method, host, path): (Method, &str, &str),
+        expected: u16,
+    ) {
         let sources = Sources {
-            text: Arc::new(|| "counted 1\n".to_owned()),
-            is_alive: Arc::new(move || Box::pin(std::future::ready(!matches!(is, Is::Hung)))),
-            is_ready: Arc::new(move || !matches!(is, Is::Stopping)),
+            text: Arc::new(|| Box::pin(std::future::ready(Some("counted 1\n".to_owned())))),
+            condition: Arc::new(move || Box::pin(std::future::ready(is))),
         };
         let request = Request::builder().method(method).uri(path).header(HOST, host);
         let response = reply(&request.body(()).unwrap(), &sources, local_only).await;
@@ -199,21 +229,33 @@ mod tests {
     #[tokio::test]
     async fn three_paths_are_answered() {
         for (is, path, expected) in [
-            (Is::Ready, "/metrics", 200),
-            (Is::Ready, "/health", 200),
-            (Is::Ready, "/ready", 200),
-            (Is::Stopping, "/ready", 503),
-            (Is::Stopping, "/health", 200),
-            (Is::Hung, "/health", 503),
-            (Is::Hung, "/ready", 503),
+            (Condition::Ready, "/metrics", 200),
+            (Condition::Ready, "/health", 200),
+            (Condition::Ready, "/ready", 200),
+            (Condition::Stopping, "/ready", 503),
+            (Condition::Stopping, "/health", 200),
+            (Condition::Hung, "/health", 503),
+            (Condition::Hung, "/ready", 503),
             // What is counted is told all the more then.
-            (Is::Hung, "/metrics", 200),
-            (Is::Ready, "/", 404),
+            (Condition::Hung, "/metrics", 200),
+            (Condition::Ready, "/", 404),
         ] {
             check(is, true, (Method::GET, "127.0.0.1:9", path), expected).await;
         }
-        check(Is::Ready, true, (Method::HEAD, "localhost", "/metrics"), 200).await;
-        check(Is::Ready, true, (Method::POST, "localhost", "/metrics"), 405).await;
+        check(
+            Condition::Ready,
+            true,
+            (Method::HEAD, "localhost", "/metrics"),
+            200,
+        )
+        .await;
+        check(
+            Condition::Ready,
+            true,
+            (Method::POST, "localhost", "/metrics"),
+            405,
+        )
+        .await;
     }
 
     #[tokio::test]
@@ -226,8 +268,14 @@ mod tests {
             ("127.0.0.1.evil.example", 403),
             ("", 403),
         ] {
-            check(Is::Ready, true, (Method::GET, host, "/metrics"), expected).await;
+            check(Condition::Ready, true, (Method::GET, host, "/metrics"), expected).await;
         }
-        check(Is::Ready, false, (Method::GET, "pod.example", "/metrics"), 200).await;
+        check(
+            Condition::Ready,
+            false,
+            (Method::GET, "pod.example", "/metrics"),
+            200,
+        )
+        .await;
     }
 }
