@@ -4,6 +4,7 @@
 //! lock of the state folder, come to a listening socket and hand it all to [`serve()`], which is the life of
 //! the service. Here are no rules of its own: what is decided here is only who gets what.
 
+mod aging;
 #[cfg(target_os = "linux")]
 mod carry;
 mod configuration;
@@ -34,6 +35,7 @@ pub use reload::Reread;
 pub use remote::Remote;
 pub use serve::{Parts, serve};
 
+use self::aging::Aging;
 use self::reload::Reloader;
 use crate::audit::{AuditFiles, AuditOptions, KeepSql};
 use crate::backend::emulator::{EmulatorOptions, LogOpener};
@@ -155,6 +157,14 @@ struct Process<'a> {
     program: Option<OwnProgram>,
 }
 
+/// What it takes to serve.
+struct Prepared {
+    logger: Logger,
+    parts: Parts,
+    credentials: Option<watch::Sender<Credentials>>,
+    aging: Vec<Aging>,
+}
+
 impl Process<'_> {
     /// Lives in the background and tells the waiting parent how it goes.
     fn live_reporting(mut self, report: Report) -> Result<(), Failure> {
@@ -170,7 +180,12 @@ impl Process<'_> {
     fn live(self, passed: (Passed, Manager), report: Option<Report>) -> Result<(), Failure> {
         let ready = Ready(report);
         let describing = watch::Sender::new(self.settings.oversight.describing.clone());
-        let (logger, parts, credentials) = match self.prepare(passed, &describing) {
+        let Prepared {
+            logger,
+            parts,
+            credentials,
+            aging,
+        } = match self.prepare(passed, &describing) {
             Ok(prepared) => prepared,
             Err(failure) => return ready.failed(failure),
         };
@@ -191,7 +206,10 @@ impl Process<'_> {
             .enable_all()
             .build();
         let ended = match runtime {
-            Ok(runtime) => runtime.block_on(serve(parts, ready, reload)),
+            Ok(runtime) => {
+                runtime.spawn(aging::tend_all(aging, Arc::clone(&parts.clock)));
+                runtime.block_on(serve(parts, ready, reload))
+            }
             Err(error) => ready.failed(
                 PlatformError::Io {
                     what: "start the runtime".to_owned(),
@@ -209,7 +227,7 @@ impl Process<'_> {
         &self,
         (passed, manager): (Passed, Manager),
         describing: &watch::Sender<HashSet<ConnectionName>>,
-    ) -> Result<(Logger, Parts, Option<watch::Sender<Credentials>>), Failure> {
+    ) -> Result<Prepared, Failure> {
         let armed = signals::arm()?;
         let logger = logging::start(&self.log_options())?;
         for warning in &self.settings.warnings {
@@ -233,6 +251,19 @@ impl Process<'_> {
         let mut kept = kept_sessions(&self.settings)?;
         let arrived = self.arrived(passed.stored, manager, &mut kept);
         let audit = Arc::new(open_audit(&self.settings)?);
+        // Whoever waits for the log to be written at the end does not wait for the timer.
+        let aged = Arc::downgrade(&audit);
+        let tend = move |now| {
+            if let Some(audit) = aged.upgrade() {
+                audit.tend(now);
+            }
+        };
+        let mut aging = vec![Aging::new(audit.due(), tend)];
+        aging.extend(
+            logger
+                .lines()
+                .map(|lines| Aging::new(lines.due(), move |now| lines.tend(now))),
+        );
         let metrics = Metrics::new(self.settings.metrics.connections_max);
         let traces = self.settings.traces.as_ref().map(traces::begin);
         let parts = Parts {
@@ -259,7 +290,12 @@ impl Process<'_> {
             armed,
             clock: Arc::new(SystemTime::now),
         };
-        Ok((logger, parts, credentials))
+        Ok(Prepared {
+            logger,
+            parts,
+            credentials,
+            aging,
+        })
     }
 
     /// What goes on from the run before, where a manager carries anything over.

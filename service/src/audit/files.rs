@@ -24,6 +24,8 @@ pub(super) struct Files {
     folder: PathBuf,
     rules: FileRules,
     current: Option<Current>,
+    /// When the first of those before it is to go.
+    goes: Option<SystemTime>,
 }
 
 struct Current {
@@ -41,7 +43,38 @@ impl Files {
             folder: folder.to_owned(),
             rules,
             current: None,
+            goes: None,
         }
+    }
+
+    /// Does what time alone asks for: the newest file ends by its age, so that one day it goes as well.
+    pub(super) fn tend(&mut self, now: SystemTime) -> io::Result<()> {
+        if self.current.is_none() && list(&self.folder)?.is_empty() {
+            return Ok(());
+        }
+        let current = match self.current.take() {
+            Some(current) => current,
+            None => self.resume(now)?,
+        };
+        self.current = Some(if current.bytes > 0 && self.is_old(&current, now) {
+            self.begin(millis(now).max(current.begun + 1))?
+        } else {
+            current
+        });
+        self.prune(now);
+        Ok(())
+    }
+
+    /// When that is next; `None` while there is nothing.
+    pub(super) fn due(&self) -> Option<SystemTime> {
+        let current = self.current.as_ref().filter(|current| current.bytes > 0);
+        let begun = current.map(|current| UNIX_EPOCH + Duration::from_millis(current.begun));
+        let ends = begun.and_then(|begun| begun.checked_add(self.rules.age_max));
+        ends.into_iter().chain(self.goes).min()
+    }
+
+    fn is_old(&self, current: &Current, now: SystemTime) -> bool {
+        Duration::from_millis(millis(now).saturating_sub(current.begun)) >= self.rules.age_max
     }
 
     /// Appends whole lines.
@@ -62,8 +95,7 @@ impl Files {
             None => self.resume(now)?,
         };
         let is_full = current.bytes > 0 && current.bytes + lines.len() as u64 > self.rules.bytes_max;
-        let age = Duration::from_millis(millis(now).saturating_sub(current.begun));
-        if is_full || age > self.rules.age_max {
+        if is_full || self.is_old(&current, now) {
             current = self.begin(millis(now).max(current.begun + 1))?;
             self.prune(now);
         }
@@ -111,7 +143,7 @@ impl Files {
     }
 
     /// Removes what is too old or too much. What cannot be removed is tried again at the next file.
-    fn prune(&self, now: SystemTime) {
+    fn prune(&mut self, now: SystemTime) {
         let Ok(mut files) = list(&self.folder) else {
             return;
         };
@@ -120,19 +152,22 @@ impl Files {
         files.pop();
         let size = |begun: u64| fs::metadata(path(&self.folder, begun)).map_or(0, |found| found.len());
         let mut total: u64 = files.iter().copied().map(size).sum();
+        self.goes = None;
         for begun in files {
             let path = path(&self.folder, begun);
             let bytes = size(begun);
             let changed = fs::metadata(&path).and_then(|found| found.modified());
-            let age = changed.map_or(Duration::ZERO, |changed| {
-                now.duration_since(changed).unwrap_or_default()
-            });
-            if total <= total_max && age <= self.rules.keep {
+            let goes = changed
+                .ok()
+                .and_then(|changed| changed.checked_add(self.rules.keep));
+            if total <= total_max && goes.is_none_or(|goes| goes > now) {
+                self.goes = self.goes.into_iter().chain(goes).min();
                 continue;
             }
             match fs::remove_file(&path) {
                 Ok(()) => total -= bytes,
                 Err(error) => {
+                    self.goes = self.goes.into_iter().chain(goes).min();
                     tracing::warn!(file = %path.display(), %error, "an old audit file cannot be removed");
                 }
             }
@@ -228,6 +263,31 @@ mod tests {
         let mut files = Files::new(folder.path(), rules());
         files.append("6\n", now + 200 * DAY).unwrap();
         assert_eq!(texts(folder.path()), ["6\n"]);
+    }
+
+    #[test]
+    fn age_counts_though_nothing_is_written() {
+        let folder = tempfile::tempdir().unwrap();
+        let now = SystemTime::now();
+        let mut files = Files::new(folder.path(), rules());
+        files.tend(now).unwrap();
+        assert_eq!((texts(folder.path()).len(), files.due()), (0, None));
+        files.append("one\n", now).unwrap();
+        // Another run finds it, and has nothing to write.
+        let mut files = Files::new(folder.path(), rules());
+        files.tend(now).unwrap();
+        let ends = files.due().unwrap();
+        assert!(ends <= now + DAY && ends > now + DAY - Duration::from_secs(1));
+        files.tend(ends - Duration::from_millis(1)).unwrap();
+        assert_eq!(texts(folder.path()), ["one\n"]);
+        files.tend(ends).unwrap();
+        assert_eq!(texts(folder.path()), ["one\n", ""]);
+        let goes = files.due().unwrap();
+        assert!(goes >= now + 90 * DAY - Duration::from_secs(1), "{goes:?}");
+        files.tend(goes).unwrap();
+        assert_eq!((texts(folder.path()), files.due()), (vec![String::new()], None));
+        files.append("two\n", goes).unwrap();
+        assert_eq!(texts(folder.path()), ["two\n"]);
     }
 
     #[test]

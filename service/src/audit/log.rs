@@ -12,7 +12,7 @@ use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
 use sha2::{Digest as _, Sha256};
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 use tokio::time::timeout;
 
 use super::files::{self, FileRules, Files};
@@ -74,6 +74,8 @@ pub struct AuditFiles {
 struct Shared {
     pending: Mutex<Pending>,
     changed: Condvar,
+    /// When time alone will have something to do for the thread.
+    due: watch::Sender<Option<SystemTime>>,
 }
 
 #[derive(Default)]
@@ -87,6 +89,8 @@ struct Pending {
 
 enum Item {
     Record(Phase, Box<AuditRecord>),
+    /// It is this time.
+    Tend(SystemTime),
     /// Everything before this is written.
     Mark(oneshot::Sender<()>),
 }
@@ -105,6 +109,7 @@ impl AuditFiles {
         let shared = Arc::new(Shared {
             pending: Mutex::default(),
             changed: Condvar::new(),
+            due: watch::Sender::new(None),
         });
         let rules = FileRules {
             bytes_max: options.file_bytes_max,
@@ -127,6 +132,20 @@ impl AuditFiles {
             key,
             thread: Some(thread),
         })
+    }
+
+    /// When [`tend`](Self::tend) is to be called next.
+    pub fn due(&self) -> watch::Receiver<Option<SystemTime>> {
+        self.shared.due.subscribe()
+    }
+
+    /// Does what time alone asks for, once what waits is written.
+    pub fn tend(&self, now: SystemTime) {
+        let mut pending = self.shared.pending();
+        pending.queue.retain(|item| !matches!(item, Item::Tend(_)));
+        pending.queue.push_back(Item::Tend(now));
+        drop(pending);
+        self.shared.changed.notify_one();
     }
 
     fn push(&self, phase: Phase, record: AuditRecord) {
@@ -253,10 +272,12 @@ struct Writer {
 impl Writer {
     fn run(mut self) {
         self.finish_unfinished();
+        self.tend(SystemTime::now());
         while let Some((items, lost)) = self.shared.next() {
             let mut lines = String::new();
             let mut marks = Vec::new();
             let mut count = 0;
+            let mut tended = None;
             for item in items {
                 match item {
                     Item::Record(phase, record) => {
@@ -267,14 +288,32 @@ impl Writer {
                             tell(&record);
                         }
                     }
+                    Item::Tend(now) => tended = Some(now),
                     Item::Mark(mark) => marks.push(mark),
                 }
             }
             self.append(lines, count, lost);
+            match tended {
+                Some(now) => self.tend(now),
+                None => self.tell_due(),
+            }
             for mark in marks {
                 let _ = mark.send(());
             }
         }
+    }
+
+    fn tend(&mut self, now: SystemTime) {
+        if let Err(error) = self.files.tend(now) {
+            tracing::warn!(folder = %self.folder.display(), %error, "old audit files cannot be looked at");
+        }
+        self.tell_due();
+    }
+
+    fn tell_due(&self) {
+        let due = self.files.due();
+        let told = &self.shared.due;
+        told.send_if_modified(|known| std::mem::replace(known, due) != due);
     }
 
     /// Writes lines, and how many are missing before them or because they could not be written.

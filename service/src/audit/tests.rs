@@ -197,3 +197,25 @@ fn texts_are_kept_as_configured_and_hashed_always() {
     let elsewhere = tempfile::tempdir().unwrap();
     assert_ne!(open(elsewhere.path()).trace("select 1").hash, hashes[0]);
 }
+
+#[tokio::test]
+async fn a_file_ends_by_its_age_though_nothing_is_logged() {
+    let folder = tempfile::tempdir().unwrap();
+    let log = open(folder.path());
+    log.ended(record(1));
+    log.flush().await;
+    let due = log.due();
+    let ends = due.borrow().expect("it will end");
+    log.tend(ends);
+    log.flush().await;
+    assert_eq!(files::list(folder.path()).unwrap().len(), 2);
+    // The next run finds what the last one has left, and says when that goes.
+    drop(log);
+    let log = open(folder.path());
+    log.flush().await;
+    let goes = log.due().borrow().expect("it will go");
+    log.tend(goes);
+    log.flush().await;
+    assert_eq!(files::list(folder.path()).unwrap().len(), 1);
+    assert_eq!(found(&log, AuditFilter::default(), 10).await, [""; 0]);
+}

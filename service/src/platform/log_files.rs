@@ -34,6 +34,8 @@ pub struct LogFiles {
     path: PathBuf,
     rules: LogRules,
     current: Option<Current>,
+    /// When the first of those before it is to go.
+    goes: Option<SystemTime>,
 }
 
 #[derive(Debug)]
@@ -56,6 +58,7 @@ impl LogFiles {
             path: path.to_owned(),
             rules,
             current: None,
+            goes: None,
         };
         let now = SystemTime::now();
         files.current = Some(files.resume(now)?);
@@ -86,11 +89,11 @@ impl LogFiles {
     }
 
     fn is_old(&self, current: &Current, now: SystemTime) -> bool {
-        now.duration_since(current.begun).unwrap_or_default() > self.rules.age_max
+        now.duration_since(current.begun).unwrap_or_default() >= self.rules.age_max
     }
 
     /// Sets the file aside, begins the next one, and removes what is too old or too much.
-    fn turn(&self, now: SystemTime) -> io::Result<Current> {
+    fn turn(&mut self, now: SystemTime) -> io::Result<Current> {
         self.set_aside(now)?;
         let current = self.resume(now)?;
         self.prune(now);
@@ -139,21 +142,24 @@ impl LogFiles {
     }
 
     /// Removes what is too old or too much. What cannot be removed is tried again at the next file.
-    fn prune(&self, now: SystemTime) {
-        let files: Vec<(PathBuf, u64, Duration)> = older(&self.path)
+    fn prune(&mut self, now: SystemTime) {
+        let files: Vec<(PathBuf, u64, SystemTime)> = older(&self.path)
             .into_iter()
             .filter_map(|path| {
                 let found = fs::metadata(&path).ok()?;
-                let age = now.duration_since(found.modified().ok()?).unwrap_or_default();
-                Some((path, found.len(), age))
+                let goes = found.modified().ok()?.checked_add(self.rules.keep)?;
+                Some((path, found.len(), goes))
             })
             .collect();
         // The one that is written is left room to become full.
         let total_max = self.rules.total_bytes_max.saturating_sub(self.rules.bytes_max);
         let mut total: u64 = files.iter().map(|(_, bytes, _)| bytes).sum();
-        for (path, bytes, age) in files {
-            if (total > total_max || age > self.rules.keep) && fs::remove_file(path).is_ok() {
+        self.goes = None;
+        for (path, bytes, goes) in files {
+            if (total > total_max || goes <= now) && fs::remove_file(path).is_ok() {
                 total -= bytes;
+            } else {
+                self.goes = self.goes.into_iter().chain([goes]).min();
             }
         }
     }
@@ -166,7 +172,9 @@ impl Output for LogFiles {
 
     fn reopen(&mut self, rules: LogRules) {
         self.rules = rules;
-        self.current = None;
+        let now = SystemTime::now();
+        self.current = self.resume(now).ok();
+        self.prune(now);
     }
 
     fn tend(&mut self, now: SystemTime) {
@@ -177,6 +185,12 @@ impl Output for LogFiles {
         } else {
             self.prune(now);
         }
+    }
+
+    fn due(&self) -> Option<SystemTime> {
+        let current = self.current.as_ref().filter(|current| current.bytes > 0);
+        let ends = current.and_then(|current| current.begun.checked_add(self.rules.age_max));
+        ends.into_iter().chain(self.goes).min()
     }
 }
 
@@ -268,13 +282,21 @@ mod tests {
         files.write(b"one\n", now).unwrap();
         files.tend(now);
         assert_eq!(texts(&path), ["one\n"]);
+        // It ends at the moment that it has said, and says when it goes.
+        let ends = files.due().unwrap();
+        assert!(ends >= now + DAY, "{ends:?}");
+        files.tend(ends);
+        assert_eq!(texts(&path), ["one\n", ""]);
+        let goes = files.due().unwrap();
+        assert!(goes >= now + 14 * DAY && goes < now + 15 * DAY, "{goes:?}");
         files.tend(now + 2 * DAY);
         assert_eq!(texts(&path), ["one\n", ""]);
         // One that has nothing in it does not end.
         files.tend(now + 4 * DAY);
         assert_eq!(texts(&path), ["one\n", ""]);
-        files.tend(now + 15 * DAY);
+        files.tend(goes);
         assert_eq!(texts(&path), [""]);
+        assert_eq!(files.due(), None);
         files.write(b"two\n", now + 15 * DAY).unwrap();
         assert_eq!(texts(&path), ["two\n"]);
     }

@@ -10,6 +10,7 @@ use std::sync::mpsc::{SyncSender, sync_channel};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
+use tokio::sync::watch;
 use tracing_subscriber::fmt::MakeWriter;
 
 use super::log_files::LogRules;
@@ -22,12 +23,12 @@ pub trait Output: Send + 'static {
     /// Opens files anew by their names, under these rules from now on.
     fn reopen(&mut self, rules: LogRules);
 
-    /// Does what time alone asks for; called now and then while nothing is written.
+    /// Does what time alone asks for.
     fn tend(&mut self, now: SystemTime);
-}
 
-/// How long nothing is written before files are tended. Their ages are a day and more.
-const TEND_INTERVAL: Duration = Duration::from_hours(1);
+    /// When that is next; `None` while there is nothing.
+    fn due(&self) -> Option<SystemTime>;
+}
 
 /// The standard error stream.
 pub(super) struct Stderr;
@@ -40,6 +41,10 @@ impl Output for Stderr {
     fn reopen(&mut self, _: LogRules) {}
 
     fn tend(&mut self, _: SystemTime) {}
+
+    fn due(&self) -> Option<SystemTime> {
+        None
+    }
 }
 
 /// The queue, as those see it who log.
@@ -53,6 +58,8 @@ struct Shared {
     changed: Condvar,
     lines_max: usize,
     bytes_max: usize,
+    /// When time alone will have something to do for the thread.
+    due: watch::Sender<Option<SystemTime>>,
 }
 
 #[derive(Default)]
@@ -67,6 +74,8 @@ struct Pending {
 enum Item {
     Line(Vec<u8>),
     Reopen(LogRules),
+    /// It is this time.
+    Tend(SystemTime),
     /// Everything before this was handed over.
     Mark(SyncSender<()>),
 }
@@ -77,25 +86,18 @@ impl LineQueue {
     /// # Errors
     ///
     /// When no thread can be started.
-    pub fn start(output: impl Output, lines_max: usize, bytes_max: usize) -> io::Result<Self> {
-        Self::start_tending(output, (lines_max, bytes_max), TEND_INTERVAL)
-    }
-
-    fn start_tending(
-        mut output: impl Output,
-        (lines_max, bytes_max): (usize, usize),
-        interval: Duration,
-    ) -> io::Result<Self> {
+    pub fn start(mut output: impl Output, lines_max: usize, bytes_max: usize) -> io::Result<Self> {
         let shared = Arc::new(Shared {
             pending: Mutex::default(),
             changed: Condvar::new(),
             lines_max,
             bytes_max,
+            due: watch::Sender::new(output.due()),
         });
         let taken = Arc::clone(&shared);
         std::thread::Builder::new()
             .name("log".to_owned())
-            .spawn(move || taken.run(&mut output, interval))?;
+            .spawn(move || taken.run(&mut output))?;
         Ok(Self { shared })
     }
 
@@ -119,6 +121,20 @@ impl LineQueue {
         // The last one counts, and so there is one at most.
         pending.items.retain(|item| !matches!(item, Item::Reopen(_)));
         pending.items.push_back(Item::Reopen(rules));
+        drop(pending);
+        self.shared.changed.notify_one();
+    }
+
+    /// When [`tend`](Self::tend) is to be called next.
+    pub fn due(&self) -> watch::Receiver<Option<SystemTime>> {
+        self.shared.due.subscribe()
+    }
+
+    /// Does what time alone asks for, once what waits is written.
+    pub fn tend(&self, now: SystemTime) {
+        let mut pending = self.shared.pending();
+        pending.items.retain(|item| !matches!(item, Item::Tend(_)));
+        pending.items.push_back(Item::Tend(now));
         drop(pending);
         self.shared.changed.notify_one();
     }
@@ -159,9 +175,8 @@ impl Shared {
         self.pending.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Waits for something to do, `None` when there is nothing for so long. What is taken is no longer counted, so one line
-    /// more than the limit may exist.
-    fn next(&self, interval: Duration) -> Option<(Item, u64)> {
+    /// Waits for something to do. What is taken is no longer counted, so one line more than the limit may exist.
+    fn next(&self) -> (Item, u64) {
         let mut pending = self.pending();
         loop {
             if let Some(item) = pending.items.pop_front() {
@@ -169,28 +184,21 @@ impl Shared {
                     pending.lines -= 1;
                     pending.bytes -= line.len();
                 }
-                return Some((item, std::mem::take(&mut pending.dropped)));
+                return (item, std::mem::take(&mut pending.dropped));
             }
-            let waited = self.changed.wait_timeout(pending, interval);
-            let (still, timeout) = waited.unwrap_or_else(PoisonError::into_inner);
-            pending = still;
-            if timeout.timed_out() && pending.items.is_empty() {
-                return None;
-            }
+            pending = self.changed.wait(pending).unwrap_or_else(PoisonError::into_inner);
         }
     }
 
     /// Writes until the process ends.
-    fn run(&self, output: &mut impl Output, interval: Duration) {
+    fn run(&self, output: &mut impl Output) {
         let mut missing = 0;
         loop {
-            let Some((item, dropped)) = self.next(interval) else {
-                output.tend(SystemTime::now());
-                continue;
-            };
+            let (item, dropped) = self.next();
             missing += dropped;
             match item {
                 Item::Reopen(rules) => output.reopen(rules),
+                Item::Tend(now) => output.tend(now),
                 Item::Mark(mark) => drop(mark.send(())),
                 Item::Line(line) => match output.write(&line, SystemTime::now()) {
                     // After it: what waited in the queue is older than what found no room.
@@ -203,6 +211,9 @@ impl Shared {
                     Err(_) => missing += 1,
                 },
             }
+            let due = output.due();
+            self.due
+                .send_if_modified(|known| std::mem::replace(known, due) != due);
         }
     }
 }
@@ -249,6 +260,10 @@ mod tests {
         fn reopen(&mut self, _: LogRules) {}
 
         fn tend(&mut self, _: SystemTime) {}
+
+        fn due(&self) -> Option<SystemTime> {
+            None
+        }
     }
 
     fn put(queue: &LineQueue, line: &str) {
@@ -327,30 +342,36 @@ mod tests {
         assert_eq!((&*lines[0], missing(&lines[1])), ("short\n", Some(1)));
     }
 
-    /// Says when it is tended.
-    struct Tended(SyncSender<()>);
+    /// Is due again an hour after it was tended.
+    struct Aging(Option<SystemTime>);
 
-    impl Output for Tended {
-        fn write(&mut self, _: &[u8], _: SystemTime) -> io::Result<()> {
+    impl Output for Aging {
+        fn write(&mut self, _: &[u8], now: SystemTime) -> io::Result<()> {
+            self.0 = Some(now);
             Ok(())
         }
 
         fn reopen(&mut self, _: LogRules) {}
 
-        fn tend(&mut self, _: SystemTime) {
-            // Whoever listened has heard enough.
-            let _ = self.0.try_send(());
+        fn tend(&mut self, now: SystemTime) {
+            self.0 = Some(now + Duration::from_hours(1));
+        }
+
+        fn due(&self) -> Option<SystemTime> {
+            self.0
         }
     }
 
     #[test]
-    fn files_are_tended_though_nobody_logs() {
-        let (tended, told) = sync_channel(1);
-        let queue = LineQueue::start_tending(Tended(tended), (4, 1 << 10), Duration::from_millis(1)).unwrap();
-        for _ in 0..2 {
-            told.recv_timeout(PATIENCE).unwrap();
-        }
-        put(&queue, "still written\n");
+    fn what_is_due_is_told_and_done_though_nobody_logs() {
+        let queue = LineQueue::start(Aging(None), 4, 1 << 10).unwrap();
+        let due = queue.due();
+        assert_eq!(*due.borrow(), None);
+        put(&queue, "one\n");
         queue.flush(PATIENCE);
+        let written = due.borrow().unwrap();
+        queue.tend(written);
+        queue.flush(PATIENCE);
+        assert_eq!(*due.borrow(), Some(written + Duration::from_hours(1)));
     }
 }

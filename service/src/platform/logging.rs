@@ -107,6 +107,11 @@ impl Logger {
             .map_err(|error| PlatformError::io("change the log level")(std::io::Error::other(error)))
     }
 
+    /// The queue of what is written to files or to a pipe; `None` where the journal or a terminal is.
+    pub fn lines(&self) -> Option<LineQueue> {
+        self.lines.clone()
+    }
+
     /// Opens the files anew by their names, so that they can be moved away, under these rules from now on.
     pub fn reopen(&self, rules: LogRules) {
         if let Some(lines) = &self.lines {
