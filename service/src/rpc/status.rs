@@ -1,6 +1,7 @@
 //! Turns errors into gRPC statuses with `google.rpc.ErrorInfo`, once, at the border.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use snowflake_session_proto::ERROR_DOMAIN;
 use snowflake_session_proto::v1::ErrorReason;
@@ -13,6 +14,10 @@ use crate::domain::error::{Chain, Error, Reason};
 /// the details), and 16 KiB is what HTTP/2 clients accept for all trailers together.
 const MESSAGE_ENCODED_MAX: usize = 4096;
 
+/// How soon a call that a stopping service has not taken may come again: by then the next run is there, or a manager lets it
+/// wait.
+const RETRY_DELAY: Duration = Duration::from_secs(1);
+
 /// Longest value in the metadata.
 const FACT_BYTES_MAX: usize = 1024;
 
@@ -22,7 +27,11 @@ pub(super) fn status(error: &Error) -> Status {
     let (code, reason) = code_and_reason(error.reason());
     let message = fit(&error.to_string(), MESSAGE_ENCODED_MAX);
     let reason = reason.as_str_name().trim_start_matches("ERROR_REASON_");
-    let details = ErrorDetails::with_error_info(reason, ERROR_DOMAIN, metadata(error));
+    let mut details = ErrorDetails::with_error_info(reason, ERROR_DOMAIN, metadata(error));
+    if error.reason() == Reason::Draining && !error.may_have_run() {
+        // For clients that know nothing of our reasons, but of retries.
+        details.set_retry_info(Some(RETRY_DELAY));
+    }
     Status::with_error_details(code, message, details)
 }
 
@@ -128,6 +137,18 @@ fn fit(text: &str, encoded_max: usize) -> String {
 mod tests {
     use super::*;
     use crate::domain::error::Facts;
+
+    #[test]
+    fn only_what_has_not_run_is_to_be_tried_again() {
+        let delay = |error: Error| {
+            let info = status(&error).get_details_retry_info();
+            info.and_then(|info| info.retry_delay)
+        };
+        let stopping = || Error::new(Reason::Draining, "the service is stopping");
+        assert_eq!(delay(stopping()), Some(RETRY_DELAY));
+        assert_eq!(delay(stopping().with_doubt()), None);
+        assert_eq!(delay(Error::new(Reason::Timeout, "x")), None);
+    }
 
     #[test]
     fn doubt_is_told_and_so_is_certainty_where_it_helps() {
