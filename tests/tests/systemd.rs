@@ -108,7 +108,8 @@ on_each_systemd! {
     sandbox:
         units_verify_and_score,
         the_portable_sandbox_is_in_effect,
-        the_strict_sandbox_is_in_effect;
+        the_strict_sandbox_is_in_effect,
+        the_sandbox_of_the_system_is_in_effect;
     life:
         a_connection_starts_the_service_and_waits_for_it,
         start_reload_stop,
@@ -119,7 +120,9 @@ on_each_systemd! {
         a_killed_service_is_back_before_anybody_notices,
         a_hung_service_is_replaced,
         a_program_that_always_fails_is_explained,
+        a_start_that_takes_too_long_is_ended,
         a_stopped_journal_stops_nobody,
+        a_restarted_journal_has_all_fields,
         sockets_of_others_are_left_alone;
     doctor:
         a_managed_service_is_examined,

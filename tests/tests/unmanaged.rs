@@ -1,5 +1,7 @@
 //! The verbs of `sfctl service` where no service manager runs the service.
 
+use std::fs::File;
+use std::process::Stdio;
 use std::time::Duration;
 
 use snowflake_session_tests::stage::Stage;
@@ -65,6 +67,37 @@ fn the_verbs_work_without_a_manager_and_say_so() {
     stage.sfctl(&["service", "stop"]).ok();
     let idle = stage.sfctl(&["service", "stop"]);
     assert!(idle.code == 0 && idle.stderr.contains("does not run"), "{idle}");
+}
+
+/// What is logged while it is followed is shown, also when somebody moves the file away and lets the service begin another.
+#[test]
+fn the_log_is_followed_into_the_next_file() {
+    let stage = Stage::new();
+    stage.sfctl(&["service", "start"]).ok();
+    let seen = stage.path("seen");
+    let mut command = stage.program("sfctl", &["service", "logs", "-f", "-n", "1"]);
+    command
+        .stdin(Stdio::null())
+        .stdout(File::create(&seen).expect("the stage is writable"));
+    let mut follow = command.spawn().expect("sfctl starts");
+    let count = |text: &str| {
+        let seen = std::fs::read_to_string(&seen).unwrap_or_default();
+        seen.matches(text).count()
+    };
+    until_true("the last line is there", PATIENCE, || count("\n") == 1);
+    // As an outside logrotate does it, twice.
+    let log = stage.path("state/snowflake-session/service.log");
+    for (turn, moved) in ["service.log.1", "service.log.2"].into_iter().enumerate() {
+        std::fs::rename(&log, log.with_file_name(moved)).expect("there is a log");
+        stage.sfctl(&["service", "reload"]).ok();
+        until_true("the reload to be shown", PATIENCE, || {
+            count("configuration read again") == turn + 1
+        });
+        let text = std::fs::read_to_string(&log).expect("a new log");
+        assert_eq!(text.matches("configuration read again").count(), 1, "{text}");
+    }
+    follow.kill().expect("it goes on");
+    follow.wait().expect("it was ours");
 }
 
 #[test]

@@ -80,6 +80,63 @@ pub(crate) fn a_program_that_always_fails_is_explained(machine: &Machine) {
     );
 }
 
+/// A program that runs and is never ready is not taken for a service.
+pub(crate) fn a_start_that_takes_too_long_is_ended(machine: &Machine) {
+    listen(machine);
+    machine.drop_in(
+        SERVICE,
+        "mute",
+        "[Service]\nExecStart=\nExecStart=/bin/sleep infinity\nTimeoutStartSec=1s\nTimeoutStopSec=1s\nRestart=no\n",
+    );
+    let ran = machine.run(ALICE, &["systemctl", "--user", "start", SERVICE]);
+    assert_ne!(ran.code, 0, "{ran}");
+    assert_eq!(
+        machine.show(SERVICE, &["ActiveState", "Result"]),
+        "failed timeout"
+    );
+    // Whoever calls hears that, and is not kept waiting.
+    machine
+        .run(ALICE, &["timeout", "60", "sfctl", "query", "select 1"])
+        .fails(3, &["systemctl --user status snowflake-session.service"]);
+}
+
+/// The journal comes and goes; records have the fields by which they are looked for.
+pub(crate) fn a_restarted_journal_has_all_fields(machine: &Machine) {
+    listen(machine);
+    machine.alice(&["sfctl", "service", "start"]);
+    let pid = main_pid(machine);
+    machine.ok(ROOT, &["systemctl", "restart", "systemd-journald"]);
+    machine.alice(&["sfctl", "--session", "etl", "query", "select 1"]);
+    let of_session = || {
+        let read = ["journalctl", "--user", "--quiet", "--no-pager", "--output=json"];
+        let filtered = [&read[..], &["SNOWFLAKE_SESSION=etl"]].concat();
+        machine.run(ALICE, &filtered).out()
+    };
+    until_true("the statement to be in the journal", PATIENCE, || {
+        of_session().lines().any(|line| line.contains("\"statement\""))
+    });
+    let records = of_session();
+    let record = records.lines().find(|line| line.contains("\"statement\""));
+    let record: serde_json::Value = serde_json::from_str(record.expect("it was there")).expect("JSON");
+    for (field, wanted) in [
+        ("MESSAGE", "statement"),
+        ("PRIORITY", "6"),
+        ("SYSLOG_IDENTIFIER", "snowflake-session"),
+        ("SNOWFLAKE_SESSION", "etl"),
+        ("SNOWFLAKE_CONNECTION", "local"),
+        ("SNOWFLAKE_STATE", "succeeded"),
+        ("SNOWFLAKE_UID", "2001"),
+        ("_SYSTEMD_USER_UNIT", SERVICE),
+    ] {
+        assert_eq!(record[field], wanted, "{field}: {record:#}");
+    }
+    for field in ["SNOWFLAKE_REQUEST_ID", "SNOWFLAKE_QUERY_ID"] {
+        assert!(record[field].is_string(), "{field}: {record:#}");
+    }
+    assert!(!records.contains("select 1"), "SQL is no business of the journal");
+    assert_eq!(main_pid(machine), pid);
+}
+
 /// A journal that does not read must not keep anybody waiting.
 pub(crate) fn a_stopped_journal_stops_nobody(machine: &Machine) {
     listen(machine);

@@ -64,9 +64,9 @@ fn strict(machine: &Machine) {
     machine.drop_in(SERVICE, "strict", &String::from_utf8_lossy(&text));
 }
 
-/// A line of `/proc/PID/status` of Alice's service.
-fn status_line(machine: &Machine, key: &str) -> String {
-    let path = format!("/proc/{}/status", main_pid(machine));
+/// A line of `/proc/PID/status` of a process.
+fn status_line(machine: &Machine, pid: &str, key: &str) -> String {
+    let path = format!("/proc/{pid}/status");
     let text = machine.ok(ROOT, &["cat", &path]);
     let line = text
         .lines()
@@ -75,16 +75,21 @@ fn status_line(machine: &Machine, key: &str) -> String {
     line.split_whitespace().nth(1).unwrap_or_default().to_owned()
 }
 
-/// Whether a process in the namespaces of Alice's service can write to a folder.
-fn can_write(machine: &Machine, folder: &str) -> bool {
-    let pid = main_pid(machine);
+/// Whether a process has a namespace of its own; `kind` is its name in `/proc`.
+fn has_own(machine: &Machine, pid: &str, kind: &str) -> bool {
+    let of = |pid: &str| machine.ok(ROOT, &["readlink", &format!("/proc/{pid}/ns/{kind}")]);
+    of(pid) != of("1")
+}
+
+/// Whether Alice can write to a folder as a process with these namespaces sees it.
+fn can_write(machine: &Machine, pid: &str, folder: &str) -> bool {
     let file = format!("{folder}/probe");
     let ran = machine.run(
         ROOT,
         &[
             "nsenter",
             "--target",
-            &pid,
+            pid,
             "--mount",
             "--setuid=2001",
             "--setgid=2001",
@@ -95,17 +100,34 @@ fn can_write(machine: &Machine, folder: &str) -> bool {
     ran.code == 0
 }
 
+/// A process gets no rights that it does not have, and not all system calls.
+#[track_caller]
+fn is_confined(machine: &Machine, pid: &str) {
+    let status = ["NoNewPrivs:", "Seccomp:"].map(|key| status_line(machine, pid, key));
+    assert_eq!(status, ["1", "2"]);
+}
+
+/// A process has nothing of the machine but what it is given.
+#[track_caller]
+fn is_strictly_confined(machine: &Machine, pid: &str) {
+    is_confined(machine, pid);
+    assert_eq!(status_line(machine, pid, "CapBnd:"), "0000000000000000");
+    for kind in ["user", "mnt"] {
+        assert!(
+            has_own(machine, pid, kind),
+            "it is in the machine's namespace: {kind}"
+        );
+    }
+    for folder in ["/usr/local", "/home/alice", "/etc"] {
+        assert!(!can_write(machine, pid, folder), "{folder} can be written to");
+    }
+}
+
 /// Not the score but the running process: the score knows nothing of lines without effect.
 pub(crate) fn the_portable_sandbox_is_in_effect(machine: &Machine) {
     listen(machine);
     machine.alice(&["sfctl", "service", "start"]);
-    assert_eq!(
-        (
-            status_line(machine, "NoNewPrivs:").as_str(),
-            status_line(machine, "Seccomp:").as_str()
-        ),
-        ("1", "2")
-    );
+    is_confined(machine, &main_pid(machine));
     let state = machine.alice(&["sfctl", "service", "status", "--format", "json"]);
     assert!(
         state.contains("\"manager\":\"systemd\"") || state.contains("\"manager\": \"systemd\""),
@@ -130,10 +152,7 @@ pub(crate) fn the_strict_sandbox_is_in_effect(machine: &Machine) {
         machine.show(SERVICE, &["ActiveState", "Result"]),
         "active success"
     );
-    assert_eq!(status_line(machine, "CapBnd:"), "0000000000000000");
-    for folder in ["/usr/local", "/home/alice", "/etc"] {
-        assert!(!can_write(machine, folder), "{folder} can be written to");
-    }
+    is_strictly_confined(machine, &main_pid(machine));
     assert_eq!(
         machine
             .alice(&["sfctl", "query", "select 40 + 2", "--format", "csv"])
@@ -141,4 +160,18 @@ pub(crate) fn the_strict_sandbox_is_in_effect(machine: &Machine) {
             .last(),
         Some("42")
     );
+}
+
+/// The services that the system runs have the whole sandbox, without a drop-in.
+pub(crate) fn the_sandbox_of_the_system_is_in_effect(machine: &Machine) {
+    machine.ok(ROOT, &["groupadd", "--system", "snowflake"]);
+    let units = [SERVICE, "snowflake-session@alice.service"];
+    for unit in units {
+        machine.ok(ROOT, &["systemctl", "start", unit]);
+        let pid = machine.ok(
+            ROOT,
+            &["systemctl", "show", "--value", "--property=MainPID", unit],
+        );
+        is_strictly_confined(machine, &pid);
+    }
 }
