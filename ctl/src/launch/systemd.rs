@@ -145,6 +145,25 @@ impl Unit {
         }
     }
 
+    /// Why this user sees no record of the service, if that is so; a service has logged that it serves at least. Only the
+    /// system's journal is not for everybody.
+    pub(crate) async fn unseen_journal(&self) -> Option<String> {
+        if self.scope == Scope::User {
+            return None;
+        }
+        let mut arguments = self.journal_arguments();
+        arguments.extend(["--quiet", "--no-pager", "--output=cat", "--lines=1"].map(str::to_owned));
+        let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+        let records = run("journalctl", &arguments, Instant::now() + QUESTION_WAIT_MAX).await;
+        let is_empty = records.is_ok_and(|output| output.stdout.is_empty());
+        is_empty.then(|| {
+            format!(
+                "no record of {} is there that you may read; the groups systemd-journal and adm may read all",
+                self.service
+            )
+        })
+    }
+
     /// Why the service behind the socket may be silent: how its last run ended, if badly, or that it is given up.
     pub(crate) async fn trouble(&self) -> Option<Failure> {
         if let Some(result) = &self.failed {
@@ -179,8 +198,14 @@ impl Unit {
 
     async fn carry_out(&self, arguments: &[&str], deadline: Instant) -> Result<(), Failure> {
         let output = self.systemctl(arguments, deadline).await?;
-        succeeded(&format!("{} {}", self.command(), arguments.join(" ")), &output)
-            .map_err(|failure| failure.hint(format!("see `{} status {}`", self.command(), self.service)))
+        succeeded(&format!("{} {}", self.command(), arguments.join(" ")), &output).map_err(|failure| {
+            let see = format!("see `{} status {}`", self.command(), self.service);
+            let is_root = rustix::process::geteuid().is_root();
+            failure.hint(match self.scope {
+                Scope::System if !is_root => format!("root alone may do that to the system's units; {see}"),
+                Scope::System | Scope::User => see,
+            })
+        })
     }
 
     async fn systemctl(&self, arguments: &[&str], deadline: Instant) -> Result<Output, Failure> {

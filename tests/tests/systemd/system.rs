@@ -69,6 +69,21 @@ pub(crate) fn a_group_shares_the_system_service(machine: &Machine) {
         read("--namespace=snowflake").contains("serving")
     });
     assert!(!read("--namespace=").contains("serving"));
+    assert!(!read("--namespace=snowflake").contains("where clients look"));
+    // Whoever may use the service may not read its log for that, and is told so.
+    let logs = ["sfctl", "--socket", socket, "service", "logs"];
+    machine.run(ALICE, &logs).fails(
+        3,
+        &["the log cannot be read", "the groups systemd-journal and adm"],
+    );
+    machine
+        .run(ALICE, &["sfctl", "--socket", socket, "service", "restart"])
+        .fails(3, &["root alone may do that to the system's units"]);
+    let doctor = ["sfctl", "--socket", socket, "doctor"];
+    let ran = machine.run(ALICE, &doctor);
+    assert!(ran.out().contains("warn  logging.place"), "{ran}");
+    machine.ok(ROOT, &["gpasswd", "--add", "alice", "systemd-journal"]);
+    assert!(machine.alice(&logs).contains("serving"));
 
     // With a connection that only root can read.
     machine.write(
@@ -161,4 +176,8 @@ pub(crate) fn users_have_system_services_of_their_own(machine: &Machine) {
         ],
     );
     assert!(log.out().contains("the service is being restarted"), "{log}");
+    assert!(!log.out().contains("where clients look"), "{log}");
+    // Her records are hers to read.
+    let logs = machine.run(ALICE, &["sfctl", "--socket", socket, "service", "logs"]);
+    assert!(logs.out().contains("serving") && logs.stderr.is_empty(), "{logs}");
 }

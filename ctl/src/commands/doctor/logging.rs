@@ -84,7 +84,11 @@ pub(super) async fn gather(scene: &Scene<'_>) -> Facts {
         (Manager::Systemd(unit), _) => {
             let of_service = unit.journal_arguments();
             let of_user = unit.scope == Scope::User;
-            Facts::Journal(journal(&of_service, of_user).await)
+            let mut journal = journal(&of_service, of_user).await;
+            if let Some(why) = unit.unseen_journal().await {
+                journal.readable = Err(why);
+            }
+            Facts::Journal(journal)
         }
         (_, Some(folder)) => Facts::File(file(folder)),
         (_, None) => Facts::Unknown,
@@ -198,7 +202,7 @@ fn of_journal(journal: &Journal) -> Check {
     }
     if let Err(why) = &journal.readable {
         return Check::warn(ID, format!("the service's records cannot be read: {why}"))
-            .repair("join the group systemd-journal, or ask an administrator");
+            .repair("sudo usermod -aG systemd-journal $USER, and log in again");
     }
     if journal.found == Some(false) {
         return Check::warn(

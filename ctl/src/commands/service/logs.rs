@@ -36,6 +36,9 @@ pub(super) async fn logs(arguments: LogsArguments, run: &Run) -> Result<(), Fail
             command.arg(format!("SNOWFLAKE_SESSION={session}"));
         }
         run.ui.detail("reading the journal of systemd");
+        if let Some(why) = unit.unseen_journal().await {
+            return Err(Failure::unreachable("the log cannot be read").caused_by(why));
+        }
         return Err(Failure::usage("cannot run journalctl").caused_by(command.exec()));
     }
     let path = log_file(&manager, run).await?;
