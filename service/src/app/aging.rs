@@ -60,7 +60,7 @@ impl Aging {
     async fn changed(&mut self) {
         if self.due.changed().await.is_err() {
             // Whoever wrote is gone.
-            std::future::pending().await
+            std::future::pending::<()>().await;
         }
     }
 }
@@ -123,9 +123,9 @@ mod tests {
             let count = |count: &AtomicUsize| count.load(Ordering::SeqCst);
             (count(&first_count), count(&second_count))
         };
-        sleep(DAY - Duration::from_secs(1)).await;
+        sleep(Duration::from_hours(23)).await;
         assert_eq!(counts(), (0, 0));
-        sleep(Duration::from_secs(2)).await;
+        sleep(Duration::from_hours(2)).await;
         assert_eq!(counts(), (1, 0));
         // Nothing else is due once it was done.
         first.send_replace(None);

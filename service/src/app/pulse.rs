@@ -136,6 +136,7 @@ mod tests {
 
     /// All that a service would do stands still here: the table of sessions is held, and so is the only thread of its runtime
     /// while HTTP is asked.
+    #[expect(clippy::await_holding_lock, reason = "that is what it is about")]
     #[tokio::test]
     async fn a_stuck_table_of_sessions_is_noticed_in_time() {
         let folder = tempfile::tempdir().unwrap();

@@ -39,7 +39,7 @@ impl Client {
     }
 
     /// Hears why it is dismissed, and that its connection is closed.
-    async fn is_dismissed(mut self, why: &str) {
+    async fn hears_the_end(mut self, why: &str) {
         let heard = tokio::time::timeout(PATIENCE, self.watching.message()).await;
         let status = heard.expect("an end").unwrap_err();
         assert_eq!(status.code(), Code::Unavailable);
@@ -77,7 +77,7 @@ async fn a_revoked_certificate_ends_the_connections_that_it_has_opened() {
     dismissed.goes_on().await;
     served.write_lists(&[ours.revocations(&[intern.serial()], NOW)]);
     assert!(served.reload().await.faults.is_empty());
-    dismissed.is_dismissed("its certificate was revoked").await;
+    dismissed.hears_the_end("its certificate was revoked").await;
     other.goes_on().await;
     let said = served.log_at_end();
     assert!(
@@ -99,13 +99,13 @@ async fn a_name_off_the_list_ends_the_connections_of_its_client() {
     served.configure("listen = \"127.0.0.1:0\"\nallow = [\"cn:client\"]");
     assert!(served.reload().await.faults.is_empty());
     dismissed
-        .is_dismissed(&format!("`tcp.allow` no longer names uri:{INTERN}"))
+        .hears_the_end(&format!("`tcp.allow` no longer names uri:{INTERN}"))
         .await;
     other.goes_on().await;
     served.status(&intern).await;
     served.configure(&format!("listen = \"127.0.0.1:0\"\nallow = [\"uri:{INTERN}\"]"));
     assert!(served.reload().await.faults.is_empty());
-    other.is_dismissed("`tcp.allow` no longer names it").await;
+    other.hears_the_end("`tcp.allow` no longer names it").await;
 }
 
 #[tokio::test]
@@ -116,7 +116,7 @@ async fn an_authority_that_is_not_trusted_any_more_takes_its_clients_with_it() {
     std::fs::write(served.home.path().join("authorities.pem"), other.pem()).unwrap();
     assert!(served.reload().await.faults.is_empty());
     client
-        .is_dismissed("the authority of its certificate is no longer trusted")
+        .hears_the_end("the authority of its certificate is no longer trusted")
         .await;
 }
 

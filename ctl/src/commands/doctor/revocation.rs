@@ -54,6 +54,14 @@ pub(super) struct Lists {
     without: Result<Vec<String>, String>,
 }
 
+/// Whose certificates a list is about.
+#[derive(PartialEq, Eq, Hash)]
+struct Scope {
+    authority: Vec<u8>,
+    /// Which part of them, if the authority has divided its list.
+    part: Option<Vec<u8>>,
+}
+
 /// What is told of one list.
 #[derive(Clone, Debug)]
 struct ListFacts {
@@ -101,7 +109,7 @@ fn read(path: &Path, authorities: &Path) -> Result<Lists, String> {
     if lists.is_empty() {
         return Err("holds no revocation list in PEM form".to_owned());
     }
-    let mut newest: HashMap<(Vec<u8>, Option<Vec<u8>>), ListFacts> = HashMap::new();
+    let mut newest: HashMap<Scope, ListFacts> = HashMap::new();
     for list in lists {
         let (scope, facts) =
             facts(&list).map_err(|error| format!("holds a list that is none of version 2: {error}"))?;
@@ -115,7 +123,9 @@ fn read(path: &Path, authorities: &Path) -> Result<Lists, String> {
     let without = certificate::authorities_of(authorities).map(|subjects| {
         let is_listed = |subject: &Name| {
             let subject = subject.to_der().ok();
-            newest.keys().any(|(issuer, _)| Some(issuer) == subject.as_ref())
+            newest
+                .keys()
+                .any(|scope| Some(&scope.authority) == subject.as_ref())
         };
         let without = subjects.iter().filter(|subject| !is_listed(subject));
         without.map(shown).collect()
@@ -125,8 +135,8 @@ fn read(path: &Path, authorities: &Path) -> Result<Lists, String> {
     Ok(Lists { newest, without })
 }
 
-/// Whose certificates a list is about, which part of them, and what is told of it.
-fn facts(list: &[u8]) -> Result<((Vec<u8>, Option<Vec<u8>>), ListFacts), der::Error> {
+/// Whose certificates a list is about, and what is told of it.
+fn facts(list: &[u8]) -> Result<(Scope, ListFacts), der::Error> {
     let told = CertificateList::from_der(list)?.tbs_cert_list;
     let point = extension(&told, ISSUING_DISTRIBUTION_POINT);
     let number = extension(&told, CRL_NUMBER).and_then(|number| CrlNumber::from_der(number).ok());
@@ -144,7 +154,11 @@ fn facts(list: &[u8]) -> Result<((Vec<u8>, Option<Vec<u8>>), ListFacts), der::Er
             None => is_indirect.then_some("an indirect list"),
         },
     };
-    Ok(((told.issuer.to_der()?, point.map(<[u8]>::to_vec)), facts))
+    let scope = Scope {
+        authority: told.issuer.to_der()?,
+        part: point.map(<[u8]>::to_vec),
+    };
+    Ok((scope, facts))
 }
 
 fn extension(list: &TbsCertList, id: ObjectIdentifier) -> Option<&[u8]> {

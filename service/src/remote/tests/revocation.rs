@@ -313,6 +313,9 @@ fn changed(list: List, change: impl FnOnce(&mut TbsCertList)) -> String {
     encode_string("X509 CRL", LineEnding::LF, &parsed.to_der().unwrap()).unwrap()
 }
 
+/// The extension of a list that is one part of several.
+const PARTS: &str = "2.5.29.28";
+
 fn extension(id: &str, value: &[u8]) -> Extension {
     Extension {
         extn_id: id.parse().unwrap(),
@@ -340,7 +343,6 @@ fn lists_that_are_not_the_whole_truth_are_refused_by_what_they_are() {
             entry.crl_entry_extensions = Some(vec![extension("2.5.29.29", &[0x30, 0])]);
         },
     );
-    const PARTS: &str = "2.5.29.28";
     for (list, words) in [
         (add("2.5.29.27", &[2, 1, 7]), "a delta list"),
         (add(PARTS, &[0x30, 3, 0x84, 1, 0xff]), "an indirect list"),
