@@ -1,6 +1,8 @@
 //! `sfctl` on one machine, the service on another: TCP with mutual TLS, and what is said to those who may not come.
 
+use std::io::Read as _;
 use std::net::{SocketAddr, TcpListener};
+use std::process::{Command, Stdio};
 
 use snowflake_session_tests::authority::Authority;
 use snowflake_session_tests::process::{Ran, run};
@@ -16,6 +18,19 @@ struct Machines {
     address: SocketAddr,
 }
 
+/// Lets this client in and nobody else, from the next start or reload of the service on.
+fn allow(service: &Stage, client: &str) {
+    let home = service.path("");
+    let home = home.display();
+    service.write(
+        "config/snowflake-session/config.toml",
+        format!(
+            "[tcp]\nlisten = \"127.0.0.1:0\"\ncertificate = \"{home}server.pem\"\nkey = \"{home}server.key\"\n\
+             client_authorities = \"{home}authorities.pem\"\nallow = [\"{client}\"]\n"
+        ),
+    );
+}
+
 impl Machines {
     fn new() -> Self {
         let (service, client, authority) = (Stage::new(), Stage::new(), Authority::new("ours"));
@@ -24,15 +39,7 @@ impl Machines {
             authority.write(stage, "authorities");
         }
         authority.client("etl", ETL, 3000).write(&client, "etl");
-        let home = service.path("");
-        let home = home.display();
-        service.write(
-            "config/snowflake-session/config.toml",
-            format!(
-                "[tcp]\nlisten = \"127.0.0.1:0\"\ncertificate = \"{home}server.pem\"\nkey = \"{home}server.key\"\n\
-                 client_authorities = \"{home}authorities.pem\"\nallow = [\"uri:{ETL}\"]\n"
-            ),
-        );
+        allow(&service, &format!("uri:{ETL}"));
         let started = service.sfctl(&["service", "start", "--format", "json"]).ok();
         let status: serde_json::Value = serde_json::from_str(&started).expect("a document");
         let address = status["tcp"].as_str().and_then(|text| text.parse().ok());
@@ -46,7 +53,12 @@ impl Machines {
 
     /// Runs `sfctl` on the client's machine, with the certificate of this name.
     fn sfctl_as(&self, name: &str, arguments: &[&str]) -> Ran {
-        self.sfctl_at(
+        run(self.program_as(name, arguments), None)
+    }
+
+    /// `sfctl` on the client's machine, with the certificate of this name.
+    fn program_as(&self, name: &str, arguments: &[&str]) -> Command {
+        self.program_at(
             &format!("https://localhost:{}", self.address.port()),
             name,
             arguments,
@@ -54,13 +66,17 @@ impl Machines {
     }
 
     fn sfctl_at(&self, server: &str, name: &str, arguments: &[&str]) -> Ran {
+        run(self.program_at(server, name, arguments), None)
+    }
+
+    fn program_at(&self, server: &str, name: &str, arguments: &[&str]) -> Command {
         let mut command = self.client.program("sfctl", arguments);
         command
             .env("SFCTL_SERVER", server)
             .env("SFCTL_TLS_CA", self.client.path("authorities.pem"))
             .env("SFCTL_TLS_CERT", self.client.path(format!("{name}.pem")))
             .env("SFCTL_TLS_KEY", self.client.path(format!("{name}.key")));
-        run(command, None)
+        command
     }
 }
 
@@ -96,6 +112,65 @@ fn a_client_of_another_machine_queries_and_is_in_the_audit_log() {
         machines.client.processes("snowflake-session").is_empty(),
         "nothing is started beside the client"
     );
+}
+
+/// A client is dismissed in the middle of a result, and reads on when it may come again.
+#[test]
+fn a_dismissed_client_is_told_why_and_how_far_it_came() {
+    let machines = Machines::new();
+    let service = &machines.service;
+    for words in ["client over TCP dismissed", "client over TCP refused", "Draining"] {
+        service.foresee(words);
+    }
+    // Far more than all windows and queues between the emulator and a reader hold together.
+    let sql =
+        "select seq4() as n, 'a text that takes some room' as t from table(generator(rowcount => 1500000))";
+    let mut reader = machines.program_as("etl", &["query", sql, "--format", "csv"]);
+    reader
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    let mut reader = reader.spawn().expect("sfctl starts");
+    let mut out = reader.stdout.take().expect("it was asked for");
+    let mut begun = [0; 4];
+    out.read_exact(&mut begun).expect("the result begins");
+    allow(service, "cn:nobody");
+    service.sfctl(&["service", "reload"]).ok();
+    let mut rows = String::from_utf8_lossy(&begun).into_owned();
+    out.read_to_string(&mut rows).expect("text");
+    let ended = reader.wait_with_output().expect("it ends");
+    let told = String::from_utf8_lossy(&ended.stderr);
+    assert_eq!(ended.status.code(), Some(3), "{told}");
+    let received = rows.lines().count() - 1;
+    for words in [
+        "the service does not let this client in any more: `tcp.allow` no longer names it",
+        "nobody of its names on its list",
+        &format!("rows received: {received}"),
+    ] {
+        assert!(told.contains(words), "no {words:?} in {told}");
+    }
+    allow(service, &format!("uri:{ETL}"));
+    service.sfctl(&["service", "reload"]).ok();
+    let query = told
+        .lines()
+        .find_map(|line| line.trim().strip_prefix("query id: "));
+    let offset = received.to_string();
+    let rest = machines.sfctl_as(
+        "etl",
+        &[
+            "job",
+            "result",
+            query.expect("a query id"),
+            "--offset",
+            &offset,
+            "--limit",
+            "1",
+            "--format",
+            "csv",
+        ],
+    );
+    let next = format!("{received},a text that takes some room");
+    assert_eq!(rest.ok().lines().last(), Some(&*next));
 }
 
 #[test]

@@ -56,6 +56,10 @@ fn stated(reason: ErrorReason, message: &str, details: &HashMap<String, String>)
     let what = match reason {
         // It names the session and what it has lost; nothing general would say more.
         ErrorReason::SessionLost if !message.is_empty() => message,
+        // It leaves everybody, or this client alone.
+        ErrorReason::Draining if message.starts_with("the service ") => {
+            message.split_once("; ").map_or(message, |(what, _)| what)
+        }
         _ => what(reason),
     };
     let mut failure = Failure::new(Exit::of_reason(reason), what);

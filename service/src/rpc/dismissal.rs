@@ -52,7 +52,8 @@ impl Dismissal {
 
     /// What a call hears that had not begun.
     fn error(&self) -> Error {
-        Error::new(Reason::Draining, self.reason())
+        let error = Error::new(Reason::Draining, self.reason());
+        error.with_hint("with another certificate it may; else ask whoever runs the service")
     }
 
     /// What a call hears of which nobody knows how far it came.

@@ -47,6 +47,19 @@ pub(crate) enum DialError {
     Remote(Box<RemoteError>),
 }
 
+impl DialError {
+    /// True when dialling again gives the same: certificates are in the way, on one side or the other.
+    pub(crate) fn is_final(&self) -> bool {
+        matches!(self, Self::Remote(error) if matches!(
+            **error,
+            RemoteError::File { .. }
+                | RemoteError::Pair(_)
+                | RemoteError::NotTrusted { .. }
+                | RemoteError::NotAccepted { .. }
+        ))
+    }
+}
+
 /// Dials the service once.
 pub(crate) async fn dial(settings: &Settings) -> Result<Client, DialError> {
     let channel = match &settings.remote {

@@ -149,7 +149,13 @@ impl Course {
         } else {
             // Whoever stopped it may want it to stay so; whoever restarts it starts it.
             let dialled = dial(&run.settings).await;
-            dialled.map_err(|error| Tried::NotYet(error.into()))?
+            dialled.map_err(|error| {
+                if error.is_final() {
+                    Tried::Refused(error.into())
+                } else {
+                    Tried::NotYet(error.into())
+                }
+            })?
         };
         // Of a result that is complete but for its end, a row more has to be asked for; 0 would be all.
         let row_limit = match self.row_limit {
