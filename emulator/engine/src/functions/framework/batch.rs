@@ -152,3 +152,55 @@ fn fill(columns: NumberColumns<'_>, compute: &impl Fn(i128, i128) -> Result<i128
         }
     }))
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::functions::testing::check;
+
+    #[test]
+    fn nulls_in_columns() {
+        check("sum(sf_add(x, 1)) FROM (VALUES (1), (NULL), (3)) AS t(x)", "6");
+        // A vector without NULLs, one with a constant beside it, one that is NULL throughout.
+        let wide = "FROM (SELECT i::DECIMAL(38,0) AS x FROM range(5000) AS r(i))";
+        check(&format!("sum(sf_add(x, x)) {wide}"), "24995000");
+        check(&format!("count(*) {wide} WHERE sf_mod(x, 50) = 3"), "100");
+        check(&format!("count(sf_add(x, NULL::DECIMAL(38,0))) {wide}"), "0");
+        check(
+            "count(sf_mul(x, x)) FROM (SELECT CASE WHEN i % 3 = 0 THEN i END AS x FROM range(5000) AS r(i))",
+            "1667",
+        );
+    }
+
+    #[test]
+    fn columns_of_all_widths() {
+        let half = 3_i128;
+        for odd in [
+            1_i128 << 31,
+            1 << 32,
+            -1,
+            -7,
+            i128::from(i64::MIN),
+            1 << 63,
+            1 << 64,
+            -(1 << 70),
+        ] {
+            for (usual, rare) in [(half, odd), (odd, half)] {
+                let rows = format!(
+                    "FROM (SELECT (CASE i % 2048 WHEN 1500 THEN {rare} ELSE {usual} + i % 2 END)::DECIMAL(38,0) x, \
+                     x::HUGEINT h FROM range(4096) AS r(i))"
+                );
+                let same = [
+                    "sf_add(x, 11)::HUGEINT = h + 11",
+                    "sf_sub(11, x)::HUGEINT = 11 - h",
+                    "sf_add(x, x)::HUGEINT = h + h",
+                    "sf_mul(x, -3)::HUGEINT = h * -3",
+                    "sf_mod(x, 50)::HUGEINT = h % 50",
+                    "sf_mod(x, 5000000000)::HUGEINT = h % 5000000000",
+                ];
+                for same in same {
+                    check(&format!("bool_and({same}) {rows}"), "true");
+                }
+            }
+        }
+    }
+}
