@@ -172,6 +172,8 @@ def as_arrow():
         equal(frame.F[0], 1.5)
         equal(frame["T"][0], pandas.Timestamp("2024-01-01"))
         assert frame.isna().iloc[1].all(), frame
+        frame = cursor.execute("select 1 as a, 'x' as b where false").fetch_pandas_all()
+        equal((list(frame.columns), len(frame)), (["A", "B"], 0))
 
 
 def large():
