@@ -4,7 +4,7 @@ use snowflake_emulator_engine::EngineError;
 
 use super::Catalog;
 use super::names::{Name, ObjectPath, literal};
-use super::records::{optional, where_in_schema};
+use super::records::{optional, where_in_schema, where_schema_lives};
 use super::tables::CATALOG_SCHEMA;
 
 /// Days for which it is known which files a table was loaded from; Snowflake's.
@@ -148,7 +148,8 @@ pub fn where_named(path: &ObjectPath) -> String {
 impl Catalog<'_> {
     /// A stage.
     pub fn stage(&mut self, path: &ObjectPath) -> Result<Option<Stage>, EngineError> {
-        Ok(self.stages(&where_named(path))?.into_iter().next())
+        let condition = format!("{} AND {}", where_named(path), where_schema_lives("stages"));
+        Ok(self.stages(&condition)?.into_iter().next())
     }
 
     /// Stages that fit a condition.
@@ -179,8 +180,9 @@ impl Catalog<'_> {
     /// A file format.
     pub fn file_format(&mut self, path: &ObjectPath) -> Result<Option<Format>, EngineError> {
         let rows = self.rows(&format!(
-            "SELECT owner, comment, created_ms, kind, options FROM {CATALOG_SCHEMA}.file_formats WHERE {}",
-            where_named(path)
+            "SELECT owner, comment, created_ms, kind, options FROM {CATALOG_SCHEMA}.file_formats WHERE {} AND {}",
+            where_named(path),
+            where_schema_lives("file_formats")
         ))?;
         Ok(rows.first().map(|row| Format {
             path: path.clone(),

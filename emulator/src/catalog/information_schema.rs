@@ -1,6 +1,7 @@
 //! The views of a database's INFORMATION_SCHEMA, over the catalog's tables.
 
 use super::names::{INFORMATION_SCHEMA, Name, SchemaPath, literal};
+use super::records::where_schema_lives;
 use super::tables::CATALOG_SCHEMA;
 
 /// Statements that make the views of a database.
@@ -130,7 +131,7 @@ fn columns(database: &str) -> String {
          CAST(NULL AS VARCHAR) AS \"SCOPE_NAME\", CAST(NULL AS BIGINT) AS \"MAXIMUM_CARDINALITY\", \
          CAST(NULL AS VARCHAR) AS \"DTD_IDENTIFIER\", 'NO' AS \"IS_SELF_REFERENCING\", \
          {} AS \"IS_IDENTITY\", {}, c.comment AS \"COMMENT\", CAST(NULL AS VARCHAR) AS \"SCHEMA_EVOLUTION_RECORD\", \
-         CAST(NULL AS VARCHAR) AS \"DATA_TYPE_ALIAS\" \
+         CASE WHEN c.type_tag LIKE 'VECTOR%' THEN c.type_tag END AS \"DATA_TYPE_ALIAS\" \
          FROM {CATALOG_SCHEMA}.columns c JOIN {CATALOG_SCHEMA}.objects o ON o.id = c.object_id \
          WHERE o.database_name = {database} AND o.dropped_ms IS NULL",
         yes("c.nullable"),
@@ -194,9 +195,10 @@ fn sequences(database: &str) -> String {
          CAST(10 AS BIGINT) AS \"NUMERIC_PRECISION_RADIX\", CAST(0 AS BIGINT) AS \"NUMERIC_SCALE\", \
          CAST(start AS VARCHAR) AS \"START_VALUE\", CAST(step AS VARCHAR) AS \"INCREMENT\", {} AS \"CREATED\", \
          {} AS \"LAST_ALTERED\", {} AS \"COMMENT\" \
-         FROM {CATALOG_SCHEMA}.sequences WHERE database_name = {database}",
+         FROM {CATALOG_SCHEMA}.sequences WHERE database_name = {database} AND {}",
         time("created_ms"),
         time("created_ms"),
         comment("comment"),
+        where_schema_lives("sequences"),
     )
 }

@@ -6,7 +6,7 @@ use snowflake_emulator_engine::{EngineConnection, EngineError, EngineErrorKind};
 use super::names::{Name, ObjectPath, SchemaPath};
 use super::records::{
     Column, Database, Object, ObjectKind, Schema, Sequence, where_database, where_object, where_schema,
-    where_sequence,
+    where_schema_lives, where_sequence,
 };
 use super::tables::CATALOG_SCHEMA;
 use super::types::StoredType;
@@ -199,8 +199,9 @@ impl<'a> Catalog<'a> {
     /// A sequence.
     pub fn sequence(&mut self, path: &ObjectPath) -> Result<Option<Sequence>, EngineError> {
         let row = self.row(&format!(
-            "SELECT start, step, comment, created_ms FROM {CATALOG_SCHEMA}.sequences WHERE {}",
-            where_sequence(path)
+            "SELECT start, step, comment, created_ms FROM {CATALOG_SCHEMA}.sequences WHERE {} AND {}",
+            where_sequence(path),
+            where_schema_lives("sequences")
         ))?;
         Ok(row.map(|row| Sequence {
             path: path.clone(),

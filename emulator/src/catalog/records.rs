@@ -382,6 +382,14 @@ pub fn where_in_schema(path: &SchemaPath) -> String {
     )
 }
 
+/// Condition that leaves out what waits in a dropped schema; `table` is the table, or its alias, that is read.
+pub fn where_schema_lives(table: &str) -> String {
+    format!(
+        "EXISTS (SELECT 1 FROM {CATALOG_SCHEMA}.schemas held WHERE held.database_name = {table}.database_name \
+         AND held.name = {table}.schema_name AND held.dropped_ms IS NULL)"
+    )
+}
+
 /// Condition that picks the live row of an object.
 pub fn where_object(path: &ObjectPath) -> String {
     format!(

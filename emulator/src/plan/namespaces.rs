@@ -4,6 +4,7 @@
 //! meanwhile ([`Effect::Bury`]). Making a schema of the same name clears the old one away.
 
 use super::ddl::{DdlPlan, Effect, Failure, Planner, dropped_already, exists_already};
+use crate::catalog::files::Stage;
 use crate::catalog::names::{INFORMATION_SCHEMA, Name, PUBLIC, SchemaPath, literal};
 use crate::catalog::records::{Database, Schema, where_database, where_in_schema, where_schema};
 use crate::catalog::tables::{CATALOG_SCHEMA, create_information_schema, drop_engine_schema};
@@ -75,7 +76,7 @@ fn create_schema(planner: &mut Planner<'_>, made: &CreateNamespace) -> Result<Dd
         return Err(SqlError::already_exists(path.schema.as_str()).into());
     }
     let mut plan = DdlPlan::default();
-    clear_schema(&path, &mut plan);
+    clear_schema(planner, &path, &mut plan)?;
     plan.effects.push(Effect::Unbury(vec![path.clone()]));
     let options = Options::read(&made.properties)?;
     let schema = Schema {
@@ -276,7 +277,7 @@ fn clear_database(planner: &mut Planner<'_>, name: &Name, plan: &mut DdlPlan) ->
         .map(|row| SchemaPath::new(name.clone(), Name::exact(row.text(0))))
         .collect();
     for schema in &schemas {
-        clear_schema(schema, plan);
+        clear_schema(planner, schema, plan)?;
     }
     plan.sql(format!(
         "DELETE FROM {CATALOG_SCHEMA}.databases WHERE name = {}",
@@ -286,9 +287,22 @@ fn clear_database(planner: &mut Planner<'_>, name: &Name, plan: &mut DdlPlan) ->
     Ok(())
 }
 
-/// Clears away what a schema of this name, live or dropped, has left.
-fn clear_schema(path: &SchemaPath, plan: &mut DdlPlan) {
+/// Clears away what a schema of this name, live or dropped, has left, with the files of its stages.
+fn clear_schema(planner: &mut Planner<'_>, path: &SchemaPath, plan: &mut DdlPlan) -> Result<(), Failure> {
     let held = where_in_schema(path);
+    let temporary = planner.files.stages.values();
+    let mut stages: Vec<Stage> = temporary
+        .filter(|stage| stage.path.schema == *path)
+        .cloned()
+        .collect();
+    stages.extend(planner.catalog.stages(&held)?);
+    let stages = stages.into_iter().map(|stage| Effect::DropStage(Box::new(stage)));
+    plan.effects.extend(stages);
+    let formats = planner.files.formats.keys();
+    let formats = formats.filter(|format| format.schema == *path);
+    plan.effects.extend(formats.cloned().map(Effect::ForgetFormat));
+    plan.sql(format!("DELETE FROM {CATALOG_SCHEMA}.stages WHERE {held}"));
+    plan.sql(format!("DELETE FROM {CATALOG_SCHEMA}.file_formats WHERE {held}"));
     plan.sql(drop_engine_schema(path));
     plan.sql(format!(
         "DELETE FROM {CATALOG_SCHEMA}.columns WHERE object_id IN (SELECT id FROM {CATALOG_SCHEMA}.objects WHERE {held})"
@@ -300,6 +314,7 @@ fn clear_schema(path: &SchemaPath, plan: &mut DdlPlan) {
         literal(path.database.as_str()),
         literal(path.schema.as_str())
     ));
+    Ok(())
 }
 
 fn mark_dropped(path: &SchemaPath, now_ms: i64, plan: &mut DdlPlan) {

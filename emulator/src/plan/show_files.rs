@@ -7,6 +7,7 @@ use super::show::{Listing, Shower};
 use super::tables::dotted;
 use crate::catalog::Catalog;
 use crate::catalog::names::{ObjectPath, literal};
+use crate::catalog::records::where_schema_lives;
 use crate::catalog::tables::CATALOG_SCHEMA;
 use crate::contract::SqlError;
 use crate::front::{Path, SettingValue, Show};
@@ -61,7 +62,7 @@ impl Shower<'_> {
                 ("owner_role_type", Text, "'ROLE'"),
                 ("directory_enabled", Text, "'N'"),
             ],
-            &format!("({all}) s WHERE {scope}"),
+            &format!("({all}) s WHERE {scope} AND {}", where_schema_lives("s")),
             &["created_on", "name", "database_name", "schema_name"],
             "s.database_name, s.schema_name, s.name",
         ))
@@ -98,7 +99,7 @@ impl Shower<'_> {
                 ("format_options", Text, "f.options"),
                 ("owner_role_type", Text, "'ROLE'"),
             ],
-            &format!("({all}) f WHERE {scope}"),
+            &format!("({all}) f WHERE {scope} AND {}", where_schema_lives("f")),
             &["created_on", "name", "database_name", "schema_name"],
             "f.database_name, f.schema_name, f.name",
         ))

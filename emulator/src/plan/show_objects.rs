@@ -5,7 +5,7 @@ use super::shape::{ListType, Shaped, list};
 use super::show::{Listing, Shower};
 use super::tables::dotted;
 use crate::catalog::names::literal;
-use crate::catalog::records::{Column, ObjectKind, optional};
+use crate::catalog::records::{Column, ObjectKind, optional, where_schema_lives};
 use crate::catalog::tables::CATALOG_SCHEMA;
 use crate::contract::SqlError;
 use crate::front::{Describe, Show, ShowKind};
@@ -141,7 +141,10 @@ impl Shower<'_> {
             ("owner_role_type", Text, "'ROLE'"),
             ("ordered", Text, "'N'"),
         ];
-        let from = format!("{CATALOG_SCHEMA}.sequences q WHERE {scope}");
+        let from = format!(
+            "{CATALOG_SCHEMA}.sequences q WHERE {scope} AND {}",
+            where_schema_lives("q")
+        );
         Ok(Listing::new(
             &columns,
             &from,
