@@ -29,6 +29,13 @@ pub struct SessionSpec {
     pub parameters: BTreeMap<String, ParameterValue>,
 }
 
+impl SessionSpec {
+    /// A name that is meant as it is written, in the form in which logins take such names.
+    pub fn exact_name(name: &str) -> String {
+        format!("\"{}\"", name.replace('"', "\"\""))
+    }
+}
+
 /// Value of a session or statement parameter.
 #[derive(Clone, Debug, PartialEq)]
 pub enum ParameterValue {

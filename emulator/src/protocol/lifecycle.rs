@@ -67,12 +67,13 @@ async fn clone(
     session: &Arc<ClientSession>,
 ) -> Result<Arc<ClientSession>, Refusal> {
     let context = session.backend.context();
+    let exact = |name: Option<String>| name.map(|name| SessionSpec::exact_name(&name));
     let spec = SessionSpec {
         user: session.user.clone(),
-        role: context.role,
-        warehouse: context.warehouse,
-        database: context.database,
-        schema: context.schema,
+        role: exact(context.role),
+        warehouse: exact(context.warehouse),
+        database: exact(context.database),
+        schema: exact(context.schema),
         parameters: session
             .backend
             .parameters()

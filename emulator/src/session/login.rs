@@ -8,12 +8,17 @@ use super::instance::Shared;
 use super::logins::{Asked, Beginning};
 use super::state::State;
 use super::told;
-use super::{Parameters, SessionSpec, SqlError, from_engine};
+use super::{ParameterValue, Parameters, SessionSpec, SqlError, from_engine};
 use crate::catalog::Catalog;
 use crate::catalog::names::{Name, PUBLIC, SchemaPath, parse_dotted};
 use crate::catalog::tables::{ACCOUNTADMIN, COMPUTE_WH};
 
-/// State after a login. Objects that do not exist are left unset, as Snowflake does.
+/// The parameter of a login that must find its database, schema and warehouse. Go's driver sends it unless it is told
+/// otherwise, the others when they are asked to.
+pub(crate) const VALIDATES: &str = "CLIENT_VALIDATE_DEFAULT_PARAMETERS";
+
+/// State after a login. As with Snowflake, a role must be there; what else is not there is left unset, unless the login
+/// wants it validated.
 pub(super) fn state(
     shared: &Shared,
     id: u64,
@@ -34,9 +39,10 @@ pub(super) fn state(
         known
     } else {
         let found = look(&wanted, &mut Catalog::new(connection)).map_err(|error| from_engine(&error))?;
-        shared.logins.keep(wanted, definitions, found.clone());
+        shared.logins.keep(wanted.clone(), definitions, found.clone());
         found
     };
+    check(&wanted, &context, validates(&spec.parameters))?;
     Ok(State {
         id,
         shown_id: id,
@@ -78,6 +84,46 @@ fn look(wanted: &Asked, catalog: &mut Catalog<'_>) -> Result<Beginning, EngineEr
         _ => Name::exact(ACCOUNTADMIN),
     });
     Ok(context)
+}
+
+fn validates(parameters: &BTreeMap<String, ParameterValue>) -> bool {
+    match parameters.get(VALIDATES) {
+        Some(ParameterValue::Bool(truth)) => *truth,
+        Some(ParameterValue::Text(text)) => text.eq_ignore_ascii_case("true"),
+        Some(ParameterValue::Integer(_)) | None => false,
+    }
+}
+
+/// Fails when a login does not begin where it must.
+fn check(wanted: &Asked, found: &Beginning, validates: bool) -> Result<(), SqlError> {
+    let rejected = |code, message| SqlError {
+        code,
+        sql_state: "08004",
+        message,
+        position: None,
+    };
+    let differs = |wanted: &Option<Name>, found: &Option<Name>| wanted.is_some() && wanted != found;
+    if let Some(role) = &wanted.role
+        && differs(&wanted.role, &found.role)
+    {
+        let message = format!(
+            "Role '{}' specified in the connect string does not exist or not authorized. Contact your local system \
+             administrator, or attempt to login with another role, e.g. PUBLIC.",
+            role.as_str()
+        );
+        return Err(rejected("390189", message));
+    }
+    for (kind, wanted, found) in [
+        ("database", &wanted.database, &found.database),
+        ("schema", &wanted.schema, &found.schema),
+        ("warehouse", &wanted.warehouse, &found.warehouse),
+    ] {
+        if validates && differs(wanted, found) {
+            let message = format!("The requested {kind} does not exist or not authorized.");
+            return Err(rejected("390201", message));
+        }
+    }
+    Ok(())
 }
 
 /// A name as clients give it: with quotes it is exact, without it is upper-cased; empty is none.

@@ -68,6 +68,7 @@ pub use errors::from_engine;
 pub use handle::{Progress, Session};
 pub use history::HistoryLimits;
 pub use instance::{Instance, InstanceConfig, InstanceError};
+pub(crate) use login::VALIDATES;
 pub use parameters::{Parameter, Parameters};
 
 #[cfg(test)]

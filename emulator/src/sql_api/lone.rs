@@ -10,16 +10,8 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use crate::protocol::{Answer, Backend, BackendSession, cancelled};
 use crate::session::{
     ContextSnapshot, ParameterValue, Progress, QueryId, SessionSpec, SqlError, StatementOutput, Submission,
+    VALIDATES,
 };
-
-/// What a login must find; without it Snowflake's logins go on somewhere else, which nobody wants of a request.
-#[derive(Debug)]
-struct Wanted {
-    role: Option<String>,
-    warehouse: Option<String>,
-    database: Option<String>,
-    schema: Option<String>,
-}
 
 /// The session of one request.
 pub(super) struct LoneSession {
@@ -47,10 +39,11 @@ impl LoneSession {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .take();
-        let spec = prepared.unwrap_or_else(|| Err(cancelled()))?;
-        let wanted = Wanted::of(&spec);
+        let mut spec = prepared.unwrap_or_else(|| Err(cancelled()))?;
+        // Without it logins go on somewhere else, which nobody wants of a request.
+        spec.parameters
+            .insert(VALIDATES.to_owned(), ParameterValue::Bool(true));
         let session = self.backend.open_session(spec).await?;
-        wanted.found(&session.context())?;
         let session = self.open.get_or_init(|| session);
         // A cancel that came before had no session to stop; one that comes from here on has.
         if self.is_cancelled.load(Ordering::SeqCst) {
@@ -105,55 +98,5 @@ impl BackendSession for LoneSession {
                 session.close().await;
             }
         })
-    }
-}
-
-impl Wanted {
-    fn of(spec: &SessionSpec) -> Self {
-        Self {
-            role: spec.role.clone(),
-            warehouse: spec.warehouse.clone(),
-            database: spec.database.clone(),
-            schema: spec.schema.clone(),
-        }
-    }
-
-    /// Fails when the login did not find what it was asked for.
-    fn found(&self, context: &ContextSnapshot) -> Result<(), SqlError> {
-        let differs = |wanted: &Option<String>, found: &Option<String>| {
-            let quoted = found
-                .as_ref()
-                .map(|name| format!("\"{}\"", name.replace('"', "\"\"")));
-            wanted.is_some() && *wanted != quoted
-        };
-        if differs(&self.role, &context.role) {
-            let role = self.role.as_deref().unwrap_or_default().trim_matches('"');
-            return Err(missing(
-                "390189",
-                format!("Role '{role}' specified in the connect string does not exist or not authorized."),
-            ));
-        }
-        for (kind, wanted, found) in [
-            ("database", &self.database, &context.database),
-            ("schema", &self.schema, &context.schema),
-            ("warehouse", &self.warehouse, &context.warehouse),
-        ] {
-            if differs(wanted, found) {
-                return Err(missing(
-                    "390201",
-                    format!("The requested {kind} does not exist or not authorized."),
-                ));
-            }
-        }
-        Ok(())
-    }
-}
-
-fn missing(code: &'static str, message: String) -> SqlError {
-    SqlError {
-        code,
-        sql_state: "08004",
-        message,
-        position: None,
     }
 }

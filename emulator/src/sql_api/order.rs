@@ -170,7 +170,7 @@ fn time_limit(timeout: Option<i64>, time_max: Duration) -> Result<Duration, Refu
 /// A name that is meant as it is written, in the form in which sessions take such names; empty is none.
 fn exact(name: Option<String>) -> Option<String> {
     let name = name.filter(|name| !name.is_empty())?;
-    Some(format!("\"{}\"", name.replace('"', "\"\"")))
+    Some(SessionSpec::exact_name(&name))
 }
 
 /// Why a text is not run by a request: its statements need what a request does not have.

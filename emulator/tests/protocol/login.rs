@@ -186,7 +186,7 @@ async fn issue_adds_a_token_and_clone_adds_a_session() {
     assert_ne!(cloned["data"]["sessionId"], login.data["sessionId"]);
     assert_eq!(
         fixture.backend.specs.lock().unwrap()[1].database.as_deref(),
-        Some("DB")
+        Some("\"DB\"")
     );
     assert_eq!(code(&login.renew("BORROW").await), "390400");
 }

@@ -45,6 +45,61 @@ fn a_login_may_name_what_does_not_exist() {
 }
 
 #[test]
+fn a_login_that_wants_it_finds_what_it_names_or_is_refused() {
+    let fixture = Fixture::new();
+    fixture.client_in("d").ok("create schema \"low\"");
+    let login = |validates: ParameterValue, names: [Option<&str>; 4]| {
+        let [database, schema, warehouse, role] = names.map(|name| name.map(str::to_owned));
+        let parameters = [("CLIENT_VALIDATE_DEFAULT_PARAMETERS".to_owned(), validates)];
+        let spec = SessionSpec {
+            user: "u".to_owned(),
+            database,
+            schema,
+            warehouse,
+            role,
+            parameters: parameters.into(),
+        };
+        let opened = fixture.instance.open_session(spec);
+        opened.map_or_else(
+            |error| format!("{} {}", error.code, error.message),
+            |_| String::new(),
+        )
+    };
+    let on = || ParameterValue::Bool(true);
+    assert_eq!(
+        login(
+            on(),
+            [Some("d"), Some("\"low\""), Some("compute_wh"), Some("public")]
+        ),
+        ""
+    );
+    assert_eq!(login(on(), [None; 4]), "");
+    for (names, message) in [
+        (
+            [Some("x"), None, None, None],
+            "390201 The requested database does not exist or not authorized.",
+        ),
+        (
+            [Some("d"), Some("low"), None, None],
+            "390201 The requested schema does not exist or not authorized.",
+        ),
+        (
+            [None, None, Some("x"), None],
+            "390201 The requested warehouse does not exist or not authorized.",
+        ),
+    ] {
+        assert_eq!(login(on(), names), message);
+        assert_eq!(login(ParameterValue::Text("TRUE".to_owned()), names), message);
+        assert_eq!(login(ParameterValue::Bool(false), names), "");
+    }
+    let refused = login(ParameterValue::Bool(false), [None, None, None, Some("x")]);
+    assert!(
+        refused.starts_with("390189 Role 'X' specified in the connect string"),
+        "{refused}"
+    );
+}
+
+#[test]
 fn use_changes_where_names_are_found() {
     let fixture = Fixture::new();
     let client = fixture.client();
@@ -191,23 +246,29 @@ fn a_login_begins_where_definitions_say_at_that_time() {
             role: Some("r".to_owned()),
             ..SessionSpec::default()
         };
-        let context = fixture.client_with(spec).session.context();
-        [context.database, context.schema, context.warehouse, context.role]
-            .map(Option::unwrap_or_default)
-            .join(" ")
+        match fixture.instance.open_session(spec) {
+            Ok(session) => {
+                let context = session.context();
+                [context.database, context.schema, context.warehouse, context.role]
+                    .map(Option::unwrap_or_default)
+                    .join(" ")
+            }
+            Err(error) => error.code.to_owned(),
+        }
     };
-    assert_eq!(login(), "   ACCOUNTADMIN");
+    assert_eq!(login(), "390189");
     for (statement, after) in [
-        ("create database d", "D   ACCOUNTADMIN"),
-        ("create schema d.s", "D S  ACCOUNTADMIN"),
-        ("create warehouse w", "D S W ACCOUNTADMIN"),
-        ("create role r", "D S W R"),
+        ("create role r", "   R"),
+        ("create database d", "D   R"),
+        ("create schema d.s", "D S  R"),
+        ("create warehouse w", "D S W R"),
         ("drop schema d.s", "D  W R"),
         ("undrop schema d.s", "D S W R"),
         ("drop warehouse w", "D S  R"),
-        ("drop role r", "D S  ACCOUNTADMIN"),
-        ("drop database d", "   ACCOUNTADMIN"),
-        ("create database d", "D   ACCOUNTADMIN"),
+        ("drop role r", "390189"),
+        ("create role r", "D S  R"),
+        ("drop database d", "   R"),
+        ("create database d", "D   R"),
     ] {
         owner.ok(statement);
         assert_eq!(login(), after, "{statement}");
