@@ -6,6 +6,8 @@
 mod client;
 #[path = "protocol/double.rs"]
 mod double;
+#[path = "protocol/external.rs"]
+mod external;
 #[path = "protocol/fault_words.rs"]
 mod fault_words;
 #[path = "protocol/faults.rs"]

@@ -104,6 +104,18 @@ def login():
         assert int(version.split(".")[0]) >= 9, version
         equal(connection.user, "tester")
         assert isinstance(connection.session_id, int), connection.session_id
+    try:
+        connect(role="nobody")
+    except DatabaseError as error:
+        equal(error.errno, 390189)
+    else:
+        raise AssertionError("logged in with a role that is not there")
+    # A session that needs no login, and is there again for who shows the same.
+    external = {"authenticator": "PAT_WITH_EXTERNAL_SESSION", "token": "pat", "external_session_id": str(uuid.uuid4())}
+    with connect(**external) as connection:
+        connection.cursor().execute("set a = 1")
+        with connect(**external) as again:
+            equal(rows(again.cursor(), "select $a"), [(1,)])
 
 
 def contexts():

@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, RwLock, Weak};
-use std::time::Instant;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock, Weak};
+use std::time::{Duration, Instant};
 
 use tokio_util::task::TaskTracker;
 
@@ -14,6 +14,7 @@ use crate::stages::FileStore;
 
 use super::body::BodyBudget;
 use super::execute::kept_not;
+use super::external::{self, ExternalSessions, Key};
 use super::format::{ClientNeeds, Puts, ResultFormat};
 use super::message::Exchange;
 use super::parameters;
@@ -25,6 +26,9 @@ use super::stage_urls::Tickets;
 use super::tokens::{Role, TokenFault, Tokens, authorization};
 use super::{Accounts, Backend, BackendSession, Settings};
 
+/// How long a session may be without a token that opens it: a login makes the session first.
+const TOKENLESS_MAX: Duration = Duration::from_mins(1);
+
 /// The parameter that says whether detached statements end with their session.
 const ABORT_DETACHED: &str = "ABORT_DETACHED_QUERY";
 
@@ -35,6 +39,7 @@ pub struct Connector {
     pub(crate) backend: Arc<dyn Backend>,
     pub(super) spool: Arc<Spool>,
     pub(super) tokens: Tokens,
+    pub(super) external: ExternalSessions,
     pub(super) bodies: BodyBudget,
     pub(crate) queries: Retention,
     pub(super) tickets: Tickets,
@@ -72,6 +77,8 @@ pub(crate) struct ClientSession {
     /// How many of them the client keeps.
     contexts_kept: AtomicUsize,
     pub(super) requests: Requests,
+    /// How its requests are known, when it began without a login.
+    pub(super) external: OnceLock<Key>,
 }
 
 /// How many query contexts a client keeps by these parameters.
@@ -119,6 +126,7 @@ impl ClientSession {
             contexts: QueryContexts::default(),
             contexts_kept,
             requests: Requests::default(),
+            external: OnceLock::new(),
         })
     }
 
@@ -247,6 +255,7 @@ impl Connector {
             backend,
             spool,
             tokens: Tokens::default(),
+            external: ExternalSessions::default(),
             statements: TaskTracker::new(),
             sessions: RwLock::new(HashMap::new()),
         })
@@ -269,12 +278,30 @@ impl Connector {
     /// The session whose token a request carries.
     pub(super) fn authorize(&self, exchange: &Exchange) -> Result<Arc<ClientSession>, Refusal> {
         let now = self.now();
-        let session = self
-            .tokens
-            .find(authorization(exchange.headers()), Role::Session, now)
-            .map_err(|fault| fault.refusal(Role::Session))?;
+        let session = match Key::of(exchange.headers()) {
+            Some(key) => external::find(self, &key?)?,
+            None => self
+                .tokens
+                .find(authorization(exchange.headers()), Role::Session, now)
+                .map_err(|fault| fault.refusal(Role::Session))?,
+        };
         session.touch(now);
         Ok(session)
+    }
+
+    /// The session that a statement is for; one that needs no login may begin with it.
+    pub(super) async fn authorize_statement(
+        self: &Arc<Self>,
+        exchange: &Exchange,
+    ) -> Result<Arc<ClientSession>, Refusal> {
+        match Key::of(exchange.headers()) {
+            Some(key) => {
+                let session = external::find_or_open(self, exchange, key?).await?;
+                session.touch(self.now());
+                Ok(session)
+            }
+            None => self.authorize(exchange),
+        }
     }
 
     /// Takes a session in; refuses when there are too many.
@@ -294,6 +321,7 @@ impl Connector {
             return;
         }
         self.tokens.end(session.id());
+        self.external.forget(session);
         self.sessions
             .write()
             .unwrap_or_else(PoisonError::into_inner)
@@ -317,8 +345,9 @@ impl Connector {
                 .values()
                 .filter(|session| {
                     session.idle_since().is_some_and(|since| {
-                        now.saturating_duration_since(since) >= idle_max
-                            || !self.tokens.renewable(session.id(), now)
+                        let idle = now.saturating_duration_since(since);
+                        let needs_token = idle >= TOKENLESS_MAX && session.external.get().is_none();
+                        idle >= idle_max || (needs_token && !self.tokens.renewable(session.id(), now))
                     })
                 })
                 .cloned()

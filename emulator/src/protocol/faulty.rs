@@ -26,7 +26,7 @@ use super::line::{Grip, Line, reset};
 use super::message::{Exchange, Reply, ReplyBody};
 use super::refusal::Refusal;
 use super::tokens::{Role, authorization};
-use super::{route, server, stage_urls};
+use super::{external, route, server, stage_urls};
 
 /// How long a new connection is watched for a request to the control endpoint, before a fault takes it.
 const CONTROL_WAIT_MAX: Duration = Duration::from_millis(500);
@@ -249,6 +249,9 @@ impl faults::Request for Seen<'_> {
 
 /// The session whose token, of either kind, a request carries.
 fn holder(connector: &Connector, exchange: &Exchange) -> Option<Arc<ClientSession>> {
+    if let Some(key) = external::Key::of(exchange.headers()) {
+        return external::find(connector, &key.ok()?).ok();
+    }
     let token = authorization(exchange.headers());
     [Role::Session, Role::Master]
         .into_iter()

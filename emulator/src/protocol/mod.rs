@@ -24,6 +24,7 @@ mod body;
 mod chunk;
 mod connector;
 mod execute;
+mod external;
 mod fault_control;
 mod faulty;
 mod fields;

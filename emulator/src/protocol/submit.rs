@@ -45,7 +45,7 @@ struct QueryRequest {
 
 /// Answers with the statement's outcome, or with where to ask for it.
 pub(super) async fn submit(connector: &Arc<Connector>, exchange: &Exchange) -> Result<Reply, Refusal> {
-    let session = connector.authorize(exchange)?;
+    let session = connector.authorize_statement(exchange).await?;
     let request: QueryRequest = exchange.json()?;
     let detached = request.async_exec.unwrap_or(false);
     let query = begin(connector, &session, request, exchange.query("requestId"))?;
