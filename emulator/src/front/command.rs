@@ -187,10 +187,25 @@ pub struct Show {
 /// A `DESCRIBE` statement.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Describe {
-    /// Written with `VIEW`.
-    pub view: bool,
+    /// Of what kind it is said to be.
+    pub kind: DescribeKind,
     /// What is described.
     pub path: Path,
+}
+
+/// What a `DESCRIBE` is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DescribeKind {
+    /// Columns of a table or view.
+    Table,
+    /// Columns of a view.
+    View,
+    /// A sequence.
+    Sequence,
+    /// What is in a schema.
+    Schema,
+    /// What is in a database.
+    Database,
 }
 
 /// An `EXPLAIN` statement.

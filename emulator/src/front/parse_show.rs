@@ -1,6 +1,6 @@
 //! SHOW and DESCRIBE.
 
-use super::command::{Command, Describe, Show, ShowKind, ShowScope};
+use super::command::{Command, Describe, DescribeKind, Show, ShowKind, ShowScope};
 use super::cursor::Cursor;
 use crate::contract::SqlError;
 
@@ -167,8 +167,14 @@ pub(super) fn parse_describe(cursor: &mut Cursor<'_>) -> Result<Command, SqlErro
         let query = super::sql::parse(&query, cursor.origin())?;
         return Ok(Command::DescribeResult(Box::new(query)));
     }
-    let view = cursor.eat(&["VIEW"]);
-    if !view && !cursor.eat(&["TABLE"]) {
+    let kinds = [
+        ("TABLE", DescribeKind::Table),
+        ("VIEW", DescribeKind::View),
+        ("SEQUENCE", DescribeKind::Sequence),
+        ("SCHEMA", DescribeKind::Schema),
+        ("DATABASE", DescribeKind::Database),
+    ];
+    let Some((_, kind)) = kinds.into_iter().find(|(word, _)| cursor.eat(&[word])) else {
         // `DESC t` is not Snowflake's; anything else is a kind that we do not describe.
         let mut words = cursor.word()?;
         if cursor.at_end() {
@@ -176,14 +182,14 @@ pub(super) fn parse_describe(cursor: &mut Cursor<'_>) -> Result<Command, SqlErro
         }
         words.insert_str(0, "DESCRIBE ");
         return Err(SqlError::unsupported(words));
-    }
+    };
     let path = cursor.path()?;
-    if cursor.eat(&["TYPE"]) {
+    if kind == DescribeKind::Table && cursor.eat(&["TYPE"]) {
         cursor.expect_sign('=')?;
         if !cursor.eat(&["COLUMNS"]) {
             return Err(SqlError::unsupported("DESCRIBE TABLE TYPE = STAGE"));
         }
     }
     cursor.end()?;
-    Ok(Command::Describe(Describe { view, path }))
+    Ok(Command::Describe(Describe { kind, path }))
 }

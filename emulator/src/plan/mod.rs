@@ -8,6 +8,7 @@
 mod account;
 mod change;
 mod ddl;
+mod describe;
 pub mod explain;
 mod files;
 mod get_ddl;
@@ -22,9 +23,9 @@ mod show_objects;
 mod tables;
 
 pub use ddl::{DdlPlan, Effect, Failure, Planner, Step, Temporary};
+pub use describe::description;
 pub use files::{FileScope, TemporaryFiles, stored_copy_options};
 pub use show::Shower;
-pub use show_objects::description;
 
 use sqlparser::ast::Statement;
 

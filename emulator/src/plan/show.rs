@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use snowflake_emulator_engine::EngineError;
+
 use super::ddl::{Failure, Temporary};
 use super::files::TemporaryFiles;
 use super::shape::{ListType, Shaped, list};
@@ -106,6 +108,15 @@ impl Shower<'_> {
         }
         let rows = self.catalog.rows(&query)?;
         Ok(list(&kept, rows.into_iter().map(|row| row.0).collect()))
+    }
+
+    /// All rows of a list.
+    pub(super) fn whole(&mut self, listing: Listing) -> Result<Shaped, EngineError> {
+        let rows = self.catalog.rows(&listing.query)?;
+        Ok(list(
+            &listing.columns,
+            rows.into_iter().map(|row| row.0).collect(),
+        ))
     }
 
     fn databases(&self, show: &Show) -> Listing {

@@ -1,14 +1,12 @@
-//! SHOW of what is in schemas, and DESCRIBE.
+//! SHOW of what is in schemas.
 
 use super::ddl::{Failure, Temporary};
-use super::shape::{ListType, Shaped, list};
+use super::shape::ListType;
 use super::show::{Listing, Shower};
-use super::tables::dotted;
 use crate::catalog::names::literal;
-use crate::catalog::records::{Column, ObjectKind, optional, where_schema_lives};
+use crate::catalog::records::{optional, where_schema_lives};
 use crate::catalog::tables::CATALOG_SCHEMA;
-use crate::contract::SqlError;
-use crate::front::{Describe, Show, ShowKind};
+use crate::front::{Show, ShowKind};
 
 /// Row counts of the engine's tables, next to the objects `o`.
 const SIZES: &str = "LEFT JOIN (SELECT schema_name AS engine_schema, table_name AS engine_table, estimated_size \
@@ -127,52 +125,28 @@ impl Shower<'_> {
 
     /// Sequences.
     pub(super) fn sequences(&mut self, show: &Show) -> Result<Listing, Failure> {
-        use ListType::{Number, Text, Time};
         let scope = self.where_scope(&show.scope, "q")?;
-        let columns = [
-            ("name", Text, "q.name"),
-            ("database_name", Text, "q.database_name"),
-            ("schema_name", Text, "q.schema_name"),
-            ("next_value", Number, "q.start"),
-            ("interval", Number, "q.step"),
-            ("created_on", Time, "q.created_ms"),
-            ("owner", Text, "q.owner"),
-            ("comment", Text, "q.comment"),
-            ("owner_role_type", Text, "'ROLE'"),
-            ("ordered", Text, "'N'"),
-        ];
-        let from = format!(
-            "{CATALOG_SCHEMA}.sequences q WHERE {scope} AND {}",
-            where_schema_lives("q")
-        );
-        Ok(Listing::new(
-            &columns,
-            &from,
-            &[],
-            "q.database_name, q.schema_name, q.name",
-        ))
+        Ok(sequences(&format!("{scope} AND {}", where_schema_lives("q"))))
     }
+}
 
-    /// `DESCRIBE TABLE` or `DESCRIBE VIEW`.
-    pub fn describe(&mut self, described: &Describe) -> Result<Shaped, Failure> {
-        let path = self.names.object_of_parts(&described.path, "DESCRIBE")?;
-        let columns = if let Some(temporary) = self.temporary.get(&path) {
-            temporary.columns.clone()
-        } else {
-            let object = self.catalog.object(&path)?;
-            let wanted = object.filter(|object| !described.view || object.kind == ObjectKind::View);
-            let Some(object) = wanted else {
-                let kind = if described.view { "View" } else { "Table" };
-                let detail = format!(
-                    "{kind} '{}' does not exist or not authorized.",
-                    dotted(&described.path)
-                );
-                return Err(SqlError::compilation("002003", "42S02", detail).into());
-            };
-            self.catalog.columns(object.id)?
-        };
-        Ok(description(&columns))
-    }
+/// The sequences `q` that a condition picks.
+pub(super) fn sequences(condition: &str) -> Listing {
+    use ListType::{Number, Text, Time};
+    let columns = [
+        ("name", Text, "q.name"),
+        ("database_name", Text, "q.database_name"),
+        ("schema_name", Text, "q.schema_name"),
+        ("next_value", Number, "q.start"),
+        ("interval", Number, "q.step"),
+        ("created_on", Time, "q.created_ms"),
+        ("owner", Text, "q.owner"),
+        ("comment", Text, "q.comment"),
+        ("owner_role_type", Text, "'ROLE'"),
+        ("ordered", Text, "'N'"),
+    ];
+    let from = format!("{CATALOG_SCHEMA}.sequences q WHERE {condition}");
+    Listing::new(&columns, &from, &[], "q.database_name, q.schema_name, q.name")
 }
 
 fn table_columns(kind: ShowKind) -> Vec<(&'static str, ListType, &'static str)> {
@@ -248,43 +222,4 @@ fn view_columns() -> Vec<(&'static str, ListType, &'static str)> {
         ("owner_role_type", Text, "'ROLE'"),
         ("change_tracking", Text, "'OFF'"),
     ]
-}
-
-/// Columns as DESCRIBE lists them.
-pub fn description(columns: &[Column]) -> Shaped {
-    let names = [
-        "name",
-        "type",
-        "kind",
-        "null?",
-        "default",
-        "primary key",
-        "unique key",
-        "check",
-        "expression",
-        "comment",
-        "policy name",
-        "privacy domain",
-    ];
-    let flag = |yes: bool| Some(if yes { "Y" } else { "N" }.to_owned());
-    let rows = columns
-        .iter()
-        .map(|column| {
-            vec![
-                Some(column.name.as_str().to_owned()),
-                Some(column.stored_type.declared()),
-                Some("COLUMN".to_owned()),
-                flag(column.nullable),
-                column.default.clone(),
-                flag(column.primary_key),
-                flag(column.unique),
-                None,
-                None,
-                column.comment.clone(),
-                None,
-                None,
-            ]
-        })
-        .collect();
-    list(&names.map(|name| (name, ListType::Text)), rows)
 }

@@ -59,7 +59,13 @@ pub(super) fn finish(table: CreateTable, work: &mut Work<'_>) -> Result<Lowered,
             columns.push(text);
             lowered.columns.push(declared);
         }
+        let nullable: Vec<bool> = lowered.columns.iter().map(|column| column.nullable).collect();
         declare_keys(&table.constraints, &mut lowered.columns)?;
+        for ((text, was_nullable), column) in columns.iter_mut().zip(nullable).zip(&lowered.columns) {
+            if was_nullable && !column.nullable {
+                text.push_str(" NOT NULL");
+            }
+        }
         let create = create(&format!(" ({})", columns.join(", ")));
         match table.query.clone() {
             None => lowered.sql = create,
@@ -247,6 +253,7 @@ fn declare_keys(constraints: &[TableConstraint], columns: &mut [DeclaredColumn])
                         ));
                     };
                     column.primary_key = true;
+                    column.nullable = false;
                 }
             }
             TableConstraint::Unique(key) => {
@@ -320,8 +327,9 @@ mod tests {
         );
         assert_eq!(
             table.sql,
-            r#"CREATE TABLE "D.S"."T" ("ID" DECIMAL(38,0) DEFAULT nextval('"D.S"."T.ID.17a685f5db5b8000"'), "K" DECIMAL(38,0))"#
+            r#"CREATE TABLE "D.S"."T" ("ID" DECIMAL(38,0) DEFAULT nextval('"D.S"."T.ID.17a685f5db5b8000"'), "K" DECIMAL(38,0) NOT NULL)"#
         );
         assert!(table.columns[1].primary_key && !table.columns[0].primary_key);
+        assert!(!table.columns[1].nullable && table.columns[0].nullable);
     }
 }

@@ -147,3 +147,53 @@ fn grants_are_remembered() {
         "002003"
     );
 }
+
+#[test]
+fn sequences_schemas_and_databases_are_described() {
+    let fixture = Fixture::new();
+    let client = fixture.client_in("d");
+    client.ok("create sequence q start 5 increment 2 comment = 'c'");
+    client.ok("create table t (a int, b int, primary key (b))");
+    client.ok("create view v as select a from t");
+    client.ok("create stage s");
+    client.ok("create file format f type = csv");
+    let short = |sql: &str, from: usize, count: usize| -> Vec<String> {
+        let rows = client.all(sql);
+        let cut = |row: &String| {
+            row.split('|')
+                .skip(from)
+                .take(count)
+                .collect::<Vec<_>>()
+                .join(" ")
+        };
+        rows.iter().map(cut).collect()
+    };
+    assert_eq!(short("desc sequence q", 0, 5), ["Q D PUBLIC 5 2"]);
+    assert_eq!(
+        client.all("desc sequence d.public.q"),
+        client.all("show sequences")
+    );
+    assert_eq!(
+        short("describe schema public", 1, 2),
+        ["F FILE_FORMAT", "Q SEQUENCE", "S STAGE", "T TABLE", "V VIEW"]
+    );
+    assert_eq!(
+        short("desc database d", 1, 2),
+        ["INFORMATION_SCHEMA SCHEMA", "PUBLIC SCHEMA"]
+    );
+    for (sql, kind) in [
+        ("desc sequence x", "Sequence"),
+        ("desc schema x", "Schema"),
+        ("desc database x", "Database"),
+    ] {
+        let error = client.error(sql);
+        assert_eq!((error.code, error.sql_state), ("002003", "02000"), "{sql}");
+        assert!(
+            error.message.contains(&format!("{kind} 'X' does not exist")),
+            "{error}"
+        );
+    }
+    // A key's columns take no NULL, wherever the key is written.
+    assert_eq!(short("desc table t", 3, 1), ["Y", "N"]);
+    assert_eq!(client.error("insert into t values (1, null)").code, "100072");
+}
