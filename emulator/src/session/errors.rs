@@ -111,6 +111,10 @@ pub fn from_engine(error: &EngineError) -> SqlError {
             SqlError::new(known.code, known.sql_state, message)
         };
     }
+    if message.starts_with("More than one row returned by a subquery") {
+        let message = "Single-row subquery returns more than one row.";
+        return SqlError::new("090150", "22000", message);
+    }
     match error.kind {
         EngineErrorKind::Interrupted => SqlError::canceled(),
         EngineErrorKind::Catalog => catalog(message),
@@ -146,6 +150,10 @@ fn catalog(message: &str) -> SqlError {
             "42601",
             format!("Unknown function {}", spelled(&name).to_uppercase()),
         ),
+        Some(name) if lower.starts_with("column with name") && lower.contains("already exists") => {
+            let detail = format!("duplicate column name '{}'", spelled(&name));
+            SqlError::compilation("002025", "42S21", detail)
+        }
         Some(name) if lower.contains("already exists") => SqlError::already_exists(spelled(&name)),
         Some(name) => SqlError::no_object(spelled(&name)),
         None => SqlError::internal(message),
@@ -167,6 +175,10 @@ fn binder(message: &str) -> SqlError {
             || lower.contains("does not exist")
             || lower.contains("does not have"))
     {
+        let name = missing_column(message);
+        return SqlError::compilation("000904", "42000", format!("invalid identifier '{name}'"));
+    }
+    if lower.starts_with("referenced table") && lower.contains("not found") {
         let name = quoted(message).map(|name| spelled(&name)).unwrap_or_default();
         return SqlError::compilation("000904", "42000", format!("invalid identifier '{name}'"));
     }
@@ -196,7 +208,28 @@ fn binder(message: &str) -> SqlError {
     SqlError::compilation("002022", "42601", message)
 }
 
+/// The column that the engine did not find: behind its table's name, in quotes, or bare.
+fn missing_column(message: &str) -> String {
+    let phrases = ["column with name ", "column named "];
+    let named = named_after(message, &phrases).or_else(|| {
+        // An UPDATE names it without quotes, and the candidates in them.
+        let rest = message.strip_prefix("Referenced update column ")?;
+        Some(rest.split_once(" not found")?.0.to_owned())
+    });
+    let table = message.strip_prefix("Table \"").and_then(|_| quoted(message));
+    match (named, table) {
+        (Some(column), Some(table)) if message.contains("column named ") => {
+            format!("{}.{}", spelled(&table), spelled(&column))
+        }
+        (Some(column), _) => spelled(&column),
+        (None, _) => quoted(message).map(|name| spelled(&name)).unwrap_or_default(),
+    }
+}
+
 fn conversion(message: &str) -> SqlError {
+    if message.starts_with("Failure in decode") {
+        return SqlError::new("100144", "22021", "Invalid UTF8 detected in string");
+    }
     let lower = message.to_ascii_lowercase();
     if let Some(value) = too_large(message) {
         return SqlError::new(
@@ -371,6 +404,25 @@ mod tests {
             "000904",
             "42000",
             "SQL compilation error:\ninvalid identifier 'xY'",
+        );
+        for (engine, name) in [
+            ("Table \"T\" does not have a column with name \"ZZ\"", "ZZ"),
+            ("Table \"T\" does not have a column named \"ZZ\"\n", "T.ZZ"),
+            (
+                "Referenced update column ZZ not found in table!\nCandidate bindings: \"A\"",
+                "ZZ",
+            ),
+            ("Referenced table \"Q\" not found!\nCandidate tables: \"T\"", "Q"),
+        ] {
+            let message = format!("SQL compilation error:\ninvalid identifier '{name}'");
+            check(Kind::Binder, engine, "000904", "42000", &message);
+        }
+        check(
+            Kind::Catalog,
+            "Column with name A already exists!",
+            "002025",
+            "42S21",
+            "SQL compilation error:\nduplicate column name 'A'",
         );
         check(
             Kind::Conversion,
