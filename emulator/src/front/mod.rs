@@ -15,6 +15,7 @@ mod lexer;
 mod location;
 mod names;
 mod needs;
+mod nesting;
 mod parse_copy;
 mod parse_explain;
 mod parse_grant;

@@ -6,7 +6,7 @@ use sqlparser::parser::{Parser, ParserError};
 use sqlparser::tokenizer::Tokenizer;
 
 use super::cursor::in_whole_text;
-use super::{interval_types, lexer};
+use super::{interval_types, lexer, nesting};
 use crate::contract::SqlError;
 
 /// Nesting of expressions and subqueries beyond which a statement is refused.
@@ -20,9 +20,10 @@ pub(super) fn parse(text: &str, origin: (u32, u32)) -> Result<Statement, SqlErro
     let mut parser = Parser::new(&SnowflakeDialect)
         .with_recursion_limit(DEPTH_MAX)
         .with_tokens_with_locations(interval_types::named(tokens));
-    let statement = parser
+    let mut statement = parser
         .parse_statement()
         .map_err(|error| in_snowflakes_words(error, text, origin))?;
+    nesting::level(&mut statement)?;
     let next = parser.peek_token();
     if next.token == sqlparser::tokenizer::Token::EOF {
         return Ok(statement);
@@ -38,7 +39,7 @@ pub(super) fn parse(text: &str, origin: (u32, u32)) -> Result<Statement, SqlErro
 fn in_snowflakes_words(error: ParserError, text: &str, origin: (u32, u32)) -> SqlError {
     let message = match error {
         ParserError::RecursionLimitExceeded => {
-            return SqlError::compilation("001003", "54001", "Statement is nested too deeply.");
+            return nesting::too_deep();
         }
         ParserError::ParserError(message) | ParserError::TokenizerError(message) => message,
     };

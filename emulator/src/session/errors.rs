@@ -111,6 +111,9 @@ pub fn from_engine(error: &EngineError) -> SqlError {
             SqlError::new(known.code, known.sql_state, message)
         };
     }
+    if message.starts_with("Max expression depth limit") {
+        return SqlError::compilation("001003", "54001", "Statement is nested too deeply.");
+    }
     if message.starts_with("More than one row returned by a subquery") {
         let message = "Single-row subquery returns more than one row.";
         return SqlError::new("090150", "22000", message);
