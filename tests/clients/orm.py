@@ -184,6 +184,9 @@ def metadata():
     assert "order_line" in inspector.get_view_definition("cheap"), inspector.get_view_definition("cheap")
     assert {"information_schema", "public"} <= set(inspector.get_schema_names()), inspector.get_schema_names()
     assert inspector.has_table("customer") and not inspector.has_table("nobody")
+    assert inspector.has_sequence("order_id") and not inspector.has_sequence("nobody")
+    # What is there is not made again.
+    Base.metadata.create_all(database)
     columns = {column["name"]: column for column in inspector.get_columns("order_line")}
     equal([columns[name]["nullable"] for name in ("id", "price", "paid")], [False, False, True])
     equal((columns["price"]["type"].precision, columns["price"]["type"].scale), (10, 2))

@@ -12,6 +12,9 @@ use sqlparser::ast::{
     VisitorMut,
 };
 
+use sqlparser::keywords::Keyword;
+use sqlparser::tokenizer::{Token, TokenWithSpan};
+
 use crate::contract::SqlError;
 
 /// Links of a chain of operators that is not made a tree; the engine's own limit.
@@ -20,6 +23,69 @@ const LINKS_MAX: usize = 1000;
 const SETS_MAX: usize = 200;
 /// A shorter chain stays as it is.
 const CHAIN_MIN: usize = 32;
+
+/// Joins in a row that have no condition yet: the parser descends with each.
+const OPEN_JOINS_MAX: usize = 50;
+
+/// Refuses what the parser itself would descend into too deeply, or could not drop when it fails.
+pub(super) fn refuse_runs(tokens: &[TokenWithSpan]) -> Result<(), SqlError> {
+    let mut outer = Vec::new();
+    let mut run = Run::default();
+    let mut before = Keyword::NoKeyword;
+    for token in tokens {
+        let mut keyword = Keyword::NoKeyword;
+        match &token.token {
+            Token::Whitespace(_) => continue,
+            Token::LParen => outer.push(mem::take(&mut run)),
+            Token::RParen => run = outer.pop().unwrap_or_default(),
+            Token::Comma => run.operators = 0,
+            Token::Plus
+            | Token::Minus
+            | Token::Mul
+            | Token::Div
+            | Token::Mod
+            | Token::StringConcat
+            | Token::DoubleColon
+            | Token::Colon => run.operators += 1,
+            Token::Word(word) if word.quote_style.is_none() => {
+                keyword = word.keyword;
+                run.take(keyword, before);
+            }
+            _ => {}
+        }
+        before = keyword;
+        if run.operators > LINKS_MAX || run.open_joins > OPEN_JOINS_MAX {
+            return Err(too_deep());
+        }
+    }
+    Ok(())
+}
+
+/// What has been met between the same parentheses.
+#[derive(Default)]
+struct Run {
+    /// Operators since the last comma, AND, OR or clause.
+    operators: usize,
+    open_joins: usize,
+}
+
+impl Run {
+    fn take(&mut self, keyword: Keyword, before: Keyword) {
+        match keyword {
+            Keyword::JOIN if !matches!(before, Keyword::CROSS | Keyword::NATURAL) => self.open_joins += 1,
+            Keyword::ON | Keyword::USING => self.open_joins = self.open_joins.saturating_sub(1),
+            Keyword::SELECT => *self = Self::default(),
+            Keyword::AND
+            | Keyword::OR
+            | Keyword::FROM
+            | Keyword::WHERE
+            | Keyword::WHEN
+            | Keyword::THEN
+            | Keyword::ELSE => self.operators = 0,
+            _ => {}
+        }
+    }
+}
 
 /// Makes a statement as shallow as it can be, or refuses it.
 pub(super) fn level(statement: &mut Statement) -> Result<(), SqlError> {
@@ -322,6 +388,14 @@ mod tests {
         );
         check(chain(SETS_MAX, " EXCEPT ", |_| "SELECT 1".to_owned()), "");
         check(format!("SELECT {}", chain(500, " + ", |n| n.to_string())), "");
+        check(
+            format!("SELECT {}", chain(5000, ", ", |n| format!("a + {n}"))),
+            "",
+        );
+        check(
+            format!("SELECT * FROM t{}", " JOIN t ON t.a = t.a".repeat(1000)),
+            "",
+        );
     }
 
     #[test]
@@ -335,6 +409,8 @@ mod tests {
             chain(1000, " UNION ", |_| "SELECT 1 UNION ALL SELECT 2".to_owned()),
             deep,
         );
+        check(format!("SELECT 1{} +", " + 1".repeat(200_000)), deep);
+        check(format!("SELECT * FROM t{}", " JOIN t".repeat(1000)), deep);
         check(
             format!("SELECT 1 WHERE {} )", chain(5000, " OR ", |n| format!("a = {n}"))),
             "syntax error",

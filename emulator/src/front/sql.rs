@@ -17,6 +17,7 @@ pub(super) fn parse(text: &str, origin: (u32, u32)) -> Result<Statement, SqlErro
     let tokens = Tokenizer::new(&SnowflakeDialect, text)
         .tokenize_with_location()
         .map_err(|error| in_snowflakes_words(error.into(), text, origin))?;
+    nesting::refuse_runs(&tokens)?;
     let mut parser = Parser::new(&SnowflakeDialect)
         .with_recursion_limit(DEPTH_MAX)
         .with_tokens_with_locations(interval_types::named(tokens));
