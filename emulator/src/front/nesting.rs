@@ -347,7 +347,7 @@ mod tests {
         let work = move || match parse(&text, (1, 0)) {
             Ok(statement) => {
                 let again = statement.to_string();
-                assert!(again == text, "{:.200}", again);
+                assert!(again == text, "{again:.200}");
                 assert_eq!(written, "", "{text:.200}");
             }
             Err(error) => assert!(!written.is_empty() && error.message.contains(written), "{error}"),

@@ -83,7 +83,7 @@ pub(super) fn drop_sequence(planner: &mut Planner<'_>, dropped: &DropObject<()>)
         return Err(SqlError::no_such("Sequence", dotted(&dropped.path)).into());
     }
     let mut plan = DdlPlan::only(format!("{} successfully dropped.", path.name.as_str()));
-    plan.all(drop_sequence_statements(&path));
+    plan.all(drop_sequence_statements(planner, &path)?);
     Ok(plan)
 }
 

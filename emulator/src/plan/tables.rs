@@ -337,7 +337,7 @@ pub(super) fn create_sequence(
         if !written.or_replace {
             return Err(SqlError::already_exists(path.name.as_str()).into());
         }
-        plan.all(drop_sequence_statements(&path));
+        plan.all(drop_sequence_statements(planner, &path)?);
     }
     let bounds = if written.step < 0 {
         format!(" MINVALUE {} MAXVALUE {}", i64::MIN, i64::MAX)
@@ -367,15 +367,30 @@ pub(super) fn create_sequence(
     Ok(plan)
 }
 
-/// Statements that drop a sequence and forget it.
-pub(super) fn drop_sequence_statements(path: &ObjectPath) -> Vec<String> {
-    vec![
-        format!("DROP SEQUENCE {}", path.physical()),
-        format!(
-            "DELETE FROM {CATALOG_SCHEMA}.sequences WHERE {}",
-            where_sequence(path)
-        ),
-    ]
+/// Statements that drop a sequence and forget it. Columns that take their default from it, also those of tables that wait
+/// for UNDROP, have none afterwards: the engine drops nothing that something depends on.
+pub(super) fn drop_sequence_statements(
+    planner: &mut Planner<'_>,
+    path: &ObjectPath,
+) -> Result<Vec<String>, Failure> {
+    let columns = planner.catalog.rows(&format!(
+        "SELECT schema_name, table_name, column_name FROM duckdb_columns() \
+         WHERE contains(column_default, {})",
+        literal(&literal(&path.physical()))
+    ))?;
+    let mut statements: Vec<String> = columns
+        .iter()
+        .map(|row| {
+            let [schema, table, column] = [0, 1, 2].map(|at| quote(&row.text(at)));
+            format!("ALTER TABLE {schema}.{table} ALTER COLUMN {column} DROP DEFAULT")
+        })
+        .collect();
+    statements.push(format!("DROP SEQUENCE {}", path.physical()));
+    statements.push(format!(
+        "DELETE FROM {CATALOG_SCHEMA}.sequences WHERE {}",
+        where_sequence(path)
+    ));
+    Ok(statements)
 }
 
 /// Puts a table that is dropped or replaced where UNDROP finds it; a temporary one is gone.
