@@ -327,7 +327,7 @@ impl Worker {
                 None => rows.naming.name(number),
             };
             let upload = begin_file(&store, rows.area, &name)?;
-            let mut file = OpenFile::new(name, upload, rows.naming.compression)?;
+            let mut file = OpenFile::new(name, upload, rows.naming.compression);
             let mut text = Vec::new();
             writer.begin(&mut text);
             file.write(&text, 0)?;

@@ -46,6 +46,24 @@ struct FoundColumn {
     files: Vec<Arc<str>>,
 }
 
+impl FoundColumn {
+    /// Adds a field of a file, whose type may be another where names differ in case.
+    fn add(&mut self, sql_type: &str, file: &Arc<str>) {
+        if self.sql_type != sql_type {
+            let is_number = |text: &str| text.starts_with("NUMBER") || text == "REAL";
+            let common = if is_number(&self.sql_type) && is_number(sql_type) {
+                "REAL"
+            } else {
+                "TEXT"
+            };
+            common.clone_into(&mut self.sql_type);
+        }
+        if self.files.last().is_none_or(|last| !Arc::ptr_eq(last, file)) {
+            self.files.push(Arc::clone(file));
+        }
+    }
+}
+
 /// Columns of text files, in the order in which they were found.
 #[derive(Default)]
 struct Found {
@@ -207,13 +225,30 @@ impl Worker {
         let file_names: Vec<Arc<str>> = files.iter().map(|file| file.key.as_str().into()).collect();
         let binary_is_text = format.is("BINARY_AS_TEXT");
         let fields = self.parquet_fields(files)?;
-        let columns = fields.into_iter().map(|field| FoundColumn {
-            sql_type: field.inferred(binary_is_text),
-            name: options.name(&field.name),
-            place: 1,
-            files: file_names.clone(),
-        });
-        Ok(columns.collect())
+        let types: HashMap<String, String> = fields
+            .iter()
+            .map(|field| (field.name.to_lowercase(), field.inferred(binary_is_text)))
+            .collect();
+        let mut columns: Vec<FoundColumn> = Vec::new();
+        let mut at: HashMap<String, usize> = HashMap::new();
+        for field in self.parquet_names(files)? {
+            let Some(sql_type) = types.get(&field.column) else {
+                continue;
+            };
+            let (name, file) = (options.name(&field.name), &file_names[field.file]);
+            if let Some(at) = at.get(&name) {
+                columns[*at].add(sql_type, file);
+                continue;
+            }
+            at.insert(name.clone(), columns.len());
+            columns.push(FoundColumn {
+                name,
+                sql_type: sql_type.clone(),
+                place: 1,
+                files: vec![Arc::clone(file)],
+            });
+        }
+        Ok(columns)
     }
 
     /// Adds what a file of delimited text has: columns of its first record's names, or `c1`, `c2` and so on.

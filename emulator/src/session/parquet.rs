@@ -1,5 +1,6 @@
 //! Parquet files: their fields, and how the engine reads them.
 
+use std::collections::HashMap;
 use std::fmt::Write as _;
 
 use super::sources::unreadable;
@@ -16,6 +17,16 @@ pub(super) struct ParquetField {
     pub(super) name: String,
     /// The engine's type, as it writes it.
     pub(super) engine_type: String,
+}
+
+/// A field of one Parquet file.
+pub(super) struct ParquetName {
+    /// Number of the file.
+    pub(super) file: usize,
+    /// As it is in the file.
+    pub(super) name: String,
+    /// The [`ParquetField`] that it is part of, in lower case.
+    pub(super) column: String,
 }
 
 impl ParquetField {
@@ -110,6 +121,47 @@ impl Worker {
         Ok(fields
             .filter(|field| !["filename", "file_row_number"].contains(&field.name.as_str()))
             .collect())
+    }
+
+    /// The fields of each Parquet file with their names as they are in it, each with the number of its file and the
+    /// name under which [`Worker::parquet_fields`] has it, in lower case.
+    ///
+    /// The engine takes names that differ in case for one, and numbers those that come again in a file.
+    pub(super) fn parquet_names(&mut self, files: &[StageFile]) -> Result<Vec<ParquetName>, SqlError> {
+        let mut names = Vec::new();
+        for (at, file) in files.iter().enumerate() {
+            self.control.check()?;
+            let sql = format!(
+                "SELECT name, coalesce(num_children, 0) FROM parquet_schema({})",
+                literal(&file.path.to_string_lossy())
+            );
+            let rows = Catalog::new(self.connection.as_mut()).rows(&sql);
+            let rows = rows.map_err(|error| from_engine(&error))?;
+            let mut seen: HashMap<String, u32> = HashMap::new();
+            // The first is the record; what is inside of a field comes behind it.
+            let mut inside = 0;
+            for row in rows.iter().skip(1) {
+                let children = row.integer(1).unwrap_or(0);
+                if inside == 0 {
+                    let name = row.text(0);
+                    let mut column = name.to_lowercase();
+                    let times = seen.entry(column.clone()).or_default();
+                    if *times > 0 {
+                        column = format!("{column}_{times}");
+                    }
+                    *times += 1;
+                    names.push(ParquetName {
+                        file: at,
+                        name,
+                        column,
+                    });
+                } else {
+                    inside -= 1;
+                }
+                inside += children;
+            }
+        }
+        Ok(names)
     }
 
     /// Parquet files as a table with a column for each field.

@@ -1,14 +1,9 @@
 //! The files that a `COPY INTO` a stage writes: their names, their compression, what is told of them.
 
-use std::io::Write as _;
-
-use bzip2::write::BzEncoder;
-use flate2::write::{DeflateEncoder, GzEncoder, ZlibEncoder};
-
 use super::SqlError;
 use super::copy_out::UnloadOptions;
 use super::worker::Work;
-use crate::stages::{Compression, FileFormat, FileKind, StoreError, Upload};
+use crate::stages::{Compression, FileFormat, FileKind, Packed, StoreError, Upload};
 
 /// Name of the folder of rows without a partition.
 const NULL_PARTITION: &str = "__NULL__";
@@ -31,13 +26,13 @@ pub(super) struct OpenFile {
 }
 
 impl OpenFile {
-    pub(super) fn new(name: String, upload: Upload, compression: Compression) -> Result<Self, SqlError> {
-        Ok(Self {
+    pub(super) fn new(name: String, upload: Upload, compression: Compression) -> Self {
+        Self {
             name,
-            packed: Packed::new(upload, compression)?,
+            packed: Packed::new(upload, compression),
             rows: 0,
             input: 0,
-        })
+        }
     }
 
     /// Adds the text of some rows.
@@ -108,6 +103,8 @@ impl Naming {
             (FileKind::Csv | FileKind::Json, "DEFLATE") => (Compression::Deflate, ".deflate"),
             (FileKind::Csv | FileKind::Json, "RAW_DEFLATE") => (Compression::RawDeflate, ".raw_deflate"),
             (FileKind::Csv | FileKind::Json, "BZ2") => (Compression::Bzip2, ".bz2"),
+            (FileKind::Csv | FileKind::Json, "BROTLI") => (Compression::Brotli, ".br"),
+            (FileKind::Csv | FileKind::Json, "ZSTD") => (Compression::Zstd, ".zst"),
             (FileKind::Csv | FileKind::Json, "NONE") => (Compression::None, ""),
             _ => return Err(refused()),
         };
@@ -155,69 +152,5 @@ impl Naming {
         } else {
             format!("{}_0_0_{number}{}", self.stem, self.ending)
         }
-    }
-}
-
-/// A file that is written through its compression.
-enum Packed {
-    Plain(Sink),
-    Gzip(GzEncoder<Sink>),
-    Deflate(ZlibEncoder<Sink>),
-    Raw(DeflateEncoder<Sink>),
-    Bzip2(BzEncoder<Sink>),
-}
-
-/// An upload as a writer.
-struct Sink(Upload);
-
-impl std::io::Write for Sink {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.write(bytes).map_err(std::io::Error::other)?;
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
-impl Packed {
-    fn new(upload: Upload, compression: Compression) -> Result<Self, SqlError> {
-        let (sink, level) = (Sink(upload), flate2::Compression::fast());
-        Ok(match compression {
-            Compression::None => Self::Plain(sink),
-            Compression::Gzip => Self::Gzip(GzEncoder::new(sink, level)),
-            Compression::Deflate => Self::Deflate(ZlibEncoder::new(sink, level)),
-            Compression::RawDeflate => Self::Raw(DeflateEncoder::new(sink, level)),
-            Compression::Bzip2 => Self::Bzip2(BzEncoder::new(sink, bzip2::Compression::fast())),
-            Compression::Brotli | Compression::Zstd => {
-                return Err(SqlError::internal("files are not written in this compression"));
-            }
-        })
-    }
-
-    fn write(&mut self, bytes: &[u8]) -> Result<(), StoreError> {
-        match self {
-            Self::Plain(sink) => sink.0.write(bytes)?,
-            Self::Gzip(encoder) => encoder.write_all(bytes)?,
-            Self::Deflate(encoder) => encoder.write_all(bytes)?,
-            Self::Raw(encoder) => encoder.write_all(bytes)?,
-            Self::Bzip2(encoder) => encoder.write_all(bytes)?,
-        }
-        Ok(())
-    }
-
-    /// Ends the file; gives its size.
-    fn finish(self) -> Result<u64, StoreError> {
-        let Sink(upload) = match self {
-            Self::Plain(sink) => sink,
-            Self::Gzip(encoder) => encoder.finish()?,
-            Self::Deflate(encoder) => encoder.finish()?,
-            Self::Raw(encoder) => encoder.finish()?,
-            Self::Bzip2(encoder) => encoder.finish()?,
-        };
-        let bytes = upload.written();
-        upload.finish()?;
-        Ok(bytes)
     }
 }
