@@ -242,7 +242,7 @@ fn texts_and_bytes() {
     }
 
     let bytes = BinaryArray::from(vec![Some([0x00, 0xab, 0xff].as_slice()), Some(&[]), None]);
-    let (texts, _, field) = encode(SqlType::Binary, Arc::new(bytes));
+    let (texts, _, field) = encode(SqlType::Binary { length: None }, Arc::new(bytes));
     assert_eq!(texts, [json!("00ABFF"), json!(""), Value::Null]);
     assert_eq!(metadata(&field, "byteLength"), "8388608");
 }

@@ -56,8 +56,11 @@ pub enum SqlType {
     Object,
     /// `ARRAY`: `Utf8`, canonical JSON text.
     Array,
-    /// `BINARY`: `Binary`.
-    Binary,
+    /// `BINARY(length)`: `Binary`; no length means Snowflake's default.
+    Binary {
+        /// Most bytes.
+        length: Option<u32>,
+    },
     /// `VECTOR(element, dimension)`: `FixedSizeList` of the element's type.
     Vector {
         /// What each of its numbers is.

@@ -219,6 +219,15 @@ impl NameScope<'_> {
         }
     }
 
+    /// The scope of one who is in a schema.
+    pub fn in_schema<'b>(&'b self, path: &'b SchemaPath) -> NameScope<'b> {
+        NameScope {
+            database: Some(&path.database),
+            schema: Some(&path.schema),
+            temporary: self.temporary,
+        }
+    }
+
     /// Engine name of a table or view, ready to be written into SQL; knows temporary tables.
     pub fn physical(&self, name: &ObjectName, operation: &str) -> Result<String, SqlError> {
         Ok(self.physical_of(&self.object(name, operation)?))

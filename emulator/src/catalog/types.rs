@@ -57,7 +57,12 @@ impl StoredType {
             SqlType::IntervalYearMonth { .. } | SqlType::IntervalDayTime { .. } => {
                 parts(&sql_type.interval_text().unwrap_or_default(), None, None, None)
             }
-            SqlType::Binary => parts("BINARY", Some(BINARY_LENGTH_DEFAULT), None, None),
+            SqlType::Binary { length } => parts(
+                "BINARY",
+                Some(length.unwrap_or(BINARY_LENGTH_DEFAULT)),
+                None,
+                None,
+            ),
             // The tag alone tells all of it.
             SqlType::Vector { element, dimension } => {
                 let element = match element {
@@ -93,7 +98,9 @@ impl StoredType {
             "VARIANT" => SqlType::Variant,
             "OBJECT" => SqlType::Object,
             "ARRAY" => SqlType::Array,
-            "BINARY" => SqlType::Binary,
+            "BINARY" => SqlType::Binary {
+                length: self.length.and_then(|length| u32::try_from(length).ok()),
+            },
             "GEOGRAPHY" => SqlType::Geography {
                 form: GeoForm::default(),
             },

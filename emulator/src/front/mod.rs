@@ -28,6 +28,7 @@ mod split;
 mod sql;
 mod stage_command;
 mod stage_tables;
+mod untyped_columns;
 
 pub use alone::leaves_session_alone;
 pub use command::*;
@@ -38,6 +39,7 @@ pub use needs::{Needs, needs};
 pub use split::{Piece, TEXT_BYTES_MAX, split};
 pub use stage_command::*;
 pub use stage_tables::StageTable;
+pub use untyped_columns::UNTYPED;
 
 use std::collections::BTreeMap;
 

@@ -6,7 +6,7 @@ use sqlparser::parser::{Parser, ParserError};
 use sqlparser::tokenizer::Tokenizer;
 
 use super::cursor::in_whole_text;
-use super::{interval_types, lexer, nesting};
+use super::{interval_types, lexer, nesting, untyped_columns};
 use crate::contract::SqlError;
 
 /// Nesting of expressions and subqueries beyond which a statement is refused.
@@ -20,7 +20,7 @@ pub(super) fn parse(text: &str, origin: (u32, u32)) -> Result<Statement, SqlErro
     nesting::refuse_runs(&tokens)?;
     let mut parser = Parser::new(&SnowflakeDialect)
         .with_recursion_limit(DEPTH_MAX)
-        .with_tokens_with_locations(interval_types::named(tokens));
+        .with_tokens_with_locations(untyped_columns::typed(interval_types::named(tokens)));
     let mut statement = parser
         .parse_statement()
         .map_err(|error| in_snowflakes_words(error, text, origin))?;

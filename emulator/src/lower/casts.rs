@@ -98,6 +98,17 @@ pub(super) fn convert(operand: Expr, target: &SqlType, attempt: bool) -> Expr {
             )
         }
         SqlType::Text { length: None } => call("sf_to_varchar", vec![operand]),
+        SqlType::Binary { length: Some(length) } => {
+            let fitted = if attempt {
+                "sf_try_fitted_binary"
+            } else {
+                "sf_fitted_binary"
+            };
+            call(
+                fitted,
+                vec![call(&name, vec![operand]), integer(i64::from(*length))],
+            )
+        }
         SqlType::Time { scale }
         | SqlType::TimestampNtz { scale }
         | SqlType::TimestampLtz { scale }
@@ -145,7 +156,7 @@ pub(super) fn function_suffix(target: &SqlType) -> &'static str {
         SqlType::Variant => "variant",
         SqlType::Object => "object",
         SqlType::Array => "array",
-        SqlType::Binary => "binary",
+        SqlType::Binary { .. } => "binary",
         SqlType::Geography { .. } => "geography",
         SqlType::Geometry { .. } => "geometry",
         SqlType::IntervalYearMonth { .. } => "interval_ym",
@@ -214,7 +225,7 @@ pub(super) fn bound_constant(type_name: &str, value: Option<String>) -> Result<C
         "TIMESTAMP_NTZ" | "TIMESTAMP" => SqlType::TimestampNtz { scale: 9 },
         "TIMESTAMP_LTZ" => SqlType::TimestampLtz { scale: 9 },
         "TIMESTAMP_TZ" => SqlType::TimestampTz { scale: 9 },
-        "BINARY" => SqlType::Binary,
+        "BINARY" => SqlType::Binary { length: None },
         "VARIANT" | "OBJECT" | "ARRAY" => SqlType::Variant,
         other => return Err(unsupported(&format!("binding type {other}"))),
     };

@@ -3,26 +3,25 @@
 //! Snowflake describes a result's column with the table that it is taken from, and says whether it may be NULL. The
 //! engine says neither. An [`Outline`] keeps what the text says of each column; the session, which can look into the
 //! catalog, makes descriptions of it. Read after tables are resolved and before expressions are lowered. Whatever is
-//! not plainly a column, a literal, a cast or a count is left open: an outline never guesses.
+//! not plainly a column, a literal, a cast, a count or one of several of these is left open: an outline never guesses.
+
+mod told;
+
+pub use told::Told;
+
+pub(super) use told::NUMBER_PRECISION_MAX;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use snowflake_emulator_engine::SqlType;
 use sqlparser::ast::{
-    CastKind, Expr, FunctionArg, FunctionArgExpr, FunctionArguments, GroupByExpr, JoinConstraint,
-    JoinOperator, ObjectNamePart, Query, Select, SelectItem, SelectItemQualifiedWildcardKind, SetExpr,
-    Statement, TableAlias, TableFactor, TableWithJoins, Value, WildcardAdditionalOptions,
+    CreateTable, CreateView, Expr, GroupByExpr, JoinConstraint, JoinOperator, ObjectNamePart, Query, Select,
+    SelectItem, SelectItemQualifiedWildcardKind, SetExpr, Statement, TableAlias, TableFactor, TableWithJoins,
+    WildcardAdditionalOptions,
 };
 
-use super::types::sql_type;
 use crate::catalog::names::ObjectPath;
 use crate::contract::ResultColumn;
-
-/// Digits of what `COUNT` answers.
-const COUNT_PRECISION: u8 = 18;
-/// Digits of a NUMBER.
-pub(super) const NUMBER_PRECISION_MAX: usize = 38;
 
 /// The columns of one SELECT and the tables that it reads.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -31,6 +30,10 @@ pub struct Outline {
     pub items: Vec<Item>,
     /// What it is selected from.
     pub sources: Vec<Source>,
+    /// It makes subtotals, which put NULL where a column has none.
+    pub has_subtotals: bool,
+    /// The other SELECTs of a set operation, which have as many columns.
+    pub others: Vec<Outline>,
 }
 
 /// One selected thing.
@@ -38,23 +41,12 @@ pub struct Outline {
 pub enum Item {
     /// `*` or `t.*`: all columns of all sources, or of the one with this name.
     All(Option<String>),
-    /// A plain column.
-    Column {
-        /// Name of the source, when it is said.
-        source: Option<String>,
-        /// Name in the source.
-        name: String,
-        /// Name in the result.
-        label: String,
-    },
     /// Anything else.
-    Value {
+    One {
         /// Name in the result.
         label: String,
-        /// Its type, where the text alone tells.
-        sql_type: Option<SqlType>,
-        /// May be NULL.
-        nullable: bool,
+        /// What the text tells of it.
+        value: Told,
     },
 }
 
@@ -63,6 +55,8 @@ pub enum Item {
 pub struct Source {
     /// Name by which columns are qualified.
     pub name: Option<String>,
+    /// Other names of its first columns.
+    pub renamed: Vec<String>,
     /// What its rows are.
     pub rows: Rows,
     /// Stands at the side of an outer join where rows may be missing.
@@ -85,7 +79,12 @@ pub enum Rows {
 /// Reads the outline of a query; `None` when it is none, or has no plain outline. `tables` leads from the engine's
 /// name of each table to what it is.
 pub(super) fn read(statement: &Statement, tables: &BTreeMap<String, Rows>) -> Option<Outline> {
-    let Statement::Query(query) = statement else {
+    let (Statement::Query(query)
+    | Statement::CreateView(CreateView { query, .. })
+    | Statement::CreateTable(CreateTable {
+        query: Some(query), ..
+    })) = statement
+    else {
         return None;
     };
     let mut reader = Reader {
@@ -98,55 +97,65 @@ pub(super) fn read(statement: &Statement, tables: &BTreeMap<String, Rows>) -> Op
 struct Reader<'a> {
     tables: &'a BTreeMap<String, Rows>,
     /// What the `WITH` clauses define that are in sight, innermost last.
-    common: Vec<(String, Option<Outline>)>,
+    common: Vec<(String, Vec<String>, Option<Outline>)>,
 }
 
 impl Reader<'_> {
     fn query(&mut self, query: &Query) -> Option<Outline> {
         let outside = self.common.len();
         for table in query.with.iter().flat_map(|with| &with.cte_tables) {
-            let outline = if table.alias.columns.is_empty() {
-                self.query(&table.query)
-            } else {
-                None
-            };
-            self.common.push((table.alias.name.value.clone(), outline));
+            let outline = self.query(&table.query);
+            let renamed = other_names(Some(&table.alias));
+            self.common
+                .push((table.alias.name.value.clone(), renamed, outline));
         }
-        let outline = match &*query.body {
-            SetExpr::Select(select) => self.select(select),
-            SetExpr::Query(inner) => self.query(inner),
-            _ => None,
-        };
+        let outline = self.body(&query.body);
         self.common.truncate(outside);
         outline
     }
 
+    fn body(&mut self, body: &SetExpr) -> Option<Outline> {
+        match body {
+            SetExpr::Select(select) => self.select(select),
+            SetExpr::Query(inner) => self.query(inner),
+            SetExpr::SetOperation { left, right, .. } => {
+                let mut outline = self.body(left)?;
+                outline.others.push(self.body(right)?);
+                Some(outline)
+            }
+            _ => None,
+        }
+    }
+
     fn select(&mut self, select: &Select) -> Option<Outline> {
         let mut outline = Outline::default();
+        let mut is_joined_by_name = false;
         for table in &select.from {
-            self.tables(table, &mut outline.sources)?;
+            is_joined_by_name |= self.tables(table, &mut outline.sources)?;
         }
-        // Subtotals put NULL where a column has none.
         if let GroupByExpr::Expressions(expressions, modifiers) = &select.group_by {
-            let is_plain =
-                |expr: &Expr| !matches!(expr, Expr::Rollup(_) | Expr::Cube(_) | Expr::GroupingSets(_));
-            if !modifiers.is_empty() || !expressions.iter().all(is_plain) {
-                return None;
-            }
+            let is_subtotal =
+                |expr: &Expr| matches!(expr, Expr::Rollup(_) | Expr::Cube(_) | Expr::GroupingSets(_));
+            outline.has_subtotals = !modifiers.is_empty() || expressions.iter().any(is_subtotal);
         }
         for item in &select.projection {
-            outline.items.push(selected(item)?);
+            let item = selected(item)?;
+            // Columns that are joined by name are one column of two tables.
+            if is_joined_by_name && item == Item::All(None) {
+                return None;
+            }
+            outline.items.push(item);
         }
         Some(outline)
     }
 
-    /// Adds the sources of one item of a FROM clause.
-    fn tables(&mut self, table: &TableWithJoins, sources: &mut Vec<Source>) -> Option<()> {
+    /// Adds the sources of one item of a FROM clause; true when some are joined by the names of columns.
+    fn tables(&mut self, table: &TableWithJoins, sources: &mut Vec<Source>) -> Option<bool> {
         let first = sources.len();
-        self.table(&table.relation, sources)?;
+        let mut by_name = self.table(&table.relation, sources)?;
         for join in &table.joins {
             let right = sources.len();
-            self.table(&join.relation, sources)?;
+            by_name |= self.table(&join.relation, sources)?;
             let (constraint, left_optional, right_optional) = match &join.join_operator {
                 JoinOperator::Join(constraint)
                 | JoinOperator::Inner(constraint)
@@ -160,10 +169,7 @@ impl Reader<'_> {
                 JoinOperator::FullOuter(constraint) => (constraint, true, true),
                 _ => return None,
             };
-            // Columns that are joined by name are one column of two tables.
-            if matches!(constraint, JoinConstraint::Using(_) | JoinConstraint::Natural) {
-                return None;
-            }
+            by_name |= matches!(constraint, JoinConstraint::Using(_) | JoinConstraint::Natural);
             for source in &mut sources[first..right] {
                 source.optional |= left_optional;
             }
@@ -171,10 +177,10 @@ impl Reader<'_> {
                 source.optional |= right_optional;
             }
         }
-        Some(())
+        Some(by_name)
     }
 
-    fn table(&mut self, factor: &TableFactor, sources: &mut Vec<Source>) -> Option<()> {
+    fn table(&mut self, factor: &TableFactor, sources: &mut Vec<Source>) -> Option<bool> {
         let (alias, rows) = match factor {
             TableFactor::Table {
                 name,
@@ -185,17 +191,25 @@ impl Reader<'_> {
                 let [ObjectNamePart::Identifier(ident)] = name.0.as_slice() else {
                     return None;
                 };
-                let rows = match self.tables.get(&ident.value) {
-                    Some(rows) => rows.clone(),
+                let (mut renamed, rows) = match self.tables.get(&ident.value) {
+                    Some(rows) => (Vec::new(), rows.clone()),
                     None => self.common(&ident.value),
                 };
+                for (at, name) in other_names(alias.as_ref()).into_iter().enumerate() {
+                    if let Some(known) = renamed.get_mut(at) {
+                        *known = name;
+                    } else {
+                        renamed.push(name);
+                    }
+                }
                 let named = alias.as_ref().map_or(&ident.value, |alias| &alias.name.value);
                 sources.push(Source {
                     name: Some(named.clone()),
-                    rows: renamed(alias.as_ref(), rows),
+                    renamed,
+                    rows,
                     optional: false,
                 });
-                return Some(());
+                return Some(false);
             }
             TableFactor::Derived { subquery, alias, .. } => {
                 let outline = self.query(subquery);
@@ -209,27 +223,26 @@ impl Reader<'_> {
         };
         sources.push(Source {
             name: alias.as_ref().map(|alias| alias.name.value.clone()),
-            rows: renamed(alias.as_ref(), rows),
+            renamed: other_names(alias.as_ref()),
+            rows,
             optional: false,
         });
-        Some(())
+        Some(false)
     }
 
-    fn common(&self, name: &str) -> Rows {
-        let found = self.common.iter().rev().find(|(known, _)| known == name);
+    fn common(&self, name: &str) -> (Vec<String>, Rows) {
+        let found = self.common.iter().rev().find(|(known, ..)| known == name);
         match found {
-            Some((_, Some(outline))) => Rows::Query(outline.clone()),
-            _ => Rows::Open,
+            Some((_, renamed, Some(outline))) => (renamed.clone(), Rows::Query(outline.clone())),
+            _ => (Vec::new(), Rows::Open),
         }
     }
 }
 
-/// Rows under an alias; one that renames columns hides where they come from.
-fn renamed(alias: Option<&TableAlias>, rows: Rows) -> Rows {
-    match alias {
-        Some(alias) if !alias.columns.is_empty() => Rows::Open,
-        _ => rows,
-    }
+/// The names that an alias gives to the first columns.
+fn other_names(alias: Option<&TableAlias>) -> Vec<String> {
+    let columns = alias.iter().flat_map(|alias| &alias.columns);
+    columns.map(|column| column.name.value.clone()).collect()
 }
 
 fn selected(item: &SelectItem) -> Option<Item> {
@@ -245,9 +258,9 @@ fn selected(item: &SelectItem) -> Option<Item> {
                 Expr::CompoundIdentifier(parts) => &parts.last()?.value,
                 _ => return None,
             };
-            Some(value(expr, label))
+            Some(one(expr, label))
         }
-        SelectItem::ExprWithAlias { expr, alias } => Some(value(expr, &alias.value)),
+        SelectItem::ExprWithAlias { expr, alias } => Some(one(expr, &alias.value)),
         _ => None,
     }
 }
@@ -259,101 +272,11 @@ fn is_whole(options: &WildcardAdditionalOptions) -> bool {
         && options.opt_rename.is_none()
 }
 
-fn value(expr: &Expr, label: &str) -> Item {
-    let (source, name) = match expr {
-        Expr::Identifier(ident) => (None, ident),
-        Expr::CompoundIdentifier(parts) => match parts.as_slice() {
-            [source, name] => (Some(source.value.clone()), name),
-            _ => return open(label),
-        },
-        _ => {
-            let (sql_type, nullable) = told(expr);
-            return Item::Value {
-                label: label.to_owned(),
-                sql_type,
-                nullable,
-            };
-        }
-    };
-    Item::Column {
-        source,
-        name: name.value.clone(),
+fn one(expr: &Expr, label: &str) -> Item {
+    Item::One {
         label: label.to_owned(),
+        value: Told::of(expr),
     }
-}
-
-fn open(label: &str) -> Item {
-    Item::Value {
-        label: label.to_owned(),
-        sql_type: None,
-        nullable: true,
-    }
-}
-
-/// The type of an expression and whether it may be NULL, as far as its form tells.
-fn told(expr: &Expr) -> (Option<SqlType>, bool) {
-    match expr {
-        Expr::Nested(inner) => told(inner),
-        Expr::Value(value) => literal(&value.value),
-        Expr::Cast {
-            kind: CastKind::Cast | CastKind::DoubleColon,
-            expr,
-            data_type,
-            ..
-        } => (sql_type(data_type).ok(), told(expr).1),
-        Expr::TypedString(typed) => (sql_type(&typed.data_type).ok(), false),
-        Expr::Function(function) => {
-            let is_count = super::identifiers::simple(&function.name) == Some("COUNT")
-                && counts(&function.args)
-                && function.over.is_none();
-            if is_count {
-                let sql_type = SqlType::Number {
-                    precision: COUNT_PRECISION,
-                    scale: 0,
-                };
-                (Some(sql_type), false)
-            } else {
-                (None, true)
-            }
-        }
-        _ => (None, true),
-    }
-}
-
-/// True for the arguments of a plain `COUNT`.
-fn counts(arguments: &FunctionArguments) -> bool {
-    let FunctionArguments::List(list) = arguments else {
-        return false;
-    };
-    list.clauses.is_empty()
-        && list.args.iter().all(|argument| {
-            matches!(
-                argument,
-                FunctionArg::Unnamed(FunctionArgExpr::Expr(_) | FunctionArgExpr::Wildcard)
-            )
-        })
-}
-
-fn literal(value: &Value) -> (Option<SqlType>, bool) {
-    match value {
-        Value::Number(digits, _) if digits.len() <= NUMBER_PRECISION_MAX && is_digits(digits) => {
-            let precision = digits.trim_start_matches('0').len().max(1) as u8;
-            (Some(SqlType::Number { precision, scale: 0 }), false)
-        }
-        Value::SingleQuotedString(text)
-        | Value::DollarQuotedString(sqlparser::ast::DollarQuotedString { value: text, .. }) => {
-            let length = u32::try_from(text.chars().count())
-                .ok()
-                .filter(|length| *length > 0);
-            (length.map(|length| SqlType::Text { length: Some(length) }), false)
-        }
-        Value::Null | Value::Placeholder(_) => (None, true),
-        _ => (None, false),
-    }
-}
-
-fn is_digits(text: &str) -> bool {
-    text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 #[cfg(test)]
@@ -372,26 +295,40 @@ mod tests {
     fn text(outline: &Outline) -> String {
         let items: Vec<String> = outline.items.iter().map(item).collect();
         let sources: Vec<String> = outline.sources.iter().map(source).collect();
-        format!("{} < {}", items.join(" "), sources.join(" "))
+        let mut text = format!("{} < {}", items.join(" "), sources.join(" "));
+        for other in &outline.others {
+            text.extend([" + ", &self::text(other)]);
+        }
+        text
     }
 
     fn item(item: &Item) -> String {
-        let part = |source: &Option<String>| {
-            source
-                .as_ref()
-                .map_or_else(String::new, |name| format!("{name}."))
-        };
         match item {
-            Item::All(source) => format!("{}*", part(source)),
-            Item::Column { source, name, label } => format!("{}{name}:{label}", part(source)),
-            Item::Value {
-                sql_type, nullable, ..
-            } => {
-                let sql_type = sql_type
-                    .as_ref()
-                    .map_or("?".to_owned(), |known| format!("{known:?}"));
-                format!("{sql_type}{}", if *nullable { "" } else { "!" })
+            Item::All(None) => "*".to_owned(),
+            Item::All(Some(source)) => format!("{source}.*"),
+            Item::One { label, value } => match value {
+                Told::Column { .. } => format!("{}:{label}", value_text(value)),
+                _ => value_text(value),
+            },
+        }
+    }
+
+    fn value_text(value: &Told) -> String {
+        match value {
+            Told::Column { source: None, name } => name.clone(),
+            Told::Column {
+                source: Some(source),
+                name,
+            } => format!("{source}.{name}"),
+            Told::Typed { sql_type, nullable } => {
+                format!("{sql_type:?}{}", if *nullable { "" } else { "!" })
             }
+            Told::Null => "null".to_owned(),
+            Told::OneOf(values) => {
+                let values: Vec<String> = values.iter().map(value_text).collect();
+                format!("[{}]", values.join(" "))
+            }
+            Told::Nothing { nullable } => if *nullable { "?" } else { "?!" }.to_owned(),
         }
     }
 
@@ -403,7 +340,11 @@ mod tests {
             Rows::Made(columns) => format!("{} columns", columns.len()),
             Rows::Open => "?".to_owned(),
         };
-        format!("{name}={rows}{}", if source.optional { "?" } else { "" })
+        let mut text = format!("{name}={rows}{}", if source.optional { "?" } else { "" });
+        if !source.renamed.is_empty() {
+            text.extend(["(", &source.renamed.join(" "), ")"]);
+        }
+        text
     }
 
     #[test]
@@ -417,10 +358,22 @@ mod tests {
                 ("select a from t right join u on true", "A:A < T=T? U=U"),
                 ("select x.a from (select a from t) x", "X.A:A < X=(A:A < T=T)"),
                 ("with c as (select a from t) select * from c", "* < C=(A:A < T=T)"),
-                ("with c (x) as (select a from t) select * from c", "* < C=?"),
-                ("select a from t join u using (a)", "open"),
-                ("select a, count(*) from t group by rollup(a)", "open"),
-                ("select a from t union all select a from u", "open"),
+                (
+                    "with c (x) as (select a from t) select * from c",
+                    "* < C=(A:A < T=T)(X)",
+                ),
+                (
+                    "with c (x) as (select a from t) select * from c as d (y)",
+                    "* < D=(A:A < T=T)(Y)",
+                ),
+                ("select t.b from t join u using (a)", "T.B:B < T=T U=U"),
+                ("select * from t join u using (a)", "open"),
+                (
+                    "select a from t union all select a from u",
+                    "A:A < T=T + A:A < U=U",
+                ),
+                ("create view v as select a from t", "A:A < T=T"),
+                ("create table v as select a from t", "A:A < T=T"),
                 ("select * exclude a from t", "open"),
             ],
         );
@@ -432,13 +385,18 @@ mod tests {
             outlined,
             &[
                 (
-                    "select 12, 'abc', null, 'x'::varchar(7), count(*), a + 1 from t",
-                    "Number { precision: 2, scale: 0 }! Text { length: Some(3) }! ? Text { length: Some(7) }! \
+                    "select 12, 1.50, 'abc', null, true, 'x'::varchar(7), count(*), a + 1 from t",
+                    "Number { precision: 2, scale: 0 }! Number { precision: 3, scale: 2 }! \
+                     Text { length: Some(3) }! null ? Text { length: Some(7) }! \
                      Number { precision: 18, scale: 0 }! ? < T=T",
                 ),
                 (
-                    "select a::number(5, 1), 1.5 from t",
+                    "select a::number(5, 1), 15e-1 from t",
                     "Number { precision: 5, scale: 1 } ?! < T=T",
+                ),
+                (
+                    "select max(a), coalesce(t.a, null), case when a = 1 then 'x' else b end, iff(true, a, b) from t",
+                    "[A] [T.A null] [Text { length: Some(1) }! B] [A B] < T=T",
                 ),
             ],
         );

@@ -95,8 +95,11 @@ pub struct Lowered {
     pub uses_session_state: bool,
     /// Tables, views and sequences that it names.
     pub tables: BTreeSet<ObjectPath>,
-    /// Columns that a `CREATE TABLE` declares, in order; empty for `CREATE TABLE ... AS`.
+    /// Columns that a `CREATE TABLE` declares, in order; empty for a `CREATE TABLE ... AS` without types, of which
+    /// the main statement is the query.
     pub columns: Vec<DeclaredColumn>,
+    /// Names that a `CREATE TABLE ... AS` without types or a `CREATE VIEW` gives to the query's columns.
+    pub names: Vec<String>,
     /// Where the columns of a query come from, as far as its text tells.
     pub outline: Option<Outline>,
 }
@@ -139,6 +142,8 @@ pub struct DeclaredColumn {
     pub nullable: bool,
     /// Default as written, also `IDENTITY START 1 INCREMENT 1`.
     pub default: Option<String>,
+    /// The engine's text of the default.
+    pub engine_default: Option<String>,
     /// Part of the primary key.
     pub primary_key: bool,
     /// Has a unique key of its own.

@@ -8,7 +8,7 @@ use sqlparser::ast::{
 
 use super::refuse::{compilation, unsupported, unsupported_type};
 use crate::contract::SqlError;
-use crate::front::INTERVAL_TYPE;
+use crate::front::{INTERVAL_TYPE, UNTYPED};
 
 /// Most digits of a NUMBER.
 const NUMBER_PRECISION_MAX: u64 = 38;
@@ -18,6 +18,8 @@ const NUMBER_SCALE_MAX: i64 = 37;
 const VECTOR_DIMENSION_MAX: u16 = 4096;
 /// Most digits of a second.
 const TIME_SCALE_MAX: u64 = 9;
+/// Most bytes of a BINARY.
+const BINARY_LENGTH_MAX: u32 = 67_108_864;
 /// Most characters of a VARCHAR.
 pub(super) const TEXT_LENGTH_MAX: u32 = 134_217_728;
 
@@ -69,10 +71,9 @@ pub fn sql_type(written: &DataType) -> Result<SqlType, SqlError> {
                 TimezoneInfo::WithTimeZone | TimezoneInfo::Tz => SqlType::TimestampTz { scale },
             }
         }
-        DataType::Binary(_) => SqlType::Binary,
-        DataType::Varbinary(None | Some(BinaryLength::IntegerLength { .. } | BinaryLength::Max)) => {
-            SqlType::Binary
-        }
+        DataType::Binary(length) => binary(*length)?,
+        DataType::Varbinary(Some(BinaryLength::IntegerLength { length })) => binary(Some(*length))?,
+        DataType::Varbinary(None | Some(BinaryLength::Max)) => binary(None)?,
         DataType::Array(ArrayElemTypeDef::None) => SqlType::Array,
         DataType::Array(_) | DataType::Map(..) | DataType::Struct(..) => {
             return Err(unsupported("structured types"));
@@ -123,7 +124,14 @@ fn custom(name: &ObjectName, arguments: &[String]) -> Result<SqlType, SqlError> 
         "VARIANT" => SqlType::Variant,
         "OBJECT" => SqlType::Object,
         "ARRAY" => SqlType::Array,
-        "BINARY" | "VARBINARY" => SqlType::Binary,
+        "BINARY" | "VARBINARY" => binary(argument)?,
+        UNTYPED => {
+            return Err(compilation(
+                "001003",
+                "42000",
+                "syntax error: a column without a type.",
+            ));
+        }
         "DECFLOAT" => decfloat(arguments)?,
         INTERVAL_TYPE => interval(arguments)?,
         "VECTOR" => vector(arguments)?,
@@ -216,6 +224,18 @@ fn text_length(length: u64) -> Result<u32, SqlError> {
     }
 }
 
+fn binary(length: Option<u64>) -> Result<SqlType, SqlError> {
+    let length = match length.map(u32::try_from) {
+        None => None,
+        Some(Ok(length @ 1..=BINARY_LENGTH_MAX)) => Some(length),
+        Some(_) => {
+            let what = format!("length {}", length.unwrap_or_default());
+            return Err(range(&what, "1", &BINARY_LENGTH_MAX.to_string()));
+        }
+    };
+    Ok(SqlType::Binary { length })
+}
+
 fn time_scale(scale: Option<u64>) -> Result<u8, SqlError> {
     match scale {
         None => Ok(9),
@@ -267,7 +287,7 @@ pub(super) fn data_type(sql_type: &SqlType) -> DataType {
         SqlType::Variant => custom("VARIANT", None),
         SqlType::Object => custom("OBJECT", None),
         SqlType::Array => DataType::Array(ArrayElemTypeDef::None),
-        SqlType::Binary => DataType::Binary(None),
+        SqlType::Binary { length } => DataType::Binary(length.map(u64::from)),
         SqlType::IntervalYearMonth { .. } | SqlType::IntervalDayTime { .. } => DataType::Custom(
             ObjectName(vec![ObjectNamePart::Identifier(Ident::new(INTERVAL_TYPE))]),
             vec![format!("'{}'", interval_fields(sql_type))],

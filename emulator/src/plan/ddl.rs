@@ -11,6 +11,7 @@ use crate::catalog::names::{Name, ObjectPath, SchemaPath};
 use crate::catalog::records::{Column, Object};
 use crate::contract::SqlError;
 use crate::lower::Scope;
+use crate::lower::outline::Outline;
 
 /// Why planning or running stopped: the user's fault or the engine's word.
 ///
@@ -69,15 +70,35 @@ pub struct Temporary {
 pub enum Step {
     /// Engine SQL.
     Sql(String),
-    /// Record the columns that an engine table or view turned out to have.
+    /// Make a table of a query and of its columns.
+    CreateAs {
+        /// Engine name, ready to be written into SQL.
+        physical: String,
+        /// Belongs to the session alone.
+        is_temporary: bool,
+        /// The query.
+        made: Box<Made>,
+    },
+    /// Find the columns of the query that a view has.
+    FindColumns(Box<Made>),
+    /// Record the columns that were found.
     RecordColumns {
         /// Whose columns.
         object_id: i64,
-        /// Engine name, ready to be written into SQL.
-        physical: String,
     },
-    /// Find the columns of a temporary table and keep it in the session.
+    /// Keep a temporary table or view in the session; without columns, it has those that were found.
     KeepTemporary(Box<Temporary>),
+}
+
+/// A query that a table or view is made of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Made {
+    /// Engine SQL that has its columns.
+    pub query: String,
+    /// What its text tells of them.
+    pub outline: Option<Outline>,
+    /// Other names for all of them; empty when they keep theirs.
+    pub names: Vec<String>,
 }
 
 /// What a statement changes in the session and the instance once it is committed.

@@ -22,7 +22,7 @@ mod show_keys;
 mod show_objects;
 mod tables;
 
-pub use ddl::{DdlPlan, Effect, Failure, Planner, Step, Temporary};
+pub use ddl::{DdlPlan, Effect, Failure, Made, Planner, Step, Temporary};
 pub use describe::description;
 pub use files::{FileScope, TemporaryFiles, stored_copy_options};
 pub use show::Shower;

@@ -10,7 +10,7 @@ use sqlparser::ast::{
     Statement,
 };
 
-use super::ddl::{DdlPlan, Effect, Failure, Planner, Step, Temporary, exists_already};
+use super::ddl::{DdlPlan, Effect, Failure, Made, Planner, Step, Temporary, exists_already};
 use crate::catalog::names::{Name, NameScope, ObjectPath, TEMPORARY_SCHEMA, literal, parts, quote};
 use crate::catalog::records::{Column, Object, ObjectKind, Sequence, record_columns, where_sequence};
 use crate::catalog::tables::CATALOG_SCHEMA;
@@ -53,8 +53,19 @@ pub(super) fn create_table(planner: &mut Planner<'_>, written: &CreateTable) -> 
     } else {
         target.physical()
     };
+    let is_of_query = written.query.is_some() && lowered.columns.is_empty();
     if let Some(statements) = copy_statements(planner, written, &physical)? {
         plan.all(statements);
+    } else if is_of_query {
+        plan.steps.push(Step::CreateAs {
+            physical,
+            is_temporary,
+            made: Box::new(Made {
+                query: lowered.sql.clone(),
+                outline: lowered.outline.clone(),
+                names: lowered.names.clone(),
+            }),
+        });
     } else {
         plan.all(lowered.before.iter().cloned());
         plan.sql(lowered.sql.clone());
@@ -115,10 +126,7 @@ pub(super) fn create_table(planner: &mut Planner<'_>, written: &CreateTable) -> 
         }
         match record_columns(id, 1, &columns) {
             Some(statement) => plan.sql(statement),
-            None => plan.steps.push(Step::RecordColumns {
-                object_id: id,
-                physical: path.physical(),
-            }),
+            None => plan.steps.push(Step::RecordColumns { object_id: id }),
         }
     }
     plan.status = format!("Table {} successfully created.", path.name.as_str());
@@ -272,7 +280,16 @@ pub(super) fn create_view(planner: &mut Planner<'_>, written: &CreateView) -> Re
     let mut view = written.clone();
     view.or_replace = false;
     view.if_not_exists = false;
-    let lowered = lower(&Statement::CreateView(view), &planner.scope)?;
+    // Names in a view are those of its own schema, wherever the session is.
+    let in_schema = planner.scope.names.in_schema(&path.schema);
+    view.name = written_name(&path);
+    let lowered = lower(
+        &Statement::CreateView(view),
+        &Scope {
+            names: in_schema,
+            ..planner.scope
+        },
+    )?;
     if let Some(hidden) = lowered
         .tables
         .iter()
@@ -290,6 +307,16 @@ pub(super) fn create_view(planner: &mut Planner<'_>, written: &CreateView) -> Re
         .collect();
     plan.all(lowered.before);
     plan.sql(lowered.sql);
+    let physical = if written.temporary {
+        path.physical_temporary()
+    } else {
+        path.physical()
+    };
+    plan.steps.push(Step::FindColumns(Box::new(Made {
+        query: format!("SELECT * FROM {physical}"),
+        outline: lowered.outline,
+        names: lowered.names,
+    })));
     let id = if written.temporary {
         0
     } else {
@@ -303,16 +330,12 @@ pub(super) fn create_view(planner: &mut Planner<'_>, written: &CreateView) -> Re
         ..Object::new(id, path.clone(), ObjectKind::View, planner.now_ms)
     };
     if written.temporary {
-        // Its columns are read from the engine.
         let columns = Vec::new();
         plan.steps
             .push(Step::KeepTemporary(Box::new(Temporary { object, columns })));
     } else {
         plan.sql(object.record());
-        plan.steps.push(Step::RecordColumns {
-            object_id: id,
-            physical: path.physical(),
-        });
+        plan.steps.push(Step::RecordColumns { object_id: id });
     }
     plan.status = format!("View {} successfully created.", path.name.as_str());
     plan.touched.push(path);

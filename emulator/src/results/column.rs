@@ -9,8 +9,8 @@ use crate::contract::ResultColumn;
 
 /// Most bytes of a `VARCHAR`, and its length when none is declared.
 const TEXT_LENGTH_MAX: u32 = 16_777_216;
-/// Most bytes of a `BINARY`.
-const BINARY_LENGTH_MAX: u32 = 8_388_608;
+/// Length of a `BINARY` when none is declared.
+const BINARY_LENGTH_DEFAULT: u32 = 8_388_608;
 /// Digits of a `DECFLOAT`.
 const DECFLOAT_PRECISION: u32 = 38;
 /// Most bytes that one character takes in UTF-8.
@@ -72,9 +72,9 @@ impl From<ResultColumn> for WireColumn {
                         .min(TEXT_LENGTH_MAX),
                 );
             }
-            SqlType::Binary => {
-                length = Some(BINARY_LENGTH_MAX);
-                byte_length = Some(BINARY_LENGTH_MAX);
+            SqlType::Binary { length: declared } => {
+                length = Some(declared.unwrap_or(BINARY_LENGTH_DEFAULT));
+                byte_length = length;
             }
             // Clients read the fields of the one here, and the digits of a second of the other.
             SqlType::IntervalYearMonth {
@@ -174,7 +174,7 @@ pub(super) fn tag(sql_type: &SqlType) -> &'static str {
         SqlType::Object => "object",
         SqlType::Array => "array",
         SqlType::Vector { .. } => "vector",
-        SqlType::Binary => "binary",
+        SqlType::Binary { .. } => "binary",
         // As what it is shown; what it is tells `extTypeName`.
         SqlType::Geography { form } | SqlType::Geometry { form } => match form {
             GeoForm::GeoJson => "object",

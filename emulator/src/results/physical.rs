@@ -182,7 +182,7 @@ fn plan(column: &WireColumn, found: Option<&DataType>) -> Result<(Step, DataType
         }
         SqlType::Boolean => keep(DataType::Boolean),
         SqlType::Date => keep(DataType::Date32),
-        SqlType::Binary => keep(DataType::Binary),
+        SqlType::Binary { .. } => keep(DataType::Binary),
         SqlType::Time { scale } => {
             let divisor = nanoseconds_per_unit(scale);
             let (step, physical) = if scale <= INT32_TIME_SCALE_MAX {

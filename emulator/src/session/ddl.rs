@@ -1,22 +1,23 @@
 //! DDL: planned and carried out in one transaction of its own, then its effects on the session.
 
-use snowflake_emulator_engine::EngineError;
+use std::collections::BTreeSet;
+
 use sqlparser::ast::{CreateTable, Statement};
 
+use super::described::{described, rename};
 use super::dml::is_conflict;
-use super::query::result_columns;
 use super::replay::Replay;
 use super::transaction::Replayer;
 use super::worker::{Work, Worker};
-use super::{DmlStats, SqlError, StatementOutput, facts};
+use super::{DmlStats, ResultColumn, SqlError, StatementOutput, facts};
 use crate::catalog::Catalog;
 use crate::catalog::files::Stage;
-use crate::catalog::names::Name;
+use crate::catalog::names::mangle;
 use crate::catalog::records::{Column, record_columns};
 use crate::front::{Command, Parsed, StageCommand};
-use crate::lower::{NO_COLUMNS, NO_SOURCES, Scope};
+use crate::lower::{NO_COLUMNS, NO_SOURCES, Scope, plain_column};
 use crate::plan::shape;
-use crate::plan::{DdlPlan, Effect, Failure, Planner, Step, Temporary, plan_ddl};
+use crate::plan::{DdlPlan, Effect, Failure, Made, Planner, Step, Temporary, plan_ddl};
 
 /// How often a statement is tried again after another session changed the same objects first.
 const ATTEMPTS_MAX: u32 = 20;
@@ -144,15 +145,21 @@ impl Worker {
         if self.make_available(&plan.reads)? {
             return Ok(None);
         }
-        let mut kept = Vec::new();
+        let (mut kept, mut found) = (Vec::new(), Vec::new());
         for step in &plan.steps {
             self.control.check()?;
             match step {
                 Step::Sql(sql) => {
                     self.connection.execute(sql)?;
                 }
-                Step::RecordColumns { object_id, physical } => {
-                    let columns = self.columns_of(physical)?;
+                Step::CreateAs {
+                    physical,
+                    is_temporary,
+                    made,
+                } => found = self.create_as(physical, *is_temporary, made)?,
+                Step::FindColumns(made) => found = self.columns_of(made)?,
+                Step::RecordColumns { object_id } => {
+                    let columns: Vec<Column> = found.iter().map(Column::of_result).collect();
                     if let Some(statement) = record_columns(*object_id, 1, &columns) {
                         self.connection.execute(&statement)?;
                     }
@@ -160,7 +167,7 @@ impl Worker {
                 Step::KeepTemporary(temporary) => {
                     let mut temporary = temporary.as_ref().clone();
                     if temporary.columns.is_empty() {
-                        temporary.columns = self.columns_of(&temporary.object.path.physical_temporary())?;
+                        temporary.columns = found.iter().map(Column::of_result).collect();
                     }
                     kept.push(temporary);
                 }
@@ -195,14 +202,46 @@ impl Worker {
         }
     }
 
-    /// Columns that an engine table or view has.
-    fn columns_of(&mut self, physical: &str) -> Result<Vec<Column>, EngineError> {
-        let described = self.connection.describe(&format!("SELECT * FROM {physical}"))?;
-        let columns = result_columns(&described);
-        Ok(columns
-            .iter()
-            .map(|column| Column::new(Name::exact(column.name.clone()), &column.sql_type))
-            .collect())
+    /// Makes a table of a query, whose columns have the types that a client is told of the query's; gives them.
+    fn create_as(
+        &mut self,
+        physical: &str,
+        is_temporary: bool,
+        made: &Made,
+    ) -> Result<Vec<ResultColumn>, Failure> {
+        let columns = self.columns_of(made)?;
+        let declared: Vec<String> = columns.iter().map(plain_column).collect();
+        let word = if is_temporary { "TEMPORARY " } else { "" };
+        let create = format!("CREATE {word}TABLE {physical} ({})", declared.join(", "));
+        self.connection.execute(&create)?;
+        self.connection
+            .execute(&format!("INSERT INTO {physical} {}", made.query))?;
+        Ok(columns)
+    }
+
+    /// Columns of a query that a table or view is made of.
+    fn columns_of(&mut self, made: &Made) -> Result<Vec<ResultColumn>, Failure> {
+        let mut found = self.connection.describe(&made.query)?;
+        let mut known = self.foreknown(made.outline.as_ref())?;
+        if !made.names.is_empty() {
+            if made.names.len() != found.len() {
+                let text = "Invalid column definition list";
+                return Err(SqlError::compilation("002026", "42601", text).into());
+            }
+            for (column, name) in found.iter_mut().zip(&made.names) {
+                column.name = mangle(name);
+            }
+            rename(known.iter_mut().flatten(), &made.names);
+        }
+        let columns = described(&found, known, &self.state.parameters);
+        let mut names = BTreeSet::new();
+        match columns.iter().find(|column| !names.insert(column.name.as_str())) {
+            Some(twice) => {
+                let text = format!("duplicate column name '{}'", twice.name);
+                Err(SqlError::compilation("002025", "42S21", text).into())
+            }
+            None => Ok(columns),
+        }
     }
 
     /// Removes the files of a stage that is gone.

@@ -26,7 +26,7 @@ pub(super) fn text_of(column: &EngineColumn, name: &str, format: &FileFormat) ->
         SqlType::TimestampNtz { .. } | SqlType::TimestampLtz { .. } | SqlType::TimestampTz { .. } => {
             by("TIMESTAMP_FORMAT")
         }
-        SqlType::Binary => format!("sf_to_varchar({name}, {})", literal(format.text("BINARY_FORMAT"))),
+        SqlType::Binary { .. } => format!("sf_to_varchar({name}, {})", literal(format.text("BINARY_FORMAT"))),
         _ => format!("sf_to_varchar({name})"),
     }
 }

@@ -9,7 +9,7 @@ use snowflake_emulator_engine::EngineConnection;
 
 use super::cache::Cache;
 use super::control::Control;
-use super::described::Relation;
+use super::described::Relations;
 use super::facts;
 use super::handle::{Job, Published, Reply, Running};
 use super::instance::{OpenTransaction, Shared, lock};
@@ -47,7 +47,7 @@ pub(super) struct Worker {
     /// Statements of the open transaction that have written.
     pub(super) open_statements: Vec<QueryId>,
     /// Tables and views, as of a count of changed definitions.
-    pub(super) relations: HashMap<ObjectPath, (u64, Option<Relation>)>,
+    pub(super) relations: Relations,
     /// The running statement has a turn, which it may take only once.
     has_turn: bool,
     published: Arc<Mutex<Published>>,
@@ -98,7 +98,7 @@ impl Worker {
             made_tables: Vec::new(),
             tables_made: 0,
             open_statements: Vec::new(),
-            relations: HashMap::new(),
+            relations: Relations::default(),
             has_turn: false,
             published,
         };

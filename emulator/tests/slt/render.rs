@@ -90,7 +90,7 @@ fn value(sql_type: &SqlType, array: &ArrayRef, row: usize) -> String {
             let local = timestamp(instant + offset * 60_000_000_000);
             format!("{local} {sign}{:02}{:02}", offset.abs() / 60, offset.abs() % 60)
         }
-        SqlType::Binary => {
+        SqlType::Binary { .. } => {
             let digits = array.as_binary::<i32>().value(row).iter();
             digits
                 .map(|byte| format!("{byte:02X}"))

@@ -118,7 +118,7 @@ fn physical_type(sql_type: &SqlType, theirs: &DataType) -> DataType {
         | SqlType::IntervalYearMonth { .. }
         | SqlType::IntervalDayTime { .. }
         | SqlType::Vector { .. } => theirs.clone(),
-        SqlType::DecFloat | SqlType::Geography { .. } | SqlType::Geometry { .. } | SqlType::Binary => {
+        SqlType::DecFloat | SqlType::Geography { .. } | SqlType::Geometry { .. } | SqlType::Binary { .. } => {
             DataType::Binary
         }
     }

@@ -88,7 +88,7 @@ fn plain(id: LogicalTypeID, logical_type: &LogicalType) -> duckdb_neo::Result<Fu
         }
         LogicalTypeID::Float | LogicalTypeID::Double => SqlType::Float,
         LogicalTypeID::Varchar => SqlType::Text { length: None },
-        LogicalTypeID::Blob => SqlType::Binary,
+        LogicalTypeID::Blob => SqlType::Binary { length: None },
         LogicalTypeID::Date => SqlType::Date,
         LogicalTypeID::Time | LogicalTypeID::TimeNs => SqlType::Time { scale: SCALE },
         LogicalTypeID::Timestamp
@@ -189,7 +189,7 @@ impl SqlType {
             SqlType::Variant => "sf_variant".to_owned(),
             SqlType::Object => "sf_object".to_owned(),
             SqlType::Array => "sf_array".to_owned(),
-            SqlType::Binary => "BLOB".to_owned(),
+            SqlType::Binary { .. } => "BLOB".to_owned(),
             SqlType::Vector { element, dimension } => match element {
                 VectorElement::Float => format!("FLOAT[{dimension}]"),
                 VectorElement::Int => format!("INTEGER[{dimension}]"),

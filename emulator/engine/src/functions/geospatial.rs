@@ -137,7 +137,7 @@ fn read(family: Family, arguments: &[Argument], attempt: bool) -> Result<Bound> 
         || of_family.is_some()
         || matches!(
             source,
-            FunctionType::Null | FunctionType::Sql(SqlType::Text { .. } | SqlType::Binary)
+            FunctionType::Null | FunctionType::Sql(SqlType::Text { .. } | SqlType::Binary { .. })
         );
     if !is_taken || (family.is_geography && arguments.len() == 2 && !is_truth(&arguments[1])) {
         let types: Vec<&FunctionType> = arguments.iter().map(|argument| &argument.sql_type).collect();

@@ -1,9 +1,11 @@
 //! `ALTER TABLE`: columns, names, swaps.
 
+use snowflake_emulator_engine::SqlType;
 use sqlparser::ast::{
     AlterColumnOperation, AlterTable, AlterTableOperation, Ident, ObjectName, RenameTableNameKind,
 };
 
+use super::super::build::raw;
 use super::super::expressions::Work;
 use super::super::refuse::unsupported;
 use super::super::relations::target;
@@ -112,6 +114,11 @@ fn alter_column(name: &Ident, operation: &AlterColumnOperation) -> Result<String
         }
         other @ AlterColumnOperation::AddGenerated { .. } => return Err(unsupported(&other.to_string())),
     })
+}
+
+/// The engine's text of a column's value in another type.
+pub fn converted(physical_column: &str, sql_type: &SqlType) -> String {
+    physical::text_of(casts::convert(raw(physical_column), sql_type, false))
 }
 
 /// The engine renames within a schema only.

@@ -60,7 +60,7 @@ pub(super) fn assign(value: &mut Expr, target: &SqlType, work: &Work<'_>) {
             | SqlType::Geometry { .. }
             | SqlType::IntervalYearMonth { .. }
             | SqlType::IntervalDayTime { .. }
-            | SqlType::Binary,
+            | SqlType::Binary { .. },
             _,
         ) => is_default(value) || converts_to(value, target),
         // The engine casts none into another type.

@@ -6,18 +6,21 @@
 
 use snowflake_emulator_engine::SqlType;
 use sqlparser::ast::{
-    ColumnDef, ColumnOption, CreateTable, CreateTableLikeKind, Expr, IdentityPropertyFormatKind,
+    ColumnDef, ColumnOption, CreateTable, CreateTableLikeKind, DataType, Expr, IdentityPropertyFormatKind,
     IdentityPropertyKind, ObjectName, TableConstraint,
 };
 
 use super::super::build::literal_integer;
 use super::super::expressions::Work;
+use super::super::identifiers::simple;
 use super::super::refuse::{compilation, unsupported};
 use super::super::relations::target;
 use super::super::{Answer, DeclaredColumn, Lowered, physical, types};
-use super::assign::assign;
+use super::assign::{self, assign};
 use crate::catalog::names::{self, Name, NameScope, ObjectPath};
-use crate::contract::SqlError;
+use crate::catalog::types::{BINARY_LENGTH_DEFAULT, TEXT_LENGTH_DEFAULT};
+use crate::contract::{ResultColumn, SqlError};
+use crate::front::UNTYPED;
 
 pub(super) fn finish(table: CreateTable, work: &mut Work<'_>) -> Result<Lowered, SqlError> {
     refuse_kinds(&table)?;
@@ -47,15 +50,20 @@ pub(super) fn finish(table: CreateTable, work: &mut Work<'_>) -> Result<Lowered,
         lowered.tables.insert(source_path);
         let rows = if table.clone.is_some() { "" } else { " LIMIT 0" };
         lowered.sql = create(&format!(" AS SELECT * FROM {source_name}{rows}"));
-    } else if table.columns.is_empty() {
+    } else if let Some(names) = untyped(&table.columns) {
         let Some(mut query) = table.query.clone() else {
             return Err(compilation("001003", "42000", "syntax error unexpected '<EOF>'."));
         };
-        lowered.sql = create(&format!(" AS {}", physical::part_text(&mut query)));
+        lowered.sql = physical::part_text(&mut query);
+        lowered.names = names;
     } else {
         let mut columns = Vec::with_capacity(table.columns.len());
         for column in &table.columns {
-            let (text, declared) = self::column(column, &place, work, &mut lowered.before)?;
+            let (mut text, mut declared) = self::column(column, &place, work, &mut lowered.before)?;
+            if declared.nullable && is_in_primary_key(&declared.name, &table.constraints) {
+                declared.nullable = false;
+                text.push_str(" NOT NULL");
+            }
             columns.push(text);
             lowered.columns.push(declared);
         }
@@ -71,12 +79,47 @@ pub(super) fn finish(table: CreateTable, work: &mut Work<'_>) -> Result<Lowered,
             None => lowered.sql = create,
             Some(mut query) => {
                 lowered.before.push(create);
+                let declared = lowered.columns.iter().map(as_target).collect::<Vec<_>>();
+                assign::source(&mut query.body, &declared.iter().collect::<Vec<_>>(), work);
                 lowered.sql = format!("INSERT INTO {physical_name} {}", physical::part_text(&mut query));
             }
         }
     }
     lowered.tables.insert(place.path);
     Ok(lowered)
+}
+
+/// The names of columns that are declared without types; `None` when they have types.
+fn untyped(columns: &[ColumnDef]) -> Option<Vec<String>> {
+    let mut names = Vec::with_capacity(columns.len());
+    for column in columns {
+        match &column.data_type {
+            DataType::Custom(name, _) if simple(name) == Some(UNTYPED) => {
+                names.push(column.name.value.clone());
+            }
+            _ => return None,
+        }
+    }
+    Some(names)
+}
+
+/// A declared column as values are converted for it.
+fn as_target(column: &DeclaredColumn) -> ResultColumn {
+    ResultColumn {
+        name: column.name.clone(),
+        sql_type: column.sql_type.clone(),
+        nullable: column.nullable,
+        origin: Default::default(),
+    }
+}
+
+/// The engine's text of a column that has a type and nothing else.
+pub fn plain_column(column: &ResultColumn) -> String {
+    let physical_name = Name::exact(column.name.clone()).physical();
+    let not_null = if column.nullable { "" } else { " NOT NULL" };
+    let engine_type = column.sql_type.engine_type();
+    let check = length_check(&physical_name, &column.sql_type);
+    format!("{physical_name} {engine_type}{not_null}{check}")
 }
 
 /// Where the table goes.
@@ -165,6 +208,7 @@ pub(super) fn column(
         sql_type,
         nullable: true,
         default: None,
+        engine_default: None,
         primary_key: false,
         unique: false,
         comment: None,
@@ -185,7 +229,7 @@ pub(super) fn column(
                 declared.default = Some(written.unwrap_or_else(|| physical::text_of(value.clone())));
                 let mut value = value.clone();
                 assign(&mut value, &declared.sql_type, work);
-                text.extend([" DEFAULT ", &physical::text_of(value)]);
+                declared.engine_default = Some(physical::text_of(value));
             }
             ColumnOption::Identity(kind) => {
                 let (start, step) = identity(kind)?;
@@ -194,7 +238,7 @@ pub(super) fn column(
                 before.push(format!(
                     "CREATE {word}SEQUENCE {sequence} START {start} INCREMENT {step}"
                 ));
-                text.extend([" DEFAULT nextval(", &names::literal(&sequence), ")"]);
+                declared.engine_default = Some(format!("nextval({})", names::literal(&sequence)));
                 declared.default = Some(format!("IDENTITY START {start} INCREMENT {step} NOORDER"));
             }
             ColumnOption::Collation(_) => return Err(unsupported("COLLATE")),
@@ -203,20 +247,37 @@ pub(super) fn column(
             other => return Err(unsupported(&format!("column option {other}"))),
         }
     }
+    if let Some(default) = &declared.engine_default {
+        text.extend([" DEFAULT ", default]);
+    }
     if !declared.nullable {
         text.push_str(" NOT NULL");
     }
-    if let SqlType::Text { length: Some(length) } = &declared.sql_type {
-        text.push_str(&length_check(&physical_name, *length));
-    }
+    text.push_str(&length_check(&physical_name, &declared.sql_type));
     Ok((text, declared))
 }
 
-/// A check whose failure carries Snowflake's message.
-fn length_check(column: &str, length: u32) -> String {
+/// The length that the values of a column of a type are checked against: none that is no shorter than the usual one.
+pub fn enforced_length(sql_type: &SqlType) -> Option<u32> {
+    match sql_type {
+        SqlType::Text { length } => length.filter(|length| *length < TEXT_LENGTH_DEFAULT),
+        SqlType::Binary { length } => length.filter(|length| *length < BINARY_LENGTH_DEFAULT),
+        _ => None,
+    }
+}
+
+/// A check of a declared length, whose failure carries Snowflake's message; empty for types without one.
+fn length_check(column: &str, sql_type: &SqlType) -> String {
+    let Some(length) = enforced_length(sql_type) else {
+        return String::new();
+    };
+    let (measured, shown) = match sql_type {
+        SqlType::Binary { .. } => (format!("octet_length({column})"), format!("hex({column})")),
+        _ => (format!("length({column})"), column.to_owned()),
+    };
     format!(
-        " CHECK (CASE WHEN length({column}) > {length} THEN \
-         error('String ''' || {column} || ''' is too long and would be truncated') ELSE true END)"
+        " CHECK (CASE WHEN {measured} > {length} THEN \
+         error('String ''' || {shown} || ''' is too long and would be truncated') ELSE true END)"
     )
 }
 
@@ -234,6 +295,16 @@ fn identity(kind: &IdentityPropertyKind) -> Result<(i64, i64), SqlError> {
             .ok_or_else(|| compilation("001003", "42000", &format!("syntax error unexpected '{expr}'.")))
     };
     Ok((number(&parameters.seed)?, number(&parameters.increment)?))
+}
+
+/// True for a column of the primary key that is declared behind the columns: it holds no NULL.
+fn is_in_primary_key(column: &str, constraints: &[TableConstraint]) -> bool {
+    let keys = constraints.iter().filter_map(|constraint| match constraint {
+        TableConstraint::PrimaryKey(key) => Some(&key.columns),
+        _ => None,
+    });
+    keys.flatten()
+        .any(|part| matches!(&part.column.expr, Expr::Identifier(ident) if ident.value == column))
 }
 
 fn declare_keys(constraints: &[TableConstraint], columns: &mut [DeclaredColumn]) -> Result<(), SqlError> {
@@ -294,7 +365,11 @@ mod tests {
                 ),
                 (
                     "create table t as select a from u",
-                    r#"CREATE TABLE "D.S"."T" AS SELECT "A" FROM "D.S"."U" AS "U""#,
+                    r#"SELECT "A" FROM "D.S"."U" AS "U""#,
+                ),
+                (
+                    "create table t (b binary(2))",
+                    r#"CREATE TABLE "D.S"."T" ("B" BLOB CHECK (CASE WHEN octet_length("B") > 2 THEN error('String ''' || hex("B") || ''' is too long and would be truncated') ELSE true END))"#,
                 ),
                 (
                     "create table t clone u",

@@ -15,10 +15,14 @@ pub(super) fn finish(mut view: CreateView, work: &mut Work<'_>) -> Result<Lowere
     let path = work.scope.names.object(&view.name, "CREATE VIEW")?;
     let replace = if view.or_replace { "OR REPLACE " } else { "" };
     let exists = if view.if_not_exists { "IF NOT EXISTS " } else { "" };
-    let columns: Vec<String> = view
+    let names: Vec<String> = view
         .columns
         .iter()
-        .map(|column| Name::exact(column.name.value.clone()).physical())
+        .map(|column| column.name.value.clone())
+        .collect();
+    let columns: Vec<String> = names
+        .iter()
+        .map(|name| Name::exact(name.clone()).physical())
         .collect();
     let columns = if columns.is_empty() {
         String::new()
@@ -39,6 +43,7 @@ pub(super) fn finish(mut view: CreateView, work: &mut Work<'_>) -> Result<Lowere
         answer: Answer::Nothing,
         ..Lowered::default()
     };
+    lowered.names = names;
     lowered.tables.insert(path);
     Ok(lowered)
 }

@@ -14,6 +14,9 @@ mod merge;
 mod sequence;
 mod update;
 
+pub use alter_table::converted;
+pub use create_table::{enforced_length, plain_column};
+
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 

@@ -96,7 +96,7 @@ fn refuse_no_numbers(function: &str, argument: &Argument) -> Result<()> {
             | SqlType::TimestampNtz { .. }
             | SqlType::TimestampLtz { .. }
             | SqlType::TimestampTz { .. }
-            | SqlType::Binary
+            | SqlType::Binary { .. }
             | SqlType::Geography { .. }
             | SqlType::Geometry { .. }
             | SqlType::IntervalYearMonth { .. }

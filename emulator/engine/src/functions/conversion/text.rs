@@ -88,7 +88,9 @@ fn to_varchar(arguments: &[Argument], settings: Settings<'_>) -> Result<Bound> {
         FunctionType::Sql(SqlType::Geography { .. } | SqlType::Geometry { .. }) => {
             crate::functions::geospatial::text(arguments, settings)
         }
-        FunctionType::Sql(SqlType::Binary) => binary(given, &settings.text("sf_binary_output_format")?),
+        FunctionType::Sql(SqlType::Binary { .. }) => {
+            binary(given, &settings.text("sf_binary_output_format")?)
+        }
         kind if kind.is_semi_structured() => rows(FunctionType::text(), |row| {
             let Value::Text(json) = &row[0] else {
                 return Ok(Value::Null);

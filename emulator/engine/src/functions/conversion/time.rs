@@ -125,7 +125,7 @@ fn convert(target: Target, arguments: &[Argument], settings: Settings<'_>) -> Re
     let century_start = settings.two_digit_century_start()?;
     let source = &arguments[0].sql_type;
     let takes = match source {
-        FunctionType::Sql(SqlType::Boolean | SqlType::Binary) => false,
+        FunctionType::Sql(SqlType::Boolean | SqlType::Binary { .. }) => false,
         FunctionType::Sql(SqlType::Time { .. }) => target == Target::Time,
         FunctionType::Sql(SqlType::Number { .. } | SqlType::Float) => {
             !matches!(target, Target::Date | Target::Time)

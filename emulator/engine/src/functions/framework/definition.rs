@@ -173,7 +173,7 @@ impl FunctionType {
 
     /// BINARY.
     pub(crate) const fn binary() -> Self {
-        Self::Sql(SqlType::Binary)
+        Self::Sql(SqlType::Binary { length: None })
     }
 
     /// VARIANT.
@@ -225,7 +225,7 @@ impl fmt::Display for FunctionType {
             Self::Sql(SqlType::Variant) => f.write_str("VARIANT"),
             Self::Sql(SqlType::Object) => f.write_str("OBJECT"),
             Self::Sql(SqlType::Array) => f.write_str("ARRAY"),
-            Self::Sql(SqlType::Binary) => f.write_str("BINARY(8388608)"),
+            Self::Sql(SqlType::Binary { length }) => write!(f, "BINARY({})", length.unwrap_or(8_388_608)),
             Self::Sql(SqlType::Geography { .. }) => f.write_str("GEOGRAPHY"),
             Self::Sql(SqlType::Geometry { .. }) => f.write_str("GEOMETRY"),
             Self::Sql(interval @ (SqlType::IntervalYearMonth { .. } | SqlType::IntervalDayTime { .. })) => {

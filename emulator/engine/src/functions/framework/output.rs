@@ -56,7 +56,7 @@ pub(super) fn write(
             Value::DecFloat(value) => set(Some(&value.key())),
             other => none_but(&other, set),
         }),
-        SqlType::Geography { .. } | SqlType::Geometry { .. } | SqlType::Binary => {
+        SqlType::Geography { .. } | SqlType::Geometry { .. } | SqlType::Binary { .. } => {
             fill::<BlobValue>(output, rows, produce, |value, set| match value {
                 Value::Binary(bytes) => set(Some(&bytes)),
                 other => none_but(&other, set),

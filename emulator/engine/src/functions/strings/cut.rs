@@ -24,6 +24,8 @@ pub(super) const FUNCTIONS: &[ScalarFunction] = &[
     ScalarFunction::new("sf_insert", 4..=4, insert),
     ScalarFunction::new("sf_fitted_text", 2..=2, |arguments| fitted(arguments, false)),
     ScalarFunction::new("sf_try_fitted_text", 2..=2, |arguments| fitted(arguments, true)),
+    ScalarFunction::new("sf_fitted_binary", 2..=2, |arguments| fitted(arguments, false)),
+    ScalarFunction::new("sf_try_fitted_binary", 2..=2, |arguments| fitted(arguments, true)),
 ];
 
 /// Most characters that padding and repeating make.
@@ -32,7 +34,7 @@ pub(super) const TEXT_LENGTH_MAX: usize = 16_777_216;
 /// Whether the first argument is BINARY, and so the result.
 fn kept_type(arguments: &[Argument]) -> FunctionType {
     match arguments.first().map(|argument| &argument.sql_type) {
-        Some(FunctionType::Sql(SqlType::Binary)) => FunctionType::binary(),
+        Some(FunctionType::Sql(SqlType::Binary { .. })) => FunctionType::binary(),
         _ => FunctionType::text(),
     }
 }
@@ -172,12 +174,19 @@ fn insert(arguments: &[Argument]) -> Result<Bound> {
 
 /// A text for a VARCHAR of a length: what is longer is refused, or NULL.
 fn fitted(arguments: &[Argument], attempt: bool) -> Result<Bound> {
-    plain(arguments, FunctionType::text(), move |row| {
-        let text = row[0].to_text()?;
+    plain(arguments, kept_type(arguments), move |row| {
         let length = usize::try_from(row[1].to_integer()?).unwrap_or(0);
-        if text.len() <= length || text.chars().count() <= length {
-            return Ok(Value::owned_text(text));
-        }
+        let text = match &row[0] {
+            Value::Binary(bytes) if bytes.len() <= length => return Ok(Value::Binary(bytes.clone())),
+            binary @ Value::Binary(_) => binary.to_text()?,
+            value => {
+                let text = value.to_text()?;
+                if text.len() <= length || text.chars().count() <= length {
+                    return Ok(Value::owned_text(text));
+                }
+                text
+            }
+        };
         if attempt {
             return Ok(Value::Null);
         }

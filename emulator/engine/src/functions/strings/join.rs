@@ -2,7 +2,6 @@
 
 use super::cut::{TEXT_LENGTH_MAX, too_long};
 use super::plain;
-use crate::SqlType;
 use crate::functions::framework::{Argument, Bound, FunctionType, Result, ScalarFunction, Value};
 
 pub(super) const FUNCTIONS: &[ScalarFunction] = &[
@@ -19,7 +18,7 @@ pub(super) const FUNCTIONS: &[ScalarFunction] = &[
 fn concat(arguments: &[Argument]) -> Result<Bound> {
     let is_binary = arguments
         .iter()
-        .all(|argument| argument.sql_type == FunctionType::Sql(SqlType::Binary));
+        .all(|argument| argument.sql_type == FunctionType::binary());
     if is_binary {
         return plain(arguments, FunctionType::binary(), |row| {
             let mut out = Vec::new();
