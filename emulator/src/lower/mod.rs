@@ -26,6 +26,7 @@ pub mod outline;
 mod parts;
 mod paths;
 mod physical;
+pub mod pivots;
 mod refuse;
 mod relations;
 mod scope;

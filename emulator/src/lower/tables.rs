@@ -6,14 +6,15 @@
 use std::ops::ControlFlow;
 
 use sqlparser::ast::{
-    Expr, ExprWithAlias, FunctionArguments, Join, JoinConstraint, JoinOperator, ObjectNamePart,
-    PivotValueSource, Query, SelectItem, SetExpr, Statement, TableAlias, TableAliasColumnDef, TableFactor,
-    TableSample, TableSampleKind, TableSampleMethod, TableSampleModifier, TableSampleUnit, TableWithJoins,
-    Values, VisitMut, VisitorMut, visit_expressions_mut,
+    Expr, FunctionArguments, Join, JoinConstraint, JoinOperator, ObjectNamePart, Query, SelectItem, SetExpr,
+    Statement, TableAlias, TableAliasColumnDef, TableFactor, TableSample, TableSampleKind, TableSampleMethod,
+    TableSampleModifier, TableSampleUnit, TableWithJoins, Values, VisitMut, VisitorMut,
+    visit_expressions_mut,
 };
 
 use super::build::{boolean, exact};
 use super::expressions::widen_literal;
+use super::pivots;
 use super::refuse::{unknown_function, unsupported};
 use super::relations::table_alias;
 use super::table_functions;
@@ -151,17 +152,8 @@ fn lower_factor(factor: &mut TableFactor) -> Result<(), SqlError> {
             *factor = replacement;
             Ok(())
         }
-        TableFactor::Pivot {
-            value_source,
-            default_on_null,
-            ..
-        } => {
-            if default_on_null.is_some() {
-                return Err(unsupported("PIVOT with DEFAULT ON NULL"));
-            }
-            name_pivot_columns(value_source)
-        }
-        TableFactor::NestedJoin { .. } | TableFactor::Unpivot { .. } => Ok(()),
+        TableFactor::Pivot { .. } | TableFactor::Unpivot { .. } => pivots::lower(factor),
+        TableFactor::NestedJoin { .. } => Ok(()),
         TableFactor::MatchRecognize { .. } => Err(unsupported("MATCH_RECOGNIZE")),
         other => Err(unsupported(&format!("table {other}"))),
     }
@@ -217,19 +209,6 @@ fn lower_sample(sample: &mut Option<TableSampleKind>) -> Result<(), SqlError> {
         bucket: None,
         offset: None,
     })));
-    Ok(())
-}
-
-/// A pivoted column is named after its literal, quotes included.
-fn name_pivot_columns(source: &mut PivotValueSource) -> Result<(), SqlError> {
-    let PivotValueSource::List(values) = source else {
-        return Err(unsupported("PIVOT with ANY or a subquery"));
-    };
-    for ExprWithAlias { expr, alias } in values {
-        if alias.is_none() {
-            *alias = Some(exact(expr.to_string()));
-        }
-    }
     Ok(())
 }
 

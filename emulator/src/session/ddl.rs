@@ -99,6 +99,15 @@ impl Worker {
     }
 
     fn attempt_inside(&mut self, work: &Work<'_>) -> Result<Option<(DdlPlan, Vec<Temporary>)>, Failure> {
+        if let Parsed::Sql(statement) = work.parsed
+            && let Some(written) = self.with_written_columns(statement, work)?
+        {
+            return self.attempt_inside(&Work {
+                parsed: &Parsed::Sql(Box::new(written)),
+                moment: work.moment.clone(),
+                ..*work
+            });
+        }
         let owner = self.state.owner();
         let mut columns = match work.parsed {
             Parsed::Sql(statement) => self.column_kinds(statement)?,

@@ -61,6 +61,7 @@ mod unload_files;
 mod unload_text;
 mod versions;
 mod worker;
+mod written_out;
 
 pub use crate::contract::*;
 pub use crate::front::{Needs, needs};

@@ -63,6 +63,12 @@ impl Worker {
             lowered.uses_session_state = true;
             return Ok(lowered);
         }
+        if let Some(statement) = self.with_written_columns(statement, work)? {
+            let mut lowered = self.lower_into(&statement, work, target)?;
+            // Their columns may be others the next time.
+            lowered.uses_session_state = true;
+            return Ok(lowered);
+        }
         let mut columns = self.column_kinds(statement)?;
         let Some(resolved) = self.resolve(statement, work)? else {
             return lower(

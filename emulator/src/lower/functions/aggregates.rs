@@ -88,12 +88,7 @@ pub(super) fn lower(function: &mut Call, work: &Work<'_>) -> Result<Option<Expr>
 
 /// A number for a group of rows in any order; each row counts, equal ones too.
 fn hash_agg(function: &mut Call) -> Expr {
-    let args = std::mem::take(&mut function.args);
-    let row = if args.is_empty() {
-        raw(ROW_HASH)
-    } else {
-        call("sf_hash", args)
-    };
+    let row = call("sf_hash", std::mem::take(&mut function.args));
     let total = aggregate(
         function,
         "sum",
@@ -102,9 +97,6 @@ fn hash_agg(function: &mut Call) -> Expr {
     let folded = call("mod", vec![total, raw("9223372036854775807")]);
     call("coalesce", vec![folded, integer(0)])
 }
-
-/// The hash of a row with all its columns.
-pub(super) const ROW_HASH: &str = "sf_hash(*COLUMNS(*))";
 
 /// The call's arguments; also those that its own syntax hides.
 fn same(function: &mut Call, engine: &str) -> Result<Expr, SqlError> {

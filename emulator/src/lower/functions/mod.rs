@@ -127,7 +127,7 @@ fn read(function: &mut Function) -> Result<Option<Call>, SqlError> {
             list.args.as_slice(),
             [FunctionArg::Unnamed(FunctionArgExpr::Wildcard)]
         );
-        if star && !["COUNT", "HASH", "HASH_AGG"].contains(&name.as_str()) {
+        if star && name != "COUNT" {
             return Err(unsupported(&format!("{name}(*)")));
         }
         if !star {
@@ -164,9 +164,6 @@ fn lower_call(mut call: Call, work: &mut Work<'_>) -> Result<Expr, SqlError> {
     }
     if let Some(window) = windows::lower(&mut call)? {
         return Ok(window);
-    }
-    if call.name == "HASH" && call.args.is_empty() {
-        return Ok(super::build::raw(aggregates::ROW_HASH));
     }
     if let Some(aggregate) = aggregates::lower(&mut call, work)? {
         return Ok(aggregate);
