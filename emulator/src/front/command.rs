@@ -51,6 +51,8 @@ pub enum Command {
     DropAccountObject(DropObject<AccountKind>),
     /// `ALTER WAREHOUSE | ROLE`.
     AlterAccountObject(AlterObject<AccountKind>),
+    /// `CREATE TABLE … USING TEMPLATE`.
+    CreateFromTemplate(CreateFromTemplate),
     /// `CREATE SEQUENCE`.
     CreateSequence(CreateSequence),
     /// `DROP SEQUENCE`.
@@ -432,4 +434,15 @@ pub struct Comment {
     pub path: Path,
     /// The text.
     pub text: String,
+}
+
+/// `CREATE TABLE … USING TEMPLATE (query) …`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CreateFromTemplate {
+    /// What stands before `USING`.
+    pub head: String,
+    /// Gives the columns.
+    pub query: Box<Statement>,
+    /// What stands behind the query.
+    pub tail: String,
 }

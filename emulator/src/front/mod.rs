@@ -23,6 +23,7 @@ mod parse_objects;
 mod parse_session;
 mod parse_show;
 mod parse_stage;
+mod parse_template;
 mod parse_wait;
 mod split;
 mod sql;

@@ -10,6 +10,9 @@ use crate::contract::SqlError;
 
 /// `CREATE …`, after its first word; `None` when it is `sqlparser`'s.
 pub(super) fn parse_create(cursor: &mut Cursor<'_>) -> Result<Option<Command>, SqlError> {
+    if let Some(command) = super::parse_template::parse_template(cursor)? {
+        return Ok(Some(command));
+    }
     let or_replace = cursor.eat(&["OR", "REPLACE"]);
     if let Some(command) = super::parse_stage::parse_create(cursor, or_replace)? {
         return Ok(Some(command));

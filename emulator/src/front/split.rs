@@ -25,7 +25,12 @@ impl Piece<'_> {
 
     /// The statement that begins with one of this one's tokens; none behind the last.
     pub fn from_token(&self, number: usize) -> Option<Self> {
-        let mut inner = piece(self.text, self.tokens.get(number..)?)?;
+        self.from_tokens(number, self.tokens.len())
+    }
+
+    /// The statement that some of this one's tokens are; none without any.
+    pub fn from_tokens(&self, first: usize, end: usize) -> Option<Self> {
+        let mut inner = piece(self.text, self.tokens.get(first..end)?)?;
         inner.origin = super::cursor::in_whole_text(self.origin, inner.origin);
         Some(inner)
     }

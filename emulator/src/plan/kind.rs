@@ -155,6 +155,7 @@ pub fn operation(parsed: &Parsed) -> &'static str {
             Command::Truncate { .. } => "TRUNCATE",
             Command::CommentColumns(_) => "ALTER TABLE",
             Command::CreateNamespace(_) => "CREATE SCHEMA",
+            Command::CreateFromTemplate(_) => "CREATE TABLE",
             Command::CreateSequence(_) => "CREATE SEQUENCE",
             _ => "statement",
         },

@@ -87,7 +87,8 @@ fn plan_command(
             }
             Ok(plan)
         }
-        Command::Show(_)
+        Command::CreateFromTemplate(_)
+        | Command::Show(_)
         | Command::Describe(_)
         | Command::DescribeResult(_)
         | Command::Explain(_)

@@ -36,6 +36,16 @@ fn is_about_temporary_files(parsed: &Parsed) -> bool {
 impl Worker {
     /// Runs a statement that changes objects; an open transaction is committed first, as in Snowflake.
     pub(super) fn ddl(&mut self, work: &Work<'_>) -> Result<StatementOutput, SqlError> {
+        if let Parsed::Command(Command::CreateFromTemplate(template)) = work.parsed {
+            let text = self.filled_template(template, work)?;
+            let pieces = crate::front::split(&text)?;
+            return self.ddl(&Work {
+                parsed: &crate::front::parse(&pieces[0])?,
+                piece: &pieces[0],
+                moment: work.moment.clone(),
+                ..*work
+            });
+        }
         // A default that is added is asked for the rows that are there.
         self.tell_whereabouts()?;
         if !is_about_temporary_files(work.parsed) {

@@ -54,6 +54,7 @@ mod stage_place;
 mod stage_read;
 mod state;
 mod table_facts;
+mod template;
 mod told;
 mod transaction;
 mod turns;
