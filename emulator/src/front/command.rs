@@ -57,6 +57,8 @@ pub enum Command {
     CreateSequence(CreateSequence),
     /// `DROP SEQUENCE`.
     DropSequence(DropObject<()>),
+    /// `ALTER TABLE … SET | UNSET …` of options.
+    AlterTable(AlterObject<()>),
     /// `ALTER VIEW`.
     AlterView(AlterObject<()>),
     /// `GRANT …` and `REVOKE …`.

@@ -8,6 +8,7 @@
 //! Nothing here knows a session or a catalog.
 
 mod alone;
+mod alter_table_text;
 mod command;
 mod cursor;
 mod interval_types;
@@ -44,7 +45,7 @@ pub use untyped_columns::UNTYPED;
 
 use std::collections::BTreeMap;
 
-use sqlparser::ast::Statement;
+use sqlparser::ast::{AlterTableOperation, Statement};
 
 use crate::contract::{Binding, SqlError};
 use cursor::Cursor;
@@ -73,12 +74,30 @@ pub fn parse_bound(piece: &Piece<'_>, bindings: &BTreeMap<String, Binding>) -> R
 
 /// Reads a statement that is `sqlparser`'s, with the stages among its tables.
 fn parse_sql(piece: &Piece<'_>, bindings: Option<&BTreeMap<String, Binding>>) -> Result<Statement, SqlError> {
+    if let Some(statement) = parse_alter_table(piece) {
+        return Ok(statement);
+    }
     let Some(replaced) = stage_tables::replace(piece, bindings)? else {
         return sql::parse(piece.text, piece.origin);
     };
     let mut statement = sql::parse(&replaced.text, piece.origin)?;
     stage_tables::restore(&mut statement, &replaced.tables);
     Ok(statement)
+}
+
+/// Reads an `ALTER TABLE` of columns; none for others, and when something is wrong with it, of which the statement as
+/// it was written tells the place.
+fn parse_alter_table(piece: &Piece<'_>) -> Option<Statement> {
+    let rewritten = alter_table_text::rewrite(piece)?;
+    let mut statement = sql::parse(&rewritten.text, piece.origin).ok()?;
+    if let Statement::AlterTable(table) = &mut statement {
+        for at in rewritten.guarded {
+            if let Some(AlterTableOperation::AddColumn { if_not_exists, .. }) = table.operations.get_mut(at) {
+                *if_not_exists = true;
+            }
+        }
+    }
+    Some(statement)
 }
 
 fn parse_command(

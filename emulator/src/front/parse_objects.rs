@@ -199,8 +199,11 @@ pub(super) fn parse_alter(cursor: &mut Cursor<'_>) -> Result<Option<Command>, Sq
         return alter_object(cursor, ()).map(Command::AlterView).map(Some);
     }
     if cursor.peek_word(0, "TABLE") {
-        // The only form of it that `sqlparser` does not know; whatever else it is, is its business.
-        return Ok(column_comments(&mut cursor.clone()).map(Command::CommentColumns));
+        if let Some(comments) = column_comments(&mut cursor.clone()) {
+            return Ok(Some(Command::CommentColumns(comments)));
+        }
+        // Whatever else it is, is `sqlparser`'s business.
+        return table_options(&mut cursor.clone());
     }
     match account(cursor) {
         Some(kind) => alter_object(cursor, kind)
@@ -224,8 +227,12 @@ fn column_comments(cursor: &mut Cursor<'_>) -> Option<Vec<Comment>> {
             cursor.eat(&["COLUMN"]);
             let mut path = table.clone();
             path.push(cursor.name()?);
-            cursor.expect(&["COMMENT"])?;
-            let text = cursor.text()?;
+            let text = if cursor.eat(&["UNSET", "COMMENT"]) {
+                String::new()
+            } else {
+                cursor.expect(&["COMMENT"])?;
+                cursor.text()?
+            };
             Ok(Comment {
                 kind: CommentKind::Column,
                 if_exists,
@@ -239,6 +246,36 @@ fn column_comments(cursor: &mut Cursor<'_>) -> Option<Vec<Comment>> {
     }
     cursor.end().ok()?;
     Some(comments)
+}
+
+/// `TABLE t {SET | UNSET} options`; none when something else is altered.
+fn table_options(cursor: &mut Cursor<'_>) -> Result<Option<Command>, SqlError> {
+    cursor.expect(&["TABLE"])?;
+    let if_exists = cursor.eat(&["IF", "EXISTS"]);
+    let Ok(path) = cursor.path() else { return Ok(None) };
+    if !cursor.peek_word(0, "SET") && !cursor.peek_word(0, "UNSET") {
+        return Ok(None);
+    }
+    for word in [
+        "TAG",
+        "MASKING",
+        "AGGREGATION",
+        "JOIN",
+        "STAGE_FILE_FORMAT",
+        "STAGE_COPY_OPTIONS",
+    ] {
+        if cursor.peek_word(1, word) {
+            return Err(SqlError::unsupported(format!("ALTER TABLE SET {word}")));
+        }
+    }
+    let change = change(cursor)?;
+    cursor.end()?;
+    Ok(Some(Command::AlterTable(AlterObject {
+        kind: (),
+        if_exists,
+        path,
+        change,
+    })))
 }
 
 fn alter_object<K>(cursor: &mut Cursor<'_>, kind: K) -> Result<AlterObject<K>, SqlError> {

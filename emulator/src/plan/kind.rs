@@ -153,7 +153,7 @@ pub fn operation(parsed: &Parsed) -> &'static str {
             Command::Describe(_) | Command::DescribeResult(_) => "DESCRIBE",
             Command::Explain(explain) => operation(&explain.statement),
             Command::Truncate { .. } => "TRUNCATE",
-            Command::CommentColumns(_) => "ALTER TABLE",
+            Command::CommentColumns(_) | Command::AlterTable(_) => "ALTER TABLE",
             Command::CreateNamespace(_) => "CREATE SCHEMA",
             Command::CreateFromTemplate(_) => "CREATE TABLE",
             Command::CreateSequence(_) => "CREATE SEQUENCE",

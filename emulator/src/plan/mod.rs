@@ -6,6 +6,7 @@
 //! [`shape`] makes the results that the emulator words itself.
 
 mod account;
+mod alter_table;
 mod change;
 mod ddl;
 mod describe;
@@ -20,6 +21,7 @@ mod show;
 mod show_files;
 mod show_keys;
 mod show_objects;
+mod table_options;
 mod tables;
 
 pub use ddl::{DdlPlan, Effect, Failure, Made, Planner, Step, Temporary};
@@ -44,7 +46,7 @@ pub fn plan_ddl(
         Parsed::Sql(statement) => match statement.as_ref() {
             Statement::CreateTable(table) => tables::create_table(planner, table),
             Statement::CreateView(view) => tables::create_view(planner, view),
-            Statement::AlterTable(table) => change::alter_table(planner, table),
+            Statement::AlterTable(table) => alter_table::alter_table(planner, table),
             Statement::Drop {
                 object_type,
                 if_exists,
@@ -76,6 +78,7 @@ fn plan_command(
         Command::AlterAccountObject(altered) => account::alter(planner, altered, current_warehouse),
         Command::CreateSequence(made) => tables::create_sequence(planner, made),
         Command::DropSequence(dropped) => change::drop_sequence(planner, dropped),
+        Command::AlterTable(altered) => table_options::alter_options(planner, altered),
         Command::AlterView(altered) => change::alter_view(planner, altered),
         Command::Grant(grant) => account::grant(planner, grant),
         Command::Comment(comment) => change::comment(planner, comment),
