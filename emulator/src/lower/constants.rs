@@ -9,11 +9,12 @@ use std::ops::ControlFlow;
 use snowflake_emulator_engine::SqlType;
 use sqlparser::ast::{
     Expr, FunctionArg, FunctionArgExpr, FunctionArguments, Ident, ObjectName, ObjectNamePart, SetExpr,
-    Statement, Value, VisitMut, VisitorMut,
+    Statement, TableAlias, TableFactor, Value, VisitMut, VisitorMut,
 };
 
 use super::build::{boolean, exact, null, text};
 use super::refuse::{compilation, invalid_identifier, unsupported};
+use super::table_functions::template;
 use super::{Constant, Scope, casts};
 use crate::catalog::names;
 use crate::contract::SqlError;
@@ -41,6 +42,19 @@ pub(super) fn apply(statement: &mut Statement, scope: &Scope<'_>) -> Result<bool
         ControlFlow::Break(error) => Err(error),
         ControlFlow::Continue(()) => Ok(values.found),
     }
+}
+
+/// A name in which `IDENTIFIER($variable)` is what the variable says.
+pub(super) fn name_with_values(name: &ObjectName, scope: &Scope<'_>) -> Result<ObjectName, SqlError> {
+    let mut name = name.clone();
+    let mut values = Values {
+        scope,
+        row: 0,
+        found: false,
+        position: 0,
+    };
+    values.resolve_name(&mut name)?;
+    Ok(name)
 }
 
 /// Writes the row of an `INSERT .. VALUES` once for each row of the bindings.
@@ -98,11 +112,68 @@ impl VisitorMut for Values<'_> {
         }
     }
 
+    fn pre_visit_table_factor(&mut self, factor: &mut TableFactor) -> ControlFlow<SqlError> {
+        let TableFactor::TableFunction {
+            expr: named @ Expr::Value(_),
+            alias,
+        } = factor
+        else {
+            return ControlFlow::Continue(());
+        };
+        // `TABLE('t')`: a table by a text.
+        match self.dotted(named).and_then(|parts| table(&parts, alias.take())) {
+            Ok(table) => {
+                *factor = table;
+                ControlFlow::Continue(())
+            }
+            Err(error) => ControlFlow::Break(error),
+        }
+    }
+
     fn pre_visit_relation(&mut self, name: &mut ObjectName) -> ControlFlow<SqlError> {
         match self.resolve_name(name) {
             Ok(()) => ControlFlow::Continue(()),
             Err(error) => ControlFlow::Break(error),
         }
+    }
+}
+
+/// A plain table of a FROM clause.
+fn table(parts: &[names::Name], alias: Option<TableAlias>) -> Result<TableFactor, SqlError> {
+    let query = template("SELECT * FROM relation", Vec::new())?;
+    let table = match *query.body {
+        SetExpr::Select(mut select) => select.from.pop().map(|from| from.relation),
+        _ => None,
+    };
+    match table {
+        Some(TableFactor::Table {
+            args,
+            with_hints,
+            version,
+            with_ordinality,
+            partitions,
+            json_path,
+            sample,
+            index_hints,
+            ..
+        }) => {
+            let parts = parts
+                .iter()
+                .map(|part| ObjectNamePart::Identifier(exact(part.as_str())));
+            Ok(TableFactor::Table {
+                name: ObjectName(parts.collect()),
+                alias,
+                args,
+                with_hints,
+                version,
+                with_ordinality,
+                partitions,
+                json_path,
+                sample,
+                index_hints,
+            })
+        }
+        _ => Err(unsupported("TABLE")),
     }
 }
 

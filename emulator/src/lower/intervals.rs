@@ -7,7 +7,7 @@
 use snowflake_emulator_engine::SqlType;
 use sqlparser::ast::{BinaryOperator, Expr, Interval, Value};
 
-use super::build::{call, integer, literal_integer, literal_text, text};
+use super::build::{call, integer, literal_integer, literal_text, raw, text};
 use super::kinds::{Kind, kind};
 use super::parts;
 use super::refuse::{compilation, unsupported};
@@ -95,6 +95,15 @@ fn strip(expr: Expr) -> Expr {
         Expr::Nested(inner) => strip(*inner),
         other => other,
     }
+}
+
+/// An interval as the engine writes it, for the frame of a window.
+pub(super) fn of_frame(interval: &Interval) -> Result<Expr, SqlError> {
+    let parts: Vec<String> = amounts(interval)?
+        .into_iter()
+        .map(|(amount, part)| format!("INTERVAL '{amount}' {part}"))
+        .collect();
+    Ok(raw(format!("({})", parts.join(" + "))))
 }
 
 /// Amounts and parts of an interval in the order written.

@@ -51,7 +51,7 @@ pub use types::{sql_type, written_type};
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 
-use sqlparser::ast::{Statement, visit_relations};
+use sqlparser::ast::{ObjectName, Statement, visit_relations};
 
 use crate::catalog::names::{NameScope, ObjectPath};
 use crate::contract::SqlError;
@@ -61,6 +61,11 @@ pub fn with_values(statement: &Statement, scope: &Scope<'_>) -> Result<Statement
     let mut statement = statement.clone();
     constants::apply(&mut statement, scope)?;
     Ok(statement)
+}
+
+/// A name of a statement with session variables in their places.
+pub fn name_with_values(name: &ObjectName, scope: &Scope<'_>) -> Result<ObjectName, SqlError> {
+    constants::name_with_values(name, scope)
 }
 
 /// The tables and views that a statement names, as far as its names resolve.

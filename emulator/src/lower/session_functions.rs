@@ -93,6 +93,17 @@ pub(super) fn value(name: &str, args: &[Expr], work: &mut Work<'_>) -> Result<Op
             .map_or_else(null_text, |transaction| text(transaction.to_string())),
         "CURRENT_STATEMENT" => text(work.scope.source.unwrap_or_default()),
         "LAST_QUERY_ID" => last_query(args, facts.query_ids)?,
+        "GETVARIABLE" if work.deferred => return Err(unsupported("GETVARIABLE in a view or a default")),
+        "GETVARIABLE" => match args {
+            [variable] => {
+                let variable = super::build::literal_text(variable).ok_or_else(|| invalid_argument(name))?;
+                let known = work.scope.variables.get(variable);
+                known
+                    .and_then(|known| known.text.as_deref())
+                    .map_or_else(null_text, text)
+            }
+            _ => return Err(invalid_argument(name)),
+        },
         "IS_ROLE_IN_SESSION" => match args {
             [role] => {
                 let role = super::build::literal_text(role).ok_or_else(|| invalid_argument(name))?;

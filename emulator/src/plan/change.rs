@@ -12,7 +12,7 @@ use crate::contract::SqlError;
 use crate::front::{
     AlterObject, Change, Comment, CommentKind, DropObject, NamespaceKind, Path, PropertyValue,
 };
-use crate::lower::lower;
+use crate::lower::name_with_values;
 
 /// `DROP TABLE`, `DROP VIEW`.
 pub(super) fn drop_object(
@@ -29,7 +29,7 @@ pub(super) fn drop_object(
     let [name] = names else {
         return Err(SqlError::syntax(1, 0, ",").into());
     };
-    let written = parts(name)?;
+    let written = parts(&name_with_values(name, &planner.scope)?)?;
     let path = planner.scope.names.object_of_parts(&written, "DROP")?;
     let mut plan = DdlPlan::only(format!("{} successfully dropped.", path.name.as_str()));
     plan.touched.push(path.clone());

@@ -17,11 +17,12 @@ use crate::catalog::tables::CATALOG_SCHEMA;
 use crate::catalog::types::StoredType;
 use crate::contract::SqlError;
 use crate::front::CreateSequence;
-use crate::lower::{DeclaredColumn, Lowered, Scope, lower};
+use crate::lower::{DeclaredColumn, Lowered, Scope, lower, name_with_values};
 
 /// `CREATE TABLE`, in all its forms.
 pub(super) fn create_table(planner: &mut Planner<'_>, written: &CreateTable) -> Result<DdlPlan, Failure> {
-    let path = planner.scope.names.object(&written.name, "CREATE TABLE")?;
+    let name = name_with_values(&written.name, &planner.scope)?;
+    let path = planner.scope.names.object(&name, "CREATE TABLE")?;
     planner.writable_schema(&path.schema)?;
     let schema_retention = planner.catalog.schema(&path.schema)?;
     let schema_retention = schema_retention.map_or(1, |schema| schema.retention_days);
@@ -254,7 +255,8 @@ fn source_columns(planner: &mut Planner<'_>, written: &CreateTable) -> Result<Op
 
 /// `CREATE VIEW`.
 pub(super) fn create_view(planner: &mut Planner<'_>, written: &CreateView) -> Result<DdlPlan, Failure> {
-    let path = planner.scope.names.object(&written.name, "CREATE VIEW")?;
+    let name = name_with_values(&written.name, &planner.scope)?;
+    let path = planner.scope.names.object(&name, "CREATE VIEW")?;
     planner.writable_schema(&path.schema)?;
     let mut plan = DdlPlan::default();
     let existing = if written.temporary {

@@ -61,7 +61,7 @@ impl Call {
 pub(super) fn apply(expr: &mut Expr, work: &mut Work<'_>) -> Result<(), SqlError> {
     let operand = |expr: &mut Box<Expr>| std::mem::replace(&mut **expr, null());
     let lowered = match expr {
-        Expr::Function(function) => match read(function)? {
+        Expr::Function(function) => match windows::frame(function).and_then(|()| read(function))? {
             Some(call) => lower_call(call, work)?,
             None => return Ok(()),
         },

@@ -5,10 +5,12 @@
 
 use sqlparser::ast::{
     Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentClause, FunctionArgumentList,
-    FunctionArguments, NullTreatment, WindowFrame, WindowFrameBound, WindowFrameUnits, WindowType,
+    FunctionArguments, NullTreatment, WindowFrame, WindowFrameBound, WindowFrameUnits, WindowSpec,
+    WindowType,
 };
 
 use super::super::build::{call, case, integer, raw_name};
+use super::super::intervals;
 use super::super::refuse::{compilation, unsupported};
 use super::Call;
 use crate::contract::SqlError;
@@ -65,6 +67,28 @@ pub(super) fn lower(function: &mut Call) -> Result<Option<Expr>, SqlError> {
         "CONDITIONAL_CHANGE_EVENT" => return Err(unsupported("CONDITIONAL_CHANGE_EVENT")),
         _ => window(function, &name.to_lowercase(), args),
     }))
+}
+
+/// Writes the intervals in the frame of a call's window as the engine knows them.
+pub(super) fn frame(function: &mut Function) -> Result<(), SqlError> {
+    let Some(WindowType::WindowSpec(WindowSpec {
+        window_frame: Some(frame),
+        ..
+    })) = &mut function.over
+    else {
+        return Ok(());
+    };
+    for bound in std::iter::once(&mut frame.start_bound).chain(&mut frame.end_bound) {
+        let (WindowFrameBound::Preceding(Some(distance)) | WindowFrameBound::Following(Some(distance))) =
+            bound
+        else {
+            continue;
+        };
+        if let Expr::Interval(interval) = &**distance {
+            **distance = intervals::of_frame(interval)?;
+        }
+    }
+    Ok(())
 }
 
 /// `ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING`.
