@@ -194,6 +194,10 @@ impl ResultTaker for Budget {
         }
         Ok(self.kept)
     }
+
+    fn break_off(self) -> Result<bool, RenderError> {
+        Ok(false)
+    }
 }
 
 impl Cell {

@@ -27,6 +27,10 @@ pub(crate) trait ResultTaker: Send + 'static {
 
     /// Ends the result: what was held is written.
     fn finish(self) -> Result<Self::Kept, RenderError>;
+
+    /// Ends a result that broke off: where rows of it are out already, those that are held follow them. True when all that
+    /// came are out.
+    fn break_off(self) -> Result<bool, RenderError>;
 }
 
 /// Writes a result in a format.
@@ -161,6 +165,21 @@ impl ResultTaker for ResultWriter {
             }
         }
         Ok(())
+    }
+
+    fn break_off(self) -> Result<bool, RenderError> {
+        Ok(match self.body {
+            // Without its end no file of Parquet can be read.
+            Body::Waiting(_) | Body::Parquet { .. } => false,
+            Body::Arrow { schema, .. } => schema.is_none(),
+            Body::Text { mut sink, .. } => {
+                let is_begun = sink.has_written();
+                if is_begun {
+                    sink.flush()?;
+                }
+                is_begun
+            }
+        })
     }
 }
 

@@ -46,6 +46,11 @@ impl Sink {
         Arc::clone(&self.written)
     }
 
+    /// Whether anything was handed to the system.
+    pub(super) fn has_written(&self) -> bool {
+        self.written.load(Ordering::Relaxed) > 0
+    }
+
     /// The buffer, to be appended to.
     #[inline]
     pub(super) fn buffer(&mut self) -> &mut Vec<u8> {

@@ -116,10 +116,10 @@ impl Course {
     }
 
     /// Reads on after a failure, when that is one of the service's leaving and the query is known; else it is the end.
-    pub(super) async fn read_on(&mut self, left: Failure, run: &Run) -> Result<ResultEvents, Failure> {
+    pub(super) async fn read_on(&mut self, left: Failure, run: &Run) -> Result<ResultEvents, Lost> {
         let parting = match left.parting {
             Some(parting) if !self.query_id.is_empty() => parting,
-            _ => return Err(left),
+            _ => return Err(Lost::Ended(left)),
         };
         run.ui.end_progress();
         run.ui.note(&format!(
@@ -136,7 +136,7 @@ impl Course {
                     return Ok(events);
                 }
                 Err(Tried::NotYet(_)) if Instant::now() < deadline => sleep(TRY_INTERVAL).await,
-                Err(Tried::NotYet(why) | Tried::Refused(why)) => return Err(self.given_up(&why, run)),
+                Err(Tried::NotYet(why) | Tried::Refused(why)) => return Err(Lost::GivenUp(why)),
             }
         }
     }
@@ -180,19 +180,23 @@ impl Course {
         })
     }
 
-    /// Says what there is and what is missing.
-    pub(super) fn given_up(&self, why: &Failure, run: &Run) -> Failure {
+    /// Says what there is and what is missing; `are_kept` tells whether the rows that came are where the user has them.
+    pub(super) fn given_up(&self, why: &Failure, are_kept: bool, run: &Run) -> Failure {
+        let kept = if are_kept { self.received } else { 0 };
         let mut failure = Failure::unreachable("the service left before the end of the result");
         failure.causes.extend(self.left.clone());
         failure
             .causes
             .extend([&why.what].into_iter().chain(&why.causes).cloned());
-        failure.facts.push(format!("rows received: {}", self.received));
+        let lost = if are_kept { "" } else { ", none of them kept" };
+        failure
+            .facts
+            .push(format!("rows received: {}{lost}", self.received));
         failure.facts.push(format!("query id: {}", self.query_id));
-        let offset = (self.row_offset + self.received).to_string();
+        let offset = (self.row_offset + kept).to_string();
         let limit = match self.row_limit {
             0 => "all".to_owned(),
-            limit => (limit - self.received).max(1).to_string(),
+            limit => (limit - kept).max(1).to_string(),
         };
         let query = &self.query_id;
         let words = ["job", "result", query, "--offset", &offset, "--limit", &limit];
@@ -205,7 +209,10 @@ impl Course {
             Exit::Usage | Exit::SqlRejected => {
                 "the rest cannot be read any more; run the statement again".to_owned()
             }
-            _ => format!("`{rest}` reads the rest when the service is back; nothing runs again"),
+            _ => {
+                let what = if are_kept { "the rest" } else { "the result" };
+                format!("`{rest}` reads {what} when the service is back; nothing runs again")
+            }
         })
     }
 
@@ -213,6 +220,14 @@ impl Course {
     pub(super) fn is_refused(&self, failure: &Failure) -> bool {
         self.left.is_some() && failure.parting.is_none()
     }
+}
+
+/// Why a result does not go on.
+pub(super) enum Lost {
+    /// It ended for a reason of its own.
+    Ended(Failure),
+    /// The service left, and this is why the rest is not read.
+    GivenUp(Failure),
 }
 
 /// Why the rest is not read.

@@ -17,7 +17,7 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
 use super::super::{Run, cancel, job};
-use super::read_on::Course;
+use super::read_on::{Course, Lost};
 use super::summary;
 use crate::client::{Client, QueryName, ResultEvents};
 use crate::exit_code::Exit;
@@ -70,13 +70,15 @@ pub(super) enum Outcome<Kept> {
 enum Piece {
     Schema(Bytes),
     Batch(Bytes),
-    /// The result is complete. Without it the writer throws away what it holds.
+    /// The result is complete. Without it the writer throws away what it holds, unless rows before are out already.
     End,
 }
 
 /// Why the reading task ended without a summary.
 enum ReadError {
     Failed(Failure),
+    /// The service left in the middle of the result, and this is why it is not read on.
+    GivenUp(Box<Course>, Failure),
     /// The writer is gone and knows why.
     WriterEnded,
 }
@@ -88,7 +90,7 @@ struct Underway<Kept> {
     query: Option<QueryName>,
     interrupts: Interrupts,
     reading: JoinHandle<Result<QuerySummary, ReadError>>,
-    written: oneshot::Receiver<Result<Option<Kept>, RenderError>>,
+    written: oneshot::Receiver<Written<Kept>>,
     progress: Arc<Progress>,
     ui: Ui,
 }
@@ -133,7 +135,7 @@ impl Transfer {
             progress: Arc::clone(&progress),
             ui: run.ui,
         };
-        let outcome = underway.end(deadline);
+        let outcome = underway.end(deadline, shown.bytes.is_some(), run);
         if watching.is_none() && shown.bytes.is_none() {
             return outcome.await;
         }
@@ -154,7 +156,12 @@ impl Transfer {
 
 impl<Kept> Underway<Kept> {
     /// Waits for the end, an interrupt or the time limit, whichever comes first.
-    async fn end(mut self, deadline: Option<Instant>) -> Result<Outcome<Kept>, Failure> {
+    async fn end(
+        mut self,
+        deadline: Option<Instant>,
+        to_file: bool,
+        run: &Run,
+    ) -> Result<Outcome<Kept>, Failure> {
         let read = tokio::select! {
             biased;
             () = self.interrupts.next() => {
@@ -174,6 +181,10 @@ impl<Kept> Underway<Kept> {
         let query = match read {
             Ok(Ok(query)) => query,
             Ok(Err(ReadError::Failed(failure))) => return Err(failure),
+            Ok(Err(ReadError::GivenUp(course, why))) => {
+                let are_kept = self.what_came_is_written(deadline).await && !to_file;
+                return Err(course.given_up(&why, are_kept, run));
+            }
             Ok(Err(ReadError::WriterEnded)) => {
                 return writer_outcome(self.written.await).map(|_| Outcome::ReaderLeft);
             }
@@ -191,6 +202,16 @@ impl<Kept> Underway<Kept> {
                 let kept = writer_outcome(written)?;
                 Ok(kept.map_or(Outcome::ReaderLeft, |kept| Outcome::Finished(Box::new(query), kept)))
             }
+        }
+    }
+
+    /// Lets the writer end with what it was given, so that reading on can go on from behind it; false when it keeps nothing.
+    async fn what_came_is_written(&mut self, deadline: Option<Instant>) -> bool {
+        tokio::select! {
+            biased;
+            () = self.interrupts.next() => false,
+            () = at(deadline) => false,
+            written = &mut self.written => matches!(written, Ok(Ok(Ended::BrokenOff { is_kept: true }))),
         }
     }
 
@@ -318,10 +339,14 @@ async fn read(
         let event = match events.next().await {
             Ok(event) => event,
             Err(failure) if course.is_refused(&failure) => {
-                return Err(ReadError::Failed(course.given_up(&failure, &run)));
+                return Err(ReadError::GivenUp(Box::new(course), failure));
             }
             Err(failure) => {
-                events = course.read_on(failure, &run).await.map_err(ReadError::Failed)?;
+                events = match course.read_on(failure, &run).await {
+                    Ok(events) => events,
+                    Err(Lost::Ended(failure)) => return Err(ReadError::Failed(failure)),
+                    Err(Lost::GivenUp(why)) => return Err(ReadError::GivenUp(Box::new(course), why)),
+                };
                 progress.is_read_on.store(true, Ordering::Relaxed);
                 continue;
             }
@@ -364,8 +389,19 @@ async fn read(
     }
 }
 
-/// What a taker's thread answers: what it kept, or nothing where the result broke off.
-type Written<Kept> = Result<Option<Kept>, RenderError>;
+/// How a taker's thread ended.
+enum Ended<Kept> {
+    /// All is written, and this is left in hand.
+    Whole(Kept),
+    /// The result broke off.
+    BrokenOff {
+        /// Whether the rows that came are written.
+        is_kept: bool,
+    },
+}
+
+/// What a taker's thread answers.
+type Written<Kept> = Result<Ended<Kept>, RenderError>;
 
 /// Writes on a thread of its own, so that rendering and reading overlap.
 fn spawn_writer<Taker: ResultTaker>(
@@ -378,10 +414,11 @@ fn spawn_writer<Taker: ResultTaker>(
             match piece {
                 Piece::Schema(message) => taker.schema(message)?,
                 Piece::Batch(message) => taker.batch(message)?,
-                Piece::End => return taker.finish().map(Some),
+                Piece::End => return taker.finish().map(Ended::Whole),
             }
         }
-        Ok(None)
+        let is_kept = taker.break_off()?;
+        Ok(Ended::BrokenOff { is_kept })
     };
     std::thread::Builder::new()
         .name("render".to_owned())
@@ -398,7 +435,8 @@ fn writer_outcome<Kept>(
     ended: Result<Written<Kept>, oneshot::error::RecvError>,
 ) -> Result<Option<Kept>, Failure> {
     match ended {
-        Ok(Ok(kept)) => Ok(kept),
+        Ok(Ok(Ended::Whole(kept))) => Ok(Some(kept)),
+        Ok(Ok(Ended::BrokenOff { .. })) => Ok(None),
         Ok(Err(RenderError::Output(error))) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(None),
         Ok(Err(error)) => Err(error.into()),
         Err(_) => Err(Failure::new(Exit::Defect, "rendering the result failed")),
