@@ -93,18 +93,11 @@ impl StoredResult {
         self.inline_rows
     }
 
-    /// The inline part as one Arrow IPC stream; with no rows it holds one empty batch, since Python's connector 4 makes
-    /// no table of a stream without any. Reads a file when [`StoredResult::first_blocks`].
+    /// The inline part as one Arrow IPC stream; with no rows it holds the schema alone. Reads a file when
+    /// [`StoredResult::first_blocks`].
     pub fn inline_arrow(&self) -> Result<Bytes, ResultError> {
         let first = self.first.get()?;
-        let segments = if first.batches.is_empty() {
-            encode(
-                &first.schema,
-                &[RecordBatch::new_empty(Arc::clone(&first.schema))],
-            )?
-        } else {
-            encode(&first.schema, &first.batches)?
-        };
+        let segments = encode(&first.schema, &first.batches)?;
         let mut stream = BytesMut::with_capacity(segments.iter().map(Bytes::len).sum());
         for segment in segments {
             stream.extend_from_slice(&segment);
