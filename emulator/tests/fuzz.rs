@@ -336,6 +336,13 @@ fn fault_rules() {
 fn configuration_files() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("emulator.toml");
+    // What a seed names.
+    std::fs::write(
+        folder.path().join("idp.pem"),
+        "-----BEGIN PUBLIC KEY-----\nMFwwDQYJKoZIhvcNAQEBBQADSwAwSAJBAKj34GkxFhD90vcNLYLInFEX6Ppy1tPf\n\
+         9Cnzj4p4WGeKLs1Pt8QuKUpRKfFLfRYC9AIKjbJTWit+CqvjWYzvQwECAwEAAQ==\n-----END PUBLIC KEY-----\n",
+    )
+    .unwrap();
     let arguments = ["snowflake-emulator", "serve", "--config", file.to_str().unwrap()];
     let resolve = |bytes: &[u8]| {
         std::fs::write(&file, bytes).unwrap();
@@ -352,6 +359,7 @@ fn configuration_files() {
         &[
             "[limits]",
             "[[users]]",
+            "[[oauth]]",
             "[sql_api]",
             "listen =",
             "name =",

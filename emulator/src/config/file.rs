@@ -26,6 +26,24 @@ pub(super) struct ConfigFile {
     /// Who may log in; none means anyone.
     #[serde(default)]
     pub(super) users: Vec<FileUser>,
+    /// Whose OAuth tokens prove who a user is.
+    #[serde(default)]
+    pub(super) oauth: Vec<FileAuthority>,
+}
+
+/// An authority that issues OAuth tokens.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct FileAuthority {
+    /// What its tokens say in `iss`.
+    pub(super) issuer: String,
+    /// What tokens may say in `aud` beside the account.
+    #[serde(default)]
+    pub(super) audiences: Vec<String>,
+    /// The claim that names the user.
+    pub(super) user_claim: Option<String>,
+    /// Files with RSA public keys in PEM; relative to the configuration file.
+    pub(super) public_key_files: Vec<PathBuf>,
 }
 
 #[derive(Default, Deserialize)]

@@ -1,5 +1,6 @@
 //! What the user wrote, on the command line and in the configuration file, and what the program uses.
 
+mod accounts;
 mod arguments;
 mod file;
 mod resolve;

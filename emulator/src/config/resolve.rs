@@ -5,13 +5,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::Timestamp;
-
 use super::ServeArguments;
-use super::file::{ConfigFile, FileToken, FileUser};
+use super::accounts::accounts;
+use super::file::ConfigFile;
 use super::sql_api;
 use crate::faults::{Faults, Rule, RuleError};
-use crate::protocol::{Accounts, AccountsError, Metrics, Mounted, Secret, Settings, Tls, TlsError, User};
+use crate::protocol::{Accounts, AccountsError, Metrics, Mounted, Settings, Tls, TlsError};
 use crate::results::SpoolLimits;
 use crate::session::{HistoryLimits, InstanceConfig};
 use crate::sql_api::SqlApi;
@@ -75,6 +74,18 @@ pub enum ConfigError {
         /// Name of the user.
         name: String,
     },
+    /// An authority's tokens could not be told from anybody's.
+    #[error("the OAuth authority {issuer} has no public_key_files")]
+    NoAuthorityKeys {
+        /// Its issuer.
+        issuer: String,
+    },
+    /// An authority speaks of users, and none may come.
+    #[error("the OAuth authority {issuer} proves who a user is; add [[users]] for those who may log in")]
+    OauthWithoutUsers {
+        /// Its issuer.
+        issuer: String,
+    },
     /// The time at which a token ends is none.
     #[error("a token of user {name} expires at no time with an offset, such as 2030-12-31T23:59:59Z")]
     Expiry {
@@ -128,7 +139,7 @@ impl ServeConfig {
             None => (ConfigFile::default(), Path::new("")),
         };
         let listen = arguments.listen.or(file.listen).unwrap_or(DEFAULT_LISTEN);
-        let accounts = accounts(file.users, folder)?;
+        let accounts = accounts(file.users, file.oauth, folder)?;
         if !listen.ip().is_loopback() {
             if !(arguments.allow_remote || file.allow_remote == Some(true)) {
                 return Err(ConfigError::Remote { address: listen });
@@ -304,7 +315,7 @@ pub(super) fn positive<T: PartialEq + From<u8>>(
     }
 }
 
-fn read_text(path: &Path) -> Result<String, ConfigError> {
+pub(super) fn read_text(path: &Path) -> Result<String, ConfigError> {
     std::fs::read_to_string(path).map_err(|source| ConfigError::Read {
         path: path.to_owned(),
         source,
@@ -324,51 +335,17 @@ fn read(path: &Path) -> Result<ConfigFile, ConfigError> {
     })
 }
 
-fn accounts(users: Vec<FileUser>, folder: &Path) -> Result<Accounts, ConfigError> {
-    if users.is_empty() {
-        return Ok(Accounts::Anyone);
-    }
-    let listed = users
-        .into_iter()
-        .map(|user| account(user, folder))
-        .collect::<Result<_, _>>()?;
-    Ok(Accounts::Listed(listed))
-}
-
-fn account(written: FileUser, folder: &Path) -> Result<User, ConfigError> {
-    if written.password.is_none() && written.tokens.is_empty() && written.public_key_files.is_empty() {
-        return Err(ConfigError::NoCredentials { name: written.name });
-    }
-    let mut user = User::new(&written.name);
-    if let Some(password) = written.password {
-        user = user.with_password(Secret::new(password));
-    }
-    for token in written.tokens {
-        user = match token {
-            FileToken::Lasting(token) => user.with_token(Secret::new(token)),
-            FileToken::Expiring { token, expires } => {
-                let expires = expires.to_string().parse::<Timestamp>();
-                let expires = expires.map_err(|_| ConfigError::Expiry {
-                    name: written.name.clone(),
-                })?;
-                let seconds = u64::try_from(expires.as_second()).unwrap_or(0);
-                user.with_token_until(Secret::new(token), seconds)
-            }
-        };
-    }
-    for path in written.public_key_files {
-        user = user.with_public_key(&read_text(&folder.join(path))?)?;
-    }
-    Ok(user)
-}
-
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use std::time::Instant;
 
     use super::*;
 
-    fn resolve(text: &str, change: impl FnOnce(&mut ServeArguments)) -> Result<ServeConfig, String> {
+    /// The configuration that a file and the command line make.
+    pub(in super::super) fn resolve(
+        text: &str,
+        change: impl FnOnce(&mut ServeArguments),
+    ) -> Result<ServeConfig, String> {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("emulator.toml");
         std::fs::write(&path, text).unwrap();

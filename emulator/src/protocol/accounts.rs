@@ -7,7 +7,8 @@ use rsa::pkcs8::DecodePublicKey as _;
 use rsa::sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
-use super::jwt;
+use super::jwt::{self, JwtFault};
+use super::oauth::{self, Authority, OauthFault};
 use super::refusal::Refusal;
 
 /// A text that is never shown.
@@ -69,6 +70,14 @@ pub enum AccountsError {
         /// What the parser says.
         source: rsa::pkcs8::spki::Error,
     },
+    /// The key of an authority is not an RSA public key in PEM.
+    #[error("public key of the OAuth authority {issuer} is not an RSA public key in PEM")]
+    AuthorityKey {
+        /// Its issuer.
+        issuer: String,
+        /// What the parser says.
+        source: rsa::pkcs8::spki::Error,
+    },
 }
 
 impl User {
@@ -123,8 +132,14 @@ impl User {
 pub enum Accounts {
     /// Anyone, whatever they show; for a server that only this machine reaches.
     Anyone,
-    /// These users.
-    Listed(Vec<User>),
+    /// These users, by what is registered of them, and by what these authorities say of them.
+    Listed(Vec<User>, Vec<Authority>),
+}
+
+impl From<Vec<User>> for Accounts {
+    fn from(users: Vec<User>) -> Self {
+        Self::Listed(users, Vec::new())
+    }
 }
 
 /// What a login shows.
@@ -165,7 +180,7 @@ impl Accounts {
         };
         match self {
             Self::Anyone => Ok(named.unwrap_or_else(nobody)),
-            Self::Listed(users) => users
+            Self::Listed(users, _) => users
                 .iter()
                 .find(proved)
                 .map(|user| user.name.clone())
@@ -176,7 +191,7 @@ impl Accounts {
     fn token(&self, credentials: &Credentials<'_>, oauth: bool, now: u64) -> Result<String, Refusal> {
         let named = credentials.login_name.map(str::to_uppercase);
         let shown = credentials.token.or(credentials.password).unwrap_or_default();
-        let Self::Listed(users) = self else {
+        let Self::Listed(users, authorities) = self else {
             return Ok(named.unwrap_or_else(nobody));
         };
         let mut expired = false;
@@ -189,6 +204,25 @@ impl Accounts {
                     return Ok(user.name.clone());
                 }
                 expired = true;
+            }
+        }
+        if oauth && !authorities.is_empty() && jwt::is_signed(shown) {
+            let gate = jwt::Gate {
+                account: credentials.account,
+                now,
+            };
+            match oauth::verify(shown, authorities, &gate) {
+                Ok(name) if named.as_ref().is_none_or(|named| *named == name) => {
+                    if users.iter().any(|user| user.name == name) {
+                        return Ok(name);
+                    }
+                    tracing::info!(user = name, "OAuth login refused: the user is not listed");
+                }
+                Ok(name) => tracing::info!(user = name, "OAuth login refused: the login is for another user"),
+                Err(fault) => {
+                    tracing::info!(reason = %fault, "OAuth login refused");
+                    expired |= fault == OauthFault::Token(JwtFault::Expired);
+                }
             }
         }
         Err(match (oauth, expired) {
@@ -207,7 +241,7 @@ impl Accounts {
     fn key_pair(&self, credentials: &Credentials<'_>, now: u64) -> Result<String, Refusal> {
         let verdict = match self {
             Self::Anyone => jwt::subject(credentials.token.unwrap_or_default()),
-            Self::Listed(users) => {
+            Self::Listed(users, _) => {
                 let gate = jwt::Gate {
                     account: credentials.account,
                     now,
@@ -250,7 +284,7 @@ mod tests {
     #[test]
     fn tokens_end() {
         let ann = User::new("ann").with_token_until(Secret::new("short"), 100);
-        let accounts = Accounts::Listed(vec![ann]);
+        let accounts = Accounts::from(vec![ann]);
         let login = |authenticator: &str, now| {
             let credentials = Credentials {
                 authenticator: Some(authenticator),
@@ -267,7 +301,7 @@ mod tests {
 
     #[test]
     fn listed_users_need_their_own_secret() {
-        let accounts = Accounts::Listed(vec![
+        let accounts = Accounts::from(vec![
             User::new("ann").with_password(Secret::new("one")),
             User::new("bob").with_token(Secret::new("two")),
         ]);

@@ -1,4 +1,4 @@
-//! Key pair logins: RS256 tokens as Snowflake's drivers sign them.
+//! Signed tokens: RS256, and key pair logins as Snowflake's drivers sign them.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
@@ -54,7 +54,7 @@ enum Audience {
 /// Longest life of a token, in seconds from when it was issued; a token may say more, and is over all the same.
 const LIFE_MAX: f64 = 3600.0;
 /// Seconds that the clock of whoever issues tokens may be ahead of ours.
-const SKEW_MAX: f64 = 300.0;
+pub(super) const SKEW_MAX: f64 = 300.0;
 
 /// What a token is shown to.
 pub(super) struct Gate<'a> {
@@ -66,8 +66,7 @@ pub(super) struct Gate<'a> {
 
 /// The user that a token names, without proof.
 pub(super) fn subject(token: &str) -> Result<String, JwtFault> {
-    let (_, payload, _) = split(token)?;
-    user(&decode::<Claims>(payload)?.sub).ok_or(JwtFault::Format)
+    user(&claims::<Claims>(token)?.sub).ok_or(JwtFault::Format)
 }
 
 /// The user that a token proves; `keys` gives the public keys of a user by its upper-case name.
@@ -76,11 +75,10 @@ pub(super) fn verify<'k>(
     gate: &Gate<'_>,
     keys: impl FnOnce(&str) -> &'k [RsaPublicKey],
 ) -> Result<String, JwtFault> {
-    let (header, payload, signature) = split(token)?;
-    if decode::<Header>(header)?.alg != "RS256" {
+    if algorithm(token)? != "RS256" {
         return Err(JwtFault::Algorithm);
     }
-    let claims: Claims = decode(payload)?;
+    let claims: Claims = claims(token)?;
     let name = user(&claims.sub).ok_or(JwtFault::Format)?;
     let issuer = claims.iss.as_deref().ok_or(JwtFault::Issuer)?;
     let (issuing, fingerprint) = issuer.rsplit_once('.').ok_or(JwtFault::Issuer)?;
@@ -91,14 +89,34 @@ pub(super) fn verify<'k>(
         .iter()
         .find(|key| fingerprint_of(key).as_deref() == Some(fingerprint))
         .ok_or(JwtFault::Fingerprint)?;
+    prove(token, key)?;
+    gate.admit(&claims)?;
+    Ok(name)
+}
+
+/// Proves that a token was signed with the private half of a key.
+pub(super) fn prove(token: &str, key: &RsaPublicKey) -> Result<(), JwtFault> {
+    if algorithm(token)? != "RS256" {
+        return Err(JwtFault::Algorithm);
+    }
+    let (header, payload, signature) = split(token)?;
     let signature = URL_SAFE_NO_PAD.decode(signature).map_err(|_| JwtFault::Format)?;
     let signature = Signature::try_from(signature.as_slice()).map_err(|_| JwtFault::Signature)?;
     let signed = &token[..header.len() + 1 + payload.len()];
     VerifyingKey::<Sha256>::new(key.clone())
         .verify(signed.as_bytes(), &signature)
-        .map_err(|_| JwtFault::Signature)?;
-    gate.admit(&claims)?;
-    Ok(name)
+        .map_err(|_| JwtFault::Signature)
+}
+
+/// What a token claims, without proof.
+pub(super) fn claims<T: for<'de> Deserialize<'de>>(token: &str) -> Result<T, JwtFault> {
+    let (_, payload, _) = split(token)?;
+    decode(payload)
+}
+
+fn algorithm(token: &str) -> Result<String, JwtFault> {
+    let (header, ..) = split(token)?;
+    Ok(decode::<Header>(header)?.alg)
 }
 
 impl Gate<'_> {
@@ -113,25 +131,29 @@ impl Gate<'_> {
         if issued > now + SKEW_MAX {
             return Err(JwtFault::Future);
         }
-        let Some(account) = self.account else {
+        if self.account.is_none() {
             return Ok(());
-        };
-        // An address names its account in front of the first dot.
-        let is_ours = |name: &str| {
-            let name = name.strip_prefix("https://").unwrap_or(name);
-            let name = name.split(['.', '/', ':']).next().unwrap_or_default();
-            name.eq_ignore_ascii_case(account)
-        };
+        }
         let for_us = match &claims.aud {
             None => true,
-            Some(Audience::One(audience)) => is_ours(audience),
-            Some(Audience::Several(audiences)) => audiences.iter().any(|audience| is_ours(audience)),
+            Some(Audience::One(audience)) => self.is_account(audience),
+            Some(Audience::Several(audiences)) => audiences.iter().any(|audience| self.is_account(audience)),
         };
-        if is_ours(&claims.sub) && for_us {
+        if self.is_account(&claims.sub) && for_us {
             Ok(())
         } else {
             Err(JwtFault::Account)
         }
+    }
+}
+
+impl Gate<'_> {
+    /// Whether a name or an address, which names its account in front of the first dot, is of the account that it must be for.
+    pub(super) fn is_account(&self, name: &str) -> bool {
+        let name = name.strip_prefix("https://").unwrap_or(name);
+        let name = name.split(['.', '/', ':']).next().unwrap_or_default();
+        self.account
+            .is_some_and(|account| name.eq_ignore_ascii_case(account))
     }
 }
 

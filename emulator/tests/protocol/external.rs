@@ -25,7 +25,7 @@ async fn query(fixture: &Fixture, token: &str, id: &str, sql: &str) -> Value {
 }
 
 fn users() -> Accounts {
-    Accounts::Listed(vec![
+    Accounts::from(vec![
         User::new("ann").with_token(Secret::new("one")),
         User::new("bob").with_token(Secret::new("two")),
     ])

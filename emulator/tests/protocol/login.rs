@@ -64,7 +64,7 @@ async fn listed_users_must_prove_themselves() {
             .with_password(Secret::new("right"))
             .with_token(Secret::new("pat")),
     ];
-    let fixture = Fixture::with(|_| {}, Accounts::Listed(users)).await;
+    let fixture = Fixture::with(|_| {}, Accounts::from(users)).await;
     let attempt = async |data| fixture.try_login(data).await;
     assert_eq!(
         code(&attempt(json!({ "LOGIN_NAME": "ann", "PASSWORD": "wrong" })).await),
@@ -115,7 +115,7 @@ async fn a_key_pair_opens_only_for_its_own_user_and_time() {
     let digest = Sha256::digest(public.to_public_key_der().unwrap().as_bytes());
     let fingerprint = format!("SHA256:{}", STANDARD.encode(digest));
     let users = vec![User::new("ann").with_public_key(&pem).unwrap()];
-    let fixture = Fixture::with(|_| {}, Accounts::Listed(users)).await;
+    let fixture = Fixture::with(|_| {}, Accounts::from(users)).await;
     let attempt = async |token: String| {
         // Go sends no LOGIN_NAME with a key pair.
         fixture

@@ -130,7 +130,7 @@ async fn endpoints_and_methods_are_checked() {
 async fn handles_of_nobody_and_of_others_are_unknown() {
     let fixture = Fixture::with(|setup| {
         let user = |name: &str| User::new(name).with_token(Secret::new(format!("token-of-{name}")));
-        setup.accounts = Accounts::Listed(vec![user("ann"), user("bob")]);
+        setup.accounts = Accounts::from(vec![user("ann"), user("bob")]);
     })
     .await;
     let as_ann = |call: Call| call.with("authorization", "Bearer token-of-ann");

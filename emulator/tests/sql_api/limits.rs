@@ -18,7 +18,7 @@ fn submission(user: &str, sql: &str) -> Call {
 
 fn ann_and_bob() -> Accounts {
     let user = |name: &str| User::new(name).with_token(Secret::new(format!("token-of-{name}")));
-    Accounts::Listed(vec![user("ann"), user("bob")])
+    Accounts::from(vec![user("ann"), user("bob")])
 }
 
 #[tokio::test]
