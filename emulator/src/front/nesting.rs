@@ -250,7 +250,7 @@ fn tree<T>(mut operands: Vec<T>, join: impl Fn(T, T) -> T) -> Option<T> {
 }
 
 /// Operators on the way down to the leftmost operand: how deep an expression is that was written without parentheses.
-fn links(expr: &Expr) -> usize {
+fn links(expr: &mut Expr) -> usize {
     let mut links = 0;
     let mut at = expr;
     while let Some(left) = left(at) {
@@ -260,7 +260,7 @@ fn links(expr: &Expr) -> usize {
     links
 }
 
-fn left(expr: &Expr) -> Option<&Expr> {
+fn left(expr: &mut Expr) -> Option<&mut Expr> {
     match expr {
         Expr::BinaryOp { left: inner, .. }
         | Expr::IsDistinctFrom(inner, _)
@@ -295,23 +295,8 @@ fn left(expr: &Expr) -> Option<&Expr> {
 /// Drops a chain link by link: dropped as a whole, it would be descended into.
 fn take_apart(expr: &mut Expr) {
     let mut rest = mem::replace(expr, nothing());
-    loop {
-        rest = match rest {
-            Expr::BinaryOp { left: inner, .. }
-            | Expr::CompoundFieldAccess { root: inner, .. }
-            | Expr::JsonAccess { value: inner, .. }
-            | Expr::Cast { expr: inner, .. }
-            | Expr::Collate { expr: inner, .. }
-            | Expr::IsNull(inner)
-            | Expr::IsNotNull(inner)
-            | Expr::InList { expr: inner, .. }
-            | Expr::Between { expr: inner, .. }
-            | Expr::Like { expr: inner, .. }
-            | Expr::ILike { expr: inner, .. }
-            | Expr::RLike { expr: inner, .. }
-            | Expr::AtTimeZone { timestamp: inner, .. } => *inner,
-            _ => return,
-        }
+    while let Some(inner) = left(&mut rest) {
+        rest = mem::replace(inner, nothing());
     }
 }
 
@@ -404,6 +389,10 @@ mod tests {
         check(format!("SELECT {}", chain(5000, " + ", |n| n.to_string())), deep);
         check(format!("SELECT a{}", "::INT".repeat(5000)), deep);
         check(format!("SELECT a:b{}", ":c".repeat(5000)), deep);
+        // As many as a text may have, or nearly, whatever the operator.
+        for link in [" IS TRUE", " RLIKE 'a'", " IN (1)", " IS DISTINCT FROM 1"] {
+            check(format!("SELECT 1{}", link.repeat(50_000)), deep);
+        }
         check(chain(SETS_MAX + 2, " EXCEPT ", |_| "SELECT 1".to_owned()), deep);
         check(
             chain(1000, " UNION ", |_| "SELECT 1 UNION ALL SELECT 2".to_owned()),
