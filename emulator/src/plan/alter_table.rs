@@ -195,6 +195,10 @@ fn change_columns(
             _ => {}
         }
     }
+    if columns.is_empty() {
+        let detail = "cannot drop all the columns of a table";
+        return Err(SqlError::compilation("001432", "42601", detail));
+    }
     Ok(is_made_anew)
 }
 
