@@ -141,40 +141,26 @@ impl VisitorMut for Values<'_> {
 /// A plain table of a FROM clause.
 fn table(parts: &[names::Name], alias: Option<TableAlias>) -> Result<TableFactor, SqlError> {
     let query = template("SELECT * FROM relation", Vec::new())?;
-    let table = match *query.body {
+    let relation = match *query.body {
         SetExpr::Select(mut select) => select.from.pop().map(|from| from.relation),
         _ => None,
     };
-    match table {
-        Some(TableFactor::Table {
-            args,
-            with_hints,
-            version,
-            with_ordinality,
-            partitions,
-            json_path,
-            sample,
-            index_hints,
-            ..
-        }) => {
-            let parts = parts
-                .iter()
-                .map(|part| ObjectNamePart::Identifier(exact(part.as_str())));
-            Ok(TableFactor::Table {
-                name: ObjectName(parts.collect()),
-                alias,
-                args,
-                with_hints,
-                version,
-                with_ordinality,
-                partitions,
-                json_path,
-                sample,
-                index_hints,
-            })
-        }
-        _ => Err(unsupported("TABLE")),
+    let Some(mut table) = relation else {
+        return Err(unsupported("TABLE"));
+    };
+    if let TableFactor::Table {
+        name,
+        alias: known_as,
+        ..
+    } = &mut table
+    {
+        let parts = parts
+            .iter()
+            .map(|part| ObjectNamePart::Identifier(exact(part.as_str())));
+        *name = ObjectName(parts.collect());
+        *known_as = alias;
     }
+    Ok(table)
 }
 
 impl Values<'_> {
