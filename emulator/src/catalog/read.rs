@@ -60,11 +60,18 @@ impl<'a> Catalog<'a> {
 
     /// Rows of a query, all of whose columns are cast to text.
     pub fn rows(&mut self, select: &str) -> Result<Vec<Row>, EngineError> {
+        self.rows_up_to(select, usize::MAX)
+    }
+
+    /// Reads rows of a query until there are more than `most`; the rest of it is not read.
+    pub fn rows_up_to(&mut self, select: &str, most: usize) -> Result<Vec<Row>, EngineError> {
         let mut reader = self
             .connection
             .query(&format!("SELECT COLUMNS(*)::VARCHAR FROM ({select})"), BATCH_ROWS)?;
         let mut rows = Vec::new();
-        while let Some(batch) = reader.next_batch()? {
+        while rows.len() <= most
+            && let Some(batch) = reader.next_batch()?
+        {
             let mut columns = Vec::with_capacity(batch.num_columns());
             for column in batch.columns() {
                 columns.push(column.as_string_opt::<i32>().ok_or_else(not_text)?);

@@ -20,7 +20,7 @@ impl Worker {
     ) -> Result<String, SqlError> {
         let lowered = self.lower(&template.query, work)?;
         self.prepare(&lowered)?;
-        let rows = Catalog::new(self.connection.as_mut()).rows(&lowered.sql);
+        let rows = Catalog::new(self.connection.as_mut()).rows_up_to(&lowered.sql, 1);
         let rows = rows.map_err(|error| self.explain_missing(from_engine(&error), &lowered.tables))?;
         let array = match rows.as_slice() {
             [row] if row.0.len() == 1 => row.text(0),

@@ -61,7 +61,7 @@ impl Worker {
         self.prepare(&lowered)?;
         let columns = self.connection.describe(&lowered.sql);
         let rows = columns.and_then(|columns| {
-            let rows = Catalog::new(self.connection.as_mut()).rows(&lowered.sql)?;
+            let rows = Catalog::new(self.connection.as_mut()).rows_up_to(&lowered.sql, PIVOT_VALUES_MAX)?;
             Ok((columns, rows))
         });
         let (columns, rows) =
