@@ -12,10 +12,14 @@ use anyhow::{Result, bail};
 
 use crate::darwin;
 use crate::engine::{self, EngineArgs};
+use crate::executables;
 use crate::shell::{self, cargo};
 
 /// Tests that need somebody else's programs.
 const WITNESSES: [&str; 5] = ["clients", "connectors", "fakesnow", "package", "validator"];
+
+/// The repository's own rules.
+const TIDY: &str = "tidy";
 
 /// Tests that boot a systemd.
 const SYSTEMD: &str = "systemd";
@@ -186,31 +190,26 @@ impl Step {
                     "warnings",
                 ]))?;
             }
-            Self::Tidy => shell::run(&mut cargo(&[
-                "test",
-                "--package",
-                HARNESS,
-                "--lib",
-                "--test",
-                "tidy",
-            ]))?,
-            Self::Build => {
-                shell::run(&mut cargo(&["build", "--workspace", "--bins"]))?;
-                shell::run(&mut cargo(&["test", "--workspace", "--no-run"]))?;
+            Self::Tidy => {
+                let programs = executables::build(&["--test", TIDY])?;
+                let chosen = programs.iter().filter(|program| program.package == HARNESS);
+                executables::run(chosen, &[], &[], log)?;
             }
-            Self::Unit => shell::run(&mut cargo(&[
-                "test",
-                "--workspace",
-                "--exclude",
-                HARNESS,
-                "--no-fail-fast",
-            ]))?,
-            Self::Journeys => shell::run(&mut harness(|name| {
-                !["tidy", SYSTEMD].contains(&name) && !WITNESSES.contains(&name)
-            })?)?,
+            Self::Build => drop(executables::build(&[])?),
+            Self::Unit => {
+                let programs = executables::build(&[])?;
+                let chosen = programs
+                    .iter()
+                    .filter(|program| program.is_unit || program.package != HARNESS);
+                let units = executables::run(chosen, &[], &[], log);
+                units.and(shell::run(&mut cargo(&["test", "--workspace", "--doc"])))?;
+            }
+            Self::Journeys => harness(&[], log, |name| {
+                ![TIDY, SYSTEMD].contains(&name) && !WITNESSES.contains(&name)
+            })?,
             Self::Fuzz => fuzz(args, log)?,
-            Self::Witnesses => shell::run(&mut harness(|name| WITNESSES.contains(&name))?)?,
-            Self::Systemd => return systemd(),
+            Self::Witnesses => harness(&[], log, |name| WITNESSES.contains(&name))?,
+            Self::Systemd => return systemd(log),
             Self::Darwin => return darwin::check(),
             Self::Doc => {
                 let mut doc = cargo(&["doc", "--workspace", "--no-deps", "--document-private-items"]);
@@ -225,33 +224,20 @@ impl Step {
 /// The crate of the end-to-end tests.
 const HARNESS: &str = "snowflake-session-tests";
 
-/// A run of those end-to-end tests whose file has a chosen name.
-fn harness(is_chosen: impl Fn(&str) -> bool) -> Result<Command> {
-    let mut command = cargo(&["test", "--package", HARNESS, "--no-fail-fast"]);
-    let mut names = Vec::new();
-    for entry in fs::read_dir(shell::repository().join("tests/tests"))? {
-        let path = entry?.path();
-        let name = path
-            .file_stem()
-            .and_then(|stem| stem.to_str())
-            .unwrap_or_default();
-        if path.extension().is_some_and(|extension| extension == "rs") && is_chosen(name) {
-            names.push(name.to_owned());
-        }
-    }
-    names.sort();
-    for name in names {
-        command.args(["--test", &name]);
-    }
-    Ok(command)
+/// Runs those end-to-end tests whose file has a chosen name.
+fn harness(arguments: &[&str], log: &mut dyn Write, is_chosen: impl Fn(&str) -> bool) -> Result<()> {
+    let programs = executables::build(&[])?;
+    let of_harness = programs.iter().filter(|program| program.package == HARNESS);
+    let chosen = of_harness.filter(|program| !program.is_unit && is_chosen(&program.name));
+    executables::run(chosen, arguments, &[], log)
 }
 
-/// Tests with targets, by package and by what chooses them: those of a file, or those with a word in their names.
-const FUZZED: [(&str, &[&str]); 4] = [
-    ("snowflake-emulator", &["--test", "fuzz"]),
-    ("snowflake-session", &["--test", "fuzz"]),
-    ("snowflake-session-gateway", &["--lib", "fuzz::"]),
-    ("snowflake-session-driver", &["--lib", "fuzz::"]),
+/// Tests with targets: the programs, and in them a word in the tests' names.
+const FUZZED: [(&str, &str, &str); 4] = [
+    ("snowflake-emulator", "fuzz", ""),
+    ("snowflake-session", "fuzz", ""),
+    ("snowflake-session-gateway", "snowflake_session_gateway", "fuzz::"),
+    ("snowflake-session-driver", "snowflake_session_driver", "fuzz::"),
 ];
 
 /// Feeds all targets, one after the other so that the time is theirs, each for its part of it.
@@ -271,18 +257,22 @@ fn fuzz(args: &TestArgs, log: &mut dyn Write) -> Result<()> {
         log,
         "{targets} targets, {each} ms each; again with --fuzz-seed {seed}"
     )?;
-    for (package, chosen) in FUZZED {
-        let mut command = cargo(&["test", "--package", package]);
-        command.args(chosen).args(["--", "--test-threads", "1"]);
-        command.env("SNOWFLAKE_SESSION_FUZZ_MILLISECONDS", each.to_string());
-        command.env("SNOWFLAKE_SESSION_FUZZ_SEED", seed.to_string());
-        shell::run(&mut command)?;
+    let variables = [
+        ("SNOWFLAKE_SESSION_FUZZ_MILLISECONDS", each.to_string()),
+        ("SNOWFLAKE_SESSION_FUZZ_SEED", seed.to_string()),
+    ];
+    let programs = executables::build(&[])?;
+    for (package, name, word) in FUZZED {
+        let chosen = programs
+            .iter()
+            .filter(|program| program.package == package && program.name == name);
+        executables::run(chosen, &[word, "--test-threads", "1"], &variables, log)?;
     }
     Ok(())
 }
 
 /// Everything about systemd. Where nobody can boot one, that is said; where root cannot, it is a failure.
-fn systemd() -> Result<Outcome> {
+fn systemd(log: &mut dyn Write) -> Result<Outcome> {
     if !cfg!(target_os = "linux") {
         return Ok(Outcome::LeftOut("systemd, which is Linux's".to_owned()));
     }
@@ -292,7 +282,7 @@ fn systemd() -> Result<Outcome> {
             "the units, activation, restarts and carried sessions on a real systemd, which only root can boot".to_owned(),
         ));
     }
-    shell::run(harness(|name| name == SYSTEMD)?.args(["--", "--test-threads", MACHINES]))?;
+    harness(&["--test-threads", MACHINES], log, |name| name == SYSTEMD)?;
     Ok(Outcome::Passed)
 }
 

@@ -10,6 +10,7 @@ mod darwin;
 mod deb;
 mod dist;
 mod engine;
+mod executables;
 mod home;
 mod icon;
 mod install;
