@@ -380,7 +380,8 @@ fn keeps_decfloat(name: &str) -> bool {
     )
 }
 
-fn arguments(arguments: &FunctionArguments) -> impl Iterator<Item = &Expr> {
+/// What a function is called with.
+pub(super) fn arguments(arguments: &FunctionArguments) -> impl Iterator<Item = &Expr> {
     let list = match arguments {
         FunctionArguments::List(list) => list.args.as_slice(),
         _ => &[],

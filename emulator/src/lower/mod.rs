@@ -29,6 +29,7 @@ mod physical;
 pub mod pivots;
 mod refuse;
 mod relations;
+mod remainders;
 mod scope;
 mod select;
 mod session_functions;
@@ -121,6 +122,7 @@ pub fn lower(statement: &Statement, scope: &Scope<'_>) -> Result<Lowered, SqlErr
     work.deferred =
         work.stored && !matches!(&statement, Statement::CreateTable(table) if table.query.is_some());
     expressions::apply(&mut statement, &mut work)?;
+    remainders::apply(&mut statement);
     // Last, the target and the engine's spelling.
     let mut lowered = statements::finish(statement, &mut work)?;
     lowered.outline = outline;

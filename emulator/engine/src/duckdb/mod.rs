@@ -16,7 +16,7 @@ mod wide;
 
 pub(crate) use append::huge;
 pub(crate) use type_map::{DAY_TIME, DECFLOAT, YEAR_MONTH, function_type, logical_type};
-pub(crate) use wide::{Filled, Slots, WideDecimal, Words, of_words, to_words};
+pub(crate) use wide::{Filled, Slots, WideDecimal, Words, of_words, to_words, write_flat};
 
 use std::sync::Arc;
 

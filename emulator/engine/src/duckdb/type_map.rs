@@ -5,7 +5,8 @@
 //! DuckDB has types of its own called VARIANT, ARRAY and TIMESTAMP_TZ.
 
 use duckdb_neo::{
-    connection::HasFactory,
+    DuckDBType,
+    connection::FFILink,
     logical_type::{LogicalType, LogicalTypeID},
     types::DecimalSignature,
 };
@@ -151,11 +152,21 @@ fn no_such_type(name: &str) -> EngineError {
 }
 
 /// DuckDB's type for what a function returns.
-pub(crate) fn logical_type<C: HasFactory + ?Sized>(
+pub(crate) fn logical_type<C: FFILink + ?Sized>(
     link: &C,
     returns: &FunctionType,
 ) -> duckdb_neo::Result<LogicalType> {
+    // Numbers and truth values, which are most, are not worth a parser's work.
     let text = match returns {
+        FunctionType::Sql(SqlType::Boolean) => return bool::logical_type(link),
+        FunctionType::Sql(SqlType::Float) => return f64::logical_type(link),
+        FunctionType::Sql(SqlType::Number { precision, scale: 0 }) if *precision <= 18 => {
+            return i64::logical_type(link);
+        }
+        FunctionType::Sql(SqlType::Number { precision, scale }) => {
+            let (width, scale) = (*precision, *scale);
+            return DecimalSignature { width, scale }.logical_type(link);
+        }
         FunctionType::Sql(sql_type) => sql_type.engine_type(),
         FunctionType::TextList => "VARCHAR[]".to_owned(),
         FunctionType::Null => "VARCHAR".to_owned(),

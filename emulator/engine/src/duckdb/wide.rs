@@ -79,64 +79,104 @@ impl WideDecimal {
         // SAFETY: the vector is flat and none is NULL, so that each row is there, two words long.
         Some(unsafe { std::slice::from_raw_parts(data, reader.len()) })
     }
-
-    /// Gives a result vector its numbers, none of which is NULL.
-    pub(crate) fn write_flat(
-        output: Vector<'_, Unknown>,
-        rows: usize,
-        fill: impl FnOnce(Slots<'_>) -> Result<Filled>,
-    ) -> Result<()> {
-        let mut vector = output.cast::<Self>()?;
-        vector.set_size(rows)?;
-        let mut writer = vector.writer()?;
-        let data = writer.as_mut_ptr().cast::<Words>();
-        if data.is_null() || rows == 0 {
-            return Ok(());
-        }
-        // SAFETY: the writer has `rows` slots of two words each, and nobody else holds them.
-        let slots = unsafe { std::slice::from_raw_parts_mut(data.cast(), rows) };
-        let Filled(()) = fill(Slots(slots))?;
-        // SAFETY: each slot has a number, which only `Slots` can say.
-        unsafe { writer.fill_validity(true) }
-    }
 }
 
-/// Where the numbers of a chunk of rows go; what was there before is not read.
-pub(crate) struct Slots<'chunk>(&'chunk mut [MaybeUninit<Words>]);
+/// An element whose vectors lie flat as `Stored` values.
+///
+/// # Safety
+///
+/// A row of a flat vector of this type is one `Stored`, and each of its values is one of the element's.
+pub(crate) unsafe trait FlatElement: VectorElement {
+    /// A row as it lies in the vector.
+    type Stored: Copy;
+}
 
-/// Says that each slot has a number.
+// SAFETY: decimals of these widths are two words each, which `validate` makes sure of.
+unsafe impl FlatElement for WideDecimal {
+    type Stored = Words;
+}
+
+// SAFETY: DuckDB keeps a truth value in a byte that is 0 or 1, as Rust does.
+unsafe impl FlatElement for bool {
+    type Stored = bool;
+}
+
+/// Gives a result vector its values, none of which is NULL.
+pub(crate) fn write_flat<T: FlatElement>(
+    output: Vector<'_, Unknown>,
+    rows: usize,
+    fill: impl FnOnce(Slots<'_, T::Stored>) -> Result<Filled>,
+) -> Result<()> {
+    let mut vector = output.cast::<T>()?;
+    vector.set_size(rows)?;
+    let mut writer = vector.writer()?;
+    let data = writer.as_mut_ptr().cast::<T::Stored>();
+    if data.is_null() || rows == 0 {
+        return Ok(());
+    }
+    // SAFETY: the writer has `rows` slots of this kind, and nobody else holds them.
+    let slots = unsafe { std::slice::from_raw_parts_mut(data.cast(), rows) };
+    let Filled(()) = fill(Slots(slots))?;
+    // SAFETY: each slot has a value, which only `Slots` can say.
+    unsafe { writer.fill_validity(true) }
+}
+
+/// Where the results for a chunk of rows go; what was there before is not read.
+pub(crate) struct Slots<'chunk, T = Words>(&'chunk mut [MaybeUninit<T>]);
+
+/// Says that each slot has a value.
 pub(crate) struct Filled(());
 
-impl<'chunk> Slots<'chunk> {
-    /// Slots that have numbers already, which are replaced.
-    pub(crate) fn of(numbers: &'chunk mut [Words]) -> Self {
-        // SAFETY: nothing but numbers is written to them.
-        Self(unsafe { std::slice::from_raw_parts_mut(numbers.as_mut_ptr().cast(), numbers.len()) })
+impl<'chunk, T: Copy> Slots<'chunk, T> {
+    /// Slots that have values already, which are replaced.
+    pub(crate) fn of(values: &'chunk mut [T]) -> Self {
+        // SAFETY: nothing but values is written to them.
+        Self(unsafe { std::slice::from_raw_parts_mut(values.as_mut_ptr().cast(), values.len()) })
     }
 
     /// The same slots, to be filled more than once.
-    pub(crate) fn again(&mut self) -> Slots<'_> {
+    pub(crate) fn again(&mut self) -> Slots<'_, T> {
         Slots(self.0)
     }
 
-    /// Sets all, each to the next of the numbers, until one fails.
+    /// Sets all to one value.
+    pub(crate) fn repeat(self, value: T) -> Filled {
+        self.0.fill(MaybeUninit::new(value));
+        Filled(())
+    }
+
+    /// Sets each to what is made of the value in its place.
     ///
     /// # Panics
     ///
-    /// When there are fewer numbers than slots.
+    /// When there are more or fewer values than slots.
+    #[inline]
+    pub(crate) fn map<S>(self, values: &[S], mut make: impl FnMut(&S) -> T) -> Filled {
+        assert_eq!(values.len(), self.0.len(), "each row has a value");
+        for (slot, value) in self.0.iter_mut().zip(values) {
+            slot.write(make(value));
+        }
+        Filled(())
+    }
+
+    /// Sets all, each to the next of the values, until one fails.
+    ///
+    /// # Panics
+    ///
+    /// When there are fewer values than slots.
     #[inline]
     pub(crate) fn fill<E>(
         self,
-        numbers: impl IntoIterator<Item = std::result::Result<Words, E>>,
+        values: impl IntoIterator<Item = std::result::Result<T, E>>,
     ) -> std::result::Result<Filled, E> {
         let slots = self.0.len();
         let mut filled = 0;
         // In step, so that one look at both lengths serves all rows.
-        for (slot, number) in self.0.iter_mut().zip(numbers) {
-            slot.write(number?);
+        for (slot, value) in self.0.iter_mut().zip(values) {
+            slot.write(value?);
             filled += 1;
         }
-        assert_eq!(filled, slots, "each row has a number");
+        assert_eq!(filled, slots, "each row has a value");
         Ok(Filled(()))
     }
 }
@@ -178,6 +218,8 @@ mod tests {
 
     #[test]
     fn slots_without_numbers_are_a_defect() {
+        let too_many = || Slots::of(&mut [false; 2]).map(&[1, 2, 3], |number| *number > 1);
+        assert!(std::panic::catch_unwind(too_many).is_err());
         let too_few = || Slots::of(&mut [[0, 0]; 2]).fill([Ok::<_, ()>([1, 0])]).is_ok();
         assert!(std::panic::catch_unwind(too_few).is_err());
     }

@@ -27,9 +27,7 @@ pub(super) const FUNCTIONS: &[ScalarFunction] = &[
     ScalarFunction::of_session("sf_div", 2..=2, |arguments, settings| {
         binary(Operator::Divide, arguments, settings)
     }),
-    ScalarFunction::of_session("sf_mod", 2..=2, |arguments, settings| {
-        binary(Operator::Remainder, arguments, settings)
-    }),
+    ScalarFunction::of_session("sf_mod", 2..=2, remainder),
     ScalarFunction::new("sf_avg_div", 2..=2, |arguments| {
         operator("sf_avg_div", Operator::Divide, arguments)
     }),
@@ -70,6 +68,11 @@ fn binary(applied: Operator, arguments: &[Argument], settings: Settings<'_>) -> 
         Some(bound) => bound,
         None => operator(applied.function(), applied, arguments),
     }
+}
+
+/// The remainder of two operands.
+pub(super) fn remainder(arguments: &[Argument], settings: Settings<'_>) -> Result<Bound> {
+    binary(Operator::Remainder, arguments, settings)
 }
 
 /// What an operand counts as.

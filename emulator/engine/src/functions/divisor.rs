@@ -49,6 +49,11 @@ impl Divisor {
 }
 
 impl ShortDivisor {
+    /// The divisor itself.
+    pub(super) fn number(self) -> i128 {
+        i128::from(self.by)
+    }
+
     /// The remainder, with the sign of the dividend.
     #[inline]
     pub(super) fn remainder(self, dividend: i64) -> i64 {
@@ -62,7 +67,31 @@ impl ShortDivisor {
     }
 }
 
+impl ShortDivisor {
+    /// Tells of dividends of 32 bits whether they leave that remainder; none for what no dividend leaves, and for
+    /// divisors whose inverse is too short for it.
+    ///
+    /// The inverse is rounded up, by `excess` parts of the divisor. A dividend's product with it wraps round to as many
+    /// inverses as the remainder, and one excess more for each time that the divisor went into it.
+    pub(super) fn leaves(self, remainder: u32) -> Option<impl Fn(u32) -> bool> {
+        let least = self.inverse.wrapping_mul(u64::from(remainder));
+        let excess = self.inverse.wrapping_mul(u64::from(self.by));
+        let most_above = u64::from(u32::MAX / self.by) * excess;
+        // Beyond that, one more excess could reach the next inverse.
+        let is_exact = self.by <= 1 << 31;
+        (is_exact && remainder < self.by).then_some(move |dividend: u32| {
+            let product = u64::from(dividend).wrapping_mul(self.inverse);
+            product.wrapping_sub(least) <= most_above
+        })
+    }
+}
+
 impl LongDivisor {
+    /// The divisor itself.
+    pub(super) fn number(self) -> i128 {
+        i128::from(self.by)
+    }
+
     /// The remainder, with the sign of the dividend.
     #[inline]
     pub(super) fn remainder(self, dividend: i64) -> i64 {
@@ -122,5 +151,40 @@ mod tests {
         }
         assert_eq!(remainder_by(u64::MAX)(i64::MIN), i64::MIN);
         assert!(Divisor::new(0).is_none());
+    }
+    #[test]
+    fn a_known_divisor_leaves_what_it_leaves() {
+        let edges = [
+            0,
+            1,
+            2,
+            3,
+            7,
+            49,
+            50,
+            51,
+            99,
+            1 << 16,
+            999_999_937,
+            1 << 31,
+            u32::MAX - 1,
+            u32::MAX,
+        ];
+        for by in edges.into_iter().filter(|by| *by != 0) {
+            let Some(Divisor::Short(known)) = Divisor::new(u64::from(by)) else {
+                unreachable!("{by} has 32 bits")
+            };
+            for dividend in edges {
+                for remainder in edges.into_iter().chain([dividend % by]) {
+                    let leaves = known.leaves(remainder);
+                    let is_told = remainder < by && by <= 1 << 31;
+                    assert_eq!(leaves.is_some(), is_told, "{by} {remainder}");
+                    if let Some(leaves) = leaves {
+                        let same = dividend % by == remainder;
+                        assert_eq!(leaves(dividend), same, "{dividend} % {by} = {remainder}");
+                    }
+                }
+            }
+        }
     }
 }

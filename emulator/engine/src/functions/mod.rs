@@ -44,6 +44,7 @@ mod hashes;
 mod numeric;
 mod random;
 mod regex;
+mod remainders;
 mod semi_structured;
 mod session;
 mod strings;
@@ -61,6 +62,7 @@ pub use temporal::OutputFormat;
 /// The group files.
 const GROUPS: &[&[ScalarFunction]] = &[
     arithmetic::FUNCTIONS,
+    remainders::FUNCTIONS,
     bits::FUNCTIONS,
     numeric::FUNCTIONS,
     decimal_floats::FUNCTIONS,

@@ -175,6 +175,9 @@ impl<'a> Names<'a> {
             return format!("({})", written.join(&format!(" {sign} ")));
         }
         match name {
+            "sf_mod_is" if written.len() == 3 => {
+                format!("(({} % {}) = {})", written[0], written[1], written[2])
+            }
             "count_star" => "COUNT(*)".to_owned(),
             "DECIMAL" => format!("NUMBER({})", written.join(",")),
             _ => {
@@ -394,6 +397,7 @@ mod tests {
         check("CAST(A AS DOUBLE)", "CAST(T.A AS FLOAT)");
         check("sf_get_path(DOC, 'a')", "GET_PATH(DOC, 'a')");
         check("(A IS NOT NULL)", "(T.A IS NOT NULL)");
+        check("sf_mod_is(A, 50, 7)", "((T.A % 50) = 7)");
         check("'#0 A'", "'#0 A'");
     }
 

@@ -21,9 +21,9 @@ pub(super) fn attempt(bound: Result<Bound>) -> Result<Bound> {
     let Bound { returns, call } = bound?;
     match call {
         Call::Rows(call) => rows(returns, move |row| Ok(call(row).unwrap_or(Value::Null))),
-        numbers @ Call::Numbers(_) => Ok(Bound {
+        of_columns => Ok(Bound {
             returns,
-            call: numbers,
+            call: of_columns,
         }),
     }
 }

@@ -16,8 +16,8 @@ use duckdb_neo::{
 };
 
 use super::{
-    Argument, Bind, Bound, Call, FunctionError, FunctionType, Nulls, NumberColumns, ScalarFunction, Settings,
-    Stability, Value,
+    Argument, Bind, Bound, Call, FunctionError, FunctionType, JudgedColumn, Nulls, NumberColumns,
+    ScalarFunction, Settings, Stability, Value,
     input::{self, Column, Shape},
     output,
 };
@@ -149,9 +149,13 @@ impl ScalarCallbacks for Adapter {
         let call = bind_data.ok_or_else(|| Error::api_error("the call was not bound"))?;
         input::flatten(vectors)?;
         let rows = vectors.row_count()?;
-        let shapes = call.shapes.iter().enumerate();
-        let columns = shapes
-            .map(|(index, shape)| Column::read(vectors, index, shape))
+        let takes_numbers = call.bound.call.takes_numbers();
+        let arguments = call.arguments.iter().zip(&call.shapes).enumerate();
+        let columns = arguments
+            .map(|(index, (argument, shape))| match argument.constant {
+                Some(Value::Number(number)) if takes_numbers => Ok(Column::Known(number)),
+                _ => Column::read(vectors, index, shape),
+            })
             .collect::<duckdb_neo::Result<Vec<_>>>()?;
         catch_unwind(AssertUnwindSafe(|| {
             self.compute(&call.bound, &columns, rows, output)
@@ -201,6 +205,18 @@ impl Adapter {
                         result,
                     })
                     .map_err(|error| engine_error(&error))
+                })
+            }
+            Call::Truths(call) => {
+                let [column, ..] = columns else {
+                    return Err(engine_error(&FunctionError::defect(
+                        "a condition has something to judge",
+                    )));
+                };
+                let mut valid = None;
+                let numbers = column.numbers(rows, &mut valid)?;
+                output::write_truths(output, rows, valid.as_deref(), |result| {
+                    call(JudgedColumn { numbers, result })
                 })
             }
         }

@@ -4,7 +4,6 @@
 
 use std::borrow::Cow;
 use std::convert::Infallible;
-use std::iter;
 
 use super::{Bound, Call, FunctionError, FunctionType, Number, POWERS_OF_TEN, Result};
 use crate::SqlType;
@@ -29,7 +28,7 @@ pub(crate) struct NumberColumns<'chunk> {
 
 impl Numbers<'_> {
     /// Whether the first is not negative and fits half a machine word. So do most others then, in most columns.
-    fn begins_with_half(&self) -> bool {
+    pub(super) fn begins_with_half(&self) -> bool {
         match self {
             Self::Same(number) => u32::try_from(*number).is_ok(),
             Self::Each(numbers) => numbers
@@ -109,27 +108,27 @@ fn fill_of_words(
     compute: impl Fn(i64, i64) -> i128,
 ) -> Filled {
     let result = columns.result.again();
-    let computed = |left: i64, right: i64| Ok::<_, Infallible>(to_words(compute(left, right)));
-    let filled = match (&columns.left, &columns.right) {
+    let computed = |left: i64, right: i64| to_words(compute(left, right));
+    match (&columns.left, &columns.right) {
         (Numbers::Same(left), Numbers::Same(right)) => {
             let (left, right) = (narrow(to_words(*left)), narrow(to_words(*right)));
-            result.fill(iter::repeat_with(|| computed(left, right)))
+            result.repeat(computed(left, right))
         }
         (Numbers::Each(left), Numbers::Same(right)) => {
             let right = narrow(to_words(*right));
-            result.fill(left.iter().map(|left| computed(narrow(*left), right)))
+            result.map(left, |left| computed(narrow(*left), right))
         }
         (Numbers::Same(left), Numbers::Each(right)) => {
             let left = narrow(to_words(*left));
-            result.fill(right.iter().map(|right| computed(left, narrow(*right))))
+            result.map(right, |right| computed(left, narrow(*right)))
         }
         (Numbers::Each(left), Numbers::Each(right)) => {
             let both = left.iter().zip(right.iter());
-            result.fill(both.map(|(left, right)| computed(narrow(*left), narrow(*right))))
+            let Ok(filled) = result
+                .fill(both.map(|(left, right)| Ok::<_, Infallible>(computed(narrow(*left), narrow(*right)))));
+            filled
         }
-    };
-    let Ok(filled) = filled;
-    filled
+    }
 }
 
 /// Computes the rows that are not NULL; the others have zero.

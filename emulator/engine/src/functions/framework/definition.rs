@@ -6,7 +6,7 @@ use std::{
     sync::atomic::{AtomicU64, Ordering},
 };
 
-use super::{FunctionError, NumberColumns, Result, Settings, Value};
+use super::{FunctionError, JudgedColumn, NumberColumns, Result, Settings, Value};
 use crate::duckdb::Filled;
 use crate::{SqlType, VectorElement};
 
@@ -286,6 +286,15 @@ pub(crate) enum Call {
     Rows(Box<RowFunction>),
     /// Called with two columns of numbers at a time. For arithmetic over many rows.
     Numbers(Box<NumberFunction>),
+    /// Called with a column of numbers, the first argument's; the others are constants. For conditions over many rows.
+    Truths(Box<TruthFunction>),
+}
+
+impl Call {
+    /// Whether it takes columns of numbers, of which constant ones need no look at each chunk of rows.
+    pub(super) fn takes_numbers(&self) -> bool {
+        matches!(self, Self::Numbers(_) | Self::Truths(_))
+    }
 }
 
 /// One row's arguments to its result.
@@ -293,6 +302,9 @@ pub(crate) type RowFunction = dyn for<'a> Fn(&'a [Value<'a>]) -> Result<Value<'a
 
 /// Unscaled numbers to unscaled numbers at the result's scale.
 pub(crate) type NumberFunction = dyn Fn(NumberColumns<'_>) -> Result<Filled> + Send + Sync;
+
+/// Unscaled numbers to what is true of them.
+pub(crate) type TruthFunction = dyn Fn(JudgedColumn<'_>) -> Filled + Send + Sync;
 
 /// A call computed row by row.
 #[expect(

@@ -42,6 +42,8 @@ pub(crate) struct StoredDuration {
 /// One argument's values for a chunk of rows.
 pub(super) enum Column<'vector> {
     Null,
+    /// A number that is known from the beginning.
+    Known(Number),
     Boolean(VectorReader<'vector, bool>),
     I8(VectorReader<'vector, i8>),
     I16(VectorReader<'vector, i16>),
@@ -224,6 +226,7 @@ impl<'vector> Column<'vector> {
     #[inline]
     pub(super) fn unscaled(&self, row: usize) -> duckdb_neo::Result<Option<i128>> {
         Ok(match self {
+            Self::Known(number) => Some(number.unscaled),
             Self::I8(reader) => reader.get(row)?.map(|value| i128::from(*value)),
             Self::I16(reader) => reader.get(row)?.map(|value| i128::from(*value)),
             Self::I32(reader) => reader.get(row)?.map(|value| i128::from(*value)),
@@ -265,6 +268,7 @@ impl<'vector> Column<'vector> {
             }};
         }
         match self {
+            Self::Known(number) => Ok(Numbers::Same(number.unscaled)),
             Self::I32(reader) => each!(reader, |value| i128::from(*value)),
             Self::I64(reader) => each!(reader, |value| i128::from(*value)),
             Self::Decimal16(reader, _) => each!(reader, |value| i128::from(value.0)),
@@ -282,6 +286,7 @@ impl<'vector> Column<'vector> {
 
     fn scale(&self) -> u8 {
         match self {
+            Self::Known(number) => number.scale,
             Self::Decimal16(_, scale)
             | Self::Decimal32(_, scale)
             | Self::Decimal64(_, scale)

@@ -1,7 +1,7 @@
 //! What a function is, apart from any one function.
 //!
 //! `definition` is what a group file writes down; `value` and `number` are what rows are made of; `error` is
-//! how a function refuses; `batch` is arithmetic on whole columns; `coerce` holds Snowflake's implicit casts; `adapter`, `input` and `output` carry
+//! how a function refuses; `batch` is arithmetic on whole columns and `judge` conditions on them; `coerce` holds Snowflake's implicit casts; `adapter`, `input` and `output` carry
 //! all that to the engine's vectors and are the only files here that see the engine's types.
 
 mod adapter;
@@ -10,6 +10,7 @@ mod coerce;
 mod definition;
 mod error;
 mod input;
+mod judge;
 mod number;
 mod output;
 mod settings;
@@ -23,6 +24,7 @@ pub(crate) use definition::{
 };
 pub(crate) use error::FunctionError;
 pub(crate) use input::{StoredDuration, StoredMonths, ZonedInstant};
+pub(crate) use judge::{JudgedColumn, truths};
 pub(crate) use number::{Number, POWERS_OF_TEN, multiply_divide};
 pub use settings::{SETTINGS, session_facts_statement};
 pub(crate) use settings::{Settings, register_settings, time_zone};

@@ -15,7 +15,7 @@ use super::{
     input::{StoredDuration, StoredMonths, ZonedInstant},
 };
 use crate::SqlType;
-use crate::duckdb::{Filled, Slots, WideDecimal, Words, huge, of_words};
+use crate::duckdb::{Filled, Slots, WideDecimal, Words, huge, of_words, write_flat};
 
 /// Gives the value of a row to whoever writes it.
 pub(super) type Producer<'call> =
@@ -176,7 +176,7 @@ pub(super) fn write_unscaled(
         return Err(engine_error(&FunctionError::defect("arithmetic gives a number")));
     };
     if *precision > 18 && valid.is_none() {
-        return WideDecimal::write_flat(output, rows, fill);
+        return write_flat::<WideDecimal>(output, rows, fill);
     }
     let mut numbers = vec![Words::default(); rows];
     fill(Slots::of(&mut numbers))?;
@@ -199,6 +199,27 @@ pub(super) fn write_unscaled(
         (10..=18, _) => fill_with!(LongDecimal, |number| LongDecimal(number as i64)),
         _ => fill_with!(HugeDecimal, HugeDecimal),
     }
+}
+
+/// Writes what `fill` says of each row; NULL where `valid` says so.
+pub(super) fn write_truths(
+    output: Vector<'_, Unknown>,
+    rows: usize,
+    valid: Option<&[bool]>,
+    fill: impl FnOnce(Slots<'_, bool>) -> Filled,
+) -> duckdb_neo::Result<()> {
+    let Some(valid) = valid else {
+        return write_flat::<bool>(output, rows, |slots| Ok(fill(slots)));
+    };
+    let mut truths = vec![false; rows];
+    fill(Slots::of(&mut truths));
+    let mut vector = output.cast::<bool>()?;
+    vector.set_size(rows)?;
+    let mut writer = vector.writer()?;
+    for (row, (truth, is_valid)) in truths.into_iter().zip(valid).enumerate() {
+        writer.set(row, is_valid.then_some(truth))?;
+    }
+    Ok(())
 }
 
 fn write_zoned(
