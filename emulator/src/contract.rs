@@ -19,6 +19,8 @@ pub struct SessionSpec {
     pub user: String,
     /// Role to start with.
     pub role: Option<String>,
+    /// Roles that the session may take.
+    pub roles: Roles,
     /// Warehouse to start with.
     pub warehouse: Option<String>,
     /// Database to start with.
@@ -34,6 +36,16 @@ impl SessionSpec {
     pub fn exact_name(name: &str) -> String {
         format!("\"{}\"", name.replace('"', "\"\""))
     }
+}
+
+/// Which roles a session may take.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Roles {
+    /// Whichever there are, one after the other.
+    #[default]
+    Any,
+    /// One of these, named in the form in which logins take names, and then no other. Who names none gets the first.
+    Only(Vec<String>),
 }
 
 /// Value of a session or statement parameter.

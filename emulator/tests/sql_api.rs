@@ -14,6 +14,8 @@ mod client;
 mod faults;
 #[path = "sql_api/limits.rs"]
 mod limits;
+#[path = "sql_api/oauth.rs"]
+mod oauth;
 #[path = "sql_api/partitions.rs"]
 mod partitions;
 #[path = "sql_api/result_scan.rs"]

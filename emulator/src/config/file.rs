@@ -42,8 +42,19 @@ pub(super) struct FileAuthority {
     pub(super) audiences: Vec<String>,
     /// The claim that names the user.
     pub(super) user_claim: Option<String>,
+    /// Whether its users may take roles that their tokens do not name.
+    pub(super) any_role: Option<bool>,
     /// Files with RSA public keys in PEM; relative to the configuration file.
+    #[serde(default)]
     pub(super) public_key_files: Vec<PathBuf>,
+    /// Where to ask about its tokens.
+    pub(super) introspection_url: Option<String>,
+    /// As whom to ask.
+    pub(super) client_id: Option<String>,
+    /// A file with nothing but the secret; relative to the configuration file.
+    pub(super) client_secret_file: Option<PathBuf>,
+    /// How long an answer is believed; 0 asks each time.
+    pub(super) introspection_seconds: Option<u64>,
 }
 
 #[derive(Default, Deserialize)]

@@ -10,7 +10,7 @@ use super::accounts::accounts;
 use super::file::ConfigFile;
 use super::sql_api;
 use crate::faults::{Faults, Rule, RuleError};
-use crate::protocol::{Accounts, AccountsError, Metrics, Mounted, Settings, Tls, TlsError};
+use crate::protocol::{Accounts, AccountsError, BELIEVED_MAX, Metrics, Mounted, Settings, Tls, TlsError};
 use crate::results::SpoolLimits;
 use crate::session::{HistoryLimits, InstanceConfig};
 use crate::sql_api::SqlApi;
@@ -75,8 +75,36 @@ pub enum ConfigError {
         name: String,
     },
     /// An authority's tokens could not be told from anybody's.
-    #[error("the OAuth authority {issuer} has no public_key_files")]
+    #[error("the OAuth authority {issuer} has neither public_key_files nor introspection_url")]
     NoAuthorityKeys {
+        /// Its issuer.
+        issuer: String,
+    },
+    /// An authority is to be asked, and it is not said how.
+    #[error(
+        "the OAuth authority {issuer} is asked with introspection_url, client_id and client_secret_file together"
+    )]
+    HalfIntrospection {
+        /// Its issuer.
+        issuer: String,
+    },
+    /// Where to ask is no address.
+    #[error("introspection_url of the OAuth authority {issuer} is no address")]
+    IntrospectionUrl {
+        /// Its issuer.
+        issuer: String,
+        /// What the parser says.
+        source: url::ParseError,
+    },
+    /// Answers would be believed for too long.
+    #[error("introspection_seconds of the OAuth authority {issuer} is at most {}", BELIEVED_MAX.as_secs())]
+    IntrospectionSeconds {
+        /// Its issuer.
+        issuer: String,
+    },
+    /// There is nothing to ask with.
+    #[error("client_secret_file of the OAuth authority {issuer} is empty")]
+    NoClientSecret {
         /// Its issuer.
         issuer: String,
     },

@@ -7,9 +7,14 @@ use rsa::pkcs8::DecodePublicKey as _;
 use rsa::sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
+use super::introspection::IntrospectionError;
 use super::jwt::{self, JwtFault};
 use super::oauth::{self, Authority, OauthFault};
 use super::refusal::Refusal;
+use crate::session::Roles;
+
+/// The code of logins that cannot be judged here, or not now.
+const UNAVAILABLE: &str = "390190";
 
 /// A text that is never shown.
 #[derive(Clone)]
@@ -19,6 +24,11 @@ impl Secret {
     /// Hides a text.
     pub fn new(text: impl Into<String>) -> Self {
         Self(text.into())
+    }
+
+    /// The text, for where it is sent.
+    pub(super) fn reveal(&self) -> &str {
+        &self.0
     }
 
     /// Compares in a time that does not tell where the texts differ.
@@ -77,6 +87,14 @@ pub enum AccountsError {
         issuer: String,
         /// What the parser says.
         source: rsa::pkcs8::spki::Error,
+    },
+    /// An authority cannot be asked.
+    #[error("the OAuth authority {issuer} cannot be asked about tokens")]
+    Introspection {
+        /// Its issuer.
+        issuer: String,
+        /// Why.
+        source: IntrospectionError,
     },
 }
 
@@ -142,6 +160,24 @@ impl From<Vec<User>> for Accounts {
     }
 }
 
+/// Who was let in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Identity {
+    /// The user's name, in upper case.
+    pub(crate) user: String,
+    /// The roles that sessions of this login may take.
+    pub(crate) roles: Roles,
+}
+
+impl From<String> for Identity {
+    fn from(user: String) -> Self {
+        Self {
+            user,
+            roles: Roles::Any,
+        }
+    }
+}
+
 /// What a login shows.
 #[derive(Default)]
 pub(crate) struct Credentials<'a> {
@@ -153,21 +189,44 @@ pub(crate) struct Credentials<'a> {
     pub(crate) account: Option<&'a str>,
 }
 
+impl Credentials<'_> {
+    /// The token, which may stand where a password is asked for.
+    fn shown_token(&self) -> &str {
+        self.token.or(self.password).unwrap_or_default()
+    }
+}
+
+/// Why no registered token is the one that was shown.
+enum Unregistered {
+    Unknown,
+    Expired,
+}
+
 impl Accounts {
-    /// Proves who logs in and gives the user's name in upper case; `now` is in seconds since 1970.
-    pub(crate) fn authenticate(&self, credentials: &Credentials<'_>, now: u64) -> Result<String, Refusal> {
+    /// Proves who logs in; `now` is in seconds since 1970.
+    pub(crate) async fn authenticate(
+        &self,
+        credentials: &Credentials<'_>,
+        now: u64,
+    ) -> Result<Identity, Refusal> {
         let authenticator = credentials.authenticator.unwrap_or_default().to_ascii_uppercase();
         match authenticator.as_str() {
-            "" | "SNOWFLAKE" | "USERNAME_PASSWORD_MFA" => self.password(credentials, now),
-            "OAUTH" | "PROGRAMMATIC_ACCESS_TOKEN" => self.token(credentials, authenticator == "OAUTH", now),
-            "SNOWFLAKE_JWT" => self.key_pair(credentials, now),
+            "" | "SNOWFLAKE" | "USERNAME_PASSWORD_MFA" => self.password(credentials, now).map(Identity::from),
+            "OAUTH" => self.oauth(credentials, now).await,
+            "PROGRAMMATIC_ACCESS_TOKEN" => self.access_token(credentials, now).map(Identity::from),
+            "SNOWFLAKE_JWT" => self.key_pair(credentials, now).map(Identity::from),
             other => Err(Refusal::new(
-                "390190",
+                UNAVAILABLE,
                 format!(
                     "Authenticator {other} is not available here. Use a password, an OAuth or programmatic access token, or a key pair."
                 ),
             )),
         }
+    }
+
+    /// Whether a signed token says that it is of an authority that is trusted; it need not be true.
+    pub(crate) fn issue(&self, token: &str) -> bool {
+        matches!(self, Self::Listed(_, authorities) if oauth::issuer(token, authorities).is_some())
     }
 
     fn password(&self, credentials: &Credentials<'_>, now: u64) -> Result<String, Refusal> {
@@ -188,54 +247,80 @@ impl Accounts {
         }
     }
 
-    fn token(&self, credentials: &Credentials<'_>, oauth: bool, now: u64) -> Result<String, Refusal> {
-        let named = credentials.login_name.map(str::to_uppercase);
-        let shown = credentials.token.or(credentials.password).unwrap_or_default();
-        let Self::Listed(users, authorities) = self else {
-            return Ok(named.unwrap_or_else(nobody));
+    /// The user whose programmatic access token this is.
+    pub(super) fn access_token(&self, credentials: &Credentials<'_>, now: u64) -> Result<String, Refusal> {
+        self.registered(credentials, now)
+            .map_err(|_| Refusal::new("394400", "Programmatic access token is invalid."))
+    }
+
+    async fn oauth(&self, credentials: &Credentials<'_>, now: u64) -> Result<Identity, Refusal> {
+        let mut expired = match self.registered(credentials, now) {
+            Ok(user) => return Ok(user.into()),
+            Err(reason) => matches!(reason, Unregistered::Expired),
         };
-        let mut expired = false;
-        for user in users {
-            if named.as_ref().is_some_and(|name| *name != user.name) {
-                continue;
-            }
-            for token in user.tokens.iter().filter(|token| token.secret.matches(shown)) {
-                if token.is_good(now) {
-                    return Ok(user.name.clone());
-                }
-                expired = true;
-            }
-        }
-        if oauth && !authorities.is_empty() && jwt::is_signed(shown) {
+        let incident = Uuid::new_v4();
+        if let Self::Listed(users, authorities) = self
+            && !authorities.is_empty()
+            && !expired
+        {
             let gate = jwt::Gate {
                 account: credentials.account,
                 now,
             };
-            match oauth::verify(shown, authorities, &gate) {
-                Ok(name) if named.as_ref().is_none_or(|named| *named == name) => {
-                    if users.iter().any(|user| user.name == name) {
-                        return Ok(name);
+            let named = credentials.login_name.map(str::to_uppercase);
+            let shown = credentials.shown_token();
+            match oauth::verify(shown, authorities, &gate).await {
+                Ok(identity) if named.as_ref().is_none_or(|named| *named == identity.user) => {
+                    if users.iter().any(|user| user.name == identity.user) {
+                        return Ok(identity);
                     }
-                    tracing::info!(user = name, "OAuth login refused: the user is not listed");
+                    tracing::info!(%incident, user = identity.user, "OAuth login refused: the user is not listed");
                 }
-                Ok(name) => tracing::info!(user = name, "OAuth login refused: the login is for another user"),
+                Ok(identity) => {
+                    tracing::info!(%incident, user = identity.user, "OAuth login refused: the login is for another user");
+                }
+                Err(OauthFault::Unknown { issuer, fault }) => {
+                    tracing::warn!(%incident, issuer, reason = fault.in_full(), "OAuth authority did not answer");
+                    return Err(Refusal::new(
+                        UNAVAILABLE,
+                        format!(
+                            "OAuth access token cannot be judged: the authority {issuer} gave no usable answer. The log says why. [{incident}]"
+                        ),
+                    ));
+                }
                 Err(fault) => {
-                    tracing::info!(reason = %fault, "OAuth login refused");
-                    expired |= fault == OauthFault::Token(JwtFault::Expired);
+                    tracing::info!(%incident, reason = %fault, "OAuth login refused");
+                    expired = matches!(fault, OauthFault::Token(JwtFault::Expired));
                 }
             }
         }
-        Err(match (oauth, expired) {
-            (true, true) => Refusal::new(
-                "390318",
-                format!("OAuth access token expired. [{}]", Uuid::new_v4()),
-            ),
-            (true, false) => Refusal::new(
-                "390303",
-                format!("Invalid OAuth access token. [{}]", Uuid::new_v4()),
-            ),
-            (false, _) => Refusal::new("394400", "Programmatic access token is invalid."),
+        Err(if expired {
+            Refusal::new("390318", format!("OAuth access token expired. [{incident}]"))
+        } else {
+            Refusal::new("390303", format!("Invalid OAuth access token. [{incident}]"))
         })
+    }
+
+    /// The user of whom the shown token is registered.
+    fn registered(&self, credentials: &Credentials<'_>, now: u64) -> Result<String, Unregistered> {
+        let named = credentials.login_name.map(str::to_uppercase);
+        let Self::Listed(users, _) = self else {
+            return Ok(named.unwrap_or_else(nobody));
+        };
+        let mut reason = Unregistered::Unknown;
+        for user in users {
+            if named.as_ref().is_some_and(|name| *name != user.name) {
+                continue;
+            }
+            let shown = credentials.shown_token();
+            for token in user.tokens.iter().filter(|token| token.secret.matches(shown)) {
+                if token.is_good(now) {
+                    return Ok(user.name.clone());
+                }
+                reason = Unregistered::Expired;
+            }
+        }
+        Err(reason)
     }
 
     fn key_pair(&self, credentials: &Credentials<'_>, now: u64) -> Result<String, Refusal> {
@@ -281,62 +366,62 @@ mod tests {
         assert!(!shown.contains("hunter2") && !shown.contains("pat-1"), "{shown}");
     }
 
-    #[test]
-    fn tokens_end() {
+    #[tokio::test]
+    async fn tokens_end() {
         let ann = User::new("ann").with_token_until(Secret::new("short"), 100);
         let accounts = Accounts::from(vec![ann]);
-        let login = |authenticator: &str, now| {
+        let login = async |authenticator: &str, now| {
             let credentials = Credentials {
                 authenticator: Some(authenticator),
                 token: Some("short"),
                 ..Credentials::default()
             };
-            let judged = accounts.authenticate(&credentials, now);
+            let judged = accounts.authenticate(&credentials, now).await;
             judged.map_err(|refusal| refusal.parts().1.to_owned())
         };
-        assert_eq!(login("OAUTH", 99), Ok("ANN".to_owned()));
-        assert_eq!(login("OAUTH", 100), Err("390318".to_owned()));
-        assert_eq!(login("PROGRAMMATIC_ACCESS_TOKEN", 100), Err("394400".to_owned()));
+        assert_eq!(login("OAUTH", 99).await, Ok("ANN".to_owned().into()));
+        assert_eq!(login("OAUTH", 100).await, Err("390318".to_owned()));
+        assert_eq!(
+            login("PROGRAMMATIC_ACCESS_TOKEN", 100).await,
+            Err("394400".to_owned())
+        );
     }
 
-    #[test]
-    fn listed_users_need_their_own_secret() {
+    #[tokio::test]
+    async fn listed_users_need_their_own_secret() {
         let accounts = Accounts::from(vec![
             User::new("ann").with_password(Secret::new("one")),
             User::new("bob").with_token(Secret::new("two")),
         ]);
-        let login = |authenticator, login_name, password, token| {
-            accounts
-                .authenticate(
-                    &Credentials {
-                        authenticator,
-                        login_name,
-                        password,
-                        token,
-                        account: None,
-                    },
-                    0,
-                )
-                .ok()
+        let login = async |authenticator, login_name, password, token| {
+            let credentials = Credentials {
+                authenticator,
+                login_name,
+                password,
+                token,
+                account: None,
+            };
+            let judged = accounts.authenticate(&credentials, 0).await;
+            judged.ok().map(|identity| identity.user)
         };
         assert_eq!(
-            login(None, Some("Ann"), Some("one"), None),
+            login(None, Some("Ann"), Some("one"), None).await,
             Some("ANN".to_owned())
         );
-        assert_eq!(login(None, Some("ann"), Some("two"), None), None);
-        assert_eq!(login(None, Some("ann"), None, None), None);
+        assert_eq!(login(None, Some("ann"), Some("two"), None).await, None);
+        assert_eq!(login(None, Some("ann"), None, None).await, None);
         assert_eq!(
-            login(Some("OAUTH"), None, None, Some("two")),
+            login(Some("OAUTH"), None, None, Some("two")).await,
             Some("BOB".to_owned())
         );
-        assert_eq!(login(Some("OAUTH"), Some("ann"), None, Some("two")), None);
+        assert_eq!(login(Some("OAUTH"), Some("ann"), None, Some("two")).await, None);
         // A programmatic access token may stand where a password is asked for.
         assert_eq!(
-            login(None, Some("bob"), Some("two"), None),
+            login(None, Some("bob"), Some("two"), None).await,
             Some("BOB".to_owned())
         );
         assert_eq!(
-            login(Some("EXTERNALBROWSER"), Some("ann"), Some("one"), None),
+            login(Some("EXTERNALBROWSER"), Some("ann"), Some("one"), None).await,
             None
         );
     }

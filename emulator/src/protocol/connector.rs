@@ -12,6 +12,7 @@ use crate::results::{KeptText, Spool};
 use crate::session::{KeptResult, KeptResults, ParameterValue, QueryId};
 use crate::stages::FileStore;
 
+use super::accounts::Identity;
 use super::body::BodyBudget;
 use super::execute::kept_not;
 use super::external::{self, ExternalSessions, Key};
@@ -61,7 +62,8 @@ impl fmt::Debug for Connector {
 
 /// A logged-in client: the session behind it and what the wire keeps for it.
 pub(crate) struct ClientSession {
-    pub(super) user: String,
+    /// Whose it is, and as what.
+    pub(super) identity: Identity,
     pub(crate) backend: Arc<dyn BackendSession>,
     id: u64,
     format: AtomicU8,
@@ -101,7 +103,7 @@ impl fmt::Debug for ClientSession {
 
 impl ClientSession {
     pub(super) fn new(
-        user: String,
+        identity: Identity,
         backend: Arc<dyn BackendSession>,
         needs: ClientNeeds,
         now: Instant,
@@ -114,7 +116,7 @@ impl ClientSession {
         let contexts_kept = AtomicUsize::new(contexts_kept(&parameters));
         Arc::new(Self {
             format_parameters: Mutex::new(known.collect()),
-            user,
+            identity,
             id: backend.id(),
             backend,
             format: AtomicU8::new(needs.format as u8),
@@ -136,7 +138,12 @@ impl ClientSession {
             format: ResultFormat::Json,
             puts: Puts::ByUrl,
         };
-        Self::new(user, backend, needs, now)
+        Self::new(user.into(), backend, needs, now)
+    }
+
+    /// The user's name, in upper case.
+    pub(super) fn user(&self) -> &str {
+        &self.identity.user
     }
 
     pub(super) fn id(&self) -> u64 {

@@ -61,13 +61,12 @@ impl Key {
     /// Who shows it, in upper case; the token is judged with every request.
     fn user(&self, connector: &Connector) -> Result<String, Refusal> {
         let credentials = Credentials {
-            authenticator: Some("PROGRAMMATIC_ACCESS_TOKEN"),
             token: Some(&self.token),
             ..Credentials::default()
         };
         connector
             .accounts
-            .authenticate(&credentials, seconds_since_1970())
+            .access_token(&credentials, seconds_since_1970())
     }
 }
 
@@ -101,11 +100,8 @@ pub(super) async fn find_or_open(
     let cell = Arc::clone(connector.external.lock().entry(key.clone()).or_default());
     let opened = cell
         .get_or_try_init(|| async {
-            let spec = SessionSpec {
-                user: user.clone(),
-                ..SessionSpec::default()
-            };
-            let session = login::open(connector, spec, user, needs(exchange.headers())).await?;
+            let needs = needs(exchange.headers());
+            let session = login::open(connector, user.into(), SessionSpec::default(), needs).await?;
             let _ = session.external.set(key.clone());
             tracing::info!(session = session.id(), "opened for an external session");
             Ok(session)

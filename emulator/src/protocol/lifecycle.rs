@@ -69,7 +69,6 @@ async fn clone(
     let context = session.backend.context();
     let exact = |name: Option<String>| name.map(|name| SessionSpec::exact_name(&name));
     let spec = SessionSpec {
-        user: session.user.clone(),
         role: exact(context.role),
         warehouse: exact(context.warehouse),
         database: exact(context.database),
@@ -79,8 +78,9 @@ async fn clone(
             .parameters()
             .into_iter()
             .collect::<BTreeMap<_, _>>(),
+        ..SessionSpec::default()
     };
-    login::open(connector, spec, session.user.clone(), session.needs()).await
+    login::open(connector, session.identity.clone(), spec, session.needs()).await
 }
 
 /// `POST /session/heartbeat`: the session is still wanted.

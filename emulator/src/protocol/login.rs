@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::session::{ContextSnapshot, SessionSpec};
 
-use super::accounts::Credentials;
+use super::accounts::{Credentials, Identity};
 use super::connector::{ClientSession, Connector};
 use super::fields::Parameters;
 use super::format::{ClientNeeds, Puts, ResultFormat};
@@ -49,9 +49,10 @@ pub(super) async fn login(connector: &Arc<Connector>, exchange: &Exchange) -> Re
         token: data.token.as_deref(),
         account: connector.settings.account.as_deref(),
     };
-    let user = connector
+    let identity = connector
         .accounts
-        .authenticate(&credentials, seconds_since_1970())?;
+        .authenticate(&credentials, seconds_since_1970())
+        .await?;
     let parameters = parameters::read(&data.session_parameters.unwrap_or_default());
     let application = data.client_app_id.as_deref();
     let needs = ClientNeeds {
@@ -59,28 +60,33 @@ pub(super) async fn login(connector: &Arc<Connector>, exchange: &Exchange) -> Re
         puts: Puts::for_client(application, data.client_app_version.as_deref()),
     };
     let spec = SessionSpec {
-        user: user.clone(),
         role: exchange.query("roleName"),
         warehouse: exchange.query("warehouse"),
         database: exchange.query("databaseName"),
         schema: exchange.query("schemaName"),
         parameters,
+        ..SessionSpec::default()
     };
-    let session = open(connector, spec, user, needs).await?;
+    let session = open(connector, identity, spec, needs).await?;
     tracing::info!(session = session.id(), "logged in");
     Ok(success(&login_data(connector, &session)))
 }
 
-/// Opens a session and takes it in.
+/// Opens a session for whoever was let in, and takes it in.
 pub(super) async fn open(
     connector: &Arc<Connector>,
+    identity: Identity,
     spec: SessionSpec,
-    user: String,
     needs: ClientNeeds,
 ) -> Result<Arc<ClientSession>, Refusal> {
+    let spec = SessionSpec {
+        user: identity.user.clone(),
+        roles: identity.roles.clone(),
+        ..spec
+    };
     let opened = connector.backend.open_session(spec).await;
     let backend = opened.map_err(|error| Refusal::new(error.code, error.message))?;
-    let session = ClientSession::new(user, backend, needs, connector.now());
+    let session = ClientSession::new(identity, backend, needs, connector.now());
     if !connector.admit(&session) {
         session.backend.close().await;
         return Err(Refusal::http(
@@ -105,7 +111,7 @@ fn login_data(connector: &Connector, session: &Arc<ClientSession>) -> Vec<u8> {
     data.field("token", &token);
     data.field("validityInSeconds", &settings.session_token_life.as_secs());
     data.field("masterValidityInSeconds", &settings.master_token_life.as_secs());
-    data.field("displayUserName", &session.user);
+    data.field("displayUserName", session.user());
     data.field("serverVersion", SERVER_VERSION);
     data.field("firstLogin", &false);
     for absent in ["remMeToken", "idToken", "mfaToken", "responseData"] {

@@ -31,6 +31,7 @@ mod fields;
 mod format;
 mod health;
 mod hurt_body;
+mod introspection;
 mod jwt;
 mod lifecycle;
 mod line;
@@ -60,6 +61,7 @@ mod transfers;
 pub use accounts::{Accounts, AccountsError, Secret, User};
 pub use backend::{Answer, Backend, BackendSession};
 pub use connector::Connector;
+pub use introspection::{BELIEVED_MAX, BELIEVED_USUAL, Introspection, IntrospectionError};
 pub use message::{Exchange, Reply, ReplyBody};
 pub use metrics::Metrics;
 pub use mounted::Mounted;
@@ -69,7 +71,7 @@ pub use settings::{Clock, Settings};
 pub use tls::{Tls, TlsError};
 
 // What an API that is mounted beside this one runs statements with.
-pub(crate) use accounts::{Credentials, nobody};
+pub(crate) use accounts::{Credentials, Identity, nobody};
 pub(crate) use answer::{RUNNING_DETACHED, RUNNING_DETACHED_WORDS, RowType, milliseconds};
 pub(crate) use connector::ClientSession;
 pub(crate) use execute::{Delivery, start};

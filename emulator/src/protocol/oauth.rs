@@ -1,7 +1,8 @@
 //! Access tokens of authorities that the configuration trusts, as an external OAuth integration takes them.
 //!
-//! Such a token names its user and says itself how long and for whom it is good; the emulator needs the authority's public
-//! keys and nobody's network.
+//! A signed token names its user and says itself how long and for whom it is good; the emulator needs the authority's
+//! public keys and nobody's network. Of other tokens the authority is asked ([`super::introspection`]). Which roles a
+//! token gives stands in its scopes.
 
 use std::fmt;
 
@@ -9,11 +10,17 @@ use rsa::RsaPublicKey;
 use rsa::pkcs8::DecodePublicKey as _;
 use serde_json::{Map, Value};
 
-use super::accounts::AccountsError;
+use super::accounts::{AccountsError, Identity};
+use super::introspection::{Introspection, IntrospectionFault};
 use super::jwt::{self, JwtFault};
+use crate::session::Roles;
 
 /// The claim that names the user where nothing else is said.
 const USER_CLAIM_DEFAULT: &str = "sub";
+/// The claims that list what a token is good for: an array, or a text with blanks or commas between.
+const SCOPE_CLAIMS: [&str; 2] = ["scp", "scope"];
+/// What stands before a role in a scope, in any case.
+const ROLE_SCOPE: &str = "session:role:";
 
 /// Whoever issues tokens.
 #[derive(Clone, Debug)]
@@ -21,11 +28,13 @@ pub struct Authority {
     issuer: String,
     audiences: Vec<String>,
     user_claim: String,
+    any_role: bool,
     keys: Vec<RsaPublicKey>,
+    introspection: Option<Introspection>,
 }
 
 /// Why a token is not accepted.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, thiserror::Error)]
 pub(super) enum OauthFault {
     #[error(transparent)]
     Token(#[from] JwtFault),
@@ -35,6 +44,22 @@ pub(super) enum OauthFault {
     Audience,
     #[error("its claim {0} names no user")]
     User(String),
+    #[error("no authority calls it active")]
+    Inactive,
+    #[error("the authority {issuer} did not tell: {}", .fault.in_full())]
+    Unknown {
+        issuer: String,
+        fault: IntrospectionFault,
+    },
+}
+
+/// Who tells what a token claims.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Teller {
+    /// The token itself, which is signed.
+    Token,
+    /// The authority, which was asked and called it active. It need not repeat until when and for whom.
+    Authority,
 }
 
 impl Authority {
@@ -44,7 +69,9 @@ impl Authority {
             issuer: issuer.into(),
             audiences: Vec::new(),
             user_claim: USER_CLAIM_DEFAULT.to_owned(),
+            any_role: false,
             keys: Vec::new(),
+            introspection: None,
         }
     }
 
@@ -59,6 +86,20 @@ impl Authority {
     #[must_use]
     pub fn with_user_claim(mut self, claim: impl Into<String>) -> Self {
         self.user_claim = claim.into();
+        self
+    }
+
+    /// Lets its users take roles that their tokens do not name, and change them.
+    #[must_use]
+    pub fn with_any_role(mut self) -> Self {
+        self.any_role = true;
+        self
+    }
+
+    /// Asks this authority about tokens that are not signed, and about signed ones where no key is known.
+    #[must_use]
+    pub fn with_introspection(mut self, introspection: Introspection) -> Self {
+        self.introspection = Some(introspection);
         self
     }
 
@@ -77,11 +118,18 @@ impl Authority {
         Ok(self)
     }
 
-    /// The user that the claims name, in upper case, if they are for us and good now.
-    fn admit(&self, claims: &Map<String, Value>, gate: &jwt::Gate<'_>) -> Result<String, OauthFault> {
+    /// Who the claims let in, if they are for us and good now.
+    fn admit(
+        &self,
+        claims: &Map<String, Value>,
+        teller: Teller,
+        gate: &jwt::Gate<'_>,
+    ) -> Result<Identity, OauthFault> {
         let now = gate.now as f64;
+        let is_told = |claim: &str| claims.get(claim).is_some_and(|value| !value.is_null());
+        let may_be_silent = |claim: &str| teller == Teller::Authority && !is_told(claim);
         let time = |claim: &str| claims.get(claim).and_then(Value::as_f64);
-        if time("exp").is_none_or(|expires| expires <= now) {
+        if !may_be_silent("exp") && time("exp").is_none_or(|expires| expires <= now) {
             return Err(JwtFault::Expired.into());
         }
         let begins = [time("iat"), time("nbf")].into_iter().flatten();
@@ -95,33 +143,104 @@ impl Authority {
         let for_us = match claims.get("aud") {
             Some(Value::String(audience)) => is_ours(audience),
             Some(Value::Array(audiences)) => audiences.iter().filter_map(Value::as_str).any(is_ours),
-            _ => false,
+            _ => may_be_silent("aud"),
         };
         if !for_us {
             return Err(OauthFault::Audience);
         }
+        let issuer = claims.get("iss").and_then(Value::as_str);
+        if !may_be_silent("iss") && issuer != Some(&self.issuer) {
+            return Err(OauthFault::Issuer);
+        }
         let named = claims.get(&self.user_claim).and_then(Value::as_str);
-        named
+        let user = named
             .filter(|name| !name.is_empty())
             .map(str::to_uppercase)
-            .ok_or_else(|| OauthFault::User(self.user_claim.clone()))
+            .ok_or_else(|| OauthFault::User(self.user_claim.clone()))?;
+        let roles = if self.any_role {
+            Roles::Any
+        } else {
+            Roles::Only(roles(claims))
+        };
+        Ok(Identity { user, roles })
+    }
+
+    /// Who a token lets in of which only the authority can tell.
+    async fn ask(&self, token: &str, gate: &jwt::Gate<'_>) -> Result<Identity, OauthFault> {
+        let Some(introspection) = &self.introspection else {
+            return Err(OauthFault::Inactive);
+        };
+        let told = introspection.ask(token, gate.now).await;
+        let told = told.map_err(|fault| OauthFault::Unknown {
+            issuer: self.issuer.clone(),
+            fault,
+        })?;
+        let claims = told.ok_or(OauthFault::Inactive)?;
+        self.admit(&claims, Teller::Authority, gate)
     }
 }
 
-/// The user that a token of one of these authorities proves.
-pub(super) fn verify(
+/// The roles that the claims give, in their order.
+fn roles(claims: &Map<String, Value>) -> Vec<String> {
+    let told = SCOPE_CLAIMS.iter().filter_map(|claim| claims.get(*claim));
+    let texts = told.flat_map(|value| match value {
+        Value::String(text) => vec![text.as_str()],
+        Value::Array(entries) => entries.iter().filter_map(Value::as_str).collect(),
+        _ => Vec::new(),
+    });
+    texts
+        .flat_map(|text| text.split([' ', ',']))
+        .filter_map(|scope| {
+            let (start, role) = scope.split_at_checked(ROLE_SCOPE.len())?;
+            (start.eq_ignore_ascii_case(ROLE_SCOPE) && !role.is_empty()).then(|| role.to_owned())
+        })
+        .collect()
+}
+
+/// Who a token of one of these authorities lets in. A signed one is shown to nobody but the authority that it names.
+pub(super) async fn verify(
     token: &str,
     authorities: &[Authority],
     gate: &jwt::Gate<'_>,
-) -> Result<String, OauthFault> {
-    let claimed: Map<String, Value> = jwt::claims(token)?;
-    let issuer = claimed.get("iss").and_then(Value::as_str);
-    let of_issuer = |authority: &&Authority| Some(authority.issuer.as_str()) == issuer;
-    let authority = authorities.iter().find(of_issuer).ok_or(OauthFault::Issuer)?;
+) -> Result<Identity, OauthFault> {
+    if jwt::is_signed(token) {
+        return verify_signed(token, authorities, gate).await;
+    }
+    // Whose it is cannot be seen. Where one does not answer, another may know it.
+    let mut fault = OauthFault::Inactive;
+    for authority in authorities
+        .iter()
+        .filter(|authority| authority.introspection.is_some())
+    {
+        match authority.ask(token, gate).await {
+            Err(OauthFault::Inactive) => {}
+            Err(other) => fault = other,
+            admitted => return admitted,
+        }
+    }
+    Err(fault)
+}
+
+async fn verify_signed(
+    token: &str,
+    authorities: &[Authority],
+    gate: &jwt::Gate<'_>,
+) -> Result<Identity, OauthFault> {
+    let authority = issuer(token, authorities).ok_or(OauthFault::Issuer)?;
+    if authority.keys.is_empty() {
+        return authority.ask(token, gate).await;
+    }
     // An authority changes its keys now and then, and has two meanwhile.
     let proofs = authority.keys.iter().map(|key| jwt::prove(token, key));
     proofs.reduce(Result::or).unwrap_or(Err(JwtFault::Signature))?;
-    authority.admit(&claimed, gate)
+    authority.admit(&jwt::claims(token)?, Teller::Token, gate)
+}
+
+/// The authority that a signed token names as the one that issued it.
+pub(super) fn issuer<'a>(token: &str, authorities: &'a [Authority]) -> Option<&'a Authority> {
+    let claims: Map<String, Value> = jwt::claims(token).ok()?;
+    let issuer = claims.get("iss").and_then(Value::as_str)?;
+    authorities.iter().find(|authority| authority.issuer == issuer)
 }
 
 impl fmt::Display for Authority {
@@ -136,9 +255,21 @@ mod tests {
 
     use super::*;
 
-    fn admit(authority: &Authority, account: Option<&str>, claims: Value) -> Result<String, OauthFault> {
+    /// The user that the claims of a token let in, or why they do not.
+    fn admit(authority: &Authority, account: Option<&str>, mut claims: Value) -> Result<String, String> {
+        claims["iss"] = json!("idp");
+        judge(authority, account, Teller::Token, &claims).map(|identity| identity.user)
+    }
+
+    fn judge(
+        authority: &Authority,
+        account: Option<&str>,
+        teller: Teller,
+        claims: &Value,
+    ) -> Result<Identity, String> {
         let gate = jwt::Gate { account, now: 1000 };
-        authority.admit(claims.as_object().unwrap(), &gate)
+        let admitted = authority.admit(claims.as_object().unwrap(), teller, &gate);
+        admitted.map_err(|fault| fault.to_string())
     }
 
     #[test]
@@ -170,7 +301,7 @@ mod tests {
                 JwtFault::Future,
             ),
         ] {
-            assert_eq!(check(claims), Err(fault.into()));
+            assert_eq!(check(claims), Err(fault.to_string()));
         }
     }
 
@@ -209,7 +340,55 @@ mod tests {
         );
         assert_eq!(
             check(json!({ "sub": "ann", "aud": "x", "exp": 9999 })),
-            Err(OauthFault::User("upn".to_owned()))
+            Err("its claim upn names no user".to_owned())
         );
+    }
+
+    #[test]
+    fn an_authority_that_was_asked_may_leave_out_what_a_token_must_say() {
+        let authority = Authority::new("idp").with_audience("api://ours");
+        let check =
+            |claims: Value| judge(&authority, None, Teller::Authority, &claims).map(|identity| identity.user);
+        let good = Ok("ANN".to_owned());
+        assert_eq!(check(json!({ "active": true, "sub": "ann" })), good);
+        let full = json!({ "sub": "ann", "iss": "idp", "aud": ["api://ours"], "exp": 1001 });
+        assert_eq!(check(full), good);
+        // What it tells counts.
+        for (claim, told, fault) in [
+            ("exp", json!(1000), OauthFault::from(JwtFault::Expired)),
+            ("nbf", json!(1301), JwtFault::Future.into()),
+            ("aud", json!("api://other"), OauthFault::Audience),
+            ("iss", json!("other"), OauthFault::Issuer),
+        ] {
+            let mut claims = json!({ "sub": "ann" });
+            claims[claim] = told;
+            assert_eq!(check(claims), Err(fault.to_string()), "{claim}");
+        }
+    }
+
+    #[test]
+    fn scopes_give_roles() {
+        let scoped = |authority: &Authority, claim: &str, told: Value| {
+            let mut claims = json!({ "sub": "ann" });
+            claims[claim] = told;
+            judge(authority, None, Teller::Authority, &claims).unwrap().roles
+        };
+        let authority = Authority::new("idp");
+        let only = |roles: &[&str]| Roles::Only(roles.iter().map(|role| (*role).to_owned()).collect());
+        for (claim, told, roles) in [
+            (
+                "scp",
+                json!(["session:role:ANALYST", "openid"]),
+                only(&["ANALYST"]),
+            ),
+            ("scp", json!("session:role:a,SESSION:ROLE:b"), only(&["a", "b"])),
+            ("scope", json!("openid session:role:analyst"), only(&["analyst"])),
+            ("scope", json!("session:role-any session:role: röle"), only(&[])),
+            ("roles", json!("session:role:analyst"), only(&[])),
+        ] {
+            assert_eq!(scoped(&authority, claim, told.clone()), roles, "{claim} {told}");
+        }
+        let any = authority.with_any_role();
+        assert_eq!(scoped(&any, "scp", json!(["session:role:a"])), Roles::Any);
     }
 }

@@ -102,7 +102,7 @@ impl Query {
         Self {
             id,
             session_id: session.id(),
-            user: session.user.clone(),
+            user: session.user().to_owned(),
             request_id,
             session: Arc::downgrade(session),
             text,

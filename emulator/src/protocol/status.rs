@@ -94,7 +94,7 @@ fn find(connector: &Connector, session: &ClientSession, id: &str) -> Option<Arc<
     connector
         .queries
         .get(id)
-        .filter(|query| query.user == session.user)
+        .filter(|query| query.user == session.user())
 }
 
 fn describe(query: &Query) -> Value {

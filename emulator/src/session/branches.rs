@@ -55,6 +55,8 @@ impl Standing {
             schema: name(self.context.schema),
             warehouse: name(self.context.warehouse),
             role: name(self.context.role),
+            // What changes its session does not run in a branch.
+            role_is_fixed: true,
             parameters: self.parameters,
             variables: self.variables,
             temporary: BTreeMap::new(),

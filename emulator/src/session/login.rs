@@ -8,7 +8,7 @@ use super::instance::Shared;
 use super::logins::{Asked, Beginning};
 use super::state::State;
 use super::told;
-use super::{ParameterValue, Parameters, SessionSpec, SqlError, from_engine};
+use super::{ParameterValue, Parameters, Roles, SessionSpec, SqlError, from_engine};
 use crate::catalog::Catalog;
 use crate::catalog::names::{Name, PUBLIC, SchemaPath, parse_dotted};
 use crate::catalog::tables::{ACCOUNTADMIN, COMPUTE_WH};
@@ -31,7 +31,7 @@ pub(super) fn state(
         database: asked(spec.database.as_deref()),
         schema: asked(spec.schema.as_deref()),
         warehouse: asked(spec.warehouse.as_deref()),
-        role: asked(spec.role.as_deref()),
+        role: role(asked(spec.role.as_deref()), &spec.roles)?,
     };
     // Counted before the catalog is read: what changes meanwhile makes what is found old at once.
     let definitions = shared.versions.definitions();
@@ -51,6 +51,7 @@ pub(super) fn state(
         schema: context.schema,
         warehouse: context.warehouse,
         role: context.role,
+        role_is_fixed: matches!(spec.roles, Roles::Only(_)),
         parameters,
         variables: BTreeMap::new(),
         temporary: BTreeMap::new(),
@@ -86,6 +87,40 @@ fn look(wanted: &Asked, catalog: &mut Catalog<'_>) -> Result<Beginning, EngineEr
     Ok(context)
 }
 
+/// The role that a login is to begin with, if it may have that one.
+fn role(asked_for: Option<Name>, roles: &Roles) -> Result<Option<Name>, SqlError> {
+    let Roles::Only(listed) = roles else {
+        return Ok(asked_for);
+    };
+    let mut listed = listed.iter().filter_map(|role| asked(Some(role)));
+    let admitted = match &asked_for {
+        None => listed.next(),
+        Some(role) => listed.find(|listed| listed == role),
+    };
+    if admitted.is_some() {
+        return Ok(admitted);
+    }
+    let shown = asked_for.unwrap_or_else(|| Name::exact(ACCOUNTADMIN));
+    Err(rejected(
+        "390317",
+        format!(
+            "The role requested in the connection, or the default role if none was requested in the connection \
+             ('{}'), is not listed in the Access Token or was filtered. Please specify another role, or contact your \
+             OAuth Authorization server administrator.",
+            shown.as_str()
+        ),
+    ))
+}
+
+fn rejected(code: &'static str, message: String) -> SqlError {
+    SqlError {
+        code,
+        sql_state: "08004",
+        message,
+        position: None,
+    }
+}
+
 fn validates(parameters: &BTreeMap<String, ParameterValue>) -> bool {
     match parameters.get(VALIDATES) {
         Some(ParameterValue::Bool(truth)) => *truth,
@@ -96,12 +131,6 @@ fn validates(parameters: &BTreeMap<String, ParameterValue>) -> bool {
 
 /// Fails when a login does not begin where it must.
 fn check(wanted: &Asked, found: &Beginning, validates: bool) -> Result<(), SqlError> {
-    let rejected = |code, message| SqlError {
-        code,
-        sql_state: "08004",
-        message,
-        position: None,
-    };
     let differs = |wanted: &Option<Name>, found: &Option<Name>| wanted.is_some() && wanted != found;
     if let Some(role) = &wanted.role
         && differs(&wanted.role, &found.role)

@@ -99,6 +99,13 @@ impl Worker {
                 }
                 self.state.warehouse = Some(name.clone());
             }
+            Use::Role(_) if self.state.role_is_fixed => {
+                return Err(SqlError::new(
+                    "003107",
+                    "42501",
+                    "SQL execution error:\nCurrent session is restricted. USE ROLE not allowed.",
+                ));
+            }
             Use::Role(name) => {
                 if !catalog.has_account_object("roles", name).map_err(engine)? {
                     return Err(SqlError::cannot_perform());

@@ -31,6 +31,8 @@ pub(super) struct State {
     pub(super) schema: Option<Name>,
     pub(super) warehouse: Option<Name>,
     pub(super) role: Option<Name>,
+    /// By whoever let the user in: no statement changes it.
+    pub(super) role_is_fixed: bool,
     pub(super) parameters: Parameters,
     pub(super) variables: BTreeMap<String, Constant>,
     pub(super) temporary: BTreeMap<ObjectPath, Temporary>,

@@ -119,27 +119,28 @@ impl SqlApi {
             };
             return Ok(method_not_allowed(allowed));
         }
-        let user = authenticate(connector, exchange)?;
+        let identity = authenticate(connector, exchange).await?;
+        let user = &identity.user;
         traced.user = Some(user.clone());
         check_headers(exchange.headers())?;
         if let Some(rates) = &self.rates {
-            rates.count(&user, connector.now())?;
+            rates.count(user, connector.now())?;
         }
         match endpoint {
             Endpoint::Submit => {
                 check_content_type(exchange.headers())?;
-                let order = Order::read(exchange, &user, self.settings.statement_time_max)?;
+                let order = Order::read(exchange, &identity, self.settings.statement_time_max)?;
                 let submitted = submit::submit(self, connector, order).await?;
                 traced.handle = Some(submitted.query.id.to_string());
                 Ok(submitted.reply)
             }
             Endpoint::Statement(handle) => {
-                let query = fetch::find(connector, &user, handle)?;
+                let query = fetch::find(connector, user, handle)?;
                 traced.handle = Some(query.id.to_string());
                 fetch::fetch(self, connector, &query, exchange).await
             }
             Endpoint::Cancel(handle) => {
-                let query = fetch::find(connector, &user, handle)?;
+                let query = fetch::find(connector, user, handle)?;
                 traced.handle = Some(query.id.to_string());
                 fetch::cancel(&query).await
             }

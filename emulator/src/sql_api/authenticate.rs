@@ -3,7 +3,9 @@
 use http::header::AUTHORIZATION;
 
 use super::refusal::Refusal;
-use crate::protocol::{Accounts, Connector, Credentials, Exchange, is_signed, nobody, seconds_since_1970};
+use crate::protocol::{
+    Accounts, Connector, Credentials, Exchange, Identity, is_signed, nobody, seconds_since_1970,
+};
 
 /// The header that says of what kind the token is.
 const TOKEN_TYPE: &str = "x-snowflake-authorization-token-type";
@@ -11,11 +13,11 @@ const TOKEN_TYPE: &str = "x-snowflake-authorization-token-type";
 /// The scheme before the token.
 const SCHEME: &str = "bearer";
 
-/// Proves who sends a request and gives the user's name in upper case.
+/// Proves who sends a request.
 ///
 /// Without the header the token itself tells its kind. Where anyone may log in, any token will do; one that names a
 /// user is taken at its word.
-pub(super) fn authenticate(connector: &Connector, exchange: &Exchange) -> Result<String, Refusal> {
+pub(super) async fn authenticate(connector: &Connector, exchange: &Exchange) -> Result<Identity, Refusal> {
     let token = bearer(exchange).ok_or_else(|| {
         Refusal::unauthorized("390101", "Authorization header not found in the request data.")
     })?;
@@ -23,32 +25,29 @@ pub(super) fn authenticate(connector: &Connector, exchange: &Exchange) -> Result
         .headers()
         .get(TOKEN_TYPE)
         .map(|kind| kind.to_str().unwrap_or_default().to_ascii_uppercase());
-    let judge = |authenticator: &str| judge(connector, authenticator, token);
+    let judge = |authenticator| judge(connector, authenticator, token);
     match kind.as_deref() {
-        Some("KEYPAIR_JWT") => judge("SNOWFLAKE_JWT"),
-        Some(kind @ ("OAUTH" | "PROGRAMMATIC_ACCESS_TOKEN")) => judge(kind),
+        Some("KEYPAIR_JWT") => judge("SNOWFLAKE_JWT").await,
+        Some(kind @ ("OAUTH" | "PROGRAMMATIC_ACCESS_TOKEN")) => judge(kind).await,
         Some(other) => Err(Refusal::unauthorized(
             "390190",
             &format!(
                 "Token type {other} is not available here. Use KEYPAIR_JWT, OAUTH or PROGRAMMATIC_ACCESS_TOKEN."
             ),
         )),
-        None if matches!(connector.accounts, Accounts::Anyone) && !is_signed(token) => Ok(nobody()),
+        None if matches!(connector.accounts, Accounts::Anyone) && !is_signed(token) => Ok(nobody().into()),
         None if matches!(connector.accounts, Accounts::Anyone) => {
-            Ok(judge("SNOWFLAKE_JWT").unwrap_or_else(|_| nobody()))
+            Ok(judge("SNOWFLAKE_JWT").await.unwrap_or_else(|_| nobody().into()))
         }
-        // A registered token may have any form, so that it goes first.
-        None => judge("OAUTH").or_else(|refusal| {
-            if is_signed(token) {
-                judge("SNOWFLAKE_JWT")
-            } else {
-                Err(refusal)
-            }
-        }),
+        // A registered token may have any form, and a signed one says who issued it.
+        None => match judge("OAUTH").await {
+            Err(_) if is_signed(token) && !connector.accounts.issue(token) => judge("SNOWFLAKE_JWT").await,
+            judged => judged,
+        },
     }
 }
 
-fn judge(connector: &Connector, authenticator: &str, token: &str) -> Result<String, Refusal> {
+async fn judge(connector: &Connector, authenticator: &str, token: &str) -> Result<Identity, Refusal> {
     let credentials = Credentials {
         authenticator: Some(authenticator),
         token: Some(token),
@@ -57,7 +56,8 @@ fn judge(connector: &Connector, authenticator: &str, token: &str) -> Result<Stri
     };
     let judged = connector
         .accounts
-        .authenticate(&credentials, seconds_since_1970());
+        .authenticate(&credentials, seconds_since_1970())
+        .await;
     judged.map_err(|refusal| {
         let (_, code, message) = refusal.parts();
         Refusal::unauthorized(code, message)

@@ -10,7 +10,7 @@ use super::bindings::{self, WireBindings};
 use super::parameters;
 use super::refusal::Refusal;
 use super::settings::STATEMENT_TIME_MAX;
-use crate::protocol::{Exchange, Parameters};
+use crate::protocol::{Exchange, Identity, Parameters};
 use crate::results::JsonStyle;
 use crate::session::{Binding, Needs, ParameterValue, SessionSpec, SqlError, needs};
 
@@ -104,8 +104,8 @@ pub(super) fn statement(body: &[u8]) -> Option<String> {
 }
 
 impl Order {
-    /// Reads a submission of `user`, whose statement may run for `time_max`.
-    pub(super) fn read(exchange: &Exchange, user: &str, time_max: Duration) -> Result<Self, Refusal> {
+    /// Reads a submission of somebody whose statement may run for `time_max`.
+    pub(super) fn read(exchange: &Exchange, who: &Identity, time_max: Duration) -> Result<Self, Refusal> {
         let manner = Manner::read(exchange)?;
         let body: Body = serde_json::from_slice(exchange.body()).map_err(|error| {
             // Only where it broke is told: the text may hold secrets.
@@ -115,10 +115,10 @@ impl Order {
                 error.column()
             ))
         })?;
-        Self::of(manner, body, user, time_max)
+        Self::of(manner, body, who, time_max)
     }
 
-    fn of(manner: Manner, body: Body, user: &str, time_max: Duration) -> Result<Self, Refusal> {
+    fn of(manner: Manner, body: Body, who: &Identity, time_max: Duration) -> Result<Self, Refusal> {
         let Some(statement) = body.statement else {
             return Err(Refusal::payload("It has no statement."));
         };
@@ -141,8 +141,9 @@ impl Order {
             statement,
             statement_count: asked.statement_count,
             spec: SessionSpec {
-                user: user.to_owned(),
+                user: who.user.clone(),
                 role: exact(body.role),
+                roles: who.roles.clone(),
                 warehouse: exact(body.warehouse),
                 database: exact(body.database),
                 schema: exact(body.schema),
@@ -212,8 +213,13 @@ mod tests {
 
     fn order(body: &str) -> Result<Order, String> {
         let body: Body = serde_json::from_str(body).map_err(|error| error.to_string())?;
-        Order::of(Manner::default(), body, "ANN", STATEMENT_TIME_MAX)
-            .map_err(|refusal| format!("{refusal:?}"))
+        Order::of(
+            Manner::default(),
+            body,
+            &"ANN".to_owned().into(),
+            STATEMENT_TIME_MAX,
+        )
+        .map_err(|refusal| format!("{refusal:?}"))
     }
 
     #[test]

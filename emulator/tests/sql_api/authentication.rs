@@ -12,21 +12,21 @@ use rsa::sha2::{Digest as _, Sha256};
 use rsa::signature::{SignatureEncoding as _, Signer as _};
 use rsa::{RsaPrivateKey, RsaPublicKey};
 use serde_json::{Value, json};
-use snowflake_emulator::protocol::{Accounts, Authority, Secret, User};
+use snowflake_emulator::protocol::{Accounts, Secret, User};
 
 use super::client::{Answer, Call, Fixture, STATEMENTS};
 
 const TOKEN_TYPE: &str = "x-snowflake-authorization-token-type";
 
 /// A user's key pair.
-struct Key {
+pub(super) struct Key {
     private: RsaPrivateKey,
-    public_pem: String,
+    pub(super) public_pem: String,
     fingerprint: String,
 }
 
 impl Key {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let private = RsaPrivateKey::new(&mut OsRng, 1024).unwrap();
         let public = RsaPublicKey::from(&private);
         let der = public.to_public_key_der().unwrap();
@@ -38,7 +38,7 @@ impl Key {
     }
 
     /// A token with Snowflake's claims, changed.
-    fn sign(&self, change: impl FnOnce(&mut Value)) -> String {
+    pub(super) fn sign(&self, change: impl FnOnce(&mut Value)) -> String {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
         let mut claims = json!({
             "iss": format!("ORG-ONE.ANN.{}", self.fingerprint),
@@ -71,7 +71,7 @@ async fn guarded(key: &Key) -> Fixture {
     .await
 }
 
-async fn ask(fixture: &Fixture, token: &str, kind: Option<&str>) -> Answer {
+pub(super) async fn ask(fixture: &Fixture, token: &str, kind: Option<&str>) -> Answer {
     let body = json!({ "statement": "select current_user()" }).to_string();
     let mut call =
         Call::new(Method::POST, STATEMENTS, body).with("authorization", &format!("Bearer {token}"));
@@ -211,84 +211,4 @@ async fn where_anyone_may_log_in_any_token_will_do() {
         ask(&fixture, &named, None).await.with(200)["data"],
         json!([["ANN"]])
     );
-}
-
-const ISSUER: &str = "https://idp.example.com/tenant";
-
-#[tokio::test]
-async fn tokens_of_a_trusted_authority_are_judged_by_its_keys() {
-    let (key, next, stranger) = (Key::new(), Key::new(), Key::new());
-    let fixture = Fixture::with(|setup| {
-        let authority = Authority::new(ISSUER)
-            .with_audience("api://snowflake")
-            .with_user_claim("upn");
-        let authority = [&key, &next].into_iter().try_fold(authority, |authority, key| {
-            authority.with_public_key(&key.public_pem)
-        });
-        // Neither has anything registered.
-        let users = vec![User::new("ann"), User::new("bob")];
-        setup.accounts = Accounts::Listed(users, vec![authority.unwrap()]);
-        setup.settings.account = Some("org-one".to_owned());
-    })
-    .await;
-    let token = |key: &Key, change: &dyn Fn(&mut Value)| {
-        key.sign(|claims| {
-            claims["iss"] = json!(ISSUER);
-            claims["sub"] = json!("0a1b");
-            claims["upn"] = json!("ann");
-            claims["aud"] = json!("api://snowflake");
-            change(claims);
-        })
-    };
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
-    for (good, user) in [
-        (token(&key, &|_| {}), "ANN"),
-        (token(&next, &|claims| claims["upn"] = json!("Bob")), "BOB"),
-        (
-            token(&key, &|claims| {
-                claims["aud"] = json!(["other", "https://org-one.snowflakecomputing.com"]);
-            }),
-            "ANN",
-        ),
-        // Longer than key pair tokens may be.
-        (token(&key, &|claims| claims["exp"] = json!(now + 86_400)), "ANN"),
-    ] {
-        for kind in [Some("OAUTH"), None] {
-            assert_eq!(
-                ask(&fixture, &good, kind).await.with(200)["data"],
-                json!([[user]])
-            );
-        }
-    }
-    for (what, token, code) in [
-        (
-            "expired",
-            token(&key, &|claims| claims["exp"] = json!(now - 1)),
-            "390318",
-        ),
-        (
-            "for another audience",
-            token(&key, &|claims| claims["aud"] = json!("api://other")),
-            "390303",
-        ),
-        (
-            "of an unknown user",
-            token(&key, &|claims| claims["upn"] = json!("eve")),
-            "390303",
-        ),
-        (
-            "without the claim",
-            token(&key, &|claims| claims["upn"] = json!(null)),
-            "390303",
-        ),
-        (
-            "of another issuer",
-            token(&key, &|claims| claims["iss"] = json!("https://idp.example.com")),
-            "390303",
-        ),
-        ("signed with another key", token(&stranger, &|_| {}), "390303"),
-    ] {
-        let json = ask(&fixture, &token, Some("OAUTH")).await.with(401);
-        assert_eq!(json["code"], code, "{what}: {json}");
-    }
 }

@@ -82,7 +82,7 @@ struct Contained {
     instead: &'static str,
 }
 
-const CONTAINED: [Contained; 17] = [
+const CONTAINED: [Contained; 18] = [
     Contained {
         within: "service/src/domain",
         name: "tokio",
@@ -166,6 +166,12 @@ const CONTAINED: [Contained; 17] = [
         name: "reqwest",
         rooms: &["traces/"],
         instead: "what reaches Snowflake passes the gateway; only spans go elsewhere",
+    },
+    Contained {
+        within: "emulator/src",
+        name: "reqwest",
+        rooms: &["protocol/introspection"],
+        instead: "the emulator is spoken to; it asks nobody but an authority about tokens",
     },
     Contained {
         within: "service/src",

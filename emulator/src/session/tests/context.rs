@@ -58,6 +58,7 @@ fn a_login_that_wants_it_finds_what_it_names_or_is_refused() {
             warehouse,
             role,
             parameters: parameters.into(),
+            ..SessionSpec::default()
         };
         let opened = fixture.instance.open_session(spec);
         opened.map_or_else(
