@@ -53,6 +53,8 @@ struct Given {
 pub(crate) struct Outcome {
     pub(crate) ended: SystemTime,
     pub(crate) result: Result<Statement, SqlError>,
+    /// The warehouse of one that failed; the others have it in their context.
+    warehouse: Option<String>,
 }
 
 /// What a statement gave, ready to be answered with.
@@ -130,16 +132,29 @@ impl Query {
         session.map_or(Progress::Running, |session| session.backend.progress(self.id))
     }
 
+    /// The warehouse in which the statement runs, or ran.
+    pub(super) fn warehouse(&self) -> Option<String> {
+        match self.outcome() {
+            None => self.session_warehouse(),
+            Some(outcome) => match &outcome.result {
+                Ok(statement) => statement.context.warehouse.clone(),
+                Err(_) => outcome.warehouse.clone(),
+            },
+        }
+    }
+
+    fn session_warehouse(&self) -> Option<String> {
+        self.session.upgrade()?.backend.context().warehouse
+    }
+
     /// Sets the outcome; the first one stays.
     pub(super) fn finish(&self, result: Result<Statement, SqlError>) {
-        if self
-            .outcome
-            .set(Outcome {
-                ended: SystemTime::now(),
-                result,
-            })
-            .is_ok()
-        {
+        let outcome = Outcome {
+            ended: SystemTime::now(),
+            warehouse: result.is_err().then(|| self.session_warehouse()).flatten(),
+            result,
+        };
+        if self.outcome.set(outcome).is_ok() {
             self.finished.notify_waiters();
         }
     }

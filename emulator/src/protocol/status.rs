@@ -113,9 +113,6 @@ fn describe(query: &Query) -> Value {
     let started = milliseconds(query.started);
     let ended = outcome.map(|outcome| milliseconds(outcome.ended));
     let rows = query.statement().map_or(0, |statement| statement.rows.rows());
-    let warehouse = query
-        .statement()
-        .and_then(|statement| statement.context.warehouse.clone());
     // A long one may lie in the file; so short as it is cut, reading it is no wait.
     let text = query.text.get().ok();
     json!({
@@ -130,7 +127,7 @@ fn describe(query: &Query) -> Value {
         "errorCode": error.map(|error| error.code),
         "errorMessage": error.map(|error| &error.message),
         "warehouseId": 0,
-        "warehouseName": warehouse,
+        "warehouseName": query.warehouse(),
         "warehouseExternalSize": null,
         "warehouseServerType": null,
         "stats": { "scanBytes": 0, "producedRows": rows },

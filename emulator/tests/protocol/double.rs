@@ -77,6 +77,7 @@ impl BackendSession for DoubleSession {
         ContextSnapshot {
             database: Some("DB".to_owned()),
             role: Some("R".to_owned()),
+            warehouse: Some("WH".to_owned()),
             ..Default::default()
         }
     }

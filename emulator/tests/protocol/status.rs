@@ -98,6 +98,11 @@ async fn monitoring_tells_how_a_statement_went() {
     let bad = monitored(&login, &id(login.query("fail").await)).await;
     assert_eq!(bad["status"], "FAILED_WITH_ERROR");
     assert_eq!(bad["errorCode"], "002003");
+    let running = monitored(&login, &waiting(&fixture, &login, "r1").await).await;
+    assert_eq!(running["endTime"], 0);
+    for told in [good, bad, running] {
+        assert_eq!(told["warehouseName"], "WH", "{told}");
+    }
     let unknown = login
         .get(&format!("/monitoring/queries/{}", uuid::Uuid::new_v4()))
         .await;
