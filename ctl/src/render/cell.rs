@@ -47,18 +47,36 @@ pub(super) fn width(text: &str) -> usize {
     if text.is_ascii() { text.len() } else { text.width() }
 }
 
-/// The longest beginning of the text that fits `columns` together with a final `…`, and its width.
+/// The longest beginning of the text that fits `columns` together with a final `…`, and its width. What is drawn as one,
+/// such as a letter with its marks or several faces that are joined, is not taken apart.
 pub(super) fn cut(text: &str, columns: usize) -> (&str, usize) {
     let room = columns.saturating_sub(1);
-    let mut used = 0;
+    let (mut used, mut start, mut is_joined) = (0, 0, false);
     for (index, character) in text.char_indices() {
-        let wide = character.width().unwrap_or(0);
-        if used + wide > room {
-            return (&text[..index], used);
+        if index > start && !is_joined && begins_anew(character) {
+            let wide = width(&text[start..index]);
+            if used + wide > room {
+                return (&text[..start], used);
+            }
+            used += wide;
+            start = index;
         }
-        used += wide;
+        is_joined = character == JOINER;
     }
-    (text, used)
+    let wide = width(&text[start..]);
+    if used + wide > room {
+        return (&text[..start], used);
+    }
+    (text, used + wide)
+}
+
+/// Joins the picture before it and the one after it.
+const JOINER: char = '\u{200d}';
+
+/// Whether a character is drawn beside the one before it, not onto it.
+fn begins_anew(character: char) -> bool {
+    let colours_skin = matches!(character, '\u{1f3fb}'..='\u{1f3ff}');
+    !colours_skin && character.width() != Some(0)
 }
 
 #[cfg(test)]
@@ -84,5 +102,15 @@ mod tests {
         assert_eq!(cut("日本語", 5), ("日本", 4));
         assert_eq!(cut("abc", 0), ("", 0));
         assert_eq!(width("日本e\u{301}"), 5);
+    }
+
+    #[test]
+    fn what_is_drawn_as_one_is_not_taken_apart() {
+        let family = "👩\u{200d}👩\u{200d}👧\u{200d}👦";
+        assert_eq!(width(family), 2);
+        assert_eq!(cut(&format!("{family} family"), 5), (&*format!("{family} f"), 4));
+        assert_eq!(cut(&format!("a{family}b"), 3), ("a", 1));
+        assert_eq!(cut("👍🏽 yes", 4), ("👍🏽 ", 3));
+        assert_eq!(cut("e\u{301}e\u{301}e", 2), ("e\u{301}", 1));
     }
 }
