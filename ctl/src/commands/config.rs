@@ -37,11 +37,14 @@ async fn show(arguments: ShowArguments, run: &Run) -> Result<(), Failure> {
         source: own.source.clone().unwrap_or_else(|| DEFAULTS.to_owned()),
     });
     let rows = of_service.chain(own);
-    run.print_list(
-        rows.filter(|row| !(arguments.changed && row.is_default))
-            .map(|row| row.record(arguments.sources, run.wants_json()))
-            .collect(),
-    )
+    let records: Vec<_> = rows
+        .filter(|row| !(arguments.changed && row.is_default))
+        .map(|row| row.record(arguments.sources, run.wants_json()))
+        .collect();
+    if records.is_empty() {
+        run.ui.note("every setting has its default");
+    }
+    run.print_list(records)
 }
 
 /// What the service calls its defaults.
