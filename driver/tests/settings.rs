@@ -317,6 +317,18 @@ fn each_authenticator_reads_its_secret() {
 }
 
 #[test]
+fn what_is_missing_is_named_in_the_order_of_a_file() {
+    let error = |lines: &str| Home::new().with_file(CONNECTIONS, lines).error("x");
+    assert!(error("[x]\nacount = \"a\"\n").starts_with("connection \"x\" has no account"));
+    assert!(error("[x]\naccount = \"a\"\n").starts_with("connection \"x\" has no password"));
+    let none = Home::new().error("x");
+    assert!(
+        none.contains("there is no connection") && none.contains("connections.toml"),
+        "{none}"
+    );
+}
+
+#[test]
 fn what_is_wrong_is_named_with_its_place_and_never_shown() {
     let place = "[dev] in ";
     for (lines, parts) in [

@@ -14,10 +14,11 @@ use crate::{Credential, DriverError, ParameterValue, Result, SessionContext};
 
 /// Checks and completes the values of connection `name`.
 pub(crate) fn complete(name: &str, values: Values, lookup: &Lookup) -> Result<ConnectionSettings> {
-    let credential = read_credential(name, &values, lookup)?;
+    // In the order in which people write them: who has misspelled the first is not told of the last.
     let host = values.text("host")?;
     let account = account(name, &values, host.as_deref())?;
     let endpoint = endpoint(&values, host.as_deref().unwrap_or(&account.host))?;
+    let credential = read_credential(name, &values, lookup)?;
     let user = values.text("user")?.unwrap_or_default();
     let carries_user = matches!(
         credential,

@@ -209,7 +209,7 @@ impl Connections {
         let names = self.names();
         if !names.iter().any(|known| known == name) {
             let known = if names.is_empty() {
-                "none is defined".to_owned()
+                "none is defined; each is a table in Snowflake's connections.toml".to_owned()
             } else {
                 names.join(", ")
             };

@@ -32,11 +32,8 @@ fn translate(error: DriverError) -> Error {
                 hint: Some(hint.to_owned()),
                 ..facts
             };
-            Error::new(
-                Reason::LoginRefused,
-                format!("Snowflake refused the login: {message}"),
-            )
-            .with_facts(facts)
+            // Snowflake's own words; that it refused is what the reason says.
+            Error::new(Reason::LoginRefused, message.clone()).with_facts(facts)
         }
         DriverError::Unreachable { .. } => Error::new(Reason::Unreachable, error.to_string())
             .with_hint("look at the network and at account, host and protocol of the connection"),

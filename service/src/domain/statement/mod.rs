@@ -54,8 +54,9 @@ pub fn check(sql: &str, bytes_max: usize) -> Result<Vec<Effect>, Error> {
             .with_hint("the text has no SQL outside comments and ';'")),
         1 => Ok(effect::effects(sql, &outline.first)),
         many => Err(
-            Error::invalid(format!("{many} statements in one text; send one at a time"))
-                .with_hint("wrap them in a block (BEGIN … END) to run them as one statement"),
+            Error::invalid(format!("{many} statements in one text; send one at a time")).with_hint(
+                "the session keeps context, variables and an open transaction from one call to the next",
+            ),
         ),
     }
 }
