@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::process::look;
-use super::{LifeError, print};
+use super::{LifeError, note, print};
 use crate::config::{FaultTarget, FaultVerb};
 use crate::folder::DataFolder;
 
@@ -23,8 +23,11 @@ pub fn fault(verb: &FaultVerb) -> Result<(), LifeError> {
         FaultVerb::Add { rules, target } => ask(target, "PATCH", &json!(rules).to_string()).map(drop),
         FaultVerb::Clear { target } => ask(target, "DELETE", "").map(drop),
         FaultVerb::List { target, json } => {
-            let answer = ask(target, "GET", "")?;
-            print(&answer["data"]["faults"], *json)
+            let rules = &ask(target, "GET", "")?["data"]["faults"];
+            if rules.as_array().is_some_and(Vec::is_empty) {
+                note("there are no rules");
+            }
+            print(rules, *json)
         }
     }
 }

@@ -40,6 +40,9 @@ pub fn snapshot(verb: &SnapshotVerb) -> Result<(), LifeError> {
         }
         SnapshotVerb::List { folder, json } => {
             let snapshots = DataFolder::new(&folder.data).snapshots()?;
+            if snapshots.is_empty() {
+                note("there are no snapshots");
+            }
             print(&Value::Array(snapshots.iter().map(described).collect()), *json)
         }
         SnapshotVerb::Delete { name, folder } => Ok(DataFolder::new(&folder.data).delete_snapshot(name)?),

@@ -74,7 +74,7 @@ pub enum LifeError {
     Output(#[source] io::Error),
 }
 
-/// Prints one thing: a line for each part of it, or JSON.
+/// Prints one thing, a line for each part of it, several as a table, or JSON.
 fn print(document: &Value, json: bool) -> Result<(), LifeError> {
     let mut text = String::new();
     match document {
@@ -88,22 +88,56 @@ fn print(document: &Value, json: bool) -> Result<(), LifeError> {
                 }
             }
         }
-        Value::Array(rows) if !json => {
-            for row in rows {
-                let cells = row.as_object().into_iter().flatten();
-                let cells: Vec<_> = cells
-                    .map(|(_, value)| value.as_str().map_or_else(|| value.to_string(), str::to_owned))
-                    .collect();
-                text.push_str(&cells.join("\t"));
-                text.push('\n');
-            }
-        }
+        Value::Array(rows) if !json => text = table(rows),
         _ => text = format!("{document}\n"),
     }
     io::stdout().write_all(text.as_bytes()).map_err(LifeError::Output)
 }
 
+/// Objects of one kind in columns, with the names of their parts above.
+fn table(rows: &[Value]) -> String {
+    let parts = |row: &Value| row.as_object().cloned().unwrap_or_default();
+    let Some(first) = rows.first().map(parts) else {
+        return String::new();
+    };
+    let mut lines = vec![first.keys().cloned().collect::<Vec<_>>()];
+    lines.extend(rows.iter().map(|row| {
+        let shown = |(_, value): (_, Value)| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        parts(row).into_iter().map(shown).collect()
+    }));
+    let width = |column: usize| {
+        let cells = lines.iter().filter_map(|line| line.get(column));
+        cells.map(|cell| cell.chars().count()).max().unwrap_or_default()
+    };
+    let widths: Vec<usize> = (0..first.len()).map(width).collect();
+    let mut text = String::new();
+    for line in &lines {
+        let cells = line.iter().zip(&widths);
+        let padded: Vec<String> = cells.map(|(cell, &width)| format!("{cell:width$}")).collect();
+        text.push_str(padded.join("  ").trim_end());
+        text.push('\n');
+    }
+    text
+}
+
 /// Says something to whoever looks; nobody may.
 fn note(text: &str) {
     let _ = writeln!(io::stderr(), "{text}");
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::table;
+
+    #[test]
+    fn several_things_stand_in_columns() {
+        let rows = [
+            json!({ "bytes": 7, "name": "base" }),
+            json!({ "bytes": 12345, "name": "später" }),
+        ];
+        assert_eq!(table(&rows), "bytes  name\n7      base\n12345  später\n");
+        assert_eq!(table(&[]), "");
+    }
 }
