@@ -7,7 +7,7 @@ use http::StatusCode;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::session::{ContextSnapshot, SessionSpec};
+use crate::session::{ContextSnapshot, SessionSpec, VERSION};
 
 use super::accounts::{Credentials, Identity};
 use super::connector::{ClientSession, Connector};
@@ -17,9 +17,6 @@ use super::message::{Exchange, ObjectWriter, Reply, success};
 use super::parameters;
 use super::refusal::Refusal;
 use super::tokens::Role;
-
-/// Snowflake's release that the answers are modelled on; some tools refuse older ones.
-const SERVER_VERSION: &str = "9.38.0";
 
 #[derive(Deserialize)]
 struct LoginRequest {
@@ -112,7 +109,7 @@ fn login_data(connector: &Connector, session: &Arc<ClientSession>) -> Vec<u8> {
     data.field("validityInSeconds", &settings.session_token_life.as_secs());
     data.field("masterValidityInSeconds", &settings.master_token_life.as_secs());
     data.field("displayUserName", session.user());
-    data.field("serverVersion", SERVER_VERSION);
+    data.field("serverVersion", VERSION);
     data.field("firstLogin", &false);
     for absent in ["remMeToken", "idToken", "mfaToken", "responseData"] {
         data.raw(absent, b"null");

@@ -72,6 +72,7 @@ pub use history::HistoryLimits;
 pub use instance::{Instance, InstanceConfig, InstanceError};
 pub(crate) use login::VALIDATES;
 pub use parameters::{Parameter, Parameters};
+pub(crate) use state::VERSION;
 
 #[cfg(test)]
 mod tests;

@@ -15,8 +15,9 @@ const ACCOUNT: &str = "LOCAL";
 /// Region that `CURRENT_REGION()` answers.
 const REGION: &str = "LOCAL";
 
-/// Version that `CURRENT_VERSION()` answers: the Snowflake release whose behaviour is followed.
-pub(crate) const VERSION: &str = "9.35.0";
+/// The Snowflake release whose behaviour is followed, as `CURRENT_VERSION()` and logins tell it; some tools refuse
+/// older ones.
+pub(crate) const VERSION: &str = "9.38.0";
 
 /// Most queries that a session remembers.
 const HISTORY_MAX: usize = 1000;
