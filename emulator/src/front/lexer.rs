@@ -1,5 +1,6 @@
 //! Words, texts and signs of Snowflake SQL, as far as splitting and our own commands need them.
 
+use super::escapes::unescape;
 use crate::catalog::names::Name;
 
 /// What a token is.
@@ -192,29 +193,6 @@ fn delimited(rest: &[u8], mark: u8, backslash: bool, kind: Kind) -> (Kind, usize
         }
     }
     (Kind::Unterminated, rest.len())
-}
-
-fn unescape(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    let mut chars = text.chars();
-    while let Some(c) = chars.next() {
-        match c {
-            '\'' => {
-                chars.next();
-                out.push('\'');
-            }
-            '\\' => match chars.next() {
-                Some('n') => out.push('\n'),
-                Some('t') => out.push('\t'),
-                Some('r') => out.push('\r'),
-                Some('0') => out.push('\0'),
-                Some(other) => out.push(other),
-                None => out.push('\\'),
-            },
-            c => out.push(c),
-        }
-    }
-    out
 }
 
 #[cfg(test)]

@@ -11,6 +11,7 @@ mod alone;
 mod alter_table_text;
 mod command;
 mod cursor;
+mod escapes;
 mod interval_types;
 mod lexer;
 mod location;

@@ -6,7 +6,7 @@ use sqlparser::parser::{Parser, ParserError};
 use sqlparser::tokenizer::Tokenizer;
 
 use super::cursor::in_whole_text;
-use super::{interval_types, lexer, nesting, untyped_columns};
+use super::{escapes, interval_types, lexer, nesting, untyped_columns};
 use crate::contract::SqlError;
 
 /// Nesting of expressions and subqueries beyond which a statement is refused.
@@ -15,8 +15,10 @@ const DEPTH_MAX: usize = 120;
 /// Parses one statement that starts at `origin` in the whole text.
 pub(super) fn parse(text: &str, origin: (u32, u32)) -> Result<Statement, SqlError> {
     let tokens = Tokenizer::new(&SnowflakeDialect, text)
+        .with_unescape(false)
         .tokenize_with_location()
         .map_err(|error| in_snowflakes_words(error.into(), text, origin))?;
+    let tokens = escapes::read(tokens);
     nesting::refuse_runs(&tokens)?;
     let mut parser = Parser::new(&SnowflakeDialect)
         .with_recursion_limit(DEPTH_MAX)
