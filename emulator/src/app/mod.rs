@@ -89,6 +89,7 @@ pub async fn serve(config: ServeConfig) -> Result<(), AppError> {
     } else {
         "http"
     };
+    instance.expect_users(config.accounts.names());
     let connector = Connector::new(config.settings, config.accounts, backend, spool);
     instance.give_results(connector.results());
     let _ending = EndOfStore(Instance::store(&instance));

@@ -13,6 +13,7 @@ pub mod files;
 pub mod information_schema;
 mod mangle;
 pub mod names;
+pub mod privileges;
 mod read;
 pub mod records;
 pub mod sample;

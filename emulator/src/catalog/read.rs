@@ -5,8 +5,8 @@ use snowflake_emulator_engine::{EngineConnection, EngineError, EngineErrorKind};
 
 use super::names::{Name, ObjectPath, SchemaPath};
 use super::records::{
-    Column, Database, Object, ObjectKind, Schema, Sequence, where_database, where_object, where_schema,
-    where_schema_lives, where_sequence,
+    Column, Database, NEXT_VALUE, Object, ObjectKind, SEQUENCE_VALUES, Schema, Sequence, where_database,
+    where_object, where_schema, where_schema_lives, where_sequence,
 };
 use super::tables::CATALOG_SCHEMA;
 use super::types::StoredType;
@@ -206,7 +206,7 @@ impl<'a> Catalog<'a> {
     /// A sequence.
     pub fn sequence(&mut self, path: &ObjectPath) -> Result<Option<Sequence>, EngineError> {
         let row = self.row(&format!(
-            "SELECT start, step, comment, created_ms FROM {CATALOG_SCHEMA}.sequences WHERE {} AND {}",
+            "SELECT start, step, comment, created_ms, is_ordered FROM {CATALOG_SCHEMA}.sequences WHERE {} AND {}",
             where_sequence(path),
             where_schema_lives("sequences")
         ))?;
@@ -216,7 +216,17 @@ impl<'a> Catalog<'a> {
             step: row.integer(1).unwrap_or(1),
             comment: row.text(2),
             created_ms: row.integer(3).unwrap_or(0),
+            is_ordered: row.truth(4),
         }))
+    }
+
+    /// The value that a sequence gives next.
+    pub fn next_value(&mut self, path: &ObjectPath) -> Result<i64, EngineError> {
+        let row = self.row(&format!(
+            "SELECT {NEXT_VALUE} FROM (SELECT * FROM {CATALOG_SCHEMA}.sequences WHERE {}) q {SEQUENCE_VALUES}",
+            where_sequence(path)
+        ))?;
+        row.and_then(|row| row.integer(0)).ok_or_else(not_text)
     }
 
     /// True when the account has a warehouse or role of this name; `table` is `warehouses` or `roles`.

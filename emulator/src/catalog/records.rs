@@ -336,6 +336,8 @@ pub struct Sequence {
     pub start: i64,
     /// Distance of values.
     pub step: i64,
+    /// `ORDER`.
+    pub is_ordered: bool,
     /// Comment.
     pub comment: String,
     /// When it was made, milliseconds since 1970.
@@ -346,18 +348,48 @@ impl Sequence {
     /// Statement that records it.
     pub fn record(&self) -> String {
         format!(
-            "INSERT INTO {CATALOG_SCHEMA}.sequences (database_name, schema_name, name, owner, comment, created_ms, start, step) \
-             VALUES ({}, {}, {}, '{ACCOUNTADMIN}', {}, {}, {}, {})",
+            "INSERT INTO {CATALOG_SCHEMA}.sequences (database_name, schema_name, name, owner, comment, created_ms, start, \
+             step, is_ordered, engine_schema, engine_name) \
+             VALUES ({}, {}, {}, '{ACCOUNTADMIN}', {}, {}, {}, {}, {}, {}, {})",
             literal(self.path.schema.database.as_str()),
             literal(self.path.schema.schema.as_str()),
             literal(self.path.name.as_str()),
             literal(&self.comment),
             self.created_ms,
             self.start,
-            self.step
+            self.step,
+            self.is_ordered,
+            literal(&self.path.schema.mangled()),
+            literal(&self.path.name.mangled())
+        )
+    }
+
+    /// Statement that records what has become of the sequence that was at a path.
+    pub fn record_change(&self, was: &ObjectPath) -> String {
+        format!(
+            "UPDATE {CATALOG_SCHEMA}.sequences SET database_name = {}, schema_name = {}, name = {}, engine_schema = {}, \
+             engine_name = {}, comment = {}, step = {}, is_ordered = {} WHERE {}",
+            literal(self.path.schema.database.as_str()),
+            literal(self.path.schema.schema.as_str()),
+            literal(self.path.name.as_str()),
+            literal(&self.path.schema.mangled()),
+            literal(&self.path.name.mangled()),
+            literal(&self.comment),
+            self.step,
+            self.is_ordered,
+            where_sequence(was)
         )
     }
 }
+
+/// The next value of the sequences `q`, as SQL over [`SEQUENCE_VALUES`].
+pub const NEXT_VALUE: &str =
+    "CAST(coalesce(CAST(v.last_value AS HUGEINT) + v.increment_by, v.start_value, q.start) AS BIGINT)";
+
+/// Joins the engine's values to the catalog's sequences `q`.
+pub const SEQUENCE_VALUES: &str = "LEFT JOIN (SELECT schema_name AS engine_schema, sequence_name AS engine_name, \
+     start_value, increment_by, last_value FROM duckdb_sequences()) v \
+     ON v.engine_schema = q.engine_schema AND v.engine_name = q.engine_name";
 
 /// Condition that picks the live row of a database.
 pub fn where_database(name: &Name) -> String {

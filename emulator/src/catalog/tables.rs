@@ -17,7 +17,7 @@ pub const COMPUTE_WH: &str = "COMPUTE_WH";
 pub const SNOWFLAKE: &str = "SNOWFLAKE";
 
 /// Version of the shape below; raised with each change, and a migration is added to [`migrations`].
-pub const VERSION: u32 = 3;
+pub const VERSION: u32 = 4;
 
 /// Roles of a new account, with the comments Snowflake gives them.
 const ROLES: [(&str, &str); 6] = [
@@ -56,11 +56,15 @@ pub fn migrations(from: u32, now_ms: i64) -> Vec<String> {
     if from < 3 {
         statements.extend(keys());
     }
-    if from < 1 {
-        statements.extend(beginnings(now_ms));
+    if from < 4 {
+        statements.extend(sequence_columns());
     }
     if from < 2 {
         statements.extend(super::files::shape());
+    }
+    // Last, because its views read all tables.
+    if from < 1 {
+        statements.extend(beginnings(now_ms));
     }
     if from < VERSION {
         statements.push(format!("DELETE FROM {CATALOG_SCHEMA}.version"));
@@ -128,6 +132,17 @@ fn shape() -> Vec<String> {
              granted_by VARCHAR NOT NULL, created_ms BIGINT NOT NULL",
         ),
     ]
+}
+
+/// What is known of sequences since version 4; whoever brings an older catalog here fills in the engine's names.
+fn sequence_columns() -> Vec<String> {
+    [
+        "is_ordered BOOLEAN DEFAULT false",
+        "engine_schema VARCHAR",
+        "engine_name VARCHAR",
+    ]
+    .map(|column| format!("ALTER TABLE {CATALOG_SCHEMA}.sequences ADD COLUMN {column}"))
+    .to_vec()
 }
 
 /// Declared keys, one row for each of their columns; what older catalogs know of them is in their columns.

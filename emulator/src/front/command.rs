@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use sqlparser::ast::Statement;
 
-use super::{Parsed, StageCommand};
+use super::{AlterSequence, CreateSequence, Parsed, Show, StageCommand};
 use crate::catalog::names::Name;
 
 /// A dotted name as written; an empty part stands for the omitted one in `db..t`.
@@ -21,6 +21,8 @@ pub enum Command {
     DescribeResult(Box<Statement>),
     /// `EXPLAIN …`.
     Explain(Explain),
+    /// `EXECUTE IMMEDIATE …`.
+    ExecuteImmediate(Immediate),
     /// `USE …`.
     Use(Use),
     /// `SET name = …`: the variables, and a query that gives their values in one row.
@@ -55,6 +57,8 @@ pub enum Command {
     CreateFromTemplate(CreateFromTemplate),
     /// `CREATE SEQUENCE`.
     CreateSequence(CreateSequence),
+    /// `ALTER SEQUENCE`.
+    AlterSequence(AlterSequence),
     /// `DROP SEQUENCE`.
     DropSequence(DropObject<()>),
     /// `ALTER TABLE … SET | UNSET …` of options.
@@ -96,96 +100,6 @@ pub enum AccountKind {
     Warehouse,
     /// `ROLE`.
     Role,
-}
-
-/// What `SHOW` lists.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ShowKind {
-    /// `DATABASES`.
-    Databases,
-    /// `SCHEMAS`.
-    Schemas,
-    /// `TABLES`.
-    Tables,
-    /// `VIEWS`.
-    Views,
-    /// `OBJECTS`: tables and views.
-    Objects,
-    /// `COLUMNS`.
-    Columns,
-    /// `SEQUENCES`.
-    Sequences,
-    /// `WAREHOUSES`.
-    Warehouses,
-    /// `ROLES`.
-    Roles,
-    /// `GRANTS`.
-    Grants,
-    /// `PARAMETERS`.
-    Parameters,
-    /// `VARIABLES`.
-    Variables,
-    /// `TRANSACTIONS`.
-    Transactions,
-    /// `USER FUNCTIONS`, `FUNCTIONS` and `PROCEDURES`: lists of the same columns.
-    Functions,
-    /// `PRIMARY KEYS`.
-    PrimaryKeys,
-    /// `STAGES`.
-    Stages,
-    /// `FILE FORMATS`.
-    FileFormats,
-    /// `UNIQUE KEYS`.
-    UniqueKeys,
-    /// `IMPORTED KEYS`: foreign keys, by the table that has them.
-    ImportedKeys,
-    /// `EXPORTED KEYS`: foreign keys, by the table that they refer to.
-    ExportedKeys,
-}
-
-/// Where `SHOW` looks.
-#[derive(Clone, Debug, PartialEq)]
-pub enum ShowScope {
-    /// Nothing said: the current schema, or the account without a current database.
-    Unsaid,
-    /// `IN ACCOUNT`.
-    Account,
-    /// `IN DATABASE [name]`.
-    Database(Option<Path>),
-    /// `IN SCHEMA [name]` or `IN name`.
-    Schema(Option<Path>),
-    /// `IN TABLE name` (or `VIEW`), for columns and keys.
-    Table(Path),
-    /// `TO ROLE name`, `OF ROLE name`, `ON kind name`: for grants, the words as written.
-    Grants {
-        /// `TO`, `OF` or `ON`.
-        relation: String,
-        /// `ROLE`, `USER`, `TABLE`, …
-        kind: String,
-        /// Whose grants.
-        path: Path,
-    },
-}
-
-/// A `SHOW` statement.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Show {
-    /// What it lists.
-    pub kind: ShowKind,
-    /// Only the most important columns.
-    pub terse: bool,
-    /// Dropped objects too.
-    pub history: bool,
-    /// Pattern, compared without regard to case.
-    pub like: Option<String>,
-    /// Where.
-    pub scope: ShowScope,
-    /// First letters, compared exactly.
-    pub starts_with: Option<String>,
-    /// Most rows.
-    pub limit: Option<i64>,
-    /// Rows come after this name.
-    pub from: Option<String>,
 }
 
 /// A `DESCRIBE` statement.
@@ -232,6 +146,16 @@ pub enum ExplainForm {
     Json,
     /// One text for people.
     Text,
+}
+
+/// An `EXECUTE IMMEDIATE` statement.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Immediate {
+    /// The statement that is run, where it is written as a text.
+    pub literal: Option<String>,
+    /// Gives in one row the statement, unless it is written as a text, and then the values bound to it; none where
+    /// there is nothing to be found out.
+    pub values: Option<Box<Statement>>,
 }
 
 /// A `USE` statement.
@@ -295,6 +219,8 @@ pub struct CreateNamespace {
     pub path: Path,
     /// `CLONE`.
     pub clone: Option<Path>,
+    /// `INCLUDE INTERNAL STAGES` of what is cloned.
+    pub clone_stages: bool,
     /// Options.
     pub properties: Vec<Property>,
 }
@@ -357,23 +283,6 @@ pub struct CreateAccountObject {
     pub name: Name,
     /// Options.
     pub properties: Vec<Property>,
-}
-
-/// A `CREATE SEQUENCE` statement.
-#[derive(Clone, Debug, PartialEq)]
-pub struct CreateSequence {
-    /// `OR REPLACE`.
-    pub or_replace: bool,
-    /// `IF NOT EXISTS`.
-    pub if_not_exists: bool,
-    /// Name.
-    pub path: Path,
-    /// First value.
-    pub start: i64,
-    /// Distance of values.
-    pub step: i64,
-    /// Comment.
-    pub comment: String,
 }
 
 /// A `GRANT` or `REVOKE` statement; recorded, not enforced.

@@ -86,6 +86,15 @@ impl<'a> Cursor<'a> {
         after.is_some_and(|token| signs.iter().any(|sign| token.is_sign(self.piece.text, *sign)))
     }
 
+    /// True when the next token is a word, and the one after it a word or a name.
+    pub(super) fn name_follows(&self) -> bool {
+        let is = |at: usize, kinds: &[Kind]| {
+            let token = self.piece.tokens.get(at);
+            token.is_some_and(|token| kinds.contains(&token.kind))
+        };
+        is(self.at, &[Kind::Word]) && is(self.at + 1, &[Kind::Word, Kind::Quoted])
+    }
+
     /// Takes all the words, or none.
     pub(super) fn eat(&mut self, words: &[&str]) -> bool {
         let all = words

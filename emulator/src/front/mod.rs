@@ -19,14 +19,18 @@ mod names;
 mod needs;
 mod nesting;
 mod parse_copy;
+mod parse_execute;
 mod parse_explain;
 mod parse_grant;
 mod parse_objects;
+mod parse_sequence;
 mod parse_session;
 mod parse_show;
 mod parse_stage;
 mod parse_template;
 mod parse_wait;
+mod sequence_command;
+mod show_command;
 mod split;
 mod sql;
 mod stage_command;
@@ -39,6 +43,8 @@ pub use interval_types::INTERVAL_TYPE;
 pub use location::{Location, Place};
 pub use names::{path_of, view_query};
 pub use needs::{Needs, needs};
+pub use sequence_command::*;
+pub use show_command::*;
 pub use split::{Piece, TEXT_BYTES_MAX, split};
 pub use stage_command::*;
 pub use stage_tables::StageTable;
@@ -134,7 +140,7 @@ fn parse_command(
         "LIST" | "LS" => parse_stage::parse_list(cursor).map(Some),
         "REMOVE" | "RM" => parse_stage::parse_remove(cursor).map(Some),
         "EXPLAIN" => parse_explain::parse_explain(cursor, bindings).map(Some),
-        "EXECUTE" => Err(SqlError::unsupported(first)),
+        "EXECUTE" => parse_execute::parse_execute(cursor).map(Some),
         _ => Ok(None),
     }
 }

@@ -2,9 +2,10 @@
 
 use super::command::{
     AccountKind, AlterObject, Change, Command, Comment, CommentKind, CreateAccountObject, CreateNamespace,
-    CreateSequence, DropObject, NamespaceKind, Path, Property, PropertyValue,
+    DropObject, NamespaceKind, Path, Property, PropertyValue,
 };
 use super::cursor::Cursor;
+use super::parse_sequence;
 use super::parse_session::{parse_alter_session, properties};
 use crate::contract::SqlError;
 
@@ -25,7 +26,7 @@ pub(super) fn parse_create(cursor: &mut Cursor<'_>) -> Result<Option<Command>, S
         return Ok(None);
     }
     if cursor.eat(&["SEQUENCE"]) {
-        return create_sequence(cursor, or_replace).map(Some);
+        return parse_sequence::create(cursor, or_replace).map(Some);
     }
     match account(cursor) {
         Some(kind) => create_account_object(cursor, kind, or_replace).map(Some),
@@ -51,15 +52,19 @@ fn create_namespace(
     if cursor.peek_word(0, "FROM") {
         return Err(SqlError::unsupported("CREATE DATABASE FROM SHARE"));
     }
-    let mut options = Vec::new();
+    let (mut options, mut clone_stages) = (Vec::new(), false);
     while !cursor.at_end() {
-        if cursor.eat(&["WITH", "MANAGED", "ACCESS"]) {
+        if clone.is_some() && cursor.eat(&["INCLUDE", "INTERNAL", "STAGES"]) {
+            clone_stages = true;
+        } else if clone.is_some() && is_ignored_of_clone(cursor) {
+            // There are no such tables.
+        } else if cursor.eat(&["WITH", "MANAGED", "ACCESS"]) {
             options.push(Property {
                 name: "MANAGED ACCESS".to_owned(),
                 value: PropertyValue::Bool(true),
             });
         } else if cursor.peek_word(0, "AT") || cursor.peek_word(0, "BEFORE") {
-            return Err(SqlError::unsupported("TIME TRAVEL"));
+            return Err(SqlError::unsupported("CLONE of the past of a database or schema"));
         } else {
             cursor.eat(&["WITH"]);
             let found = properties(cursor)?;
@@ -76,8 +81,14 @@ fn create_namespace(
         transient,
         path,
         clone,
+        clone_stages,
         properties: options,
     }))
+}
+
+fn is_ignored_of_clone(cursor: &mut Cursor<'_>) -> bool {
+    cursor.eat(&["IGNORE", "HYBRID", "TABLES"])
+        || cursor.eat(&["IGNORE", "TABLES", "WITH", "INSUFFICIENT", "DATA", "RETENTION"])
 }
 
 fn create_account_object(
@@ -97,44 +108,6 @@ fn create_account_object(
         name,
         properties,
     }))
-}
-
-fn create_sequence(cursor: &mut Cursor<'_>, or_replace: bool) -> Result<Command, SqlError> {
-    let if_not_exists = cursor.eat(&["IF", "NOT", "EXISTS"]);
-    let path = cursor.path()?;
-    let mut made = CreateSequence {
-        or_replace,
-        if_not_exists,
-        path,
-        start: 1,
-        step: 1,
-        comment: String::new(),
-    };
-    cursor.eat(&["WITH"]);
-    while !cursor.at_end() {
-        if cursor.eat(&["START"]) {
-            cursor.eat(&["WITH"]);
-            cursor.eat_sign('=');
-            made.start = cursor.integer()?;
-        } else if cursor.eat(&["INCREMENT"]) {
-            cursor.eat(&["BY"]);
-            cursor.eat_sign('=');
-            made.step = cursor.integer()?;
-        } else if cursor.eat(&["COMMENT"]) {
-            cursor.expect_sign('=')?;
-            made.comment = cursor.text()?;
-        } else if !(cursor.eat(&["ORDER"]) || cursor.eat(&["NOORDER"]) || cursor.eat_sign(',')) {
-            return Err(cursor.unexpected());
-        }
-    }
-    if made.step == 0 {
-        return Err(SqlError::compilation(
-            "002011",
-            "22023",
-            "Invalid increment value '0' for sequence.",
-        ));
-    }
-    Ok(Command::CreateSequence(made))
 }
 
 /// `DROP …`, after its first word; `None` when it is `sqlparser`'s.
@@ -197,6 +170,9 @@ pub(super) fn parse_alter(cursor: &mut Cursor<'_>) -> Result<Option<Command>, Sq
     }
     if cursor.eat(&["VIEW"]) {
         return alter_object(cursor, ()).map(Command::AlterView).map(Some);
+    }
+    if cursor.eat(&["SEQUENCE"]) {
+        return parse_sequence::alter(cursor).map(Some);
     }
     if cursor.peek_word(0, "TABLE") {
         if let Some(comments) = column_comments(&mut cursor.clone()) {

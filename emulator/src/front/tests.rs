@@ -52,7 +52,7 @@ fn show_is_read() {
     );
     assert_eq!(scope_of("SHOW VIEWS IN ACCOUNT"), ShowScope::Account);
     assert_eq!(scope_of("SHOW OBJECTS"), ShowScope::Unsaid);
-    assert_eq!(read("show pipes").unwrap_err().code, "000002");
+    assert_eq!(read("show locks").unwrap_err().code, "000002");
     assert_eq!(read("show nonsense").unwrap_err().code, "001003");
 }
 

@@ -1,11 +1,11 @@
-//! Warehouses, roles and grants: kept and shown, not enforced.
+//! Warehouses and roles: kept and shown, not enforced.
 
 use super::ddl::{DdlPlan, Effect, Failure, Planner, dropped_already, exists_already};
 use crate::catalog::names::{Name, literal};
 use crate::catalog::tables::CATALOG_SCHEMA;
 use crate::contract::SqlError;
 use crate::front::{
-    AccountKind, AlterObject, Change, CreateAccountObject, DropObject, Grant, Property, PropertyValue,
+    AccountKind, AlterObject, Change, CreateAccountObject, DropObject, Property, PropertyValue,
 };
 
 impl AccountKind {
@@ -148,47 +148,6 @@ pub(super) fn alter(
             }
         }
         Change::Swap(_) => return Err(SqlError::unsupported("SWAP of account objects").into()),
-    }
-    Ok(plan)
-}
-
-/// `GRANT` or `REVOKE`: recorded.
-pub(super) fn grant(planner: &mut Planner<'_>, grant: &Grant) -> Result<DdlPlan, Failure> {
-    let text = |path: &[Name]| path.iter().map(ToString::to_string).collect::<Vec<_>>().join(".");
-    let grantee = last(&grant.grantee)?;
-    if grant.grantee_kind == "ROLE" && !planner.catalog.has_account_object("roles", &grantee)? {
-        return Err(SqlError::no_such("Role", grantee).into());
-    }
-    if grant.on_kind == "ROLE" {
-        let role = last(&grant.on)?;
-        if !planner.catalog.has_account_object("roles", &role)? {
-            return Err(SqlError::no_such("Role", role).into());
-        }
-    }
-    let mut plan = DdlPlan::executed();
-    for privilege in &grant.privileges {
-        let same = format!(
-            "privilege = {} AND on_kind = {} AND on_name = {} AND grantee_kind = {} AND grantee = {}",
-            literal(privilege),
-            literal(&grant.on_kind),
-            literal(&text(&grant.on)),
-            literal(&grant.grantee_kind),
-            literal(grantee.as_str())
-        );
-        plan.sql(format!("DELETE FROM {CATALOG_SCHEMA}.grants WHERE {same}"));
-        if !grant.revoke {
-            plan.sql(format!(
-                "INSERT INTO {CATALOG_SCHEMA}.grants VALUES ({}, {}, {}, {}, {}, {}, {}, {})",
-                literal(privilege),
-                literal(&grant.on_kind),
-                literal(&text(&grant.on)),
-                literal(&grant.grantee_kind),
-                literal(grantee.as_str()),
-                grant.grant_option,
-                literal(planner.owner),
-                planner.now_ms
-            ));
-        }
     }
     Ok(plan)
 }

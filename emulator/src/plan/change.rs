@@ -1,17 +1,15 @@
-//! Tables and sequences dropped and brought back, views altered, comments on anything.
+//! Tables dropped and brought back, views altered, comments on anything.
 
 use sqlparser::ast::{ObjectName, ObjectType};
 
 use super::account::last;
 use super::ddl::{DdlPlan, Failure, Planner, dropped_already};
-use super::tables::{dotted, drop_sequence_statements, set_aside};
+use super::tables::{dotted, set_aside};
 use crate::catalog::names::{literal, parts, quote};
 use crate::catalog::records::{ObjectKind, where_database, where_object, where_schema, where_sequence};
 use crate::catalog::tables::CATALOG_SCHEMA;
 use crate::contract::SqlError;
-use crate::front::{
-    AlterObject, Change, Comment, CommentKind, DropObject, NamespaceKind, Path, PropertyValue,
-};
+use crate::front::{AlterObject, Change, Comment, CommentKind, NamespaceKind, Path, PropertyValue};
 use crate::lower::name_with_values;
 
 /// `DROP TABLE`, `DROP VIEW`.
@@ -61,23 +59,6 @@ pub(super) fn drop_object(
             plan.all(object.forget());
         }
     }
-    Ok(plan)
-}
-
-/// `DROP SEQUENCE`.
-pub(super) fn drop_sequence(planner: &mut Planner<'_>, dropped: &DropObject<()>) -> Result<DdlPlan, Failure> {
-    let path = planner
-        .scope
-        .names
-        .object_of_parts(&dropped.path, "DROP SEQUENCE")?;
-    if planner.catalog.sequence(&path)?.is_none() {
-        if dropped.if_exists {
-            return Ok(dropped_already(&path.name));
-        }
-        return Err(SqlError::no_such("Sequence", dotted(&dropped.path)).into());
-    }
-    let mut plan = DdlPlan::only(format!("{} successfully dropped.", path.name.as_str()));
-    plan.all(drop_sequence_statements(planner, &path)?);
     Ok(plan)
 }
 

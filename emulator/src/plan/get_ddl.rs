@@ -64,8 +64,9 @@ impl Shower<'_> {
                 let [name] = path.as_slice() else {
                     return Err(missing().into());
                 };
-                self.catalog.database(name)?.ok_or_else(missing)?;
-                let mut text = format!("create or replace database {name};");
+                let database = self.catalog.database(name)?.ok_or_else(missing)?;
+                let word = transient(database.is_transient);
+                let mut text = format!("create or replace {word}database {name};");
                 for schema in self.catalog.schemas_of(name)? {
                     text.push_str("\n\n");
                     text.push_str(&self.schema_ddl(&SchemaPath::new(name.clone(), schema), qualified)?);
@@ -121,7 +122,12 @@ impl Shower<'_> {
         } else {
             schema.schema.to_string()
         };
-        let mut parts = vec![format!("create or replace schema {name};")];
+        let is_transient = self
+            .catalog
+            .schema(schema)?
+            .is_some_and(|schema| schema.is_transient);
+        let word = transient(is_transient);
+        let mut parts = vec![format!("create or replace {word}schema {name};")];
         let condition = where_in_schema(schema);
         let sequences = self.catalog.rows(&format!(
             "SELECT name FROM {CATALOG_SCHEMA}.sequences WHERE {condition} ORDER BY name"
@@ -154,6 +160,8 @@ impl Shower<'_> {
         qualified: bool,
     ) -> Result<String, Failure> {
         let name = name_of(&object.path, qualified);
+        // What only a session knows has no identity.
+        let is_temporary = object.id == 0;
         let comment = if object.comment.is_empty() {
             String::new()
         } else {
@@ -161,6 +169,7 @@ impl Shower<'_> {
         };
         if object.kind == ObjectKind::View {
             let secure = if object.is_secure { "secure " } else { "" };
+            let temporary = if is_temporary { "temporary " } else { "" };
             let names: Vec<String> = columns
                 .iter()
                 .map(|column| format!("\t{}", column.name))
@@ -168,11 +177,15 @@ impl Shower<'_> {
             let definition = object.definition.as_deref().unwrap_or_default();
             let query = view_query(definition).unwrap_or(definition);
             return Ok(format!(
-                "create or replace {secure}view {name}(\n{}\n) {comment}as {query};",
+                "create or replace {secure}{temporary}view {name}(\n{}\n) {comment}as {query};",
                 names.join(",\n")
             ));
         }
-        let transient = if object.is_transient { "TRANSIENT " } else { "" };
+        let word = match (is_temporary, object.is_transient) {
+            (true, _) => "TEMPORARY ",
+            (false, true) => "TRANSIENT ",
+            (false, false) => "",
+        };
         let mut lines: Vec<String> = columns.iter().map(column_ddl).collect();
         lines.extend(self.key_lines(object.id)?);
         let cluster = match object.cluster_by.strip_prefix("LINEAR") {
@@ -180,7 +193,7 @@ impl Shower<'_> {
             None => String::new(),
         };
         Ok(format!(
-            "create or replace {transient}TABLE {name} {cluster}(\n{}\n){comment};",
+            "create or replace {word}TABLE {name} {cluster}(\n{}\n){comment};",
             lines.join(",\n")
         ))
     }
@@ -266,6 +279,10 @@ fn column_ddl(column: &Column) -> String {
     line
 }
 
+fn transient(is_transient: bool) -> &'static str {
+    if is_transient { "transient " } else { "" }
+}
+
 fn sequence_ddl(sequence: &Sequence, qualified: bool) -> String {
     let comment = if sequence.comment.is_empty() {
         String::new()
@@ -273,10 +290,11 @@ fn sequence_ddl(sequence: &Sequence, qualified: bool) -> String {
         format!(" comment={}", snowflake_literal(&sequence.comment))
     };
     format!(
-        "create or replace sequence {} start with {} increment by {} noorder{comment};",
+        "create or replace sequence {} start with {} increment by {} {}{comment};",
         name_of(&sequence.path, qualified),
         sequence.start,
-        sequence.step
+        sequence.step,
+        if sequence.is_ordered { "order" } else { "noorder" }
     )
 }
 

@@ -86,6 +86,8 @@ fn command_type(command: &Command) -> u32 {
         Command::AlterSession(_) => ALTER_SESSION,
         Command::Begin(_) | Command::Rollback => TRANSACTION,
         Command::Commit => COMMIT,
+        // What it runs has the type of its own.
+        Command::ExecuteImmediate(_) => CALL,
         Command::Wait(wait) if wait.called => CALL,
         Command::Wait(_) => SELECT,
         Command::Stage(command) => match command {
@@ -157,6 +159,7 @@ pub fn operation(parsed: &Parsed) -> &'static str {
             Command::CreateNamespace(_) => "CREATE SCHEMA",
             Command::CreateFromTemplate(_) => "CREATE TABLE",
             Command::CreateSequence(_) => "CREATE SEQUENCE",
+            Command::AlterSequence(_) => "ALTER SEQUENCE",
             _ => "statement",
         },
     }

@@ -8,17 +8,22 @@
 mod account;
 mod alter_table;
 mod change;
+mod clone;
 mod ddl;
 mod describe;
 pub mod explain;
 mod files;
 mod get_ddl;
+mod grants;
 mod keys;
 pub mod kind;
 mod namespaces;
+mod sequences;
 pub mod shape;
 mod show;
+mod show_absent;
 mod show_files;
+mod show_grants;
 mod show_keys;
 mod show_objects;
 mod table_options;
@@ -28,6 +33,7 @@ pub use ddl::{DdlPlan, Effect, Failure, Made, Planner, Step, Temporary};
 pub use describe::description;
 pub use files::{FileScope, TemporaryFiles, stored_copy_options};
 pub use show::Shower;
+pub use show_grants::KnownUser;
 
 use sqlparser::ast::Statement;
 
@@ -76,11 +82,12 @@ fn plan_command(
         Command::CreateAccountObject(made) => account::create(planner, made),
         Command::DropAccountObject(dropped) => account::drop(planner, dropped),
         Command::AlterAccountObject(altered) => account::alter(planner, altered, current_warehouse),
-        Command::CreateSequence(made) => tables::create_sequence(planner, made),
-        Command::DropSequence(dropped) => change::drop_sequence(planner, dropped),
+        Command::CreateSequence(made) => sequences::create(planner, made),
+        Command::AlterSequence(altered) => sequences::alter(planner, altered),
+        Command::DropSequence(dropped) => sequences::drop(planner, dropped),
         Command::AlterTable(altered) => table_options::alter_options(planner, altered),
         Command::AlterView(altered) => change::alter_view(planner, altered),
-        Command::Grant(grant) => account::grant(planner, grant),
+        Command::Grant(grant) => grants::grant(planner, grant),
         Command::Comment(comment) => change::comment(planner, comment),
         Command::Stage(command) => files::plan(planner, command),
         Command::CommentColumns(comments) => {
@@ -95,6 +102,7 @@ fn plan_command(
         | Command::Describe(_)
         | Command::DescribeResult(_)
         | Command::Explain(_)
+        | Command::ExecuteImmediate(_)
         | Command::Use(_)
         | Command::Set(..)
         | Command::Unset(_)

@@ -3,6 +3,7 @@
 //! A dropped schema keeps its engine schema, so that UNDROP is cheap; the session room refuses names in it
 //! meanwhile ([`Effect::Bury`]). Making a schema of the same name clears the old one away.
 
+use super::clone::{self, Cloned, Move};
 use super::ddl::{DdlPlan, Effect, Failure, Planner, dropped_already, exists_already};
 use crate::catalog::files::Stage;
 use crate::catalog::names::{INFORMATION_SCHEMA, Name, PUBLIC, SchemaPath, literal};
@@ -15,9 +16,6 @@ use crate::front::{
 
 /// `CREATE DATABASE` or `CREATE SCHEMA`.
 pub(super) fn create(planner: &mut Planner<'_>, made: &CreateNamespace) -> Result<DdlPlan, Failure> {
-    if made.clone.is_some() {
-        return Err(SqlError::unsupported("CREATE ... CLONE of a database or schema").into());
-    }
     match made.kind {
         NamespaceKind::Database => create_database(planner, made),
         NamespaceKind::Schema => create_schema(planner, made),
@@ -36,25 +34,42 @@ fn create_database(planner: &mut Planner<'_>, made: &CreateNamespace) -> Result<
         }
         refuse_built_in(&existing)?;
     }
+    let source = match &made.clone {
+        Some(path) => Some(clone::database(planner, path, &name)?),
+        None => None,
+    };
     clear_database(planner, &name, &mut plan)?;
     let options = Options::read(&made.properties)?;
     let now_ms = planner.now_ms;
+    let like = source
+        .clone()
+        .unwrap_or_else(|| Database::new(name.clone(), now_ms));
     let database = Database {
+        name: name.clone(),
         owner: planner.owner.to_owned(),
-        comment: options.comment.unwrap_or_default(),
-        is_transient: made.transient,
-        retention_days: options.retention_days.unwrap_or(1),
+        comment: options.comment.unwrap_or(like.comment),
+        is_transient: made.transient || like.is_transient,
+        retention_days: options.retention_days.unwrap_or(like.retention_days),
         ..Database::new(name.clone(), now_ms)
     };
     plan.all(database.create());
     plan.all(create_information_schema(&name, now_ms));
-    let public = Schema {
-        owner: planner.owner.to_owned(),
-        ..Schema::new(SchemaPath::new(name.clone(), Name::exact(PUBLIC)), now_ms)
+    let has_public = if let Some(source) = source {
+        let moves = clone::schemas(planner, &source.name, &name, &mut plan)?;
+        let cloned = Cloned::Database(&source.name, &name, &moves);
+        clone::contents(planner, &cloned, made.clone_stages, &mut plan)?;
+        moves.iter().any(|moved| moved.to.schema.as_str() == PUBLIC)
+    } else {
+        let public = Schema {
+            owner: planner.owner.to_owned(),
+            ..Schema::new(SchemaPath::new(name.clone(), Name::exact(PUBLIC)), now_ms)
+        };
+        plan.all(public.create());
+        true
     };
-    plan.all(public.create());
     plan.status = format!("Database {} successfully created.", name.as_str());
-    plan.effects.push(Effect::Go(name, Some(Name::exact(PUBLIC))));
+    let schema = has_public.then(|| Name::exact(PUBLIC));
+    plan.effects.push(Effect::Go(name, schema));
     Ok(plan)
 }
 
@@ -75,19 +90,35 @@ fn create_schema(planner: &mut Planner<'_>, made: &CreateNamespace) -> Result<Dd
     if path.schema.as_str() == INFORMATION_SCHEMA {
         return Err(SqlError::already_exists(path.schema.as_str()).into());
     }
+    let source = match &made.clone {
+        Some(written) => Some(clone::schema(planner, written, &path)?),
+        None => None,
+    };
     let mut plan = DdlPlan::default();
     clear_schema(planner, &path, &mut plan)?;
     plan.effects.push(Effect::Unbury(vec![path.clone()]));
     let options = Options::read(&made.properties)?;
+    let like = source.clone().unwrap_or_else(|| Schema {
+        is_transient: database.is_transient,
+        retention_days: database.retention_days,
+        ..Schema::new(path.clone(), planner.now_ms)
+    });
     let schema = Schema {
         owner: planner.owner.to_owned(),
-        comment: options.comment.unwrap_or_default(),
-        is_transient: made.transient || database.is_transient,
-        is_managed: options.managed,
-        retention_days: options.retention_days.unwrap_or(database.retention_days),
+        comment: options.comment.unwrap_or(like.comment),
+        is_transient: made.transient || like.is_transient,
+        is_managed: options.managed || like.is_managed,
+        retention_days: options.retention_days.unwrap_or(like.retention_days),
         ..Schema::new(path.clone(), planner.now_ms)
     };
     plan.all(schema.create());
+    if let Some(source) = source {
+        let moved = Move {
+            from: source.path,
+            to: path.clone(),
+        };
+        clone::contents(planner, &Cloned::Schema(&moved), made.clone_stages, &mut plan)?;
+    }
     plan.status = format!("Schema {} successfully created.", path.schema.as_str());
     plan.effects.push(Effect::Go(path.database, Some(path.schema)));
     Ok(plan)
@@ -393,7 +424,7 @@ impl Options {
     }
 }
 
-fn single(path: &Path) -> Result<Name, SqlError> {
+pub(super) fn single(path: &Path) -> Result<Name, SqlError> {
     if let [name] = path.as_slice() {
         return Ok(name.clone());
     }

@@ -23,6 +23,8 @@ pub struct Shower<'a> {
     pub warehouse: Option<&'a Name>,
     /// Current role.
     pub role: Option<&'a Name>,
+    /// Who asks.
+    pub user: &'a str,
     /// Temporary tables of the session.
     pub temporary: &'a BTreeMap<ObjectPath, Temporary>,
     /// Stages and file formats of the session.
@@ -79,18 +81,19 @@ impl Shower<'_> {
             ShowKind::Sequences => self.sequences(show)?,
             ShowKind::Warehouses => self.warehouses(),
             ShowKind::Roles => self.roles(),
-            ShowKind::Grants => Self::grants(show)?,
-            ShowKind::Functions => Self::functions(),
+            ShowKind::Grants => self.grants(show)?,
+            ShowKind::FutureGrants => self.future_grants(show)?,
+            ShowKind::Absent(absent) => self.absent(show, absent)?,
             ShowKind::Stages => self.stages(show)?,
             ShowKind::FileFormats => self.file_formats(show)?,
-            ShowKind::Parameters | ShowKind::Variables | ShowKind::Transactions => {
+            ShowKind::Parameters | ShowKind::Variables | ShowKind::Transactions | ShowKind::Users => {
                 return Err(SqlError::internal("a list of the session was asked of the catalog").into());
             }
         };
         self.run(show, listing)
     }
 
-    fn run(&mut self, show: &Show, listing: Listing) -> Result<Shaped, Failure> {
+    pub(super) fn run(&mut self, show: &Show, listing: Listing) -> Result<Shaped, Failure> {
         let kept: Vec<(&'static str, ListType)> = if show.terse && !listing.terse.is_empty() {
             let find = |name: &str| listing.columns.iter().find(|(known, _)| *known == name).copied();
             listing.terse.iter().filter_map(|name| find(name)).collect()
@@ -311,79 +314,6 @@ impl Shower<'_> {
             &format!("{CATALOG_SCHEMA}.roles r"),
             &[],
             "r.name",
-        )
-    }
-
-    fn grants(show: &Show) -> Result<Listing, SqlError> {
-        use ListType::{Text, Time};
-        let condition = match &show.scope {
-            ShowScope::Grants { relation, kind, path } => {
-                let name = path.last().map(Name::as_str).unwrap_or_default();
-                let full: Vec<String> = path.iter().map(ToString::to_string).collect();
-                match relation.as_str() {
-                    "TO" => {
-                        format!(
-                            "g.grantee_kind = {} AND g.grantee = {}",
-                            literal(kind),
-                            literal(name)
-                        )
-                    }
-                    "OF" => format!("g.on_kind = 'ROLE' AND g.on_name = {}", literal(name)),
-                    _ => format!(
-                        "g.on_kind = {} AND g.on_name = {}",
-                        literal(kind),
-                        literal(&full.join("."))
-                    ),
-                }
-            }
-            ShowScope::Unsaid => "true".to_owned(),
-            _ => return Err(SqlError::unsupported("SHOW GRANTS IN")),
-        };
-        Ok(Listing::new(
-            &[
-                ("created_on", Time, "g.created_ms"),
-                ("privilege", Text, "g.privilege"),
-                ("granted_on", Text, "g.on_kind"),
-                ("name", Text, "g.on_name"),
-                ("granted_to", Text, "g.grantee_kind"),
-                ("grantee_name", Text, "g.grantee"),
-                (
-                    "grant_option",
-                    Text,
-                    "CASE WHEN g.grant_option THEN 'true' ELSE 'false' END",
-                ),
-                ("granted_by", Text, "g.granted_by"),
-            ],
-            &format!("{CATALOG_SCHEMA}.grants g WHERE {condition}"),
-            &[],
-            "g.created_ms",
-        ))
-    }
-
-    /// User-defined functions and procedures: there are none.
-    fn functions() -> Listing {
-        use ListType::{Number, Text, Time};
-        Listing::new(
-            &[
-                ("created_on", Time, "NULL"),
-                ("name", Text, "NULL"),
-                ("schema_name", Text, "NULL"),
-                ("is_builtin", Text, "NULL"),
-                ("is_aggregate", Text, "NULL"),
-                ("is_ansi", Text, "NULL"),
-                ("min_num_arguments", Number, "NULL"),
-                ("max_num_arguments", Number, "NULL"),
-                ("arguments", Text, "NULL"),
-                ("description", Text, "NULL"),
-                ("catalog_name", Text, "NULL"),
-                ("is_table_function", Text, "NULL"),
-                ("valid_for_clustering", Text, "NULL"),
-                ("is_secure", Text, "NULL"),
-                ("language", Text, "NULL"),
-            ],
-            "(SELECT 1) WHERE false",
-            &[],
-            "1",
         )
     }
 

@@ -4,7 +4,7 @@ use super::ddl::{Failure, Temporary};
 use super::shape::ListType;
 use super::show::{Listing, Shower};
 use crate::catalog::names::literal;
-use crate::catalog::records::{optional, where_schema_lives};
+use crate::catalog::records::{NEXT_VALUE, SEQUENCE_VALUES, optional, where_schema_lives};
 use crate::catalog::tables::CATALOG_SCHEMA;
 use crate::front::{Show, ShowKind};
 
@@ -137,15 +137,15 @@ pub(super) fn sequences(condition: &str) -> Listing {
         ("name", Text, "q.name"),
         ("database_name", Text, "q.database_name"),
         ("schema_name", Text, "q.schema_name"),
-        ("next_value", Number, "q.start"),
+        ("next_value", Number, NEXT_VALUE),
         ("interval", Number, "q.step"),
         ("created_on", Time, "q.created_ms"),
         ("owner", Text, "q.owner"),
         ("comment", Text, "q.comment"),
         ("owner_role_type", Text, "'ROLE'"),
-        ("ordered", Text, "'N'"),
+        ("ordered", Text, "CASE WHEN q.is_ordered THEN 'Y' ELSE 'N' END"),
     ];
-    let from = format!("{CATALOG_SCHEMA}.sequences q WHERE {condition}");
+    let from = format!("{CATALOG_SCHEMA}.sequences q {SEQUENCE_VALUES} WHERE {condition}");
     Listing::new(&columns, &from, &[], "q.database_name, q.schema_name, q.name")
 }
 

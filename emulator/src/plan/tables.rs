@@ -12,11 +12,9 @@ use sqlparser::ast::{
 
 use super::ddl::{DdlPlan, Effect, Failure, Made, Planner, Step, Temporary, exists_already};
 use crate::catalog::names::{Name, NameScope, ObjectPath, TEMPORARY_SCHEMA, literal, parts, quote};
-use crate::catalog::records::{Column, Object, ObjectKind, Sequence, record_columns, where_sequence};
-use crate::catalog::tables::CATALOG_SCHEMA;
+use crate::catalog::records::{Column, Object, ObjectKind, record_columns};
 use crate::catalog::types::StoredType;
 use crate::contract::SqlError;
-use crate::front::CreateSequence;
 use crate::lower::{DeclaredColumn, Lowered, Scope, lower, name_with_values};
 
 /// `CREATE TABLE`, in all its forms.
@@ -342,80 +340,6 @@ pub(super) fn create_view(planner: &mut Planner<'_>, written: &CreateView) -> Re
     plan.status = format!("View {} successfully created.", path.name.as_str());
     plan.touched.push(path);
     Ok(plan)
-}
-
-/// `CREATE SEQUENCE`.
-pub(super) fn create_sequence(
-    planner: &mut Planner<'_>,
-    written: &CreateSequence,
-) -> Result<DdlPlan, Failure> {
-    let path = planner
-        .scope
-        .names
-        .object_of_parts(&written.path, "CREATE SEQUENCE")?;
-    planner.writable_schema(&path.schema)?;
-    let mut plan = DdlPlan::default();
-    if planner.catalog.sequence(&path)?.is_some() {
-        if written.if_not_exists {
-            return Ok(exists_already(&path.name));
-        }
-        if !written.or_replace {
-            return Err(SqlError::already_exists(path.name.as_str()).into());
-        }
-        plan.all(drop_sequence_statements(planner, &path)?);
-    }
-    let bounds = if written.step < 0 {
-        format!(" MINVALUE {} MAXVALUE {}", i64::MIN, i64::MAX)
-    } else {
-        String::new()
-    };
-    let bounds = if written.step > 0 && written.start < 1 {
-        format!(" MINVALUE {}", written.start)
-    } else {
-        bounds
-    };
-    plan.sql(format!(
-        "CREATE SEQUENCE {} INCREMENT BY {}{bounds} START WITH {}",
-        path.physical(),
-        written.step,
-        written.start
-    ));
-    let record = Sequence {
-        path: path.clone(),
-        start: written.start,
-        step: written.step,
-        comment: written.comment.clone(),
-        created_ms: planner.now_ms,
-    };
-    plan.sql(record.record());
-    plan.status = format!("Sequence {} successfully created.", path.name.as_str());
-    Ok(plan)
-}
-
-/// Statements that drop a sequence and forget it. Columns that take their default from it, also those of tables that wait
-/// for UNDROP, have none afterwards: the engine drops nothing that something depends on.
-pub(super) fn drop_sequence_statements(
-    planner: &mut Planner<'_>,
-    path: &ObjectPath,
-) -> Result<Vec<String>, Failure> {
-    let columns = planner.catalog.rows(&format!(
-        "SELECT schema_name, table_name, column_name FROM duckdb_columns() \
-         WHERE contains(column_default, {})",
-        literal(&literal(&path.physical()))
-    ))?;
-    let mut statements: Vec<String> = columns
-        .iter()
-        .map(|row| {
-            let [schema, table, column] = [0, 1, 2].map(|at| quote(&row.text(at)));
-            format!("ALTER TABLE {schema}.{table} ALTER COLUMN {column} DROP DEFAULT")
-        })
-        .collect();
-    statements.push(format!("DROP SEQUENCE {}", path.physical()));
-    statements.push(format!(
-        "DELETE FROM {CATALOG_SCHEMA}.sequences WHERE {}",
-        where_sequence(path)
-    ));
-    Ok(statements)
 }
 
 /// Puts a table that is dropped or replaced where UNDROP finds it; a temporary one is gone.

@@ -203,6 +203,15 @@ enum Unregistered {
 }
 
 impl Accounts {
+    /// Names of the users that are listed.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        let users = match self {
+            Self::Anyone => [].as_slice(),
+            Self::Listed(users, _) => users.as_slice(),
+        };
+        users.iter().map(|user| user.name.as_str())
+    }
+
     /// Proves who logs in; `now` is in seconds since 1970.
     pub(crate) async fn authenticate(
         &self,

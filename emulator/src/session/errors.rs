@@ -84,6 +84,13 @@ impl SqlError {
         Self::compilation("000900", "42601", "Empty SQL statement.")
     }
 
+    /// A text with more or fewer statements than it was to have.
+    pub fn statement_count(found: usize, wanted: i64) -> Self {
+        let text =
+            format!("Actual statement count {found} did not match the desired statement count {wanted}.");
+        Self::new("000008", "0A000", text)
+    }
+
     /// A statement stopped on request.
     pub fn canceled() -> Self {
         Self::new("000604", "57014", "SQL execution canceled")

@@ -18,7 +18,8 @@ use super::versions::Versions;
 use super::{KeptResults, Session, SessionSpec, SqlError, facts};
 use crate::catalog::Catalog;
 use crate::catalog::information_schema;
-use crate::catalog::names::{Name, ObjectPath, SchemaPath};
+use crate::catalog::names::{Name, ObjectPath, SchemaPath, literal};
+use crate::catalog::records::where_sequence;
 use crate::catalog::tables::{CATALOG_SCHEMA, VERSION, migrations};
 use crate::folder::{DataFolder, FolderLock};
 use crate::stages::{FileStore, StoreLimits};
@@ -199,6 +200,13 @@ impl Instance {
         Session::open(Arc::clone(&self.shared), spec).map(Arc::new)
     }
 
+    /// Names users that may log in, so that they are listed before they do.
+    pub fn expect_users<'a>(&self, names: impl IntoIterator<Item = &'a str>) {
+        for name in names {
+            self.shared.logins.expected(name, facts::now_ms());
+        }
+    }
+
     /// Names where results of earlier statements are kept, for RESULT_SCAN; the first one stays.
     pub fn give_results(&self, results: Arc<dyn KeptResults>) {
         if self.shared.results.set(results).is_err() {
@@ -326,6 +334,9 @@ fn prepare_catalog(connection: &mut dyn EngineConnection) -> Result<(), Instance
     for statement in &statements {
         connection.execute(statement)?;
     }
+    if found > 0 && found < 4 {
+        name_engine_sequences(connection)?;
+    }
     // The views that older versions made tell less.
     if found > 0 && found < VERSION {
         let databases =
@@ -337,6 +348,24 @@ fn prepare_catalog(connection: &mut dyn EngineConnection) -> Result<(), Instance
         }
     }
     connection.execute("COMMIT")?;
+    Ok(())
+}
+
+/// Tells how the engine names the sequences that older versions made.
+fn name_engine_sequences(connection: &mut dyn EngineConnection) -> Result<(), EngineError> {
+    let rows = Catalog::new(connection).rows(&format!(
+        "SELECT database_name, schema_name, name FROM {CATALOG_SCHEMA}.sequences"
+    ))?;
+    for row in rows {
+        let [database, schema, name] = [0, 1, 2].map(|at| Name::exact(row.text(at)));
+        let path = ObjectPath::new(database, schema, name);
+        connection.execute(&format!(
+            "UPDATE {CATALOG_SCHEMA}.sequences SET engine_schema = {}, engine_name = {} WHERE {}",
+            literal(&path.schema.mangled()),
+            literal(&path.name.mangled()),
+            where_sequence(&path)
+        ))?;
+    }
     Ok(())
 }
 

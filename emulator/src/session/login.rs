@@ -8,7 +8,7 @@ use super::instance::Shared;
 use super::logins::{Asked, Beginning};
 use super::state::State;
 use super::told;
-use super::{ParameterValue, Parameters, Roles, SessionSpec, SqlError, from_engine};
+use super::{ParameterValue, Parameters, Roles, SessionSpec, SqlError, facts, from_engine};
 use crate::catalog::Catalog;
 use crate::catalog::names::{Name, PUBLIC, SchemaPath, parse_dotted};
 use crate::catalog::tables::{ACCOUNTADMIN, COMPUTE_WH};
@@ -43,10 +43,12 @@ pub(super) fn state(
         found
     };
     check(&wanted, &context, validates(&spec.parameters))?;
+    let user = spec.user.to_uppercase();
+    shared.logins.seen(&user, facts::now_ms());
     Ok(State {
         id,
         shown_id: id,
-        user: spec.user.to_uppercase(),
+        user,
         database: context.database,
         schema: context.schema,
         warehouse: context.warehouse,

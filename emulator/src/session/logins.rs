@@ -1,20 +1,24 @@
-//! Where logins begin, kept for the next login that asks for the same.
+//! Where logins begin, kept for the next login that asks for the same, and who has logged in.
 //!
 //! To find out whether a database, a schema, a warehouse and a role exist takes four queries of the catalog, longer
 //! than a short statement itself: a request of the SQL API, which is a session for one statement, was mostly that.
 //! What they found holds until somebody changes a definition.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Mutex;
 
 use super::instance::lock;
 use crate::catalog::names::Name;
+use crate::plan::KnownUser;
 
 /// Most logins that are known; beyond, all are forgotten and learned anew.
 const KNOWN_MAX: usize = 256;
 
 /// Longest names that are kept, in bytes together: Snowflake's have 255 characters each.
 const NAME_BYTES_MAX: usize = 4 * 1024;
+
+/// Most users that are remembered: where anyone may log in, there is no end of names.
+const USERS_MAX: usize = 10_000;
 
 /// What a login asks for.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -38,6 +42,7 @@ pub(super) struct Beginning {
 #[derive(Default)]
 pub(super) struct Logins {
     known: Mutex<HashMap<Asked, (u64, Beginning)>>,
+    users: Mutex<BTreeMap<String, KnownUser>>,
 }
 
 impl Logins {
@@ -58,6 +63,35 @@ impl Logins {
             known.clear();
         }
         known.insert(asked, (definitions, beginning));
+    }
+
+    /// Remembers a user that logs in; beyond the limit no further ones.
+    pub(super) fn seen(&self, user: &str, now_ms: i64) {
+        self.remember(user, now_ms, Some(now_ms));
+    }
+
+    /// Remembers a user that may log in.
+    pub(super) fn expected(&self, user: &str, now_ms: i64) {
+        self.remember(user, now_ms, None);
+    }
+
+    fn remember(&self, user: &str, known_ms: i64, login_ms: Option<i64>) {
+        let mut users = lock(&self.users);
+        if let Some(known) = users.get_mut(user) {
+            known.login_ms = login_ms.or(known.login_ms);
+        } else if users.len() < USERS_MAX && user.len() <= NAME_BYTES_MAX {
+            let known = KnownUser {
+                name: user.to_owned(),
+                known_ms,
+                login_ms,
+            };
+            users.insert(user.to_owned(), known);
+        }
+    }
+
+    /// The users, by name.
+    pub(super) fn users(&self) -> Vec<KnownUser> {
+        lock(&self.users).values().cloned().collect()
     }
 }
 
@@ -95,6 +129,28 @@ mod tests {
         assert_eq!(logins.get(&asked("D"), 1), Some(beginning));
         assert_eq!(logins.get(&asked("D"), 2), None);
         assert_eq!(logins.get(&asked("d"), 1), None);
+    }
+
+    #[test]
+    fn users_are_remembered_with_their_last_login() {
+        let logins = Logins::default();
+        logins.expected("ANN", 1);
+        logins.seen("BOB", 2);
+        logins.seen("BOB", 3);
+        logins.expected("BOB", 4);
+        let found: Vec<_> = logins
+            .users()
+            .into_iter()
+            .map(|user| (user.name, user.known_ms, user.login_ms))
+            .collect();
+        assert_eq!(
+            found,
+            [("ANN".to_owned(), 1, None), ("BOB".to_owned(), 2, Some(3))]
+        );
+        for number in 0..=USERS_MAX {
+            logins.seen(&number.to_string(), 5);
+        }
+        assert_eq!(logins.users().len(), USERS_MAX);
     }
 
     #[test]

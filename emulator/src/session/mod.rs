@@ -31,6 +31,7 @@ mod facts;
 mod get_ddl;
 mod handle;
 mod history;
+mod immediate;
 mod infer_schema;
 mod instance;
 mod keep_rows;

@@ -6,10 +6,11 @@ use super::{ParameterValue, SqlError, from_engine};
 use crate::catalog::Catalog;
 use crate::catalog::names::{Name, PUBLIC, SchemaPath};
 use crate::catalog::records::Column;
+use crate::catalog::tables::CATALOG_SCHEMA;
 use crate::front::{AlterSession, Command, PropertyValue, Show, ShowKind, Use};
 use crate::lower::{Constant, Lowered};
 use crate::plan::shape::{ListType, Shaped, list, status};
-use crate::plan::{Failure, Shower, description};
+use crate::plan::{Failure, KnownUser, Shower, description};
 
 /// Most bytes that the text of a session variable may have.
 const VARIABLE_BYTES_MAX: usize = 256;
@@ -154,7 +155,7 @@ impl Worker {
     }
 
     /// The one row of a query, as constants.
-    fn constants(&mut self, sql: &str) -> Result<Vec<Constant>, Failure> {
+    pub(super) fn constants(&mut self, sql: &str) -> Result<Vec<Constant>, Failure> {
         let columns = self.connection.describe(sql)?;
         let rows = Catalog::new(self.connection.as_mut()).rows(sql)?;
         let Some(row) = rows.into_iter().next() else {
@@ -199,6 +200,11 @@ impl Worker {
             ShowKind::Parameters => self.parameter_rows(),
             ShowKind::Variables => self.variable_rows(),
             ShowKind::Transactions => self.transaction_rows(),
+            ShowKind::Users => {
+                let users = self.known_users()?;
+                let shown = self.shower().users(show, &users);
+                return shown.map_err(|failure| self.in_words(failure));
+            }
             _ => return self.shower().show(show).map_err(|failure| self.in_words(failure)),
         };
         let rows = rows.into_iter().filter(|row| fits(show, row)).collect();
@@ -211,9 +217,29 @@ impl Worker {
             names: self.state.names(),
             warehouse: self.state.warehouse.as_ref(),
             role: self.state.role.as_ref(),
+            user: &self.state.user,
             temporary: &self.state.temporary,
             files: &self.state.files,
         }
+    }
+
+    /// Users that have logged in or are expected to, and those whom roles were granted.
+    fn known_users(&mut self) -> Result<Vec<KnownUser>, SqlError> {
+        let mut users = self.shared.logins.users();
+        let granted = format!(
+            "SELECT grantee, min(created_ms) FROM {CATALOG_SCHEMA}.grants WHERE grantee_kind = 'USER' GROUP BY grantee"
+        );
+        let rows = Catalog::new(self.connection.as_mut()).rows(&granted);
+        for row in rows.map_err(|error| from_engine(&error))? {
+            if !users.iter().any(|user| user.name == row.text(0)) {
+                users.push(KnownUser {
+                    name: row.text(0),
+                    known_ms: row.integer(1).unwrap_or(0),
+                    login_ms: None,
+                });
+            }
+        }
+        Ok(users)
     }
 
     fn parameter_rows(&self) -> Rows {

@@ -1,7 +1,9 @@
-//! What Snowflake says when one statement of several fails.
+//! Several statements in one request, and what Snowflake says when one of them fails.
 
-use super::SqlError;
+use super::worker::{Done, Worker};
+use super::{QueryId, SqlError, Submission};
 use crate::front::Piece;
+use crate::plan::{kind, shape};
 
 /// Characters of a statement that the message repeats.
 const SHOWN_CHARACTERS: usize = 30;
@@ -11,8 +13,41 @@ const TRAILER: &str = " in SYSTEM$MULTISTMT at '    throw `Execution of multiple
                        (at line {1}, position {2}).`.replace('{1}', LINES[i])' position 4\nstackstrace: \n\
                        SYSTEM$MULTISTMT line: 10";
 
+impl Worker {
+    /// Runs the statements of one request, one after another; the first that fails ends them.
+    pub(super) fn several(
+        &mut self,
+        pieces: &[Piece<'_>],
+        submission: &Submission,
+    ) -> Result<Done, SqlError> {
+        let mut children = Vec::with_capacity(pieces.len());
+        for piece in pieces {
+            self.control.check()?;
+            // Their rows have been read.
+            self.clear_sources();
+            let query_id = QueryId::new_v4();
+            let child = self.with_parameters(submission, |worker| {
+                worker.statement(piece, submission, query_id, &mut None)
+            });
+            let child = child.map_err(|error| failed(error, piece))?;
+            self.state.remember(query_id);
+            if let Done::Answer(output) = child {
+                children.push(*output);
+            }
+        }
+        let mut output = self.shaped(
+            kind::MULTI_STATEMENT,
+            shape::multiple(),
+            submission.query_id,
+            None,
+        );
+        output.children = children;
+        Ok(Done::answer(output))
+    }
+}
+
 /// The failure of a request whose statement `piece` failed; one that was stopped says only that.
-pub(super) fn failed(error: SqlError, piece: &Piece<'_>) -> SqlError {
+fn failed(error: SqlError, piece: &Piece<'_>) -> SqlError {
     if error.code == SqlError::canceled().code {
         return error;
     }

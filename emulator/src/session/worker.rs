@@ -24,7 +24,7 @@ use super::{
 };
 use crate::catalog::names::ObjectPath;
 use crate::front::{Command, Parsed, Piece, StageCommand, parse_bound, split};
-use crate::plan::kind::{self, Manner, manner, statement_type};
+use crate::plan::kind::{Manner, manner, statement_type};
 use crate::plan::shape::{self, Shaped};
 
 pub(super) struct Worker {
@@ -63,6 +63,8 @@ pub(super) struct Work<'a> {
     pub(super) query_id: QueryId,
     pub(super) moment: Moment,
     pub(super) describe_only: bool,
+    /// In how many EXECUTE IMMEDIATE it stands.
+    pub(super) depth: u32,
 }
 
 /// What came of a statement: its answer, or that the answer has been given and its rows were streamed.
@@ -212,11 +214,7 @@ impl Worker {
         }
         let pieces = split(&submission.sql)?;
         if wanted != 0 && pieces.len() as i64 != wanted {
-            let text = format!(
-                "Actual statement count {} did not match the desired statement count {wanted}.",
-                pieces.len()
-            );
-            return Err(SqlError::new("000008", "0A000", text));
+            return Err(SqlError::statement_count(pieces.len(), wanted));
         }
         let [piece] = pieces.as_slice() else {
             return self.several(&pieces, submission);
@@ -241,7 +239,7 @@ impl Worker {
     }
 
     /// Runs with the submission's own parameters in force.
-    fn with_parameters<T>(
+    pub(super) fn with_parameters<T>(
         &mut self,
         submission: &Submission,
         work: impl FnOnce(&mut Self) -> Result<T, SqlError>,
@@ -256,33 +254,7 @@ impl Worker {
         result
     }
 
-    fn several(&mut self, pieces: &[Piece<'_>], submission: &Submission) -> Result<Done, SqlError> {
-        let mut children = Vec::with_capacity(pieces.len());
-        for piece in pieces {
-            self.control.check()?;
-            // Their rows have been read.
-            self.clear_sources();
-            let query_id = QueryId::new_v4();
-            let child = self.with_parameters(submission, |worker| {
-                worker.statement(piece, submission, query_id, &mut None)
-            });
-            let child = child.map_err(|error| super::several::failed(error, piece))?;
-            self.state.remember(query_id);
-            if let Done::Answer(output) = child {
-                children.push(*output);
-            }
-        }
-        let mut output = self.shaped(
-            kind::MULTI_STATEMENT,
-            shape::multiple(),
-            submission.query_id,
-            None,
-        );
-        output.children = children;
-        Ok(Done::answer(output))
-    }
-
-    fn statement(
+    pub(super) fn statement(
         &mut self,
         piece: &Piece<'_>,
         submission: &Submission,
@@ -299,14 +271,28 @@ impl Worker {
             query_id,
             moment: self.state.moment(),
             describe_only: submission.describe_only,
+            depth: 0,
         };
+        let keep = (submission.sql.trim() == piece.text).then_some(submission.sql.as_str());
+        self.run_piece(&work, keep, reply)
+    }
+
+    /// Runs or describes a statement that was read.
+    pub(super) fn run_piece(
+        &mut self,
+        work: &Work<'_>,
+        keep: Option<&str>,
+        reply: &mut Option<Reply>,
+    ) -> Result<Done, SqlError> {
+        if let Parsed::Command(Command::ExecuteImmediate(written)) = work.parsed {
+            return self.execute_immediate(written, work, reply);
+        }
         let result = if work.describe_only {
-            self.describe(&work)
+            self.describe(work)
         } else {
-            let keep = (submission.sql.trim() == piece.text).then_some(submission.sql.as_str());
-            self.carry_out(&work, keep, reply)
+            self.carry_out(work, keep, reply)
         };
-        result.map_err(|error| super::locate::locate(error, piece))
+        result.map_err(|error| super::locate::locate(error, work.piece))
     }
 
     /// `keep` is the text under which a query may be kept lowered.
@@ -380,7 +366,7 @@ impl Worker {
         self.shaped(statement_type(work.parsed), shaped, work.query_id, stats)
     }
 
-    fn shaped(
+    pub(super) fn shaped(
         &self,
         statement_type: u32,
         shaped: Shaped,

@@ -177,6 +177,10 @@ fn refuse_kinds(table: &CreateTable) -> Result<(), SqlError> {
             with_row_access_policy: Some(_),
             ..
         } => "ROW ACCESS POLICY",
+        CreateTable {
+            enable_schema_evolution: Some(true),
+            ..
+        } => "ENABLE_SCHEMA_EVOLUTION = TRUE",
         _ => return Ok(()),
     };
     Err(unsupported(kind))

@@ -301,6 +301,44 @@ fn data_stays_on_disk_and_belongs_to_one_process() {
 }
 
 #[test]
+fn sequences_of_older_catalogs_tell_their_next_value() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = crate::session::InstanceConfig {
+        data: Some(folder.path().to_owned()),
+        ..crate::session::InstanceConfig::in_memory()
+    };
+    {
+        let fixture = Fixture::open(&config);
+        let client = fixture.client_in("d");
+        client.ok("create sequence \"Q q\" start 5 increment 5");
+        assert_eq!(client.one("select \"Q q\".nextval"), "5");
+        client.runtime.block_on(client.session.close());
+        // As version 3 left it.
+        let mut connection = fixture.instance.shared.engine.connect().unwrap();
+        for column in ["is_ordered", "engine_schema", "engine_name"] {
+            let sql = format!("ALTER TABLE snowflake_catalog.sequences DROP COLUMN {column}");
+            connection.execute(&sql).unwrap();
+        }
+        connection
+            .execute("UPDATE snowflake_catalog.version SET number = 3")
+            .unwrap();
+        connection
+            .execute("DROP VIEW \"D.INFORMATION_SCHEMA\".\"STAGES\"")
+            .unwrap();
+    }
+    let fixture = Fixture::open(&config);
+    let client = fixture.client_in("d");
+    assert_eq!(
+        client.all("select sequence_name, next_value, ordered from information_schema.sequences"),
+        ["Q q|10|NO"]
+    );
+    assert_eq!(client.one("select count(*) from information_schema.stages"), "0");
+    client.ok("alter sequence \"Q q\" set increment 2 order");
+    assert_eq!(client.one("select \"Q q\".nextval"), "10");
+    assert_eq!(client.one("select \"Q q\".nextval"), "12");
+}
+
+#[test]
 fn copies_keep_constraints_and_defaults() {
     let fixture = Fixture::new();
     let client = fixture.client_in("d");

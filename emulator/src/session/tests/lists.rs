@@ -132,20 +132,154 @@ fn information_schema_describes_its_database() {
     );
 }
 
+fn columns(client: &Client, sql: &str) -> Vec<String> {
+    let output = client.output(sql);
+    output.columns.into_iter().map(|column| column.name).collect()
+}
+
+/// Rows without their first column, which is a time.
+fn timeless(client: &Client, sql: &str) -> Vec<String> {
+    let rows = client.all(sql);
+    let cut = |row: &String| row.split_once('|').map(|(_, rest)| rest.to_owned());
+    rows.iter().filter_map(cut).collect()
+}
+
 #[test]
 fn grants_are_remembered() {
     let fixture = Fixture::new();
     let client = fixture.client_in("d");
     client.ok("create role r");
+    client.ok("create table t (a int)");
+    client.ok("create view v as select a from t");
     client.ok("grant usage on database d to role r");
     client.ok("grant select, insert on all tables in schema d.public to role r");
-    assert_eq!(client.all("show grants to role r").len(), 3);
-    client.ok("revoke usage on database d from role r");
-    assert_eq!(client.all("show grants to role r").len(), 2);
+    client.ok("grant select on future views in schema public to role r");
+    let mut rows = timeless(&client, "show grants to role r");
+    rows.sort();
+    let granted = |privilege: &str, kind: &str, name: &str| {
+        format!("{privilege}|{kind}|{name}|ROLE|R|false|ACCOUNTADMIN")
+    };
     assert_eq!(
-        client.error("grant usage on database d to role nope").code,
-        "002003"
+        rows,
+        [
+            granted("INSERT", "TABLE", "D.PUBLIC.T"),
+            granted("SELECT", "TABLE", "D.PUBLIC.T"),
+            granted("USAGE", "DATABASE", "D")
+        ]
     );
+    let own = "OWNERSHIP|TABLE|D.PUBLIC.T|ROLE|ACCOUNTADMIN|true|ACCOUNTADMIN";
+    for sql in [
+        "show grants on table t",
+        "show grants on d.public.t",
+        "show grants on table public.t",
+    ] {
+        let rows = timeless(&client, sql);
+        assert_eq!(rows.len(), 3, "{sql}: {rows:?}");
+        assert!(rows.contains(&own.to_owned()), "{sql}: {rows:?}");
+    }
+    assert_eq!(
+        timeless(&client, "show future grants in schema d.public"),
+        ["SELECT|VIEW|D.PUBLIC.<VIEW>|ROLE|R|false"]
+    );
+    assert_eq!(timeless(&client, "show future grants to role r").len(), 1);
+    client.ok("revoke usage on database d from role r");
+    client.ok("revoke insert on all tables in database d from role r");
+    assert_eq!(client.all("show grants to role r").len(), 1);
+    client.ok("grant ownership on view v to role r copy current grants");
+    assert_eq!(
+        timeless(&client, "show grants on view v"),
+        ["OWNERSHIP|VIEW|D.PUBLIC.V|ROLE|R|true|R"]
+    );
+    for (sql, code) in [
+        ("grant usage on database d to role nope", "002003"),
+        ("show grants to role nope", "002003"),
+        ("show grants on table nope", "002003"),
+        ("revoke ownership on table t from role r", "000002"),
+    ] {
+        assert_eq!(client.error(sql).code, code, "{sql}");
+    }
+}
+
+#[test]
+fn roles_of_users_are_listed() {
+    let fixture = Fixture::new();
+    let client = fixture.client_in("d");
+    client.ok("create role r");
+    client.ok("grant role r to user ann");
+    client.ok("grant role r to role sysadmin");
+    let user = client.one("select current_user()");
+    client.ok(&format!("grant role sysadmin to user {user}"));
+    let names = ["created_on", "role", "granted_to", "grantee_name", "granted_by"];
+    for sql in ["show grants of role r", "show grants to user ann", "show grants"] {
+        assert_eq!(columns(&client, sql), names, "{sql}");
+    }
+    assert_eq!(
+        timeless(&client, "show grants of role r"),
+        ["R|USER|ANN|ACCOUNTADMIN", "R|ROLE|SYSADMIN|ACCOUNTADMIN"]
+    );
+    assert_eq!(
+        timeless(&client, "show grants"),
+        [format!("SYSADMIN|USER|{user}|ACCOUNTADMIN")]
+    );
+    // Who is logged in, and who was granted something.
+    let users = self::names(&client, "show users");
+    assert!(
+        users.contains(&user) && users.contains(&"ANN".to_owned()),
+        "{users:?}"
+    );
+    assert_eq!(self::names(&client, "show users like 'an_'"), ["ANN"]);
+    assert_eq!(
+        self::names(&client, "show terse users starts with 'AN' limit 1"),
+        ["ANN"]
+    );
+    assert_eq!(columns(&client, "show users").len(), 30);
+    assert_eq!(columns(&client, "show terse users").len(), 13);
+}
+
+#[test]
+fn what_is_not_there_has_empty_lists() {
+    let fixture = Fixture::new();
+    let client = fixture.client_in("d");
+    for (sql, count, some) in [
+        ("show streams", 15, "stale_after"),
+        ("show terse streams in account", 6, "tableOn"),
+        ("show tasks like 'a%' in schema d.public", 22, "predecessors"),
+        ("show terse tasks in database d root only", 6, "schedule"),
+        ("show pipes in database d", 14, "definition"),
+        ("show procedures like 'p' in schema public", 16, "arguments"),
+        ("show user functions in account", 20, "is_memoizable"),
+        ("show external functions", 20, "language"),
+        (
+            "show external tables starts with 'A' limit 5",
+            19,
+            "file_format_type",
+        ),
+        (
+            "show dynamic tables like 't' in schema d.public",
+            21,
+            "target_lag",
+        ),
+        ("show terse dynamic tables", 5, "kind"),
+        ("show materialized views", 23, "behind_by"),
+        ("show secrets in account", 9, "secret_type"),
+        ("show storage integrations like 's'", 6, "category"),
+        ("show shares", 10, "owner_account"),
+        ("show tags in schema public", 8, "allowed_values"),
+        ("show masking policies", 9, "kind"),
+        ("show network policies", 7, "entries_in_allowed_ip_list"),
+        ("show alerts", 12, "action"),
+        ("show streamlits", 10, "url_id"),
+    ] {
+        let found = columns(&client, sql);
+        assert_eq!(found.len(), count, "{sql}: {found:?}");
+        assert!(found.contains(&some.to_owned()), "{sql}: {found:?}");
+        assert_eq!(client.all(sql).len(), 0, "{sql}");
+    }
+    assert_eq!(client.error("show streams in schema nope").code, "002043");
+    assert_eq!(client.error("show tasks in database nope").code, "002043");
+    assert_eq!(client.error("show locks").code, "000002");
+    assert_eq!(client.error("show nonsense").code, "001003");
+    assert_eq!(client.error("show tables to role r").code, "001003");
 }
 
 #[test]

@@ -7,6 +7,7 @@ mod described;
 mod dml;
 mod explain;
 mod history;
+mod immediate;
 mod lists;
 mod literal_rows;
 mod repeats;

@@ -1,7 +1,11 @@
 //! The views of a database's INFORMATION_SCHEMA, over the catalog's tables.
 
+mod absent;
+mod files;
+mod roles;
+
 use super::names::{INFORMATION_SCHEMA, Name, SchemaPath, literal};
-use super::records::where_schema_lives;
+use super::records::{NEXT_VALUE, SEQUENCE_VALUES, where_schema_lives};
 use super::tables::CATALOG_SCHEMA;
 
 /// Statements that make the views of a database.
@@ -15,6 +19,13 @@ pub fn views(database: &Name) -> Vec<String> {
         ("VIEWS", view_rows(&name)),
         ("COLUMNS", columns(&name)),
         ("SEQUENCES", sequences(&name)),
+        ("STAGES", files::stages(&name)),
+        ("FILE_FORMATS", files::file_formats(&name)),
+        ("LOAD_HISTORY", files::load_history(&name)),
+        ("ENABLED_ROLES", roles::enabled_roles()),
+        ("APPLICABLE_ROLES", roles::applicable_roles()),
+        ("OBJECT_PRIVILEGES", roles::object_privileges(&name)),
+        ("TABLE_PRIVILEGES", roles::table_privileges(&name)),
         ("TABLE_CONSTRAINTS", table_constraints(&name)),
         ("REFERENTIAL_CONSTRAINTS", referential_constraints(&name)),
         (
@@ -23,6 +34,7 @@ pub fn views(database: &Name) -> Vec<String> {
         ),
     ]
     .into_iter()
+    .chain(absent::views())
     .map(|(view, select)| format!("CREATE OR REPLACE VIEW {schema}.\"{view}\" AS {select}"))
     .collect()
 }
@@ -80,9 +92,14 @@ fn tables(database: &str) -> String {
          o.owner AS \"TABLE_OWNER\", CASE o.kind WHEN 'VIEW' THEN 'VIEW' ELSE 'BASE TABLE' END AS \"TABLE_TYPE\", \
          {} AS \"IS_TRANSIENT\", nullif(o.cluster_by, '') AS \"CLUSTERING_KEY\", \
          sizes.estimated_size AS \"ROW_COUNT\", CAST(NULL AS BIGINT) AS \"BYTES\", \
-         o.retention_days AS \"RETENTION_TIME\", {} AS \"CREATED\", {} AS \"LAST_ALTERED\", {} AS \"LAST_DDL\", \
-         CASE o.kind WHEN 'VIEW' THEN 'NO' ELSE 'YES' END AS \"IS_INSERTABLE_INTO\", 'NO' AS \"AUTO_CLUSTERING_ON\", \
-         {} AS \"COMMENT\", 'NO' AS \"IS_TEMPORARY\", 'NO' AS \"IS_ICEBERG\", 'NO' AS \"IS_DYNAMIC\" \
+         o.retention_days AS \"RETENTION_TIME\", CAST(NULL AS VARCHAR) AS \"SELF_REFERENCING_COLUMN_NAME\", \
+         CAST(NULL AS VARCHAR) AS \"REFERENCE_GENERATION\", CAST(NULL AS VARCHAR) AS \"USER_DEFINED_TYPE_CATALOG\", \
+         CAST(NULL AS VARCHAR) AS \"USER_DEFINED_TYPE_SCHEMA\", CAST(NULL AS VARCHAR) AS \"USER_DEFINED_TYPE_NAME\", \
+         CASE o.kind WHEN 'VIEW' THEN 'NO' ELSE 'YES' END AS \"IS_INSERTABLE_INTO\", 'YES' AS \"IS_TYPED\", \
+         CAST(NULL AS VARCHAR) AS \"COMMIT_ACTION\", {} AS \"CREATED\", {} AS \"LAST_ALTERED\", {} AS \"LAST_DDL\", \
+         CAST(NULL AS VARCHAR) AS \"LAST_DDL_BY\", 'NO' AS \"AUTO_CLUSTERING_ON\", {} AS \"COMMENT\", \
+         'NO' AS \"IS_TEMPORARY\", 'NO' AS \"IS_ICEBERG\", 'NO' AS \"IS_DYNAMIC\", 'NO' AS \"IS_IMMUTABLE\", \
+         'NO' AS \"IS_HYBRID\" \
          FROM {CATALOG_SCHEMA}.objects o {} WHERE o.database_name = {database} AND o.dropped_ms IS NULL",
         yes("o.is_transient"),
         time("o.created_ms"),
@@ -98,10 +115,11 @@ fn view_rows(database: &str) -> String {
         "SELECT database_name AS \"TABLE_CATALOG\", schema_name AS \"TABLE_SCHEMA\", name AS \"TABLE_NAME\", \
          owner AS \"TABLE_OWNER\", definition AS \"VIEW_DEFINITION\", 'NONE' AS \"CHECK_OPTION\", \
          'NO' AS \"IS_UPDATABLE\", 'NO' AS \"INSERTABLE_INTO\", {} AS \"IS_SECURE\", {} AS \"CREATED\", \
-         {} AS \"LAST_ALTERED\", {} AS \"COMMENT\" FROM {CATALOG_SCHEMA}.objects \
-         WHERE kind = 'VIEW' AND database_name = {database} AND dropped_ms IS NULL",
+         {} AS \"LAST_ALTERED\", {} AS \"LAST_DDL\", CAST(NULL AS VARCHAR) AS \"LAST_DDL_BY\", {} AS \"COMMENT\" \
+         FROM {CATALOG_SCHEMA}.objects WHERE kind = 'VIEW' AND database_name = {database} AND dropped_ms IS NULL",
         yes("is_secure"),
         time("created_ms"),
+        time("altered_ms"),
         time("altered_ms"),
         comment("comment"),
     )
@@ -190,15 +208,18 @@ fn referential_constraints(database: &str) -> String {
 
 fn sequences(database: &str) -> String {
     format!(
-        "SELECT database_name AS \"SEQUENCE_CATALOG\", schema_name AS \"SEQUENCE_SCHEMA\", name AS \"SEQUENCE_NAME\", \
-         owner AS \"SEQUENCE_OWNER\", 'NUMBER' AS \"DATA_TYPE\", CAST(38 AS BIGINT) AS \"NUMERIC_PRECISION\", \
+        "SELECT q.database_name AS \"SEQUENCE_CATALOG\", q.schema_name AS \"SEQUENCE_SCHEMA\", q.name AS \"SEQUENCE_NAME\", \
+         q.owner AS \"SEQUENCE_OWNER\", 'NUMBER' AS \"DATA_TYPE\", CAST(38 AS BIGINT) AS \"NUMERIC_PRECISION\", \
          CAST(10 AS BIGINT) AS \"NUMERIC_PRECISION_RADIX\", CAST(0 AS BIGINT) AS \"NUMERIC_SCALE\", \
-         CAST(start AS VARCHAR) AS \"START_VALUE\", CAST(step AS VARCHAR) AS \"INCREMENT\", {} AS \"CREATED\", \
-         {} AS \"LAST_ALTERED\", {} AS \"COMMENT\" \
-         FROM {CATALOG_SCHEMA}.sequences WHERE database_name = {database} AND {}",
-        time("created_ms"),
-        time("created_ms"),
-        comment("comment"),
-        where_schema_lives("sequences"),
+         CAST(q.start AS VARCHAR) AS \"START_VALUE\", CAST(NULL AS VARCHAR) AS \"MINIMUM_VALUE\", \
+         CAST(NULL AS VARCHAR) AS \"MAXIMUM_VALUE\", CAST({NEXT_VALUE} AS VARCHAR) AS \"NEXT_VALUE\", \
+         CAST(q.step AS VARCHAR) AS \"INCREMENT\", 'NO' AS \"CYCLE_OPTION\", {} AS \"CREATED\", {} AS \"LAST_ALTERED\", \
+         {} AS \"ORDERED\", {} AS \"COMMENT\" \
+         FROM {CATALOG_SCHEMA}.sequences q {SEQUENCE_VALUES} WHERE q.database_name = {database} AND {}",
+        time("q.created_ms"),
+        time("q.created_ms"),
+        yes("q.is_ordered"),
+        comment("q.comment"),
+        where_schema_lives("q"),
     )
 }
