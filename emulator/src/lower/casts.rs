@@ -172,9 +172,19 @@ fn constant(operand: &Expr, target: &SqlType) -> Option<Expr> {
             let text = literal_text(operand)?;
             is_iso_date(text).then(|| raw(format!("DATE {}", quoted(text))))
         }
-        SqlType::Number { .. } | SqlType::Float if kind(operand) == Kind::Number => {
+        SqlType::Float if kind(operand) == Kind::Number => {
             matches!(operand, Expr::Value(_)).then(|| engine_cast(operand.clone(), &target.engine_type()))
         }
+        SqlType::Number { precision, scale } => match operand {
+            Expr::Value(value) => match &value.value {
+                Value::Number(digits, _) if surely_fits(digits, *precision, *scale) => {
+                    Some(engine_cast(operand.clone(), &target.engine_type()))
+                }
+                Value::Null => Some(engine_cast(operand.clone(), &target.engine_type())),
+                _ => None,
+            },
+            _ => None,
+        },
         SqlType::Text { length: None } => literal_text(operand).map(text),
         _ => match operand {
             // A call tells that it is a DECFLOAT, where the engine's cast would not.
@@ -184,6 +194,22 @@ fn constant(operand: &Expr, target: &SqlType) -> Option<Expr> {
             _ => None,
         },
     }
+}
+
+/// Whether a number literal without an exponent has no more digits before the point than the type, even after rounding.
+fn surely_fits(digits: &str, precision: u8, scale: u8) -> bool {
+    let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
+    if !whole
+        .bytes()
+        .chain(fraction.bytes())
+        .all(|byte| byte.is_ascii_digit())
+    {
+        return false;
+    }
+    let whole = whole.trim_start_matches('0').len();
+    let room = usize::from(precision.saturating_sub(scale));
+    let is_rounded = fraction.len() > usize::from(scale);
+    whole < room || (whole == room && !is_rounded)
 }
 
 /// `YYYY-MM-DD` with a day that every month has; others are left to the exact conversion.

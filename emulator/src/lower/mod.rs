@@ -45,7 +45,7 @@ pub use session_functions::session_facts;
 pub use sources::{
     NO_SOURCES, Source, SourceKind, SourceRequest, column_count, names_sources, source_requests,
 };
-pub use statements::{converted, enforced_length, plain_column};
+pub use statements::{converted, is_checked, plain_column};
 pub use table_functions::numbers_inputs;
 pub use types::{sql_type, written_type};
 

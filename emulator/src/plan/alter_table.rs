@@ -16,7 +16,7 @@ use crate::catalog::records::{Column, Object, ObjectKind, record_columns};
 use crate::catalog::tables::CATALOG_SCHEMA;
 use crate::catalog::types::StoredType;
 use crate::contract::{ResultColumn, SqlError};
-use crate::lower::{Lowered, converted, enforced_length, lower, name_with_values, plain_column, sql_type};
+use crate::lower::{Lowered, converted, is_checked, lower, name_with_values, plain_column, sql_type};
 
 /// A column as it will be.
 struct Altered {
@@ -143,7 +143,7 @@ fn change_columns(
                     let detail = format!("column '{}' already exists", column.name.as_str());
                     return Err(SqlError::compilation("001430", "42601", detail));
                 }
-                is_made_anew |= enforced_length(&declared.sql_type).is_some();
+                is_made_anew |= is_checked(&declared.sql_type);
                 columns.push(Altered {
                     column,
                     default: declared.engine_default.clone(),
@@ -213,7 +213,7 @@ fn change_column(altered: &mut Altered, operation: &AlterColumnOperation) -> Res
             let new = sql_type(data_type)?;
             let (old, stored) = (&altered.column.stored_type, StoredType::of(&new));
             may_become(altered.column.name.as_str(), old, &stored)?;
-            let has_check = has_check(&altered.column) || enforced_length(&new).is_some();
+            let has_check = has_check(&altered.column) || is_checked(&new);
             altered.is_converted = old.tag != stored.tag || old.scale != stored.scale;
             altered.column.stored_type = stored;
             return Ok(has_check);
@@ -244,7 +244,7 @@ fn may_become(column: &str, old: &StoredType, new: &StoredType) -> Result<(), Sq
 }
 
 fn has_check(column: &Column) -> bool {
-    enforced_length(&column.stored_type.sql_type()).is_some()
+    is_checked(&column.stored_type.sql_type())
 }
 
 fn find(columns: &[Altered], ident: &Ident) -> Result<usize, SqlError> {

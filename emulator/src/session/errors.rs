@@ -2,7 +2,7 @@
 
 use snowflake_emulator_engine::{EngineError, EngineErrorKind};
 
-use super::SqlError;
+use super::{SqlError, number_ranges};
 
 impl SqlError {
     /// An error at run time, without Snowflake's compilation heading.
@@ -241,12 +241,8 @@ fn conversion(message: &str) -> SqlError {
         return SqlError::new("100144", "22021", "Invalid UTF8 detected in string");
     }
     let lower = message.to_ascii_lowercase();
-    if let Some(value) = too_large(message) {
-        return SqlError::new(
-            "100039",
-            "22003",
-            format!("Numeric value '{value}' is out of range"),
-        );
+    if let Some(refusal) = number_ranges::of_engine(message) {
+        return refusal;
     }
     let value = quoted(message).unwrap_or_default();
     let numeric = ["int", "decimal", "double", "float", "number"]
@@ -279,19 +275,12 @@ fn conversion(message: &str) -> SqlError {
     }
 }
 
-/// The number in the engine's message that it does not fit its column.
-fn too_large(message: &str) -> Option<&str> {
-    let rest = message
-        .strip_prefix("Could not cast value ")
-        .or_else(|| message.strip_prefix("Casting value \""))?;
-    let (value, target) = rest.split_once([' ', '"'])?;
-    let is_number = value.starts_with(|sign: char| sign.is_ascii_digit() || sign == '-');
-    (is_number && target.contains("DECIMAL")).then_some(value)
-}
-
 fn arithmetic(message: &str) -> SqlError {
     if message.to_ascii_lowercase().contains("division by zero") {
         return SqlError::new("100051", "22012", "Division by zero");
+    }
+    if let Some(refusal) = number_ranges::of_engine(message) {
+        return refusal;
     }
     SqlError::new(
         "100039",
@@ -332,6 +321,11 @@ fn function(message: &str) -> SqlError {
         ("Failed to cast", "100071", "22000"),
         ("NULL result", "100072", "22000"),
     ];
+    if message.starts_with(number_ranges::BEGINNING)
+        && let Some(refusal) = number_ranges::of_check(message)
+    {
+        return refusal;
+    }
     for (start, code, sql_state) in KNOWN {
         if message.starts_with(start) {
             let out_of_range = message.contains("out of range");

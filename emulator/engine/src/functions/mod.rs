@@ -55,7 +55,7 @@ pub(crate) mod testing;
 use duckdb_neo::connection::Connection;
 
 pub(crate) use framework::{FunctionError, FunctionType, ScalarFunction};
-pub use framework::{SETTINGS, session_facts_statement};
+pub use framework::{SETTINGS, session_facts_statement, storage_class};
 pub(crate) use semi_structured::float_json;
 pub use temporal::OutputFormat;
 

@@ -1,10 +1,8 @@
 //! `CREATE TABLE`, with columns, `AS`, `LIKE` and `CLONE`.
 //!
 //! The engine's table gets the stored types, NOT NULL and defaults. Keys are not enforced in Snowflake:
-//! they are only declared, for the catalog. The length of a VARCHAR is a check of its own, whose message is
-//! Snowflake's.
+//! they are only declared, for the catalog.
 
-use snowflake_emulator_engine::SqlType;
 use sqlparser::ast::{
     ColumnDef, ColumnOption, CreateTable, CreateTableLikeKind, DataType, Expr, IdentityPropertyFormatKind,
     IdentityPropertyKind, ObjectName, TableConstraint,
@@ -17,8 +15,8 @@ use super::super::refuse::{compilation, unsupported};
 use super::super::relations::target;
 use super::super::{Answer, DeclaredColumn, Lowered, physical, types};
 use super::assign::{self, assign};
+use super::checks::check_text;
 use crate::catalog::names::{self, Name, NameScope, ObjectPath};
-use crate::catalog::types::{BINARY_LENGTH_DEFAULT, TEXT_LENGTH_DEFAULT};
 use crate::contract::{ResultColumn, SqlError};
 use crate::front::UNTYPED;
 
@@ -118,7 +116,7 @@ pub fn plain_column(column: &ResultColumn) -> String {
     let physical_name = Name::exact(column.name.clone()).physical();
     let not_null = if column.nullable { "" } else { " NOT NULL" };
     let engine_type = column.sql_type.engine_type();
-    let check = length_check(&physical_name, &column.sql_type);
+    let check = check_text(&physical_name, &column.sql_type, column.nullable);
     format!("{physical_name} {engine_type}{not_null}{check}")
 }
 
@@ -257,32 +255,8 @@ pub(super) fn column(
     if !declared.nullable {
         text.push_str(" NOT NULL");
     }
-    text.push_str(&length_check(&physical_name, &declared.sql_type));
+    text.push_str(&check_text(&physical_name, &declared.sql_type, declared.nullable));
     Ok((text, declared))
-}
-
-/// The length that the values of a column of a type are checked against: none that is no shorter than the usual one.
-pub fn enforced_length(sql_type: &SqlType) -> Option<u32> {
-    match sql_type {
-        SqlType::Text { length } => length.filter(|length| *length < TEXT_LENGTH_DEFAULT),
-        SqlType::Binary { length } => length.filter(|length| *length < BINARY_LENGTH_DEFAULT),
-        _ => None,
-    }
-}
-
-/// A check of a declared length, whose failure carries Snowflake's message; empty for types without one.
-fn length_check(column: &str, sql_type: &SqlType) -> String {
-    let Some(length) = enforced_length(sql_type) else {
-        return String::new();
-    };
-    let (measured, shown) = match sql_type {
-        SqlType::Binary { .. } => (format!("octet_length({column})"), format!("hex({column})")),
-        _ => (format!("length({column})"), column.to_owned()),
-    };
-    format!(
-        " CHECK (CASE WHEN {measured} > {length} THEN \
-         error('String ''' || {shown} || ''' is too long and would be truncated') ELSE true END)"
-    )
 }
 
 fn identity(kind: &IdentityPropertyKind) -> Result<(i64, i64), SqlError> {

@@ -5,6 +5,7 @@
 
 mod alter_table;
 mod assign;
+mod checks;
 mod create_table;
 mod create_view;
 mod delete;
@@ -15,7 +16,8 @@ mod sequence;
 mod update;
 
 pub use alter_table::converted;
-pub use create_table::{enforced_length, plain_column};
+pub use checks::is_checked;
+pub use create_table::plain_column;
 
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;

@@ -126,7 +126,7 @@ fn the_rows_of_a_branch_stream_to_their_end() {
 fn a_branch_waits_for_locks_as_others_do() {
     let fixture = Fixture::new();
     let (one, two) = (fixture.client_in("d"), fixture.client_in("d"));
-    one.ok("create table t as select 1 a");
+    one.ok("create table t as select 1::int a");
     one.ok("begin");
     one.ok("update t set a = 2");
     let asked = submission("update t set a = a + 10");

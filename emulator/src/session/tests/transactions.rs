@@ -99,7 +99,7 @@ fn a_statement_sees_what_others_committed() {
 fn a_writer_waits_for_the_one_before() {
     let fixture = Fixture::new();
     let (one, two) = (fixture.client_in("d"), fixture.client_in("d"));
-    one.ok("create table t as select 1 a");
+    one.ok("create table t as select 1::int a");
     one.ok("begin");
     one.ok("update t set a = a + 10");
     two.ok("alter session set lock_timeout = 0");
@@ -121,7 +121,7 @@ fn a_writer_waits_for_the_one_before() {
 fn counters_survive_many_writers() {
     let fixture = Fixture::new();
     let setup = fixture.client_in("d");
-    setup.ok("create table t as select 0 a");
+    setup.ok("create table t as select 0::int a");
     std::thread::scope(|scope| {
         for _ in 0..4 {
             scope.spawn(|| {

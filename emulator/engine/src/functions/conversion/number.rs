@@ -25,6 +25,9 @@ pub(in crate::functions) const FUNCTIONS: &[ScalarFunction] = &[
     }),
 ];
 
+/// The code of a number that its type has no room for.
+const NOT_REPRESENTABLE: u32 = 100_046;
+
 /// A format that is a constant, or one that every row brings.
 enum Model {
     None,
@@ -71,20 +74,50 @@ fn to_number(arguments: &[Argument]) -> Result<Bound> {
         return Err(FunctionError::new(1_082, message));
     }
     refuse_no_numbers("sf_to_number", &arguments[0])?;
+    let of_variant = arguments[0].sql_type.is_semi_structured();
+    let is_constant = arguments[0].constant.is_some();
     of_content(
         &arguments[0],
         FunctionType::number(precision, scale),
         move |value, more| {
             let number = match model.read(value, more.first())? {
-                Some(number) => number,
+                Some(number) => Ok(number),
                 None => match value {
-                    Value::Float(float) => Number::from_f64(*float, scale)?,
-                    other => other.to_number()?,
+                    Value::Float(float) => Number::from_f64(*float, scale),
+                    other => other.to_number(),
                 },
             };
-            number.fitted(precision, scale).map(Value::Number)
+            let fitted = number.and_then(|number| number.fitted(precision, scale));
+            fitted.map(Value::Number).map_err(|error| {
+                let refusal = too_large(error, value, of_variant, (precision, scale));
+                if is_constant {
+                    refusal.of_constant()
+                } else {
+                    refusal
+                }
+            })
         },
     )
+}
+
+/// What is said of a number that has no room, by what it was: text is told as it is written, a float by the target's
+/// type, what was in a VARIANT by no type.
+fn too_large(
+    error: FunctionError,
+    value: &Value<'_>,
+    of_variant: bool,
+    (precision, scale): (u8, u8),
+) -> FunctionError {
+    if error.code != NOT_REPRESENTABLE {
+        return error;
+    }
+    match value {
+        Value::Text(text) => FunctionError::out_of_range(text),
+        Value::Number(number) if of_variant => FunctionError::variant_not_representable(number.trimmed()),
+        Value::Float(float) if of_variant => FunctionError::variant_not_representable(float),
+        Value::Float(float) => FunctionError::float_not_representable(*float, precision, scale),
+        _ => error,
+    }
 }
 
 /// Refuses what is never a number, by its type.

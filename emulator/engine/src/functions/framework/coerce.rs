@@ -37,9 +37,8 @@ impl Value<'_> {
     pub(crate) fn to_number(&self) -> Result<Number> {
         match self {
             Value::Number(number) => Ok(*number),
-            Value::Float(value) => {
-                Number::parse(&format!("{value:e}")).ok_or_else(|| FunctionError::out_of_range(value))
-            }
+            Value::Float(value) => Number::parse(&format!("{value:e}"))
+                .ok_or_else(|| FunctionError::float_not_representable(*value, 38, 0)),
             Value::DecFloat(value) => {
                 Number::parse(&value.to_string()).ok_or_else(|| FunctionError::out_of_range(value))
             }
@@ -109,7 +108,7 @@ impl Value<'_> {
 }
 
 /// A float as Snowflake casts it to text: 15 significant digits where they suffice, `NaN`, `inf`.
-fn float_text(value: f64) -> String {
+pub(super) fn float_text(value: f64) -> String {
     if value.is_nan() {
         return "NaN".to_owned();
     }

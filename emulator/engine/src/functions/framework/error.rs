@@ -1,8 +1,25 @@
 //! How a function refuses.
 
+use super::{Number, POWERS_OF_TEN};
+
 /// Marks our errors inside the engine's error texts. No SQL text and no message of ours contains them.
 const BEGIN: char = '\u{1e}';
 const END: char = '\u{1f}';
+
+/// Snowflake's name of the narrowest integer that holds a number: `SB1` for one byte to `SB16`.
+pub fn storage_class(unscaled: i128) -> &'static str {
+    if i8::try_from(unscaled).is_ok() {
+        "SB1"
+    } else if i16::try_from(unscaled).is_ok() {
+        "SB2"
+    } else if i32::try_from(unscaled).is_ok() {
+        "SB4"
+    } else if i64::try_from(unscaled).is_ok() {
+        "SB8"
+    } else {
+        "SB16"
+    }
+}
 
 /// Snowflake's code and text for a value or a call that a function refuses.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -41,6 +58,48 @@ impl FunctionError {
     /// 100039: a number does not fit its type.
     pub(crate) fn out_of_range(number: impl std::fmt::Display) -> Self {
         Self::new(100_039, format!("Numeric value '{number}' is out of range"))
+    }
+
+    /// 100046: an exact number that NUMBER(`precision`, `scale`) has no room for.
+    pub(crate) fn not_representable(number: Number, precision: u8, scale: u8) -> Self {
+        let unscaled = number.rescaled_widely(scale);
+        Self::new(
+            100_046,
+            format!(
+                "Number out of representable range: type FIXED[{}]({precision},{scale}){{nullable}}, value {}",
+                storage_class(unscaled),
+                number.trimmed()
+            ),
+        )
+    }
+
+    /// 100046 for a binary float, whose type is told by the target: it has no digits of its own.
+    pub(crate) fn float_not_representable(value: f64, precision: u8, scale: u8) -> Self {
+        let largest = POWERS_OF_TEN[usize::from(precision.min(38))] - 1;
+        Self::new(
+            100_046,
+            format!(
+                "Number out of representable range: type FIXED[{}]({precision},{scale}){{nullable}}, value {}",
+                storage_class(largest),
+                super::coerce::float_text(value)
+            ),
+        )
+    }
+
+    /// 100046 for the number in a VARIANT, whose own type is not told.
+    pub(crate) fn variant_not_representable(value: impl std::fmt::Display) -> Self {
+        Self::new(
+            100_046,
+            format!("Number out of representable range: type FIXED, value {value}"),
+        )
+    }
+
+    /// The same where the value is a constant, which is never NULL.
+    pub(crate) fn of_constant(mut self) -> Self {
+        if let Some((start, end)) = self.message.split_once("{nullable}") {
+            self.message = format!("{start}{{not null}}{end}");
+        }
+        self
     }
 
     /// 100046: the result of a calculation has more digits than a NUMBER can hold.
@@ -122,7 +181,7 @@ impl FunctionError {
     }
 
     /// 300002: a defect here, never the user's.
-    pub(super) fn defect(what: impl std::fmt::Display) -> Self {
+    pub(crate) fn defect(what: impl std::fmt::Display) -> Self {
         Self::new(
             300_002,
             format!("Processing aborted by an internal error: {what}"),

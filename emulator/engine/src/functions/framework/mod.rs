@@ -23,6 +23,7 @@ pub(crate) use definition::{
     Argument, Bind, Bound, Call, FunctionType, Inputs, Nulls, ScalarFunction, Stability, rows,
 };
 pub(crate) use error::FunctionError;
+pub use error::storage_class;
 pub(crate) use input::{StoredDuration, StoredMonths, ZonedInstant};
 pub(crate) use judge::{JudgedColumn, truths};
 pub(crate) use number::{Number, POWERS_OF_TEN, multiply_divide};

@@ -36,19 +36,39 @@ impl Number {
                 .get(usize::from(scale - self.scale))
                 .and_then(|factor| self.unscaled.checked_mul(*factor))
                 .filter(|unscaled| unscaled.unsigned_abs() < POWERS_OF_TEN[38].unsigned_abs())
-                .ok_or_else(|| FunctionError::out_of_range(self))?,
+                .ok_or_else(|| FunctionError::not_representable(self, 38, scale))?,
             Ordering::Less => divided_rounding(self.unscaled, POWERS_OF_TEN[usize::from(self.scale - scale)]),
         };
         Ok(Self { unscaled, scale })
+    }
+
+    /// The unscaled number at another scale, the largest there is where it does not fit.
+    pub(super) fn rescaled_widely(self, scale: u8) -> i128 {
+        match scale.checked_sub(self.scale) {
+            Some(more) => POWERS_OF_TEN
+                .get(usize::from(more))
+                .map_or(i128::MAX, |factor| self.unscaled.saturating_mul(*factor)),
+            None => divided_rounding(self.unscaled, POWERS_OF_TEN[usize::from(self.scale - scale)]),
+        }
     }
 
     /// The same number in a type of `precision` digits and `scale`, or an error when it does not fit.
     pub(crate) fn fitted(self, precision: u8, scale: u8) -> Result<Self> {
         let number = self.rescaled(scale)?;
         if number.unscaled.unsigned_abs() >= POWERS_OF_TEN[usize::from(precision)].unsigned_abs() {
-            return Err(FunctionError::out_of_range(self));
+            return Err(FunctionError::not_representable(self, precision, scale));
         }
         Ok(number)
+    }
+
+    /// The same number without the zeros at its end.
+    pub(crate) fn trimmed(self) -> Self {
+        let mut number = self;
+        while number.scale > 0 && number.unscaled % 10 == 0 {
+            number.unscaled /= 10;
+            number.scale -= 1;
+        }
+        number
     }
 
     /// The nearest whole number, half away from zero.
@@ -134,11 +154,11 @@ impl Number {
     /// The number nearest to a float, with `scale` decimals.
     pub(crate) fn from_f64(value: f64, scale: u8) -> Result<Self> {
         if !value.is_finite() {
-            return Err(FunctionError::out_of_range(value));
+            return Err(FunctionError::float_not_representable(value, 38, scale));
         }
         // The shortest text that gives the same float back is what a user means by it.
         Self::parse(&format!("{value:e}"))
-            .ok_or_else(|| FunctionError::out_of_range(value))?
+            .ok_or_else(|| FunctionError::float_not_representable(value, 38, scale))?
             .rescaled(scale)
     }
 }
