@@ -185,7 +185,7 @@ impl Worker {
     }
 }
 
-fn generated(sql: &str) -> Result<Statement, SqlError> {
+pub(super) fn generated(sql: &str) -> Result<Statement, SqlError> {
     let pieces = crate::front::split(sql)?;
     match crate::front::parse(&pieces[0])? {
         Parsed::Sql(statement) => Ok(*statement),

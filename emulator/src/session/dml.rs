@@ -14,7 +14,7 @@ use super::described::TableColumns;
 use super::locks::Holder;
 use super::replay::Replay;
 use super::worker::{Work, Worker};
-use super::{DmlStats, SqlError, StatementOutput, array_binds, from_engine};
+use super::{DmlStats, SqlError, StatementOutput, array_binds, from_engine, multi_insert};
 use crate::catalog::files::forget_loads;
 use crate::catalog::names::{INFORMATION_SCHEMA, Name, ObjectPath};
 use crate::catalog::records::ObjectKind;
@@ -26,7 +26,7 @@ use crate::plan::Failure;
 use crate::plan::shape::{self, Counts};
 
 /// How often a statement is tried again after another session changed the same rows first.
-const ATTEMPTS_MAX: u32 = 50;
+pub(super) const ATTEMPTS_MAX: u32 = 50;
 
 /// Wait before the second attempt; each further one waits that much longer.
 const BACKOFF: Duration = Duration::from_millis(2);
@@ -38,7 +38,7 @@ pub(super) struct Change {
     pub(super) answer: Answer,
     pub(super) target: ObjectPath,
     /// UPDATE, DELETE and their like keep others from changing the table.
-    locks: bool,
+    pub(super) locks: bool,
     pub(super) reads: BTreeSet<ObjectPath>,
 }
 
@@ -72,6 +72,9 @@ impl Worker {
             }
             Parsed::Command(Command::Stage(StageCommand::CopyIn(copy))) => self.copy_in(copy, work),
             Parsed::Sql(statement) => {
+                if let Some(insert) = multi_insert::of(statement) {
+                    return self.insert_several(insert, work);
+                }
                 let stats = match array_binds::rows(work.bindings)? {
                     _ if work.bind_stage.is_some() => {
                         let location = work.bind_stage.unwrap_or_default();
@@ -146,7 +149,7 @@ impl Worker {
         Ok(total)
     }
 
-    fn planned(&self, statement: &Statement, lowered: Lowered) -> Result<Change, SqlError> {
+    pub(super) fn planned(&self, statement: &Statement, lowered: Lowered) -> Result<Change, SqlError> {
         let names = self.state.names();
         let written = target_of(statement);
         let target = match written.map(|name| names.object(name, "INSERT")) {
@@ -179,34 +182,42 @@ impl Worker {
 
     fn change(&mut self, change: &Change, work: &Work<'_>) -> Result<DmlStats, SqlError> {
         refuse_built_in(&change.target)?;
-        if change.locks && !self.state.temporary_paths.contains(&change.target) {
-            let holder = Holder {
-                session: self.state.id,
-                transaction: self
-                    .transaction
-                    .as_ref()
-                    .map_or(work.moment.ns as u64, |open| open.id),
-                query: work.query_id,
-            };
-            let seconds = u64::try_from(self.state.parameters.integer("LOCK_TIMEOUT")).unwrap_or(0);
-            let control = &self.control;
-            let timeout = Duration::from_secs(seconds);
-            self.shared
-                .locks
-                .acquire(&change.target, holder, timeout, &|| control.is_stopped())
-                .map_err(|error| {
-                    if self.control.is_stopped() {
-                        self.control.reason()
-                    } else {
-                        error
-                    }
-                })?;
+        if change.locks {
+            self.lock_table(&change.target, work)?;
         }
         let result = self.in_turn(|worker| worker.change_now(change, work));
         if self.transaction.is_none() {
             self.shared.locks.release(self.state.id);
         }
         result
+    }
+
+    /// Keeps other sessions from changing a table until the statement or its transaction ends.
+    pub(super) fn lock_table(&self, target: &ObjectPath, work: &Work<'_>) -> Result<(), SqlError> {
+        if self.state.temporary_paths.contains(target) {
+            return Ok(());
+        }
+        let holder = Holder {
+            session: self.state.id,
+            transaction: self
+                .transaction
+                .as_ref()
+                .map_or(work.moment.ns as u64, |open| open.id),
+            query: work.query_id,
+        };
+        let seconds = u64::try_from(self.state.parameters.integer("LOCK_TIMEOUT")).unwrap_or(0);
+        let timeout = Duration::from_secs(seconds);
+        let acquired = self
+            .shared
+            .locks
+            .acquire(target, holder, timeout, &|| self.control.is_stopped());
+        acquired.map_err(|error| {
+            if self.control.is_stopped() {
+                self.control.reason()
+            } else {
+                error
+            }
+        })
     }
 
     /// Changes what is locked.

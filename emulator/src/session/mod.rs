@@ -41,6 +41,7 @@ mod locks;
 mod login;
 mod logins;
 mod missing;
+mod multi_insert;
 mod number_ranges;
 mod parameters;
 mod parquet;

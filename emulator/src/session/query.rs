@@ -10,7 +10,7 @@ use super::described::described;
 use super::handle::{Reply, Running, Watch};
 use super::replay::Replay;
 use super::worker::{Done, Work, Worker};
-use super::{Binding, QueryId, ResultColumn, Rows, SqlError, StatementOutput, from_engine};
+use super::{Binding, QueryId, ResultColumn, Rows, SqlError, StatementOutput, from_engine, multi_insert};
 use crate::catalog::names::{ObjectPath, unmangle};
 use crate::front::{Command, Parsed, Piece, StageCommand};
 use crate::lower::{Lowered, named_tables, numbers_inputs};
@@ -217,6 +217,9 @@ impl Worker {
     pub(super) fn describe(&mut self, work: &Work<'_>) -> Result<Done, SqlError> {
         let bind_count = count_placeholders(work.piece);
         let mut output = match (manner(work.parsed), work.parsed) {
+            (_, Parsed::Sql(statement)) if multi_insert::of(statement).is_some() => {
+                self.describe_several(statement, work)?
+            }
             (Manner::Query | Manner::Dml, Parsed::Sql(statement)) => {
                 let bindings = with_unset(work.bindings.clone(), bind_count);
                 let work = Work {

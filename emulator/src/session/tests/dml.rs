@@ -105,3 +105,42 @@ fn autoincrement_counts() {
     assert_eq!(client.one("select s.nextval"), "10");
     assert_eq!(client.one("select s.nextval"), "15");
 }
+
+#[test]
+fn an_insert_into_several_tables_counts_for_each() {
+    let fixture = Fixture::new();
+    let client = fixture.client_in("d");
+    client.ok("create table t (k int)");
+    client.ok("create table \"u v\" (k int)");
+    let output = client.output(
+        "insert all when n > 0 then into t values (n) into d.public.\"u v\" when n > 1 then into t \
+         select column1 n from values (0), (1), (2)",
+    );
+    let names: Vec<&str> = output.columns.iter().map(|column| column.name.as_str()).collect();
+    assert_eq!(
+        names,
+        [
+            "number of rows inserted into T",
+            "number of rows inserted into u v"
+        ]
+    );
+    assert_eq!(output.stats.map(|stats| stats.inserted), Some(5));
+    assert_eq!(client.rows(output).unwrap(), ["3|2"]);
+}
+
+#[test]
+fn an_insert_into_several_tables_outlives_an_error_in_its_transaction() {
+    let fixture = Fixture::new();
+    let client = fixture.client_in("d");
+    client.ok("create sequence s");
+    client.ok("create table t (k int)");
+    client.ok("create table u (k int, n varchar(1))");
+    client.ok("begin");
+    client.ok("insert all into t into u (k) select s.nextval from values (1), (2)");
+    // Its temporary table is gone and the sequence has gone on: the rows themselves are done again.
+    client.ok("insert into t values (10)");
+    assert_eq!(client.error("insert into u values (3, 'long')").code, "100078");
+    client.ok("commit");
+    assert_eq!(client.all("select k from t order by k"), ["1", "2", "10"]);
+    assert_eq!(client.all("select k from u order by k"), ["1", "2"]);
+}
