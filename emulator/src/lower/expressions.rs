@@ -14,7 +14,7 @@ use sqlparser::ast::{
 use super::kinds::{ColumnKinds, Kind};
 use super::outline::NUMBER_PRECISION_MAX;
 use super::refuse::{compilation, unsupported};
-use super::{Scope, build, casts, functions, intervals, operators, paths};
+use super::{Scope, build, casts, functions, intervals, lambdas, operators, paths};
 use crate::catalog::names;
 use crate::contract::SqlError;
 
@@ -34,6 +34,8 @@ pub(super) struct Work<'a> {
     pub(super) defaults: BTreeMap<String, String>,
     /// The columns of the scope, and those that the statement's subqueries make.
     columns: ColumnKinds,
+    /// Calls that take a lambda inside which the walk is.
+    lambdas: usize,
     /// An interval constant was met that waits for a date beside it.
     has_intervals: bool,
 }
@@ -49,6 +51,7 @@ impl<'a> Work<'a> {
             sequences: Vec::new(),
             defaults: BTreeMap::new(),
             columns: scope.columns.clone(),
+            lambdas: 0,
             has_intervals: false,
         }
     }
@@ -93,7 +96,16 @@ struct Walk<'a, 'b> {
 impl VisitorMut for Walk<'_, '_> {
     type Break = SqlError;
 
+    fn pre_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<SqlError> {
+        match lambdas::prepare(expr) {
+            Ok(takes_lambda) => self.work.lambdas += usize::from(takes_lambda),
+            Err(error) => return ControlFlow::Break(error),
+        }
+        ControlFlow::Continue(())
+    }
+
     fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<SqlError> {
+        self.work.lambdas -= usize::from(lambdas::takes_lambda(expr));
         match lower(expr, self.work) {
             Ok(()) => ControlFlow::Continue(()),
             Err(error) => ControlFlow::Break(error),
@@ -182,6 +194,10 @@ fn lower(expr: &mut Expr, work: &mut Work<'_>) -> Result<(), SqlError> {
         | Expr::Rollup(_)
         | Expr::Tuple(_)
         | Expr::Wildcard(_) => Ok(()),
+        Expr::Lambda(_) if work.lambdas > 0 => Ok(()),
+        Expr::Lambda(_) => Err(unsupported(
+            "lambda functions outside of FILTER, TRANSFORM and REDUCE",
+        )),
         Expr::Case { .. } => {
             operators::branches(expr, work);
             Ok(())

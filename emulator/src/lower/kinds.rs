@@ -478,6 +478,8 @@ fn of_call(name: &str) -> Kind {
         | "sf_array_insert"
         | "sf_object_keys"
         | "sf_split"
+        | "sf_element"
+        | "sf_array_of_elements"
         | "sf_array_agg"
         | "sf_object_agg" => Kind::Variant,
         "sf_to_varchar" | "sf_fitted_text" | "sf_left" | "sf_right" | "sf_upper" | "sf_lower" | "left"

@@ -21,6 +21,7 @@ mod identifiers;
 mod intervals;
 mod kinds;
 mod labels;
+mod lambdas;
 mod operators;
 pub mod outline;
 mod parts;

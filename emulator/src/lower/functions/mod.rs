@@ -19,7 +19,7 @@ use sqlparser::ast::{
 use super::build::{call, null, raw, text as literal};
 use super::expressions::Work;
 use super::refuse::{argument_count, invalid_identifier, unknown_function, unsupported};
-use super::session_functions;
+use super::{lambdas, session_functions};
 use crate::catalog::names;
 use crate::contract::SqlError;
 
@@ -170,6 +170,9 @@ fn lower_call(mut call: Call, work: &mut Work<'_>) -> Result<Expr, SqlError> {
     }
     if call.has_window_or_filter() {
         return Err(unsupported(&format!("{} as a window function", call.name)));
+    }
+    if let Some(lowered) = lambdas::lower(&call.name, &mut call.args)? {
+        return Ok(lowered);
     }
     if let Some(form) = dates::lower(&mut call, work)? {
         return Ok(form);

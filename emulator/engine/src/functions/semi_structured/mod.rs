@@ -7,6 +7,7 @@ mod aggregates;
 mod array_sets;
 mod arrays;
 mod flatten;
+mod higher_order;
 mod inspect;
 mod json;
 mod objects;
@@ -17,11 +18,12 @@ use super::ScalarFunction;
 pub(crate) use json::float_text as float_json;
 
 /// The groups of semi-structured functions.
-pub(super) const GROUPS: [&[ScalarFunction]; 8] = [
+pub(super) const GROUPS: [&[ScalarFunction]; 9] = [
     aggregates::FUNCTIONS,
     array_sets::FUNCTIONS,
     arrays::FUNCTIONS,
     flatten::FUNCTIONS,
+    higher_order::FUNCTIONS,
     inspect::FUNCTIONS,
     objects::FUNCTIONS,
     parse::FUNCTIONS,
