@@ -8,6 +8,7 @@
 mod append;
 mod batches;
 mod casts;
+mod changes;
 mod connection;
 mod failure;
 mod prepared;
@@ -113,6 +114,7 @@ impl DuckDbEngine {
             CustomType::new(*name, base).register(&connection)?;
         }
         casts::register(&connection)?;
+        changes::register(&connection)?;
         functions::register_all(&connection)
     }
 }

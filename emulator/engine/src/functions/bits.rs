@@ -12,6 +12,13 @@ pub(super) const FUNCTIONS: &[ScalarFunction] = &[
     ScalarFunction::new("sf_bitshiftright", 2..=2, |_| {
         integers(|value, by| shifted(value, by, i64::checked_shr))
     }),
+    ScalarFunction::new("sf_getbit", 2..=2, |_| {
+        integers(|value, position| {
+            u32::try_from(position).ok().map_or(0, |position| {
+                value.checked_shr(position).unwrap_or(value >> 63) & 1
+            })
+        })
+    }),
     ScalarFunction::new("sf_bitnot", 1..=1, not),
 ];
 
@@ -50,6 +57,8 @@ mod tests {
         check("sf_bitshiftleft(1, 10)", "1024");
         check("sf_bitshiftright(-16, 2)", "-4");
         check("sf_bitshiftleft(1, 64)", "0");
+        check("sf_getbit(11, 3)", "1");
+        check("sf_getbit(11, 2)", "0");
         check("sf_bitand(NULL, 1)", "NULL");
     }
 }

@@ -34,6 +34,7 @@
 //!   [`SETTINGS`]; the session room keeps them.
 
 mod arithmetic;
+mod bitmaps;
 mod bits;
 mod conversion;
 mod decimal_floats;
@@ -64,6 +65,7 @@ const GROUPS: &[&[ScalarFunction]] = &[
     arithmetic::FUNCTIONS,
     remainders::FUNCTIONS,
     bits::FUNCTIONS,
+    bitmaps::FUNCTIONS,
     numeric::FUNCTIONS,
     decimal_floats::FUNCTIONS,
     geospatial::FUNCTIONS,

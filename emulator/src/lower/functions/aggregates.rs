@@ -80,6 +80,41 @@ pub(super) fn lower(function: &mut Call, work: &Work<'_>) -> Result<Option<Expr>
         "ARRAY_AGG" | "ARRAYAGG" => array_agg(function, false)?,
         "ARRAY_UNIQUE_AGG" => array_agg(function, true)?,
         "OBJECT_AGG" => object_agg(function)?,
+        "ARRAY_UNION_AGG" => {
+            let [arrays] = function.exactly()?;
+            let texts = super::super::build::engine_cast(arrays, "VARCHAR");
+            call(
+                "sf_array_union_of",
+                vec![aggregate(function, "list", vec![texts])],
+            )
+        }
+        // Exact, so that the number of counters does not matter.
+        "APPROX_TOP_K" => {
+            function.expect(1, 3)?;
+            let mut args = std::mem::take(&mut function.args).into_iter();
+            let value = call("sf_to_json", args.next().into_iter().collect());
+            let wanted = args.next().unwrap_or_else(|| integer(1));
+            call(
+                "sf_top_of",
+                vec![aggregate(function, "list", vec![value]), wanted],
+            )
+        }
+        "BITMAP_CONSTRUCT_AGG" => {
+            let [position] = function.exactly()?;
+            let position = call("sf_to_varchar", vec![position]);
+            call(
+                "sf_bitmap_of_positions",
+                vec![aggregate(function, "list", vec![position])],
+            )
+        }
+        "BITMAP_OR_AGG" => {
+            let [bitmap] = function.exactly()?;
+            let bitmap = call("hex", vec![bitmap]);
+            call(
+                "sf_bitmap_of_bitmaps",
+                vec![aggregate(function, "list", vec![bitmap])],
+            )
+        }
         "HASH_AGG" => hash_agg(function),
         "GROUPING" => call("grouping", std::mem::take(&mut function.args)),
         _ => return Ok(None),

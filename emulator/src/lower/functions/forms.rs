@@ -50,6 +50,11 @@ pub(super) fn lower(function: &mut Call, work: &mut Work<'_>) -> Result<Option<E
                 Box::new(nested(right)),
             )))
         }
+        "JSON_EXTRACT_PATH_TEXT" => {
+            let [json, path] = function.exactly()?;
+            let value = call("sf_get_path", vec![call("sf_parse_json", vec![json]), path]);
+            call("sf_to_varchar", vec![value])
+        }
         "DECODE" => decode(function)?,
         "GREATEST" | "LEAST" => extreme(function)?,
         "GREATEST_IGNORE_NULLS" => call("greatest", std::mem::take(&mut function.args)),

@@ -7,6 +7,7 @@
 mod aggregates;
 mod dates;
 mod forms;
+mod refused;
 mod table;
 mod text;
 mod windows;

@@ -11,7 +11,7 @@ use sqlparser::ast::{
 
 use super::super::build::{call, case, integer, raw_name};
 use super::super::intervals;
-use super::super::refuse::{compilation, unsupported};
+use super::super::refuse::compilation;
 use super::Call;
 use crate::contract::SqlError;
 
@@ -64,7 +64,16 @@ pub(super) fn lower(function: &mut Call) -> Result<Option<Expr>, SqlError> {
             }
             window(function, "sum", truths)
         }
-        "CONDITIONAL_CHANGE_EVENT" => return Err(unsupported("CONDITIONAL_CHANGE_EVENT")),
+        "CONDITIONAL_CHANGE_EVENT" => {
+            let values = args
+                .into_iter()
+                .map(|value| call("sf_to_json", vec![value]))
+                .collect();
+            if let Some(WindowType::WindowSpec(window)) = &mut function.function.over {
+                window.window_frame = Some(up_to_current_row());
+            }
+            window(function, "sf_changes", values)
+        }
         _ => window(function, &name.to_lowercase(), args),
     }))
 }

@@ -2,6 +2,7 @@
 //!
 //! Positions and lengths count characters, of BINARY bytes. A VARIANT argument is the text it holds.
 
+mod addresses;
 mod arguments;
 mod case;
 mod codes;
@@ -16,7 +17,8 @@ pub(super) use arguments::{optional_integer, plain};
 use super::ScalarFunction;
 
 /// The groups of text functions.
-pub(super) const GROUPS: [&[ScalarFunction]; 7] = [
+pub(super) const GROUPS: [&[ScalarFunction]; 8] = [
+    addresses::FUNCTIONS,
     case::FUNCTIONS,
     codes::FUNCTIONS,
     compare::FUNCTIONS,
