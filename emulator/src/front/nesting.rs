@@ -19,6 +19,8 @@ use crate::contract::SqlError;
 
 /// Links of a chain of operators that is not made a tree; the engine's own limit.
 const LINKS_MAX: usize = 1000;
+/// Casts in a row: the engine asks each what all below it are, and a few hundred would take it minutes.
+const CASTS_MAX: usize = 100;
 /// Set operations in a row that cannot be made one tree: EXCEPT, and different ones by turns.
 const SETS_MAX: usize = 200;
 /// A shorter chain stays as it is.
@@ -112,7 +114,7 @@ impl VisitorMut for Chains {
 
     fn pre_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
         level_logic(expr);
-        if links(expr) > LINKS_MAX {
+        if links(expr) > LINKS_MAX || casts(expr) > CASTS_MAX {
             take_apart(expr);
             return ControlFlow::Break(());
         }
@@ -260,6 +262,17 @@ fn links(expr: &mut Expr) -> usize {
     links
 }
 
+/// Casts of casts.
+fn casts(expr: &Expr) -> usize {
+    let mut casts = 0;
+    let mut at = expr;
+    while let Expr::Cast { expr, .. } = at {
+        casts += 1;
+        at = expr;
+    }
+    casts
+}
+
 fn left(expr: &mut Expr) -> Option<&mut Expr> {
     match expr {
         Expr::BinaryOp { left: inner, .. }
@@ -373,6 +386,11 @@ mod tests {
         );
         check(chain(SETS_MAX, " EXCEPT ", |_| "SELECT 1".to_owned()), "");
         check(format!("SELECT {}", chain(500, " + ", |n| n.to_string())), "");
+        check(format!("SELECT a{}", "::INT".repeat(CASTS_MAX)), "");
+        check(
+            format!("SELECT {}", chain(500, " + ", |n| format!("a{n}::INT"))),
+            "",
+        );
         check(
             format!("SELECT {}", chain(5000, ", ", |n| format!("a + {n}"))),
             "",
@@ -388,6 +406,7 @@ mod tests {
         let deep = "nested too deeply";
         check(format!("SELECT {}", chain(5000, " + ", |n| n.to_string())), deep);
         check(format!("SELECT a{}", "::INT".repeat(5000)), deep);
+        check(format!("SELECT a{}", "::INT".repeat(CASTS_MAX + 1)), deep);
         check(format!("SELECT a:b{}", ":c".repeat(5000)), deep);
         // As many as a text may have, or nearly, whatever the operator.
         for link in [" IS TRUE", " RLIKE 'a'", " IN (1)", " IS DISTINCT FROM 1"] {

@@ -12,6 +12,7 @@
 
 mod build;
 mod casts;
+mod chains;
 #[cfg(test)]
 mod check;
 mod constants;

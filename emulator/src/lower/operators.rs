@@ -11,9 +11,9 @@ use sqlparser::ast::{
 
 use super::build::{call, integer, negate_if, nested, null};
 use super::expressions::Work;
-use super::intervals;
 use super::kinds::{Kind, kind};
 use super::refuse::unsupported;
+use super::{chains, intervals};
 use crate::contract::SqlError;
 
 /// Name under which the words after `LIKE ALL` wait until the operator takes them.
@@ -184,11 +184,11 @@ fn binary_operation(left: Expr, op: BinaryOperator, right: Expr, work: &Work<'_>
         {
             intervals::add(left, &op, right)?
         }
-        BinaryOperator::Plus => call("sf_add", vec![left, right]),
-        BinaryOperator::Minus => call("sf_sub", vec![left, right]),
-        BinaryOperator::Multiply => call("sf_mul", vec![left, right]),
-        BinaryOperator::Divide => call("sf_div", vec![left, right]),
-        BinaryOperator::Modulo => call("sf_mod", vec![left, right]),
+        BinaryOperator::Plus => chains::calculation("sf_add", left, right),
+        BinaryOperator::Minus => chains::calculation("sf_sub", left, right),
+        BinaryOperator::Multiply => chains::calculation("sf_mul", left, right),
+        BinaryOperator::Divide => chains::calculation("sf_div", left, right),
+        BinaryOperator::Modulo => chains::calculation("sf_mod", left, right),
         BinaryOperator::StringConcat => concatenation(left, right),
         BinaryOperator::Eq
         | BinaryOperator::NotEq
@@ -202,7 +202,10 @@ fn binary_operation(left: Expr, op: BinaryOperator, right: Expr, work: &Work<'_>
 }
 
 /// The engine's `||` serves where both sides are surely text.
-fn concatenation(left: Expr, right: Expr) -> Expr {
+fn concatenation(mut left: Expr, mut right: Expr) -> Expr {
+    if let Some(chain) = chains::concatenation(&mut left, &mut right) {
+        return chain;
+    }
     if kind(&left) == Kind::Text && kind(&right) == Kind::Text {
         return Expr::BinaryOp {
             left: Box::new(left),

@@ -63,7 +63,7 @@ impl Operator {
 }
 
 /// An operator as it is written; intervals need the session's zone.
-fn binary(applied: Operator, arguments: &[Argument], settings: Settings<'_>) -> Result<Bound> {
+pub(super) fn binary(applied: Operator, arguments: &[Argument], settings: Settings<'_>) -> Result<Bound> {
     match interval_arithmetic(applied, arguments, settings) {
         Some(bound) => bound,
         None => operator(applied.function(), applied, arguments),

@@ -36,6 +36,7 @@
 mod arithmetic;
 mod bitmaps;
 mod bits;
+mod chains;
 mod conversion;
 mod decimal_floats;
 mod divisor;
@@ -64,6 +65,7 @@ pub use temporal::OutputFormat;
 const GROUPS: &[&[ScalarFunction]] = &[
     arithmetic::FUNCTIONS,
     remainders::FUNCTIONS,
+    chains::FUNCTIONS,
     bits::FUNCTIONS,
     bitmaps::FUNCTIONS,
     numeric::FUNCTIONS,

@@ -5,6 +5,7 @@
 use std::borrow::Cow;
 use std::convert::Infallible;
 
+use super::definition::NumberFunction;
 use super::{Bound, Call, FunctionError, FunctionType, Number, POWERS_OF_TEN, Result};
 use crate::SqlType;
 use crate::duckdb::{Filled, Slots, Words, of_words, to_words};
@@ -67,6 +68,23 @@ pub(crate) fn numbers(
         returns,
         call: Call::Numbers(Box::new(columns)),
     })
+}
+
+/// What a call over number columns gives for one pair of numbers, at the scale of its result.
+pub(crate) fn number_of_pair(
+    call: &NumberFunction,
+    left: Number,
+    right: Number,
+    scale: u8,
+) -> Result<Number> {
+    let mut result = [Words::default()];
+    call(NumberColumns {
+        left: Numbers::Same(left.unscaled),
+        right: Numbers::Same(right.unscaled),
+        valid: None,
+        result: Slots::of(&mut result),
+    })?;
+    Ok(Number::new(of_words(result[0]), scale))
 }
 
 /// Computes numbers for what they are while they are looked at, and again for more where one of them is more.

@@ -17,7 +17,7 @@ mod settings;
 mod value;
 
 pub(crate) use adapter::{engine_error, register};
-pub(crate) use batch::{NumberColumns, numbers};
+pub(crate) use batch::{NumberColumns, number_of_pair, numbers};
 pub(crate) use coerce::hex_text;
 pub(crate) use definition::{
     Argument, Bind, Bound, Call, FunctionType, Inputs, Nulls, ScalarFunction, Stability, rows,
