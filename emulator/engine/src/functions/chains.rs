@@ -83,6 +83,7 @@ impl Link {
                 let scale = scale(&self.bound.returns);
                 number_of_pair(call, left, right, scale).map(Value::Number)
             }
+            Call::Truths(_) => Err(FunctionError::defect("operators give no truth values")),
         }
     }
 }

@@ -1,5 +1,7 @@
 //! Whether a remainder is a certain one: `a % n = r` in one pass, as rows are picked and spread by it.
 
+use std::cmp::Ordering;
+
 use super::arithmetic;
 use super::divisor::Divisor;
 use super::framework::{
@@ -13,16 +15,19 @@ pub(super) const FUNCTIONS: &[ScalarFunction] =
 
 /// `sf_mod_is(a, n, r)`: what `sf_mod(a, n) = r` is for a constant whole number `r`, errors included.
 fn remainder_is(arguments: &[Argument], settings: Settings<'_>) -> Result<Bound> {
-    let wanted = match arguments[2].constant {
-        Some(Value::Number(Number { unscaled, scale: 0 })) => unscaled,
-        _ => return Err(FunctionError::needs_constant("sf_mod_is", 3)),
+    let Some(Value::Number(Number {
+        unscaled: wanted,
+        scale: 0,
+    })) = arguments[2].constant
+    else {
+        return Err(FunctionError::needs_constant("sf_mod_is", 3));
     };
     let remainder = arithmetic::remainder(&arguments[..2], settings)?;
     if let Call::Rows(remainder) = remainder.call {
         return rows(FunctionType::Sql(SqlType::Boolean), move |row| {
             Ok(Value::Boolean(match remainder(&row[..2])? {
                 Value::Number(found) => Some(found.unscaled) == at_scale(wanted, found.scale),
-                Value::Float(found) => found == wanted as f64,
+                Value::Float(found) => found.partial_cmp(&(wanted as f64)) == Some(Ordering::Equal),
                 Value::DecFloat(found) => found == DecFloat::from_unscaled(wanted, 0),
                 _ => return Ok(Value::Null),
             }))

@@ -1,6 +1,6 @@
 //! INSERT, UPDATE, DELETE and MERGE: counts and refusals.
 
-use super::support::Fixture;
+use super::support::{Fixture, bind, submission};
 use crate::session::DmlStats;
 
 #[test]
@@ -143,4 +143,26 @@ fn an_insert_into_several_tables_outlives_an_error_in_its_transaction() {
     client.ok("commit");
     assert_eq!(client.all("select k from t order by k"), ["1", "2", "10"]);
     assert_eq!(client.all("select k from u order by k"), ["1", "2"]);
+}
+
+#[test]
+fn an_insert_into_several_tables_takes_bound_values_in_their_order() {
+    let fixture = Fixture::new();
+    let client = fixture.client_in("d");
+    client.ok("create table t (k int, a varchar)");
+    let mut asked = submission(
+        "insert first when n > ? then into t values (n, ?) else into t values (n, ?) \
+         select column1 n from values (1), (2), (3) where n < ?",
+    );
+    for (position, (type_name, value)) in [("FIXED", "1"), ("TEXT", "many"), ("TEXT", "few"), ("FIXED", "3")]
+        .into_iter()
+        .enumerate()
+    {
+        asked
+            .bindings
+            .insert((position + 1).to_string(), bind(type_name, &[Some(value)]));
+    }
+    let output = client.submit(asked).unwrap();
+    assert_eq!(client.rows(output).unwrap(), ["2"]);
+    assert_eq!(client.all("select * from t order by k"), ["1|few", "2|many"]);
 }
