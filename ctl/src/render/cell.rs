@@ -52,8 +52,10 @@ pub(super) fn width(text: &str) -> usize {
 pub(super) fn cut(text: &str, columns: usize) -> (&str, usize) {
     let room = columns.saturating_sub(1);
     let (mut used, mut start, mut is_joined) = (0, 0, false);
+    let mut is_half_a_flag = false;
     for (index, character) in text.char_indices() {
-        if index > start && !is_joined && begins_anew(character) {
+        let ends_flag = is_half_a_flag && is_flag_letter(character);
+        if index > start && !is_joined && !ends_flag && begins_anew(character) {
             let wide = width(&text[start..index]);
             if used + wide > room {
                 return (&text[..start], used);
@@ -62,6 +64,7 @@ pub(super) fn cut(text: &str, columns: usize) -> (&str, usize) {
             start = index;
         }
         is_joined = character == JOINER;
+        is_half_a_flag = is_flag_letter(character) && !ends_flag;
     }
     let wide = width(&text[start..]);
     if used + wide > room {
@@ -72,6 +75,11 @@ pub(super) fn cut(text: &str, columns: usize) -> (&str, usize) {
 
 /// Joins the picture before it and the one after it.
 const JOINER: char = '\u{200d}';
+
+/// Two of them are a flag.
+fn is_flag_letter(character: char) -> bool {
+    matches!(character, '\u{1f1e6}'..='\u{1f1ff}')
+}
 
 /// Whether a character is drawn beside the one before it, not onto it.
 fn begins_anew(character: char) -> bool {
@@ -112,5 +120,11 @@ mod tests {
         assert_eq!(cut(&format!("a{family}b"), 3), ("a", 1));
         assert_eq!(cut("👍🏽 yes", 4), ("👍🏽 ", 3));
         assert_eq!(cut("e\u{301}e\u{301}e", 2), ("e\u{301}", 1));
+        let flag = "🇩🇪";
+        assert_eq!(
+            cut(&format!("a{flag}{flag}"), 2 + width(flag)),
+            (&*format!("a{flag}"), 1 + width(flag))
+        );
+        assert_eq!(cut(&format!("a{flag}{flag}"), 1 + width(flag)), ("a", 1));
     }
 }

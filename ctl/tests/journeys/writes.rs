@@ -56,7 +56,8 @@ pub(crate) fn committed() -> Write {
 pub(crate) fn held() -> Write {
     Write {
         token: TOKEN.to_owned(),
-        expire_time: Some(now(600)),
+        // In ten minutes, also when the test is kept waiting.
+        expire_time: Some(now(650)),
         concerns: vec![WriteConcern {
             rule: "rows".to_owned(),
             message: "it changed 2 rows, 1 may be changed without a confirmation".to_owned(),

@@ -9,7 +9,7 @@ use std::ops::ControlFlow;
 use sqlparser::ast::{
     CastKind, DataType, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, Ident,
     LambdaFunction, LambdaFunctionParameter, LambdaSyntax, ObjectNamePart, OneOrManyWithParens, VisitMut,
-    VisitorMut,
+    VisitorMut, visit_expressions,
 };
 
 use snowflake_emulator_engine::SqlType;
@@ -21,6 +21,9 @@ use crate::contract::SqlError;
 
 /// The functions that take a lambda, with the number of its parameters and of their arguments.
 const FUNCTIONS: [(&str, usize, usize); 3] = [("FILTER", 1, 2), ("TRANSFORM", 1, 2), ("REDUCE", 2, 3)];
+
+/// Most parts of the expression that REDUCE begins with.
+const INITIAL_PARTS_MAX: usize = 100;
 
 /// Decimals that are not known, of what is made of VARIANTs.
 const UNKNOWN_SCALE: i64 = -1;
@@ -61,6 +64,9 @@ pub(super) fn prepare(expr: &mut Expr) -> Result<bool, SqlError> {
         return Err(compilation("001044", "42P13", &text));
     }
     let declared: Vec<LambdaFunctionParameter> = lambda.params.iter().cloned().collect();
+    if let Some(initial) = &initial {
+        refuse_initial(initial, &declared)?;
+    }
     let mut bindings = Vec::with_capacity(declared.len());
     for (at, parameter) in declared.iter().enumerate() {
         let plain = Expr::Identifier(parameter.name.clone());
@@ -81,6 +87,30 @@ pub(super) fn prepare(expr: &mut Expr) -> Result<bool, SqlError> {
     };
     let _: ControlFlow<()> = lambda.body.visit(&mut substitute);
     Ok(true)
+}
+
+/// Refuses what REDUCE cannot begin with. The value stands wherever the lambda names its accumulator, as its type is found
+/// that way: a large one would grow with each REDUCE around it, and a column would become the parameter of its name.
+fn refuse_initial(initial: &Expr, parameters: &[LambdaFunctionParameter]) -> Result<(), SqlError> {
+    let mut size = 0;
+    let fault = visit_expressions(initial, |expr| {
+        size += 1;
+        let is_parameter = |ident: &Ident| parameters.iter().any(|known| known.name.value == ident.value);
+        match expr {
+            _ if size > INITIAL_PARTS_MAX => {
+                ControlFlow::Break("REDUCE with a long expression for its initial value")
+            }
+            Expr::Lambda(_) => ControlFlow::Break("a lambda in the initial value of REDUCE"),
+            Expr::Identifier(ident) if ident.quote_style.is_some() && is_parameter(ident) => {
+                ControlFlow::Break("an initial value of REDUCE with a column that a parameter hides")
+            }
+            _ => ControlFlow::Continue(()),
+        }
+    });
+    match fault {
+        ControlFlow::Break(feature) => Err(unsupported(feature)),
+        ControlFlow::Continue(()) => Ok(()),
+    }
 }
 
 /// Decimals of the elements of REDUCE, when their type is an exact number.

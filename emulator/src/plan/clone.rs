@@ -358,13 +358,46 @@ fn engine_text(
     }
 }
 
-/// A text in which names in an engine schema stand in another one, written as `to`, as far as `moves` says so.
+/// A place in a text of SQL, and whether quotes are open there.
+#[derive(Default)]
+struct Place {
+    at: usize,
+    open: Option<(u8, usize)>,
+}
+
+impl Place {
+    fn advance(&mut self, text: &str, to: usize) {
+        for (at, byte) in text.bytes().enumerate().take(to).skip(self.at) {
+            match self.open {
+                None if matches!(byte, b'\'' | b'"') => self.open = Some((byte, at)),
+                // A doubled quote closes and opens again, which comes to the same.
+                Some((quote, _)) if byte == quote => self.open = None,
+                _ => {}
+            }
+        }
+        self.at = to;
+    }
+
+    /// Whether the place is in a literal that is a value, not the name of a sequence.
+    fn is_value(&self, text: &str) -> bool {
+        let Some((b'\'', begin)) = self.open else {
+            return false;
+        };
+        let before = text[..begin].trim_end().to_ascii_lowercase();
+        !before.ends_with("nextval(")
+    }
+}
+
+/// A text in which names in an engine schema stand in another one, written as `to`, as far as `moves` says so. What stands
+/// in a literal is no name, unless the literal names a sequence.
 fn renamed(text: &str, from: &str, to: &str, moves: impl Fn(&str) -> bool) -> String {
     let needle = format!("{}.", quote(from));
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
+    let mut place = Place::default();
     while let Some(at) = rest.find(&needle) {
         let (before, found) = rest.split_at(at);
+        place.advance(text, text.len() - found.len());
         let after = &found[needle.len()..];
         let name = if let Some(quoted) = after.strip_prefix('"') {
             quoted.split('"').next().unwrap_or_default()
@@ -373,7 +406,7 @@ fn renamed(text: &str, from: &str, to: &str, moves: impl Fn(&str) -> bool) -> St
             &after[..end.unwrap_or(after.len())]
         };
         out.push_str(before);
-        if moves(name) {
+        if !place.is_value(text) && moves(name) {
             out.push_str(to);
             out.push('.');
         } else {

@@ -19,6 +19,8 @@ pub(super) fn create(planner: &mut Planner<'_>, written: &CreateSequence) -> Res
         .object_of_parts(&written.path, "CREATE SEQUENCE")?;
     planner.writable_schema(&path.schema)?;
     let mut plan = DdlPlan::default();
+    // Columns that take their default from the one that is replaced take it from the new one.
+    let mut users_of_old = Vec::new();
     if planner.catalog.sequence(&path)?.is_some() {
         if written.if_not_exists {
             return Ok(exists_already(&path.name));
@@ -26,11 +28,14 @@ pub(super) fn create(planner: &mut Planner<'_>, written: &CreateSequence) -> Res
         if !written.or_replace {
             return Err(SqlError::already_exists(path.name.as_str()).into());
         }
-        let users = users(planner, &path)?;
-        drop_engine_sequence(&path, &users, &mut plan);
+        users_of_old = users(planner, &path)?;
+        drop_engine_sequence(&path, &users_of_old, &mut plan);
         plan.sql(forget(&path));
     }
     plan.sql(engine_sequence(&path.physical(), written.start, written.step));
+    for user in users_of_old {
+        plan.sql(format!("{} SET DEFAULT {}", user.alter(), user.default));
+    }
     let record = Sequence {
         path: path.clone(),
         start: written.start,

@@ -99,10 +99,11 @@ pub enum AccountsError {
 }
 
 impl User {
-    /// A user with nothing to prove its identity by yet; names compare without regard to case.
+    /// A user with nothing to prove its identity by yet; names compare without regard to the case of ASCII letters: of others, case
+    /// makes two names one (`ı` and `i`).
     pub fn new(name: &str) -> Self {
         Self {
-            name: name.to_uppercase(),
+            name: name.to_ascii_uppercase(),
             password: None,
             tokens: Vec::new(),
             public_keys: Vec::new(),
@@ -239,7 +240,7 @@ impl Accounts {
     }
 
     fn password(&self, credentials: &Credentials<'_>, now: u64) -> Result<String, Refusal> {
-        let named = credentials.login_name.map(str::to_uppercase);
+        let named = credentials.login_name.map(str::to_ascii_uppercase);
         let shown = credentials.password.unwrap_or_default();
         let proved = |user: &&User| {
             let tokens = user.tokens.iter().filter(|token| token.is_good(now));
@@ -269,15 +270,15 @@ impl Accounts {
         };
         let incident = Uuid::new_v4();
         if let Self::Listed(users, authorities) = self
-            && !authorities.is_empty()
             && !expired
+            // What came as a password is shown to nobody.
+            && let Some(shown) = credentials.token
         {
             let gate = jwt::Gate {
                 account: credentials.account,
                 now,
             };
-            let named = credentials.login_name.map(str::to_uppercase);
-            let shown = credentials.shown_token();
+            let named = credentials.login_name.map(str::to_ascii_uppercase);
             match oauth::verify(shown, authorities, &gate).await {
                 Ok(identity) if named.as_ref().is_none_or(|named| *named == identity.user) => {
                     if users.iter().any(|user| user.name == identity.user) {
@@ -287,6 +288,10 @@ impl Accounts {
                 }
                 Ok(identity) => {
                     tracing::info!(%incident, user = identity.user, "OAuth login refused: the login is for another user");
+                    return Err(Refusal::new(
+                        "390309",
+                        "The user you were trying to authenticate as differs from the user tied to the access token.",
+                    ));
                 }
                 Err(OauthFault::Unknown { issuer, fault }) => {
                     tracing::warn!(%incident, issuer, reason = fault.in_full(), "OAuth authority did not answer");
@@ -312,7 +317,7 @@ impl Accounts {
 
     /// The user of whom the shown token is registered.
     fn registered(&self, credentials: &Credentials<'_>, now: u64) -> Result<String, Unregistered> {
-        let named = credentials.login_name.map(str::to_uppercase);
+        let named = credentials.login_name.map(str::to_ascii_uppercase);
         let Self::Listed(users, _) = self else {
             return Ok(named.unwrap_or_else(nobody));
         };

@@ -161,10 +161,14 @@ impl Introspection {
 }
 
 impl Shared {
-    /// The place of a token's answer; makes room by giving up what is over, then what is over first.
+    /// The place of a token's answer; makes room by giving up what is over or was never answered, then what is over first.
     fn cell(&self, digest: [u8; 32], now: u64) -> Arc<OnceCell<Kept>> {
         let mut answers = self.answers.lock().unwrap_or_else(PoisonError::into_inner);
-        let until = |cell: &OnceCell<Kept>| cell.get().map(|kept| kept.until);
+        // Nobody waits any more for the answer of an empty one that is here alone.
+        let until = |cell: &Arc<OnceCell<Kept>>| match cell.get() {
+            Some(kept) => Some(kept.until),
+            None => (Arc::strong_count(cell) == 1).then_some(0),
+        };
         if let Some(cell) = answers.get(&digest)
             && until(cell).is_none_or(|until| now < until)
         {
@@ -305,6 +309,13 @@ mod tests {
         assert!(!known(TOKENS_KEPT_MAX, 99));
         assert!(!shared.answers.lock().unwrap().contains_key(&digest(0)));
         assert!(known(1, 99));
+        // What was not answered goes first.
+        let unanswered = digest(TOKENS_KEPT_MAX + 1);
+        drop(shared.cell(unanswered, 99));
+        assert!(known(2, 99));
+        drop(shared.cell(digest(TOKENS_KEPT_MAX + 2), 99));
+        assert!(!shared.answers.lock().unwrap().contains_key(&unanswered));
+        assert!(known(2, 99));
         // What is over is asked about again.
         assert!(!known(1, 101));
         assert!(shared.answers.lock().unwrap().len() <= TOKENS_KEPT_MAX);

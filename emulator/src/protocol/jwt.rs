@@ -170,7 +170,7 @@ fn decode<T: for<'de> Deserialize<'de>>(part: &str) -> Result<T, JwtFault> {
 /// The user in `ACCOUNT.USER`; an account name has no dots, a user name may.
 fn user(qualified: &str) -> Option<String> {
     let (_, name) = qualified.split_once('.')?;
-    (!name.is_empty()).then(|| name.to_uppercase())
+    (!name.is_empty()).then(|| name.to_ascii_uppercase())
 }
 
 /// `SHA256:` and the digest of the key, as the issuer claim ends.

@@ -6,6 +6,7 @@
 
 use std::fmt;
 
+use futures_util::future::join_all;
 use rsa::RsaPublicKey;
 use rsa::pkcs8::DecodePublicKey as _;
 use serde_json::{Map, Value};
@@ -21,6 +22,10 @@ const USER_CLAIM_DEFAULT: &str = "sub";
 const SCOPE_CLAIMS: [&str; 2] = ["scp", "scope"];
 /// What stands before a role in a scope, in any case.
 const ROLE_SCOPE: &str = "session:role:";
+/// The scope of a token whose user chooses the role, where the authority may leave that to users.
+const ANY_ROLE_SCOPE: &str = "session:role-any";
+/// What a signed token says of itself, where the authority that is asked about it does not.
+const OWN_CLAIMS: [&str; 4] = ["exp", "nbf", "iat", "aud"];
 
 /// Whoever issues tokens.
 #[derive(Clone, Debug)]
@@ -44,6 +49,8 @@ pub(super) enum OauthFault {
     Audience,
     #[error("its claim {0} names no user")]
     User(String),
+    #[error("its claim {0} is no time")]
+    Time(&'static str),
     #[error("no authority calls it active")]
     Inactive,
     #[error("the authority {issuer} did not tell: {}", .fault.in_full())]
@@ -89,7 +96,7 @@ impl Authority {
         self
     }
 
-    /// Lets its users take roles that their tokens do not name, and change them.
+    /// Lets users whose tokens have the scope `session:role-any` take roles that these do not name, and change them.
     #[must_use]
     pub fn with_any_role(mut self) -> Self {
         self.any_role = true;
@@ -132,9 +139,12 @@ impl Authority {
         if !may_be_silent("exp") && time("exp").is_none_or(|expires| expires <= now) {
             return Err(JwtFault::Expired.into());
         }
-        let begins = [time("iat"), time("nbf")].into_iter().flatten();
-        if begins.into_iter().any(|begin| begin > now + jwt::SKEW_MAX) {
-            return Err(JwtFault::Future.into());
+        for claim in ["iat", "nbf"] {
+            match time(claim) {
+                Some(begin) if begin > now + jwt::SKEW_MAX => return Err(JwtFault::Future.into()),
+                None if is_told(claim) => return Err(OauthFault::Time(claim)),
+                _ => {}
+            }
         }
         let is_ours = |audience: &str| {
             let anybodys = self.audiences.is_empty() && gate.account.is_none();
@@ -155,18 +165,28 @@ impl Authority {
         let named = claims.get(&self.user_claim).and_then(Value::as_str);
         let user = named
             .filter(|name| !name.is_empty())
-            .map(str::to_uppercase)
+            .map(str::to_ascii_uppercase)
             .ok_or_else(|| OauthFault::User(self.user_claim.clone()))?;
-        let roles = if self.any_role {
+        let scopes = scopes(claims);
+        let is_free = self.any_role
+            && scopes
+                .iter()
+                .any(|scope| scope.eq_ignore_ascii_case(ANY_ROLE_SCOPE));
+        let roles = if is_free {
             Roles::Any
         } else {
-            Roles::Only(roles(claims))
+            Roles::Only(roles(&scopes))
         };
         Ok(Identity { user, roles })
     }
 
-    /// Who a token lets in of which only the authority can tell.
-    async fn ask(&self, token: &str, gate: &jwt::Gate<'_>) -> Result<Identity, OauthFault> {
+    /// Who a token lets in of which only the authority can tell; `own` is what the token says of itself, if it does.
+    async fn ask(
+        &self,
+        token: &str,
+        own: &Map<String, Value>,
+        gate: &jwt::Gate<'_>,
+    ) -> Result<Identity, OauthFault> {
         let Some(introspection) = &self.introspection else {
             return Err(OauthFault::Inactive);
         };
@@ -175,21 +195,33 @@ impl Authority {
             issuer: self.issuer.clone(),
             fault,
         })?;
-        let claims = told.ok_or(OauthFault::Inactive)?;
+        let mut claims = Map::clone(&*told.ok_or(OauthFault::Inactive)?);
+        for claim in OWN_CLAIMS {
+            if let Some(own) = own.get(claim)
+                && claims.get(claim).is_none_or(Value::is_null)
+            {
+                claims.insert(claim.to_owned(), own.clone());
+            }
+        }
         self.admit(&claims, Teller::Authority, gate)
     }
 }
 
-/// The roles that the claims give, in their order.
-fn roles(claims: &Map<String, Value>) -> Vec<String> {
+/// The scopes that the claims list, in their order.
+fn scopes(claims: &Map<String, Value>) -> Vec<&str> {
     let told = SCOPE_CLAIMS.iter().filter_map(|claim| claims.get(*claim));
     let texts = told.flat_map(|value| match value {
         Value::String(text) => vec![text.as_str()],
         Value::Array(entries) => entries.iter().filter_map(Value::as_str).collect(),
         _ => Vec::new(),
     });
-    texts
-        .flat_map(|text| text.split([' ', ',']))
+    texts.flat_map(|text| text.split([' ', ','])).collect()
+}
+
+/// The roles that scopes give.
+fn roles(scopes: &[&str]) -> Vec<String> {
+    scopes
+        .iter()
         .filter_map(|scope| {
             let (start, role) = scope.split_at_checked(ROLE_SCOPE.len())?;
             (start.eq_ignore_ascii_case(ROLE_SCOPE) && !role.is_empty()).then(|| role.to_owned())
@@ -206,16 +238,19 @@ pub(super) async fn verify(
     if jwt::is_signed(token) {
         return verify_signed(token, authorities, gate).await;
     }
-    // Whose it is cannot be seen. Where one does not answer, another may know it.
-    let mut fault = OauthFault::Inactive;
-    for authority in authorities
+    // Whose it is cannot be seen: all are asked at the same time. Where one does not answer, another may know it; where
+    // none knows it, the one that did not answer might.
+    let asked = authorities
         .iter()
-        .filter(|authority| authority.introspection.is_some())
-    {
-        match authority.ask(token, gate).await {
-            Err(OauthFault::Inactive) => {}
-            Err(other) => fault = other,
-            admitted => return admitted,
+        .filter(|authority| authority.introspection.is_some());
+    let own = Map::new();
+    let verdicts = join_all(asked.map(|authority| authority.ask(token, &own, gate))).await;
+    let mut fault = OauthFault::Inactive;
+    for verdict in verdicts {
+        match (verdict, &fault) {
+            (Err(OauthFault::Inactive), _) | (Err(_), OauthFault::Unknown { .. }) => {}
+            (Err(other), _) => fault = other,
+            (admitted, _) => return admitted,
         }
     }
     Err(fault)
@@ -228,7 +263,7 @@ async fn verify_signed(
 ) -> Result<Identity, OauthFault> {
     let authority = issuer(token, authorities).ok_or(OauthFault::Issuer)?;
     if authority.keys.is_empty() {
-        return authority.ask(token, gate).await;
+        return authority.ask(token, &jwt::claims(token)?, gate).await;
     }
     // An authority changes its keys now and then, and has two meanwhile.
     let proofs = authority.keys.iter().map(|key| jwt::prove(token, key));
@@ -303,6 +338,8 @@ mod tests {
         ] {
             assert_eq!(check(claims), Err(fault.to_string()));
         }
+        let unclear = check(json!({ "sub": "ann", "aud": "x", "exp": 9999, "nbf": "9999" }));
+        assert_eq!(unclear, Err("its claim nbf is no time".to_owned()));
     }
 
     #[test]
@@ -337,6 +374,11 @@ mod tests {
         assert_eq!(
             check(json!({ "upn": "ann@example.com", "sub": "7", "aud": "x", "exp": 9999 })),
             Ok("ANN@EXAMPLE.COM".to_owned())
+        );
+        // Letters that become others with their case leave two names two.
+        assert_eq!(
+            check(json!({ "upn": "adm\u{131}n", "aud": "x", "exp": 9999 })),
+            Ok("ADM\u{131}N".to_owned())
         );
         assert_eq!(
             check(json!({ "sub": "ann", "aud": "x", "exp": 9999 })),
@@ -389,6 +431,8 @@ mod tests {
             assert_eq!(scoped(&authority, claim, told.clone()), roles, "{claim} {told}");
         }
         let any = authority.with_any_role();
-        assert_eq!(scoped(&any, "scp", json!(["session:role:a"])), Roles::Any);
+        assert_eq!(scoped(&any, "scp", json!(["session:role:a"])), only(&["a"]));
+        let free = json!(["session:role:a", "SESSION:ROLE-ANY"]);
+        assert_eq!(scoped(&any, "scp", free), Roles::Any);
     }
 }

@@ -8,7 +8,7 @@ use std::ops::ControlFlow;
 
 use sqlparser::ast::{
     Expr, Ident, Insert, MultiTableInsertIntoClause, MultiTableInsertType, MultiTableInsertValue, ObjectName,
-    ObjectNamePart, SelectItem, SetExpr, Statement, TableObject, Value, VisitMut, VisitorMut,
+    ObjectNamePart, SelectItem, SetExpr, Statement, TableFactor, TableObject, Value, VisitMut, VisitorMut,
 };
 
 use super::bulk_binds::generated;
@@ -98,6 +98,36 @@ fn branches(insert: &Insert) -> Result<Vec<Branch<'_>>, SqlError> {
     Ok(found)
 }
 
+/// The query of the rows, and of what each condition says of a row: it is asked once, before anything is written. The
+/// conditions become those columns.
+fn judged(insert: &mut Insert) -> Result<Statement, SqlError> {
+    let Some(query) = insert.source.take() else {
+        return Err(SqlError::internal("a multi-table INSERT without a query"));
+    };
+    if insert.multi_table_when_clauses.is_empty() {
+        return Ok(Statement::Query(query));
+    }
+    let mut statement = generated("SELECT * FROM (SELECT 1) AS s")?;
+    let Statement::Query(outer) = &mut statement else {
+        return Err(SqlError::internal("a generated query is none"));
+    };
+    let SetExpr::Select(select) = &mut *outer.body else {
+        return Err(SqlError::internal("a generated query is none"));
+    };
+    for (at, clause) in insert.multi_table_when_clauses.iter_mut().enumerate() {
+        // No name that is written without quotes has this sign.
+        let alias = Ident::with_quote('"', format!("when#{at}"));
+        let expr = std::mem::replace(&mut clause.condition, Expr::Identifier(alias.clone()));
+        select.projection.push(SelectItem::ExprWithAlias { expr, alias });
+    }
+    for table in &mut select.from {
+        if let TableFactor::Derived { subquery, .. } = &mut table.relation {
+            subquery.clone_from(&query);
+        }
+    }
+    Ok(statement)
+}
+
 /// The statement with `:1`, `:2` for its `?`: the clauses are written before the source and visited after it.
 fn numbered(mut insert: Insert) -> Insert {
     let mut number = Number(0);
@@ -161,21 +191,22 @@ impl Worker {
             return Err(SqlError::unsupported("array bindings of a multi-table INSERT"));
         }
         let statement = with_values(&Statement::Insert(numbered(insert.clone())), &self.scope(work))?;
-        let Some(insert) = of(&statement) else {
+        let Statement::Insert(mut insert) = statement else {
             return Err(SqlError::internal("an INSERT became another statement"));
         };
+        let rows = judged(&mut insert)?;
+        let insert = &insert;
         let branches = branches(insert)?;
-        let Some(query) = &insert.source else {
-            return Err(SqlError::internal("a multi-table INSERT without a query"));
-        };
-        let lowered = self.lower(&Statement::Query(query.clone()), work)?;
+        let lowered = self.lower(&rows, work)?;
         self.prepare(&lowered)?;
         let kept = self
             .keep_query(&lowered.sql)
             .map_err(|error| self.explain_missing(error, &lowered.tables))?;
         let kept = physical(&kept);
         let columns = self.connection.describe(&format!("SELECT * FROM {kept}"));
-        let columns = result_columns(&columns.map_err(|error| from_engine(&error))?);
+        let mut columns = result_columns(&columns.map_err(|error| from_engine(&error))?);
+        // What the conditions say stands behind the rows' own columns.
+        columns.truncate(columns.len() - insert.multi_table_when_clauses.len());
         let source = Source {
             sql: kept,
             fields: None,
@@ -310,10 +341,11 @@ impl Worker {
         }
         // In one order for all, so that no two statements wait for each other.
         locked.sort();
-        for target in locked {
-            self.lock_table(target, work)?;
-        }
-        let result = self.in_turn(|worker| worker.change_several_now(changes, work));
+        let locked = locked
+            .into_iter()
+            .try_for_each(|target| self.lock_table(target, work));
+        // What was locked is released also where another table was not to be had.
+        let result = locked.and_then(|()| self.in_turn(|worker| worker.change_several_now(changes, work)));
         if self.transaction.is_none() {
             self.shared.locks.release(self.state.id);
         }

@@ -43,6 +43,7 @@ async fn tokens_of_a_trusted_authority_are_judged_by_its_keys() {
         key.sign(|claims| {
             claims["iss"] = json!(ISSUER);
             claims["sub"] = json!("0a1b");
+            claims["scp"] = json!("session:role-any");
             claims["upn"] = json!("ann");
             claims["aud"] = json!("api://snowflake");
             change(claims);
@@ -223,7 +224,8 @@ async fn an_authority_is_asked_about_tokens_once_in_a_while() {
 
 #[tokio::test]
 async fn without_a_time_to_believe_each_login_asks() {
-    let stand_in = StandIn::start(|_| told(&json!({ "active": true, "sub": "bob" }))).await;
+    let stand_in =
+        StandIn::start(|_| told(&json!({ "active": true, "sub": "bob", "scope": "session:role-any" }))).await;
     let authority = Authority::new(ISSUER)
         .with_any_role()
         .with_introspection(introspection(stand_in.address, Duration::ZERO));
@@ -280,7 +282,8 @@ async fn an_authority_that_does_not_answer_is_no_verdict() {
         assert_eq!(login["code"], "390190", "{login}");
         ask(&fixture, "own", Some("OAUTH")).await.with(200);
         // Where another authority knows the token, nobody is kept out.
-        let good = StandIn::start(|_| told(&json!({ "active": true, "sub": "ann" }))).await;
+        let good = json!({ "active": true, "sub": "ann", "scope": "session:role-any" });
+        let good = StandIn::start(move |_| told(&good)).await;
         let other = Authority::new("other")
             .with_any_role()
             .with_introspection(introspection(good.address, BELIEVED_USUAL));
@@ -378,7 +381,8 @@ async fn scopes_say_which_role_a_session_has() {
 
 #[tokio::test]
 async fn any_role_may_be_taken_where_the_authority_is_trusted_with_it() {
-    let stand_in = StandIn::start(|_| told(&json!({ "active": true, "sub": "ann" }))).await;
+    let free = json!({ "active": true, "sub": "ann", "scope": "session:role-any" });
+    let stand_in = StandIn::start(move |_| told(&free)).await;
     let fixture = asking(vec![authority(stand_in.address).with_any_role()]).await;
     let login = login(&fixture, "t", "?roleName=public").await;
     assert_eq!(login["data"]["sessionInfo"]["roleName"], "PUBLIC", "{login}");

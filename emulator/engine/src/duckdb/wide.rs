@@ -116,8 +116,10 @@ pub(crate) fn write_flat<T: FlatElement>(
     }
     // SAFETY: the writer has `rows` slots of this kind, and nobody else holds them.
     let slots = unsafe { std::slice::from_raw_parts_mut(data.cast(), rows) };
-    let Filled(()) = fill(Slots(slots))?;
-    // SAFETY: each slot has a value, which only `Slots` can say.
+    let slots = Slots(slots);
+    let all = slots.filled();
+    assert!(fill(slots)? == all, "these slots were filled, not others");
+    // SAFETY: each of these slots has a value, which only `Slots` can say.
     unsafe { writer.fill_validity(true) }
 }
 
@@ -125,13 +127,26 @@ pub(crate) fn write_flat<T: FlatElement>(
 pub(crate) struct Slots<'chunk, T = Words>(&'chunk mut [MaybeUninit<T>]);
 
 /// Says that each slot has a value.
-pub(crate) struct Filled(());
+#[derive(PartialEq, Eq)]
+pub(crate) struct Filled {
+    /// Where the slots lie, and how many they are.
+    address: usize,
+    slots: usize,
+}
 
 impl<'chunk, T: Copy> Slots<'chunk, T> {
     /// Slots that have values already, which are replaced.
     pub(crate) fn of(values: &'chunk mut [T]) -> Self {
         // SAFETY: nothing but values is written to them.
         Self(unsafe { std::slice::from_raw_parts_mut(values.as_mut_ptr().cast(), values.len()) })
+    }
+
+    /// What is said once all have a value.
+    fn filled(&self) -> Filled {
+        Filled {
+            address: self.0.as_ptr().addr(),
+            slots: self.0.len(),
+        }
     }
 
     /// The same slots, to be filled more than once.
@@ -142,7 +157,7 @@ impl<'chunk, T: Copy> Slots<'chunk, T> {
     /// Sets all to one value.
     pub(crate) fn repeat(self, value: T) -> Filled {
         self.0.fill(MaybeUninit::new(value));
-        Filled(())
+        self.filled()
     }
 
     /// Sets each to what is made of the value in its place.
@@ -156,7 +171,7 @@ impl<'chunk, T: Copy> Slots<'chunk, T> {
         for (slot, value) in self.0.iter_mut().zip(values) {
             slot.write(make(value));
         }
-        Filled(())
+        self.filled()
     }
 
     /// Sets all, each to the next of the values, until one fails.
@@ -177,7 +192,7 @@ impl<'chunk, T: Copy> Slots<'chunk, T> {
             filled += 1;
         }
         assert_eq!(filled, slots, "each row has a value");
-        Ok(Filled(()))
+        Ok(self.filled())
     }
 }
 

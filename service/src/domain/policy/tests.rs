@@ -215,6 +215,17 @@ fn what_is_denied_runs_at_no_level() {
         ("read on hr.*.*", "select 1", false),
         ("read on hr.*.*", "create table t as select * from hr.a.b", true),
         ("read on hr.*.*", "insert into t select * from hr.a.b", true),
+        ("read on hr.*.*", "insert all into t (select * from hr.a.b)", true),
+        (
+            "read on hr.*.*",
+            "insert all when exists (select 1 from hr.a.b) then into t select 1",
+            true,
+        ),
+        (
+            "read on hr.*.*",
+            "insert all into t values (a) select a from b",
+            false,
+        ),
         ("read on hr.*.*", "get @hr.a.s file:///tmp/", true),
         ("read", "select 1", true),
         ("use on accountadmin", "use role accountadmin", true),

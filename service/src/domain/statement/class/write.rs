@@ -77,7 +77,6 @@ fn insert(text: &Text<'_>, at: usize, within: &Range<usize>, link: &mut Link) {
 fn insert_multi(text: &Text<'_>, at: usize, within: &Range<usize>, link: &mut Link) {
     link.class = Class::Write(Write::InsertMulti);
     let mut depth = 0_usize;
-    let mut query = within.end;
     for index in at..within.end {
         match text.tokens[index].kind {
             Kind::Mark('(') => depth += 1,
@@ -85,19 +84,15 @@ fn insert_multi(text: &Text<'_>, at: usize, within: &Range<usize>, link: &mut Li
             Kind::Word if depth == 0 && text.is(index, within, "INTO") => {
                 target(text, index + 1, within, link);
             }
-            Kind::Word if depth == 0 && text.is_any(index, within, &["SELECT", "WITH"]) => {
-                query = index;
-                break;
-            }
+            Kind::Word if depth == 0 && text.is_any(index, within, &["SELECT", "WITH"]) => break,
             _ => {}
         }
     }
     if link.targets.is_empty() {
         link.targets.push(Object::Dynamic);
     }
-    read(link, scan(text, query, within, Start::Query));
-    // The conditions before the query can call something too.
-    link.effects.extend(scan(text, at, within, Start::Query).effects);
+    // From the beginning: conditions and values read and call as well, and the query may stand in parentheses.
+    read(link, scan(text, at, within, Start::Query));
 }
 
 /// Skips a list of columns, if it is one and no query.
