@@ -42,7 +42,7 @@ pub(super) struct FileAuthority {
     pub(super) audiences: Vec<String>,
     /// The claim that names the user.
     pub(super) user_claim: Option<String>,
-    /// Whether its users may take roles that their tokens do not name.
+    /// Whether users whose tokens have the scope `session:role-any` may take roles that these do not name.
     pub(super) any_role: Option<bool>,
     /// Files with RSA public keys in PEM; relative to the configuration file.
     #[serde(default)]

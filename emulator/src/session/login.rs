@@ -43,7 +43,8 @@ pub(super) fn state(
         found
     };
     check(&wanted, &context, validates(&spec.parameters))?;
-    let user = spec.user.to_uppercase();
+    // As accounts compare names: other letters do not change with their case.
+    let user = spec.user.to_ascii_uppercase();
     shared.logins.seen(&user, facts::now_ms());
     Ok(State {
         id,
