@@ -254,24 +254,8 @@ const PIPES: &[Column] = &[
     text("kind"),
 ];
 
-const PROCEDURES: &[Column] = &[
-    CREATED,
-    NAME,
-    SCHEMA,
-    text("is_builtin"),
-    text("is_aggregate"),
-    text("is_ansi"),
-    ("min_num_arguments", Number),
-    ("max_num_arguments", Number),
-    text("arguments"),
-    text("description"),
-    text("catalog_name"),
-    text("is_table_function"),
-    text("valid_for_clustering"),
-    text("is_secure"),
-    text("secrets"),
-    text("external_access_integrations"),
-];
+/// Those of functions without the last ones, from `is_external_function` on.
+const PROCEDURES: &[Column] = FUNCTIONS.split_at(FUNCTIONS.len() - 4).0;
 
 const SECRETS: &[Column] = &[
     CREATED,

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeSet;
 
+use super::conversion::hex_bytes;
 use super::framework::{Argument, Bound, FunctionError, FunctionType, Result, ScalarFunction, Value, rows};
 
 pub(super) const FUNCTIONS: &[ScalarFunction] = &[
@@ -75,10 +76,8 @@ fn of_bitmaps(_: &[Argument]) -> Result<Bound> {
         };
         let mut positions = BTreeSet::new();
         for text in texts.iter().flatten() {
-            let bytes: Option<Vec<u8>> = (0..text.len() / 2)
-                .map(|at| u8::from_str_radix(text.get(2 * at..2 * at + 2)?, 16).ok())
-                .collect();
-            positions.extend(read(&bytes.unwrap_or_default())?);
+            let bytes = hex_bytes(text).ok_or_else(|| invalid("bitmap"))?;
+            positions.extend(read(&bytes)?);
         }
         Ok(written(&positions))
     })

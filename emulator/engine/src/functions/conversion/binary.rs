@@ -48,7 +48,7 @@ fn to_binary(_: &[Argument], settings: Settings<'_>) -> Result<Bound> {
     })
 }
 
-fn hex_bytes(text: &str) -> Option<Vec<u8>> {
+pub(in crate::functions) fn hex_bytes(text: &str) -> Option<Vec<u8>> {
     let digits: Option<Vec<u8>> = text
         .chars()
         .map(|digit| digit.to_digit(16).map(|value| value as u8))

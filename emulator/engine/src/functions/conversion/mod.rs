@@ -7,6 +7,8 @@ mod number_format;
 mod text;
 mod time;
 
+pub(super) use binary::hex_bytes;
+
 use super::framework::{Argument, Bound, Call, FunctionType, Number, Result, ScalarFunction, Value, rows};
 
 pub(super) const GROUPS: [&[ScalarFunction]; 4] = [

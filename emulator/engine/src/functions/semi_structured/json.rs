@@ -23,7 +23,7 @@ pub(super) fn parse_error(text: &str, error: &serde_json::Error) -> FunctionErro
 }
 
 /// Canonical text.
-pub(super) fn write(json: &Json) -> String {
+pub(crate) fn write(json: &Json) -> String {
     let mut out = String::new();
     write_into(json, &mut out);
     out

@@ -15,7 +15,7 @@ mod parse;
 mod path;
 
 use super::ScalarFunction;
-pub(crate) use json::float_text as float_json;
+pub(crate) use json::{float_text as float_json, write as write_json};
 
 /// The groups of semi-structured functions.
 pub(super) const GROUPS: [&[ScalarFunction]; 9] = [

@@ -7,6 +7,7 @@ use serde_json::{Map, Value as Json, json};
 use crate::functions::framework::{
     Argument, Bound, FunctionError, FunctionType, Result, ScalarFunction, Value, rows,
 };
+use crate::functions::semi_structured::write_json;
 
 pub(super) const FUNCTIONS: &[ScalarFunction] = &[
     ScalarFunction::new("sf_parse_url", 1..=2, parse_url),
@@ -20,28 +21,12 @@ fn answer(
     permissive: bool,
 ) -> Result<Value<'static>> {
     match parsed {
-        Ok(object) => Ok(Value::owned_text(canonical(&object))),
-        Err(error) if permissive => Ok(Value::owned_text(json!({ "error": error }).to_string())),
+        Ok(object) => Ok(Value::owned_text(write_json(&object))),
+        Err(error) if permissive => Ok(Value::owned_text(write_json(&json!({ "error": error })))),
         Err(error) => Err(FunctionError::new(
             100_139,
             format!("Error parsing {subject}: {error}"),
         )),
-    }
-}
-
-/// The JSON with its keys in order, whatever order a map keeps.
-fn canonical(json: &Json) -> String {
-    match json {
-        Json::Object(fields) => {
-            let mut keys: Vec<&String> = fields.keys().collect();
-            keys.sort();
-            let fields: Vec<String> = keys
-                .into_iter()
-                .map(|key| format!("{}:{}", Json::from(key.as_str()), canonical(&fields[key])))
-                .collect();
-            format!("{{{}}}", fields.join(","))
-        }
-        other => other.to_string(),
     }
 }
 
